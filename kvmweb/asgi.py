@@ -1,0 +1,45 @@
+"""The web process: Django's pages, and the live channel at /ws/live."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
+pages = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402  # they import models, which need the settings above
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+from channels.security.websocket import WebsocketDenier  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.http.request import split_domain_port, validate_host  # noqa: E402
+
+from vms.consumers import LiveConsumer  # noqa: E402
+
+
+def same_origin(headers: dict[bytes, bytes], allowed: list[str]) -> bool:
+    """Whether there is one Origin, it names exactly the Host that was asked, and that host is an allowed one."""
+    host = headers.get(b"host", b"").decode("latin1")
+    origin = urlsplit(headers.get(b"origin", b"").decode("latin1"))
+    name, _ = split_domain_port(host.lower())
+    return origin.scheme in ("http", "https") and origin.netloc.lower() == host.lower() and validate_host(name, allowed)
+
+
+class OnlyLive:
+    """Lets only pages of this site open the one channel; a "*" in the allowed hosts does not widen it."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+        self.denier = WebsocketDenier.as_asgi()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        origins = sum(name == b"origin" for name, _ in scope["headers"])
+        fits = origins == 1 and same_origin(dict(scope["headers"]), settings.ALLOWED_HOSTS)
+        chosen = self.application if fits and scope["path"] == "/ws/live" else self.denier
+        return await chosen(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": pages, "websocket": OnlyLive(AuthMiddlewareStack(LiveConsumer.as_asgi()))})

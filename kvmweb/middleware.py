@@ -1,0 +1,43 @@
+"""Sessions end when idle and at the latest after a fixed time, whatever refreshes itself meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def ended(session: UserSession, now: datetime) -> bool:
+    """Whether the session is past its idle or absolute limit."""
+    return bool(
+        session.created_at < now - timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS)
+        or session.last_seen_at < now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    )
+
+
+def session_age(get_response: Handler) -> Handler:
+    """Sign out a session past its idle or absolute limit; note activity at most once a minute.
+
+    A request with the header X-Kvmweb-Refresh renews a page by itself and is no activity.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            session = UserSession.objects.filter(session_key=request.session.session_key).first()
+            now = timezone.now()
+            if session is None or ended(session, now):
+                logout(request)
+            elif "X-Kvmweb-Refresh" not in request.headers and session.last_seen_at < now - TOUCH_EVERY:
+                UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
+        return get_response(request)
+
+    return middleware

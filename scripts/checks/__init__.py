@@ -1,0 +1,1 @@
+"""scripts/test: installs what the checks need, runs them, ends with one summary."""

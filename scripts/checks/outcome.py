@@ -1,0 +1,48 @@
+"""What came of a check, and the summary of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """passed and failed count tests in a pytest run, else the check itself."""
+
+    title: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        return self.failed == 0
+
+
+def judge(title: str, code: int, seconds: float, counts: Path | None) -> Outcome:
+    """A pytest run that ends badly without a failed test (no tests, no start, a skip where none may be) has failed."""
+    if counts is None:
+        return Outcome(title, int(code == 0), int(code != 0), 0, seconds)
+    numbers = json.loads(counts.read_text()) if counts.exists() else {}
+    passed, failed, skipped = (int(numbers.get(name, 0)) for name in ("passed", "failed", "skipped"))
+    if code and not failed:
+        failed = 1
+    return Outcome(title, passed, failed, skipped, seconds)
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
+    """A table, the seconds that all of it took, and last a line that says it all."""
+    lines = [f"{'check':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}"]
+    lines += [
+        f"{one.title:<16}{one.passed:>8}{one.failed:>8}{one.skipped:>9}{one.seconds:>10.1f}{'' if one.good else '  <-'}"
+        for one in outcomes
+    ]
+    lines.append(f"{'all':<41}{seconds:>10.1f}")
+    skipped = sum(one.skipped for one in outcomes)
+    more = f", {skipped} skipped" if skipped else ""
+    lines.append(f"{sum(one.passed for one in outcomes)} passed, {sum(one.failed for one in outcomes)} failed{more}")
+    return lines

@@ -1,0 +1,11 @@
+// Every page loads this; each behaviour looks for its own data- attribute.
+import "./themeswitch.js";
+import "./menu.js";
+import "./act.js";
+import "./filter.js";
+import "./select.js";
+import "./keys.js";
+import "./copy.js";
+import "./times.js";
+import "./numbers.js";
+import "./live.js";

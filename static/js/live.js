@@ -1,0 +1,158 @@
+// Names come in, the parts of the page that show these things are fetched again and morphed.
+// An element says what it shows: data-live="vm:12 host:1 op:*"; and from where it comes: data-fragment, else this page.
+import htmx from "htmx.org";
+
+const GATHER = 200;
+const RENEW = 60_000;
+const LONGEST_WAIT = 15_000;
+const WHOLE_LIST = 3_000;
+
+let names = new Set();
+let timer = 0;
+let busy = false;
+let socket;
+let wait = 500;
+let last = 0;
+let wholeAt = 0;
+let wholeLater = 0;
+let renewed = -GATHER;
+
+/** Whether one of the names is among those that the element shows. */
+function shows(element, asked) {
+  if (asked.has("*")) return true;
+  return element.dataset.live.split(" ").some((shown) => {
+    if (shown === "*" || asked.has(shown)) return true;
+    const kind = shown.split(":")[0];
+    return shown.endsWith(":*") ? [...asked].some((name) => name.startsWith(`${kind}:`)) : asked.has(`${kind}:*`);
+  });
+}
+
+/** Text of a part; a session that has ended leads to the sign-in page. */
+async function get(url) {
+  const response = await fetch(url, { headers: { "X-Kvmweb-Refresh": "1" } });
+  if (response.redirected && new URL(response.url).pathname.startsWith("/accounts/")) location.reload();
+  return response.ok ? response.text() : "";
+}
+
+/** What is read at a glance, before and after: what differs glows once. */
+const glance = () => new Map([...document.querySelectorAll("[data-glow]")].map((element) => [element, element.textContent]));
+
+function glow(before) {
+  for (const [element, text] of before) {
+    if (element.isConnected && element.textContent !== text) {
+      element.classList.remove("glow");
+      requestAnimationFrame(() => element.classList.add("glow"));
+    }
+  }
+}
+
+async function morph(text, target, select) {
+  if (!text || !target.isConnected) return;
+  if (select && !new DOMParser().parseFromString(text, "text/html").querySelector(select)) return;
+  await htmx.swap({ text, target, select, swap: "outerMorph ignoreTitle:true", sourceElement: document.body });
+}
+
+/** The rows of a list come together in one answer; a VM that has no row here means that the list itself is old. */
+async function renewRows(table, asked) {
+  const rows = [...table.querySelectorAll("tr[data-live]")].filter((row) => shows(row, asked));
+  if (rows.length) {
+    const text = await get(`${table.dataset.rows}?ids=${rows.map((row) => row.dataset.vm).join(",")}`);
+    if (text) await htmx.swap({ text, target: table, swap: "none", sourceElement: document.body });
+  }
+}
+
+const unknown = (list, asked) => [...asked].some((name) => /^vm:/.test(name) && name !== "vm:*" && !list.querySelector(`[data-live="${name}"]`));
+
+/** Whether the list itself is to be fetched: at once for everything, for VMs that it does not show now and then. */
+function wantsWhole(list, asked) {
+  const all = asked.has("*") || asked.has("vm:*");
+  if (!all && !unknown(list, asked)) return false;
+  const early = wholeAt + WHOLE_LIST - Date.now();
+  if (all || early <= 0) {
+    wholeAt = Date.now();
+    return true;
+  }
+  wholeLater ||= setTimeout(() => {
+    wholeLater = 0;
+    look(["vm:*"]);
+  }, early);
+  return false;
+}
+
+/** One after the other, so that an older answer never comes to stand over a newer one. */
+async function renewOnce() {
+  timer = 0;
+  busy = true;
+  try {
+    await renew();
+  } finally {
+    busy = false;
+    renewed = performance.now();
+    if (names.size) look([]);
+  }
+}
+
+async function renew() {
+  const asked = names;
+  names = new Set();
+  const before = glance();
+  const pages = new Map();
+  for (const element of document.querySelectorAll("[data-live]")) {
+    if (element.matches("tr") || !shows(element, asked)) continue;
+    const rows = element.hasAttribute("data-list") && element.querySelector("[data-rows]");
+    if (rows && !wantsWhole(element, asked)) {
+      await renewRows(rows, asked);
+      continue;
+    }
+    if (element.parentElement.closest("[data-live]")) continue;
+    const url = element.dataset.fragment ?? location.pathname + location.search;
+    pages.set(url, [...(pages.get(url) ?? []), element]);
+  }
+  for (const [url, elements] of pages) {
+    const text = await get(url);
+    for (const element of elements) await morph(text, element, `#${element.id}`);
+  }
+  glow(before);
+  document.dispatchEvent(new Event("kvmweb:swapped"));
+}
+
+/** At once after a rest, else gather for a moment, so that a storm is few requests; a hidden page waits until seen. */
+function look(some) {
+  for (const name of some) names.add(name === "vms:*" ? "vm:*" : name);
+  if (timer || busy || document.hidden) return;
+  const early = GATHER - (performance.now() - renewed);
+  timer = setTimeout(() => renewOnce().catch(() => {}), early > 0 ? early + Math.random() * 100 : 0);
+}
+
+function connect() {
+  socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/live`);
+  socket.addEventListener("open", () => {
+    if (wait > 500 || last) look(["*"]);
+    wait = 500;
+    last = 0;
+    document.getElementById("lost").hidden = true;
+    document.documentElement.dataset.hears = "";
+  });
+  socket.addEventListener("message", (event) => {
+    const { n, names: some } = JSON.parse(event.data);
+    look(last && n !== last + 1 ? ["*"] : some);
+    last = n;
+  });
+  socket.addEventListener("close", ({ code }) => {
+    delete document.documentElement.dataset.hears;
+    if (code === 4401) return location.reload();
+    last = last || 1;
+    if (wait > 2000) document.getElementById("lost").hidden = false;
+    setTimeout(connect, wait + Math.random() * wait);
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  });
+}
+
+if (document.getElementById("lost")) {
+  connect();
+  setInterval(() => look(["*"]), RENEW);
+  document.addEventListener("visibilitychange", () => !document.hidden && names.size && look([]));
+  document.addEventListener("kvmweb:names", (event) => look(event.detail));
+  addEventListener("pagehide", () => socket?.close());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}

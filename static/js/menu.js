@@ -1,0 +1,64 @@
+// Native popovers, placed under the button that opens them; one shared menu for all rows of a list.
+const EDGE = 8;
+
+/** Put the menu under the button, inside the window. */
+function place(menu, button) {
+  const at = button.getBoundingClientRect();
+  const size = menu.getBoundingClientRect();
+  const left = Math.min(Math.max(EDGE, at.right - size.width), innerWidth - size.width - EDGE);
+  const below = at.bottom + 4;
+  const top = below + size.height > innerHeight - EDGE ? Math.max(EDGE, at.top - size.height - 4) : below;
+  menu.style.setProperty("left", `${left}px`);
+  menu.style.setProperty("top", `${top}px`);
+}
+
+const openers = new WeakMap();
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[popovertarget]");
+  if (button) openers.set(document.getElementById(button.getAttribute("popovertarget")), button);
+}, true);
+
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (!(menu instanceof Element) || !menu.matches("[data-menu]")) return;
+  const button = openers.get(menu) ?? document.querySelector(`[popovertarget="${menu.id}"]`);
+  if (event.newState === "open" && button) {
+    place(menu, button);
+    menu.querySelector("button:not(:disabled), a")?.focus({ preventScroll: true });
+  }
+}, true);
+
+/** What the state of the row's VM forbids is greyed. */
+function fill(menu, row) {
+  const form = menu.querySelector("[data-row-form]");
+  menu.querySelector("[data-row-name]").textContent = row.querySelector(".name a").textContent;
+  for (const button of form.querySelectorAll("[data-verb]")) {
+    button.disabled = !button.dataset.states.split(" ").includes(row.dataset.state);
+    button.title = button.disabled ? row.querySelector(".state [data-glow]").textContent : "";
+    button.setAttribute("formaction", `${form.dataset.listUrl}${row.dataset.vm}/${button.dataset.verb}/`);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const dots = event.target.closest("[data-row-menu]");
+  const menu = document.getElementById("row-menu");
+  if (!dots || !menu || event.ctrlKey || event.metaKey || event.button) return;
+  event.preventDefault();
+  fill(menu, dots.closest("tr"));
+  openers.set(menu, dots);
+  if (menu.matches(":popover-open")) menu.hidePopover();
+  menu.showPopover();
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("[data-menu]");
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!menu || !step) return;
+  event.preventDefault();
+  const entries = [...menu.querySelectorAll("button:not(:disabled), a")];
+  const next = entries.indexOf(document.activeElement) + step;
+  entries.at(next % entries.length)?.focus();
+});
+
+// A page that renews itself must not leave a menu at its old place.
+addEventListener("resize", () => document.querySelectorAll("[data-menu]:popover-open").forEach((menu) => menu.hidePopover()));

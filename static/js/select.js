@@ -1,0 +1,37 @@
+// Ticks in a list: Shift takes the rows between, one box takes all, and the bar says how many there are.
+let lastTicked;
+
+const boxes = () => [...document.querySelectorAll("#vms-form tbody input[type=checkbox]")];
+
+function count() {
+  const bar = document.querySelector("[data-bulk]");
+  if (!bar) return;
+  const ticked = boxes().filter((box) => box.checked).length;
+  const label = bar.querySelector("[data-bulk-count]");
+  bar.hidden = !ticked;
+  label.textContent = ticked === 1 ? label.dataset.one : label.dataset.many.replace("{n}", ticked);
+  const all = document.querySelector("[data-all]");
+  all.checked = ticked > 0 && ticked === boxes().length;
+  all.indeterminate = ticked > 0 && !all.checked;
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (box.matches?.("[data-all]")) {
+    for (const one of boxes()) one.checked = box.checked;
+  } else if (box.matches?.("#vms-form tbody input[type=checkbox]")) {
+    const all = boxes();
+    if (event.shiftKey && lastTicked?.isConnected) {
+      const [from, to] = [all.indexOf(lastTicked), all.indexOf(box)].sort((a, b) => a - b);
+      for (const one of all.slice(from, to + 1)) one.checked = box.checked;
+    }
+    lastTicked = box;
+  } else if (box.closest?.("[data-untick]")) {
+    for (const one of boxes()) one.checked = false;
+  } else {
+    return;
+  }
+  count();
+});
+document.addEventListener("kvmweb:swapped", count);
+addEventListener("pageshow", count);

@@ -1,0 +1,1 @@
+"""Our relay beside stock websockify: throughput, round trip and memory a console, on the same sockets."""

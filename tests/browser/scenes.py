@@ -1,0 +1,218 @@
+"""Every page in every shape that it can take: where it is, how it comes to look so, and who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.cast import Player
+from tests.browser.pages import connected
+from tests.browser.stage import Stage
+
+MALLORY = "mallory"
+NOBODY = None
+
+
+def just_so(page: Page) -> None:
+    """The page as it comes."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """route: the route that it shows, as the resolver writes it. path: its address, after bringing the world there.
+
+    do: what makes it look so, where loading it is not enough. says: errors that are part of it (each answer from 400
+    up is one for Chromium).
+    """
+
+    name: str
+    route: str
+    path: Callable[[Stage], str]
+    do: Callable[[Page], None] = just_so
+    who: str | None = "admin"
+    says: tuple[str, ...] = ()
+
+
+def at(path: str) -> Callable[[Stage], str]:
+    return lambda stage: path
+
+
+def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
+    """A page of that VM."""
+    return lambda stage: player(stage).path + rest
+
+
+def runs(stage: Stage) -> Player:
+    return stage.runs("stoic")
+
+
+def off(stage: Stage) -> Player:
+    return stage.is_off("idle")
+
+
+def paused(stage: Stage) -> Player:
+    return stage.is_paused("idle")
+
+
+def gone(stage: Stage) -> Player:
+    return stage.cast["vanished"]
+
+
+def strange(stage: Stage) -> Player:
+    return stage.strange
+
+
+def waits(stage: Stage) -> Player:
+    return stage.waits()
+
+
+def failed(stage: Stage) -> Player:
+    return stage.fails()
+
+
+def overview_with_a_failure(stage: Stage) -> str:
+    stage.fails()
+    return "/"
+
+
+def overview_while_one_waits(stage: Stage) -> str:
+    stage.waits()
+    return "/"
+
+
+def list_of_the_crowd(stage: Stage) -> str:
+    stage.crowd_is_off()
+    return "/vms/?q=crowd-0"
+
+
+def list_of_one(stage: Stage) -> str:
+    return f"/vms/?q={stage.runs('stoic').name}"
+
+
+def only_spice(stage: Stage) -> Player:
+    return stage.is_off_and_as_made("spice")
+
+
+def screenless(stage: Stage) -> Player:
+    return stage.is_off_and_as_made("blank")
+
+
+def operation(name: str) -> Callable[[Stage], str]:
+    def path(stage: Stage) -> str:
+        if name in ("waiting", "failed"):
+            {"waiting": stage.waits, "failed": stage.fails}[name]()
+        return f"/operations/{stage.operations[name]}/"
+
+    return path
+
+
+def signs_in_wrongly(page: Page) -> None:
+    page.get_by_label("Name").fill("nobody")
+    page.get_by_label("Password").fill("nothing")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def changes_password_wrongly(page: Page) -> None:
+    for field, text in (("oldpassword", "wrong"), ("password1", "short"), ("password2", "other")):
+        page.locator(f"[name={field}]").fill(text)
+    page.keyboard.press("Enter")
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
+def ticks_two(page: Page) -> None:
+    for box in page.locator("tbody [type=checkbox]").all()[:2]:
+        box.check()
+
+
+def opens(name: str) -> Callable[[Page], None]:
+    """Opens the menu under the button of that name."""
+
+    def do(page: Page) -> None:
+        page.get_by_role("button", name=name).first.click()
+        expect(page.locator("[popover]:popover-open")).to_be_visible()
+
+    return do
+
+
+def opens_row_menu(page: Page) -> None:
+    page.locator("[data-row-menu]").first.click()
+    expect(page.locator("#row-menu")).to_be_visible()
+
+
+def asks_force_off(page: Page) -> None:
+    page.get_by_role("button", name="Power of").click()
+    page.locator("#vm-menu").get_by_role("button", name="Force off").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def has_a_picture(page: Page) -> None:
+    connected(page, within=30)
+
+
+def opens_in_console(name: str) -> Callable[[Page], None]:
+    def do(page: Page) -> None:
+        connected(page, within=30)
+        opens(name)(page)
+
+    return do
+
+
+VM = "vms/<int:pk>/"
+OPERATION = "operations/<int:pk>/"
+
+SCENES = (
+    Scene("login", "accounts/login/", at("/accounts/login/"), who=NOBODY),
+    Scene("login-wrong", "accounts/login/", at("/accounts/login/"), signs_in_wrongly, who=NOBODY),
+    Scene("inactive", "accounts/inactive/", at("/accounts/inactive/"), who=NOBODY),
+    Scene("logout", "accounts/logout/", at("/accounts/logout/")),
+    Scene("password", "accounts/password/change/", at("/accounts/password/change/")),
+    Scene("password-wrong", "accounts/password/change/", at("/accounts/password/change/"), changes_password_wrongly),
+    Scene("sessions", "accounts/sessions/", at("/accounts/sessions/")),
+    Scene("overview", "", overview_with_a_failure),
+    Scene("overview-theme-menu", "", at("/"), opens("Light or dark")),
+    Scene("overview-user-menu", "", at("/"), opens("Account: admin")),
+    Scene("overview-running", "", overview_while_one_waits, opens("running")),
+    Scene("overview-mallory", "", at("/"), who=MALLORY),
+    Scene("list", "vms/", at("/vms/")),
+    Scene("list-page-2", "vms/", at("/vms/?page=2&sort=-name")),
+    Scene("list-menu", "vms/", list_of_one, opens_row_menu),
+    Scene("list-ticked", "vms/", list_of_the_crowd, ticks_two),
+    Scene("list-filtered", "vms/", at("/vms/?state=gone")),
+    Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
+    Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),
+    Scene("vm-runs", VM, of(runs)),
+    Scene("vm-menu", VM, of(runs), opens("Power of")),
+    Scene("vm-question", VM, of(runs), asks_force_off),
+    Scene("vm-off", VM, of(off)),
+    Scene("vm-paused", VM, of(paused)),
+    Scene("vm-gone", VM, of(gone)),
+    Scene("vm-strange", VM, of(strange)),
+    Scene("vm-waits", VM, of(waits)),
+    Scene("vm-failed", VM, of(failed)),
+    Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
+    Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("xml", VM + "xml/", of(runs, "xml/")),
+    Scene("xml-off", VM + "xml/", of(off, "xml/")),
+    Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
+    Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
+    Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
+    Scene("console-type", VM + "console/", of(runs, "console/"), opens_in_console("Type text")),
+    Scene("console-own", VM + "console/", of(runs, "console/?own"), has_a_picture),
+    Scene("console-off", VM + "console/", of(off, "console/")),
+    Scene("console-spice", VM + "console/", of(only_spice, "console/")),
+    Scene("console-blank", VM + "console/", of(screenless, "console/")),
+    Scene("console-gone", VM + "console/", of(gone, "console/")),
+    Scene("hosts", "hosts/", at("/hosts/")),
+    Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
+    Scene("host", "hosts/<int:pk>/", Stage.host_is_bare),
+    Scene("activity", "activity/", at("/activity/")),
+    Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("operation-succeeded", OPERATION, operation("succeeded")),
+    Scene("operation-waiting", OPERATION, operation("waiting")),
+    Scene("operation-superseded", OPERATION, operation("superseded")),
+    Scene("operation-failed", OPERATION, operation("failed")),
+    Scene("nothing-here", "", at("/nothing/is/here/"), says=("404",)),
+)

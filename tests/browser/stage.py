@@ -1,0 +1,147 @@
+"""The world in which every page has something to show: VMs in each state, operations that failed, wait and ended."""
+
+from __future__ import annotations
+
+import json
+
+import libvirt
+
+from tests.browser.cast import Cast, Player
+from tests.lab.machine import eventually
+
+LONG_NAME = "a-name-without-a-place-to-break-" * 6 + "<b>&amp;\u202eltr 🧪"
+CROWD = 52  # more than one page of the list
+OVER = ("succeeded", "failed", "cancelled", "superseded", "refused", "unknown")
+OPEN = """
+select id from vms_operation
+where target_kind = ? and target_name like ? and state in ('queued', 'running', 'waiting', 'cancelling')
+"""
+UNREAD = """
+select id from vms_operation as failed where id = ? and read_at is null and not exists (
+  select 1 from vms_operation where vm_id = failed.vm_id and id > failed.id and state = 'succeeded')
+"""
+
+
+class Stage:
+    """set() once; the methods after it bring back what a test has changed."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
+        self.dashboard = cast.dashboard
+        self.operations: dict[str, int] = {}
+        self.documents = {name: cast[name].guest.domain.XMLDesc() for name in ("spice", "blank")}
+
+    def set(self) -> None:
+        guests = self.cast.guests
+        self.cast.engage("stoic", obeys=False, run=True)
+        for number in range(CROWD):
+            last = guests.make(f"crowd-{number:02}")
+        self.strange = self.cast.engage(LONG_NAME)
+        described = self.strange.guest.domain
+        described.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "What <i>it</i> is for, in one line", None, None)
+        described.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, "Two lines\nof words " * 9, None, None)
+        self.cast.engage("netless", network="default")
+        self.cast.engage("vanished")
+        guests.host.virsh("undefine", "vanished")
+        self.dashboard.vm(last.uuid)
+        self.fails()
+        self.runs("deaf")
+        self.operations["succeeded"] = self.dashboard.ask(self.cast["deaf"].pk, "reset")
+        self.dashboard.await_operation(self.operations["succeeded"])
+        self.waits()
+        self.operations["superseded"] = self.operations["waiting"]
+        self.waits()
+
+    def settle(self, name: str) -> Player:
+        """Nothing is asked of it any more."""
+        self.end_all("vm", name)
+        return self.cast[name]
+
+    def end_all(self, kind: str, names: str) -> None:
+        """No operation on these is open: those that run end, those that wait are cancelled."""
+        for [pk] in self.dashboard.query(OPEN, kind, names):
+            if self.dashboard.await_operation(pk, "waiting", *OVER)["state"] == "waiting":
+                self.dashboard.post(f"/operations/{pk}/cancel")
+                self.dashboard.await_operation(pk, *OVER)
+
+    def runs(self, name: str) -> Player:
+        """It runs, by whatever way; its programs need not be up."""
+        player = self.settle(name)
+        if player.guest.is_off():
+            player.guest.domain.create()
+        elif not player.guest.is_running():
+            player.guest.domain.resume()
+        self.dashboard.await_state(player.pk, "running")
+        return player
+
+    def is_paused(self, name: str) -> Player:
+        player = self.settle(name)
+        if player.guest.is_off():
+            player.guest.domain.create()
+        if player.guest.is_running():
+            player.guest.domain.suspend()
+        self.dashboard.await_state(player.pk, "paused")
+        return player
+
+    def is_off(self, name: str) -> Player:
+        self.settle(name)
+        self.cast.is_off(name)
+        return self.cast[name]
+
+    def is_off_and_as_made(self, name: str) -> Player:
+        """It is off and has the screens with which it was made."""
+        player = self.is_off(name)
+        made = self.documents[name]
+        if player.guest.domain.XMLDesc() != made:
+            self.cast.guests.host.connect().defineXML(made)
+            kinds = [kind for kind in ("vnc", "spice") if f"<graphics type='{kind}'" in made]
+            eventually(lambda: self.dashboard.get(f"/vms/{player.pk}")["graphics"] == kinds, f"{name} has {kinds}")
+        return player
+
+    def crowd_is_off(self) -> None:
+        """None of the many VMs runs."""
+        self.end_all("vm", "crowd-%")
+        for domain in self.cast.guests.host.connect().listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+            if domain.name().startswith("crowd-"):
+                domain.destroy()
+        alive = "select count(*) from vms_placement where name like 'crowd-%' and state <> 'shut_off'"
+        eventually(lambda: self.dashboard.query(alive) == [(0,)], "the crowd is off")
+
+    def waits(self) -> Player:
+        """An operation on deaf waits for it, and nobody has read that yet."""
+        player = self.runs("deaf")
+        asked = self.dashboard.ask(player.pk, "shutdown")
+        self.dashboard.await_operation(asked, "waiting")
+        self.operations["waiting"] = asked
+        return player
+
+    def fails(self) -> Player:
+        """netless failed to start because its network is stopped, and nobody has read that yet."""
+        player = self.is_off("netless")
+        self.network_is_stopped()
+        if not self.dashboard.query(UNREAD, self.operations.get("failed")):
+            self.operations["failed"] = self.dashboard.ask(player.pk, "start")
+            self.dashboard.await_operation(self.operations["failed"], "failed")
+        return player
+
+    def network_is_stopped(self) -> None:
+        network = self.cast.guests.host.connect().networkLookupByName("default")
+        if network.isActive():
+            network.destroy()
+        network.setAutostart(0)
+
+    def host_is_bare(self) -> str:
+        """The host as libvirt's package leaves it; the address of its page."""
+        self.end_all("host", "%")
+        self.network_is_stopped()
+        for pool in self.cast.guests.host.connect().listAllStoragePools():
+            if pool.isActive():
+                pool.destroy()
+            pool.undefine()
+        eventually(self.seems_bare, "the dashboard sees the host's network stopped and no pool")
+        return "/hosts/1/"
+
+    def seems_bare(self) -> bool:
+        [[facts]] = self.dashboard.query("select facts from vms_host")
+        told = json.loads(facts)
+        return not told["pools"] and not any(network["active"] for network in told["networks"])

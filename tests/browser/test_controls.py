@@ -1,0 +1,73 @@
+"""No dead controls: whatever can be pressed on a page is pressed once, and something must come of it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import NARROW, WIDE, Figures, Keys, NewContext
+from tests.browser.controls import Wire, find, locate, press
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage
+
+# The frame around a page is pressed on one page; these show what another scene shows, too.
+WITH_FRAME = "overview"
+SAME = {"xml-off", "vm-strange", "list-page-2", "list-filtered", "vm-activity", "hosts"}
+
+
+def load(page: Page, scene: Scene, stage: Stage, keys: Keys) -> None:
+    """The scene, as it is before anything is pressed."""
+    path = scene.path(stage)
+    page.goto(path)
+    if scene.who and page.url.partition("?")[0].endswith("/accounts/login/"):
+        keys.forget(scene.who)
+        keys.sign_in(page, scene.who)
+        page.goto(path)
+    scene.do(page)
+    page.evaluate("() => controls.calm()")
+
+
+def part(page: Page, scene: Scene) -> str:
+    """Where to press: what is open lies above the rest, which another scene shows."""
+    if page.locator(":popover-open").count():
+        return ":popover-open"
+    return "body" if scene.name == WITH_FRAME else "main, dialog"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("scene", "size"),
+    [(scene, WIDE) for scene in SCENES if scene.name not in SAME]
+    + [(scene, NARROW) for scene in SCENES if scene.name == WITH_FRAME],
+    ids=lambda value: value.name if isinstance(value, Scene) else str(value["width"]),
+)
+def test_it_has_no_dead_control(
+    scene: Scene, size: dict[str, int], stage: Stage, new_browser: NewContext, keys: Keys, figures: Figures
+) -> None:
+    context = new_browser(scene.who, viewport=size, says=(*scene.says, "409", "status of 40", "WebSocket"))
+    page = context.new_page()
+    wire = Wire(page)
+    load(page, scene, stage, keys)
+    within = part(page, scene)
+    faults: list[str] = []
+    fresh = True
+    addresses: set[str] = set()
+    for control in find(page, within):
+        if not fresh:
+            load(page, scene, stage, keys)
+        effects = press(page, control, locate(page, within, control), wire)
+        if "link" in effects:
+            addresses.add(page.evaluate("controls.followed"))
+        figures.controls += 1
+        if not effects:
+            faults.append(f"dead: {control.name}")
+        for popup in context.pages[1:]:
+            popup.close()
+        wire.settle()
+        harmless = {"link"} if control.kind == "link" else {"focus", "field", "tick"}
+        fresh = effects <= harmless
+    for address in sorted(addresses):
+        answer = context.request.get(address, headers={"Accept": "text/html"})
+        if not answer.ok and scene.says == ():
+            faults.append(f"leads to {answer.status}: {address}")
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,51 @@
+"""Every page: a picture in both themes on a desk and on a telephone, nothing for axe to find, nothing too wide."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import routes
+from tests.browser.chromium import axe
+from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
+from tests.browser.scenes import SCENES, Scene
+from tests.browser.stage import Stage
+from vms.models import Host, Operation, VirtualMachine
+
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_it_is_in_order(scene: Scene, stage: Stage, new_browser: NewContext, figures: Figures) -> None:
+    faults: list[str] = []
+    for size in (WIDE, NARROW):
+        path = scene.path(stage)
+        shape = {"viewport": size, "is_mobile": size is NARROW, "has_touch": size is NARROW}
+        page = new_browser(scene.who, says=scene.says, reduced_motion="reduce", **shape).new_page()
+        page.goto(path)
+        scene.do(page)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            page.screenshot(path=PICTURES / f"{scene.name}-{size['width']}-{theme}.png", animations="disabled")
+            figures.pictures += 1
+            if size is WIDE or theme == "dark":
+                faults += [f"{size['width']} {theme}: {line}" for line in axe(page)]
+        if size is NARROW and (wide := page.evaluate(TOO_WIDE)) > 0:
+            faults.append(f"{wide} px too wide")
+    assert not faults, "\n".join(faults)
+
+
+def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: Figures) -> None:
+    ask = new_browser(says=("",)).request
+    shown = {scene.route for scene in SCENES}
+    known = routes.routes()
+    assert shown <= set(known), f"no such route: {shown - set(known)}"
+    world = routes.World(Host(pk=1), VirtualMachine(pk=stage.cast["web"].pk), Operation(pk=stage.operations["failed"]))
+    forgotten = []
+    for route in known:
+        answer = ask.get(routes.address(route, world.values(route)), max_redirects=0)
+        if "<html" in answer.text() and answer.ok and route not in shown:
+            forgotten.append(route)
+    assert not forgotten
+    figures.routes = len(shown)

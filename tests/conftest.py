@@ -1,0 +1,126 @@
+"""The cast and the stage: an administrator, somebody without rights, a host with VMs, a Redis of the suite's own."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+from django.utils import timezone
+
+from tests import environment
+from vms import live
+from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
+from vms.permissions import Actor
+
+pytest_plugins = ["tests.lab.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> None:
+    environment.start_redis()
+    for _ in range(100):
+        try:
+            live.connection().ping()
+            return
+        except Exception:
+            time.sleep(0.05)
+    raise AssertionError("Redis does not answer")
+
+
+@pytest.fixture
+def redis(redis_server: None) -> Iterator[None]:
+    """An empty Redis."""
+    live.connection().flushall()
+    yield
+    live.connection().flushall()
+
+
+@cache
+def password_hash() -> str:
+    """Of "correct horse battery"; made once, because a good hash is slow."""
+    return make_password("correct horse battery")
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Administers everything."""
+    return User.objects.create(username="alice", password=password_hash(), is_administrator=True)
+
+
+@pytest.fixture
+def mallory(db: None) -> User:
+    """Has an account and no right."""
+    return User.objects.create(username="mallory", password=password_hash(), is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def actor(alice: User) -> Actor:
+    return Actor(alice)
+
+
+def sign_in(user: User) -> Client:
+    """A browser in which the user is signed in, with the session row that the dashboard asks for."""
+    client = Client(HTTP_X_REAL_IP="127.0.0.1")
+    client.force_login(user)
+    UserSession.objects.create(
+        user=user, ip="127.0.0.1", session_key=client.session.session_key or "", user_agent="tests"
+    )
+    return client
+
+
+@pytest.fixture
+def client_alice(alice: User) -> Client:
+    return sign_in(alice)
+
+
+@pytest.fixture
+def client_mallory(mallory: User) -> Client:
+    return sign_in(mallory)
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    return Host.objects.create(
+        name="host-a", node="node-a", libvirt_uuid=uuid.UUID(int=0xA), heard_at=timezone.now(),
+        facts={"domain_type": "qemu", "cpus": 2, "memory_kib": 4 << 20},
+    )  # fmt: skip
+
+
+def make_vm(host: Host, name: str = "web-01", state: str = "running", **fields: Any) -> VirtualMachine:
+    """A VM as the watcher would have stored it."""
+    vm = VirtualMachine.objects.create(name=name)
+    identity = uuid.uuid4()
+    defaults: dict[str, Any] = {
+        "state_since": timezone.now(),
+        "read_at": timezone.now(),
+        "vcpus": 2,
+        "memory_kib": 1 << 20,
+        "graphics": ["vnc"],
+        "run_id": 1 if state in ("running", "paused") else None,
+        "search": f"{name} {identity}".lower(),
+    }
+    vm.placement = Placement.objects.create(
+        vm=vm, host=host, uuid=identity, name=name, state=state, **{**defaults, **fields}
+    )
+    vm.save(update_fields=["placement"])
+    Document.objects.create(placement=vm.placement, next_boot="", live="")
+    return vm
+
+
+def silence(host: Host, details: str = "") -> None:
+    """A living watcher says that it does not hear the host."""
+    Host.objects.filter(pk=host.pk).update(error_code="host_unreachable", error_details=details)
+    Lease.objects.create(host=host, watcher="watcher", until=timezone.now() + timedelta(minutes=1))
+
+
+@pytest.fixture
+def vm(host: Host) -> VirtualMachine:
+    return make_vm(host)

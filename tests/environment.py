@@ -1,0 +1,41 @@
+"""Loaded before Django's settings (pytest's -p): the suite has a state folder of its own, which ends with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kvmweb.environment import REDIS_PROGRAM
+
+FOLDER = Path(tempfile.mkdtemp(prefix="kvmweb-test-"))
+STATE = FOLDER / "state"
+os.environ["KVMWEB_STATE_DIR"] = str(STATE)
+KEPT = ("KVMWEB_STATE_DIR", "KVMWEB_CACHE_DIR")
+for setting in [name for name in os.environ if name.startswith("KVMWEB_")]:
+    if not setting.startswith((*KEPT, "KVMWEB_TEST_")):
+        del os.environ[setting]
+
+redis: subprocess.Popen[bytes] | None = None
+
+
+def start_redis() -> None:
+    """A Redis of the suite's own on the socket that the settings name."""
+    global redis
+    if redis is None:
+        redis = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(STATE / "run" / "redis.sock"), "--save", "",
+             "--logfile", str(STATE / "logs" / "redis.log")],
+            cwd=STATE, executable=REDIS_PROGRAM, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if redis is not None:
+        redis.terminate()
+        redis.wait()
+    shutil.rmtree(FOLDER, ignore_errors=True)

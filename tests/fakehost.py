@@ -1,0 +1,189 @@
+"""A host that exists in this process: the few names of vms.virt that workers and watchers use, and no more."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
+from vms.libvirtxml import DomainXML
+from vms.virt import DomainInfo, HostFacts, HostSpec, Numbers
+
+DOCUMENT = (
+    "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
+)
+CARD = "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface>"
+
+
+def info(name: str = "web-01", state: str = "shut_off", identity: str = "", **fields: object) -> DomainInfo:
+    """What a host says of a VM."""
+    identity = identity or str(uuid.uuid4())
+    runs = state not in ("shut_off", "saved", "crashed")
+    text = DOCUMENT.format(
+        name=name, uuid=identity, rest=f"<devices>{CARD}<graphics type='spice'/></devices>"
+    )  # fmt: skip
+    made = DomainInfo(identity, name, state, "", True, False, False, 1 if runs else None, text if runs else "", text)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+FACTS = HostFacts("", "host-a", "x86_64", "", 1, 2, 1, 2, 4 << 20, "9.0.0", "7.2.0", "qemu", (), (), ())
+
+
+@dataclass
+class FakeHost:
+    """Domains by UUID. calls is what was asked, in order; fail[verb] is raised by the verb, after[verb] runs after
+    it took effect; hang[verb] blocks it until the connection is cut."""
+
+    domains: dict[str, DomainInfo] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    fail: dict[str, VirtError] = field(default_factory=dict)
+    after: dict[str, Callable[[], object]] = field(default_factory=dict)
+    hang: set[str] = field(default_factory=set)
+    deaf: set[str] = field(default_factory=set)
+    gone: bool = False
+    opened: int = 0
+    runs: int = 1
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, made: DomainInfo) -> DomainInfo:
+        self.domains[made.uuid] = made
+        return made
+
+    def set_state(self, identity: str, state: str) -> None:
+        before = self.domains[identity]
+        self.domains[identity] = info(
+            before.name, state, identity, run_id=None if state == "shut_off" else self.runs
+        )  # fmt: skip
+
+    def open(self, spec: HostSpec, **options: object) -> FakeConnection:
+        if self.gone:
+            raise HostUnreachable("nobody there")
+        self.opened += 1
+        return FakeConnection(self)
+
+    @contextmanager
+    def connect(self, spec: HostSpec, **options: object) -> Iterator[FakeConnection]:
+        yield self.open(spec)
+
+
+@dataclass
+class FakeConnection:
+    host: FakeHost
+    broken: threading.Event = field(default_factory=threading.Event)
+
+    def alive(self) -> bool:
+        return not self.broken.is_set() and not self.host.gone
+
+    def cut(self) -> None:
+        self.broken.set()
+
+    close = cut
+
+    def answer(self) -> None:
+        if not self.alive():
+            raise HostUnreachable("it broke")
+
+    ping = answer
+
+    def info(self) -> HostFacts:
+        self.answer()
+        return FACTS
+
+    def missing(self) -> list[str]:
+        return list(self.host.missing)
+
+    def make_ready(self) -> list[str]:
+        done, self.host.missing = self.host.missing, []
+        return done
+
+    def leases(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+    def numbers(self) -> dict[str, Numbers]:
+        return {}
+
+    def states(self) -> dict[str, tuple[str, int | None]]:
+        return {made.uuid: (made.state, made.run_id) for made in self.host.domains.values()}
+
+    def domains(self) -> list[DomainInfo]:
+        self.answer()
+        return list(self.host.domains.values())
+
+    def domain(self, identity: str) -> FakeDomain:
+        self.answer()
+        if identity not in self.host.domains:
+            raise NotFound(identity)
+        return FakeDomain(self, identity)
+
+    def start_network(self, name: str) -> bool:
+        self.host.calls.append(f"start-network {name}")
+        return self.host.fail.pop("start", None) is not None
+
+
+@dataclass
+class FakeDomain:
+    connection: FakeConnection
+    uuid: str
+
+    @property
+    def host(self) -> FakeHost:
+        return self.connection.host
+
+    def info(self) -> DomainInfo:
+        return self.host.domains[self.uuid]
+
+    def state(self) -> tuple[str, int | None]:
+        self.connection.answer()
+        return self.info().state, self.info().run_id
+
+    def networks(self) -> list[str]:
+        return ["default"]
+
+    def modify(self, edit: Callable[[DomainXML], object]) -> bool:
+        self.act("modify", None)
+        document = DomainXML.parse(self.info().next_boot_xml)
+        edit(document)
+        self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
+        return True
+
+    def act(self, verb: str, state: str | None, allowed: tuple[str, ...] = ()) -> None:
+        self.host.calls.append(verb)
+        if verb in self.host.hang:
+            self.connection.broken.wait(20)
+            raise HostUnreachable("it was cut")
+        if verb in self.host.fail:
+            raise self.host.fail[verb]
+        if allowed and self.info().state not in allowed:
+            raise InvalidState(self.info().state)
+        if state and verb not in self.host.deaf:
+            self.host.set_state(self.uuid, state)
+        if verb in self.host.after:
+            self.host.after[verb]()
+
+    def start(self) -> None:
+        self.host.runs += 1
+        self.act("start", "running", ("shut_off", "saved", "crashed"))
+
+    def shutdown(self) -> None:
+        self.act("shutdown", None, ("running",))
+
+    def reboot(self) -> None:
+        self.act("reboot", None, ("running",))
+
+    def reset(self) -> None:
+        self.act("reset", None)
+
+    def force_off(self) -> None:
+        self.act("force_off", "shut_off", ("running", "paused"))
+
+    def pause(self) -> None:
+        self.act("pause", "paused", ("running",))
+
+    def resume(self) -> None:
+        self.act("resume", "running", ("paused",))
+
+
+STOPPED = NetworkStopped("network 'default' is not active", network="default")

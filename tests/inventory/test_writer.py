@@ -1,0 +1,252 @@
+"""What a host says becomes rows: only what changed, only under the lease, and told by name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.fakehost import FACTS, info
+from vms import live
+from vms.errors import HostUnreachable
+from vms.inventory import Reading, Row, Term, row
+from vms.inventory import hosts as inventory_hosts
+from vms.inventory import writer as room
+from vms.models import Document, Happening, Host, Lease, Placement, VirtualMachine
+from vms.virt import DomainInfo
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names that were announced."""
+    names: list[str] = []
+    monkeypatch.setattr(live, "announce", lambda several: names.extend(sorted(several)))
+    yield names
+
+
+@pytest.fixture
+def term(host: Host, told: list[str]) -> Term:
+    Lease.objects.create(host=host, watcher="w", epoch=3, until="2030-01-01T00:00Z")
+    return Term(host, "w", 3)
+
+
+def see(term: Term, *infos: DomainInfo, leases: dict[str, tuple[str, ...]] | None = None, **options: object) -> None:
+    """The host says so."""
+    rows: list[Row] = [row(made, leases or {}) for made in infos]
+    room.write(Reading(term, rows, **options))  # type: ignore[arg-type]
+
+
+def test_a_vm_becomes_identity_placement_and_masked_document(term: Term) -> None:
+    made = info("web-01", "running")
+    see(term, replace(made, live_xml=made.live_xml.replace("'spice'", "'vnc' passwd='hunter2'")), complete=True)
+    vm = VirtualMachine.objects.get()
+    placement = vm.placement
+    assert placement
+    assert (vm.name, placement.state, placement.run_id, placement.vcpus, placement.memory_kib) == (
+        "web-01", "running", 1, 2, 1024,
+    )  # fmt: skip
+    assert placement.graphics == ["vnc"]
+    assert placement.search == f"web-01 {made.uuid} 52:54:00:00:00:01"
+    document = placement.document
+    assert "hunter2" not in document.live
+    assert document.facts["interfaces"][0]["source"] == "default"
+    assert not Happening.objects.exists()
+
+
+def test_the_same_word_again_writes_nothing(term: Term, told: list[str]) -> None:
+    made = info()
+    see(term, made, complete=True)
+    before = Placement.objects.values().get()
+    told.clear()
+    see(term, made, complete=True)
+    assert Placement.objects.values().get() == before
+    assert told == []
+
+
+def test_a_new_state_is_written_told_and_remembered(term: Term, told: list[str]) -> None:
+    made = info(state="running")
+    see(term, made, complete=True)
+    since = Placement.objects.get().state_since
+    told.clear()
+    see(term, replace(made, state="paused", state_reason="user"))
+    placement = Placement.objects.get()
+    assert (placement.state, placement.state_reason) == ("paused", "user")
+    assert since and placement.state_since and placement.state_since > since
+    assert told == [f"vm:{placement.vm_id}"]
+    happening = Happening.objects.get()
+    assert (happening.code, happening.params) == (
+        "state", {"state": "paused", "was": "running", "by": "", "reason": "user"},
+    )  # fmt: skip
+
+
+def test_addresses_come_from_leases_and_are_found_by_search(term: Term) -> None:
+    made = info(state="running")
+    see(term, made, leases={"52:54:00:00:00:01": ("192.168.122.7",)})
+    placement = Placement.objects.get()
+    assert placement.addresses == ["192.168.122.7"]
+    assert "192.168.122.7" in placement.search
+    see(term, replace(made, state="shut_off", run_id=None), leases={"52:54:00:00:00:01": ("192.168.122.7",)})
+    assert Placement.objects.get().addresses == []
+
+
+def test_one_that_vanishes_keeps_its_row_and_is_gone(term: Term, told: list[str]) -> None:
+    one, two = info("one"), info("two", "running")
+    see(term, one, two, complete=True)
+    told.clear()
+    see(term, one, complete=True)
+    gone = Placement.objects.get(name="two")
+    assert (gone.present, gone.state, gone.run_id) == (False, "unknown", None)
+    assert gone.gone_at
+    assert VirtualMachine.objects.filter(name="two", placement=gone).exists()
+    assert Happening.objects.get().code == "gone"
+    assert set(told) == {f"vm:{gone.vm_id}", "vms:*"}
+
+
+def test_one_that_comes_back_is_the_same_vm(term: Term) -> None:
+    made = info()
+    see(term, made)
+    see(term, missing=frozenset({made.uuid}))
+    see(term, made)
+    placement = Placement.objects.get()
+    assert (placement.present, placement.gone_at) == (True, None)
+    assert [happening.code for happening in Happening.objects.order_by("pk")] == ["gone", "appeared"]
+
+
+def test_one_that_is_new_later_appears(term: Term) -> None:
+    see(term, info("one"), complete=True)
+    see(term, info("two"))
+    assert Happening.objects.get().code == "appeared"
+
+
+def test_a_new_name_follows(term: Term) -> None:
+    made = info("old")
+    see(term, made)
+    see(term, replace(made, name="new"))
+    assert VirtualMachine.objects.get().name == "new"
+    assert Happening.objects.get().params == {"was": "old"}
+
+
+def test_a_reboot_is_remembered_once(term: Term) -> None:
+    made = info(state="running")
+    see(term, made)
+    see(term, made, rebooted=frozenset({made.uuid}))
+    see(term, made)
+    assert [happening.code for happening in Happening.objects.all()] == ["rebooted"]
+
+
+def test_a_watcher_that_lost_its_lease_writes_nothing(term: Term) -> None:
+    Lease.objects.update(epoch=4)
+    ended: list[bool] = []
+    with pytest.raises(room.LeaseLost):
+        see(term, info(), done=ended.append)
+    assert not Placement.objects.exists()
+    assert ended == [False]
+
+
+def test_many_rows_are_many_transactions(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    real = room.hold
+
+    def count(term: Term) -> None:
+        held.append(1)
+        real(term)
+
+    monkeypatch.setattr(room, "hold", count)
+    monkeypatch.setattr(room, "MOST_SECONDS", 60)
+    monkeypatch.setattr(room, "MOST_ROWS", 4)
+    see(term, *[info(f"vm-{number}") for number in range(10)], complete=True)
+    assert Placement.objects.count() == 10
+    assert len(held) == 3
+
+
+def test_a_transaction_ends_when_its_time_is_up(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_SECONDS", 0)
+    see(term, info("one"), info("two"), complete=True)
+    assert Placement.objects.count() == 2
+
+
+def test_what_a_host_says_is_cut_to_measure(term: Term) -> None:
+    made = info()
+    long = made.next_boot_xml.replace("<memory>", f"<title>{'t' * 999}</title><memory>").replace(">2<", ">9999999999<")
+    see(term, replace(made, name="n" * 999, next_boot_xml=long))
+    placement = Placement.objects.get()
+    assert (len(placement.name), len(placement.title), placement.vcpus) == (255, 255, 2**31 - 1)
+
+
+def test_a_document_that_is_not_taken_leaves_the_rest(term: Term) -> None:
+    see(term, info(next_boot_xml="<!DOCTYPE domain [<!ENTITY a 'b'>]><domain/>"))
+    assert Document.objects.get().next_boot == ""
+    assert Placement.objects.get().name == "web-01"
+
+
+def elsewhere(host: Host) -> Term:
+    other = Host.objects.create(name="host-b", node="node-a")
+    Lease.objects.create(host=other, watcher="w", epoch=1, until="2030-01-01T00:00Z")
+    return Term(other, "w", 1)
+
+
+def test_a_uuid_on_a_second_host_is_a_vm_of_its_own(term: Term) -> None:
+    made = info(state="running")
+    see(term, made)
+    see(elsewhere(term.host), made)
+    assert VirtualMachine.objects.count() == 2
+
+
+@pytest.mark.parametrize("left", ["gone", "migrated"])
+def test_a_uuid_that_left_the_first_host_is_the_same_vm(term: Term, left: str) -> None:
+    made = info(state="running")
+    see(term, made)
+    if left == "gone":
+        see(term, missing=frozenset({made.uuid}))
+    else:
+        see(term, replace(made, state="shut_off", run_id=None, state_reason="migrated"))
+    other = elsewhere(term.host)
+    see(other, made)
+    vm = VirtualMachine.objects.get()
+    assert vm.placement and vm.placement.host == other.host
+    assert vm.placements.count() == 2
+
+
+def test_a_vm_deleted_here_does_not_come_back_with_its_rights(term: Term) -> None:
+    made = info()
+    see(term, made)
+    old = VirtualMachine.objects.get()
+    VirtualMachine.objects.update(deleted_at="2026-01-01T00:00Z")
+    see(term, made)
+    placement = Placement.objects.get(uuid=uuid.UUID(made.uuid))
+    assert placement.vm_id != old.pk
+    assert placement.vm.deleted_at is None
+    assert placement.vm.placement == placement
+
+
+def test_a_host_falls_silent_once_and_is_heard_again_once(host: Host) -> None:
+    assert inventory_hosts.silent(host, HostUnreachable("broke")) == {f"host:{host.pk}", "vms:*"}
+    assert inventory_hosts.silent(host, HostUnreachable("broke")) == set()
+    host.refresh_from_db()
+    assert (host.error_code, host.error_details) == ("host_unreachable", "broke")
+    assert inventory_hosts.heard(host) == {f"host:{host.pk}", "vms:*"}
+    before = Host.objects.get().heard_at
+    assert inventory_hosts.heard(host) == set()
+    now = Host.objects.get().heard_at
+    assert before and now and now >= before
+    assert [happening.code for happening in Happening.objects.order_by("pk")] == ["host_silent", "host_heard"]
+
+
+def test_facts_are_stored_when_they_change_and_the_uuid_once(host: Host) -> None:
+    Host.objects.update(libvirt_uuid=None)
+    told = replace(FACTS, uuid=str(uuid.UUID(int=7)))
+    assert inventory_hosts.facts(host, told, ["pool_defined"]) == {f"host:{host.pk}"}
+    assert inventory_hosts.facts(host, told, ["pool_defined"]) == set()
+    host.refresh_from_db()
+    assert (host.libvirt_uuid, host.facts["missing"]) == (uuid.UUID(int=7), ["pool_defined"])
+
+
+def test_one_machine_under_two_names_is_told(host: Host) -> None:
+    twin = Host.objects.create(name="twin", node="node-a")
+    inventory_hosts.facts(twin, replace(FACTS, uuid=str(host.libvirt_uuid)), [])
+    twin.refresh_from_db()
+    assert (twin.error_code, twin.libvirt_uuid) == ("wrong_host", None)

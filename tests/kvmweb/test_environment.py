@@ -1,0 +1,71 @@
+"""What the site sets, and a state folder that is closed to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvmweb import environment
+from kvmweb.environment import BadSetting, State
+
+
+def test_a_setting_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("8123\n")
+    monkeypatch.setenv("KVMWEB_PORT_FILE", str(tmp_path / "port"))
+    assert environment.load().port == 8123
+
+
+def test_the_variable_wins_over_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("8123")
+    monkeypatch.setenv("KVMWEB_PORT_FILE", str(tmp_path / "port"))
+    monkeypatch.setenv("KVMWEB_PORT", "8124")
+    assert environment.load().port == 8124
+
+
+def test_a_port_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVMWEB_PORT", "http")
+    with pytest.raises(BadSetting, match="KVMWEB_PORT='http'"):
+        environment.load()
+
+
+@pytest.mark.parametrize(
+    ("bind", "tls"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("192.0.2.1", True)]
+)
+def test_tls_is_on_whenever_others_can_reach_the_port(monkeypatch: pytest.MonkeyPatch, bind: str, tls: bool) -> None:
+    monkeypatch.setenv("KVMWEB_BIND", bind)
+    assert environment.load().tls is tls
+
+
+def test_the_state_folder_is_made_closed(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    state.prepare()
+    assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in state.folders())
+
+
+def test_a_state_folder_open_to_others_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with pytest.raises(BadSetting, match="open to others"):
+        State(folder).prepare()
+
+
+def test_a_state_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "state").symlink_to(tmp_path / "real")
+    with pytest.raises(BadSetting, match="not a folder of its own"):
+        State(tmp_path / "state").prepare()
+
+
+def test_a_path_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="too long"):
+        State(tmp_path / ("x" * 100)).prepare()
+
+
+def test_a_secret_is_made_once_and_closed(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    state.prepare()
+    first = state.secret(state.web, "key")
+    assert state.secret(state.web, "key") == first
+    assert (state.web / "key").stat().st_mode & 0o777 == 0o600

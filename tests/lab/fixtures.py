@@ -1,0 +1,60 @@
+"""The lab: one real host for the whole run, guests for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.guests import Guests, LabGuest
+from tests.lab.machine import LabHost
+from tests.lab.stack import Dashboard
+from vms.demo import guest
+
+
+@pytest.fixture(scope="session")
+def lab_host() -> Iterator[LabHost]:
+    """A libvirtd that nobody else uses, as a fresh package leaves it: no pool, network default stopped."""
+    host = LabHost()
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="session")
+def guest_files() -> guest.Guest:
+    from django.conf import settings
+
+    return guest.guest(settings.CACHE_DIR)
+
+
+@pytest.fixture
+def guests(lab_host: LabHost, guest_files: guest.Guest) -> Iterator[Guests]:
+    """Makes guests on the lab host; they go with the test."""
+    factory = Guests(lab_host, guest_files)
+    yield factory
+    factory.remove_all()
+
+
+@pytest.fixture(scope="module")
+def running_guest(lab_host: LabHost, guest_files: guest.Guest) -> Iterator[LabGuest]:
+    """One that has booted once and obeys, for the tests of a module that leave it running."""
+    factory = Guests(lab_host, guest_files)
+    yield factory.make(f"running-{uuid.uuid4().hex[:8]}", start=True)
+    factory.remove_all()
+
+
+@pytest.fixture(scope="session")
+def shared_dashboard(lab_host: LabHost) -> Iterator[Dashboard]:
+    stack = Dashboard(lab_host)
+    stack.prepare()
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture
+def dashboard(shared_dashboard: Dashboard) -> Dashboard:
+    """The running dashboard, the same for all tests; one that a test has stopped is started again."""
+    if shared_dashboard.process is None or shared_dashboard.process.poll() is not None:
+        shared_dashboard.start()
+    return shared_dashboard

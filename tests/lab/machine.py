@@ -1,0 +1,171 @@
+"""A lab host: a real libvirtd in namespaces of its own, reached through a unix socket; nothing of it outlives it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import libvirt
+
+INSIDE = Path(__file__).with_name("inside.py")
+PREFIX = "kvmweb-host-"
+T = TypeVar("T")
+
+libvirt.registerErrorHandler(lambda *_: None, None)  # the tests read exceptions, not the library's lines
+
+
+def eventually(ask: Callable[[], T | None], what: str, *, within: float = 30, every: float = 0.1) -> T:
+    """The first true answer; AssertionError names what did not come to pass."""
+    until = time.monotonic() + within
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        assert time.monotonic() < until, f"not within {within} s: {what}; last: {answer!r}"
+        time.sleep(every)
+
+
+def children(pid: int) -> dict[int, str]:
+    """{pid: program} of a process's children, as this namespace counts them."""
+    pids = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
+
+
+def printed(*command: str) -> str:
+    """What the program prints; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def hello(host: LabHost, address: str) -> str:
+    """What the guest at that address of the host's network answers on port 80, "" while it does not."""
+    ask = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode().strip())"
+    try:
+        return host.run("/usr/bin/python3", "-c", ask, f"http://{address}").strip()
+    except AssertionError:
+        return ""
+
+
+def own_folder(prefix: str) -> Path:
+    """A temporary folder of this process; those that killed processes left behind are taken away."""
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*/owner"):
+        if not Path(f"/proc/{left.read_text()}").exists():
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    (folder / "owner").write_text(str(os.getpid()))
+    return folder
+
+
+def write_settings(folder: Path, identity: uuid.UUID) -> None:
+    """What a fresh Debian libvirt has, with QEMU as root and the socket open to whoever may enter the folder."""
+    for path in (
+        "etc/libvirt/qemu/networks",
+        "var/lib/libvirt/images",
+        "var/log/libvirt",
+        "var/cache/libvirt",
+        "run",
+        "serial",
+    ):
+        (folder / path).mkdir(parents=True)
+    etc = folder / "etc/libvirt"
+    (etc / "libvirtd.conf").write_text(
+        f'host_uuid = "{identity}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nunix_sock_rw_perms = "0700"\n'
+    )
+    (etc / "virtlogd.conf").touch()
+    (etc / "qemu.conf").write_text(
+        'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = []\nnamespaces = []\n'
+    )
+    shutil.copy("/usr/share/libvirt/networks/default.xml", etc / "qemu/networks")
+
+
+class LabHost:
+    """Running from the beginning to stop(), which is also what happens when this process is killed."""
+
+    def __init__(self, name: str = "lab-a") -> None:
+        self.name = name
+        self.uuid = uuid.uuid4()
+        self.folder = own_folder(PREFIX)
+        write_settings(self.folder, self.uuid)
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork",
+             "--kill-child", "--mount-proc", sys.executable, "-I", INSIDE, self.folder, name],
+        )  # fmt: skip
+        self.wait_until_it_answers()
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "run/libvirt/libvirt-sock"
+
+    @property
+    def uri(self) -> str:
+        return f"qemu+unix:///system?socket={self.socket}"
+
+    @property
+    def images(self) -> Path:
+        """The folder's own path: the host itself knows it as /var/lib/libvirt/images."""
+        return self.folder / "var/lib/libvirt/images"
+
+    def connect(self) -> libvirt.virConnect:
+        return libvirt.open(self.uri)
+
+    def wait_until_it_answers(self) -> None:
+        def answers() -> bool:
+            assert self.process.poll() is None, f"the lab host ended; see {self.folder}/libvirtd.log"
+            try:
+                self.connect().close()
+            except libvirt.libvirtError:
+                return False
+            return True
+
+        eventually(answers, "the lab's libvirtd answers")
+
+    @property
+    def first_pid(self) -> int:
+        """The host's first process, as this namespace counts."""
+        [pid] = children(self.process.pid)
+        return pid
+
+    def pid(self, program: str) -> int:
+        """The pid of libvirtd or virtlogd, as this namespace counts."""
+        return next(pid for pid, name in children(self.first_pid).items() if name == program)
+
+    def pids(self) -> list[int]:
+        """Every process of the host."""
+        found, look = [], [self.process.pid]
+        while look:
+            pid = look.pop()
+            found.append(pid)
+            look += children(pid)
+        return found
+
+    def run(self, *command: str) -> str:
+        """What a program prints that runs on the host: in its network, with its files."""
+        enter = ("nsenter", "--target", str(self.first_pid), "--mount", "--uts", "--ipc", "--net", "--pid")
+        return printed(*enter, *command)
+
+    def virsh(self, *words: str) -> str:
+        """What somebody does at the host's own prompt."""
+        return printed("virsh", "-c", self.uri, *words)
+
+    def restart_libvirtd(self, how: int = signal.SIGTERM) -> None:
+        """End libvirtd and wait for the next one; guests run on."""
+        ended = self.pid("libvirtd")
+        os.kill(ended, how)
+        eventually(lambda: "libvirtd" in children(self.first_pid).values() and self.pid("libvirtd") != ended, "restart")
+        self.wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End the host with everything on it."""
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)

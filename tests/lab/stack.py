@@ -1,0 +1,181 @@
+"""The whole dashboard, as scripts/run starts it: own state folder, own port, and a lab host as its host."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab.machine import LabHost, children, eventually, own_folder
+
+ROOT = Path(__file__).parents[2]
+ADMIN = "admin"
+# How each process calls itself.
+PROGRAMS = {
+    "redis": "redis-server ", "web": " uvicorn ", "worker": "manage.py work", "watcher": "manage.py watch",
+    "console": "manage.py relay", "front": "nginx: master",
+}  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Dashboard:
+    """prepare() once, then start() and stop() as often as wanted; remove() at the end."""
+
+    def __init__(self, host: LabHost, **settings: str) -> None:
+        self.host = host
+        self.folder = own_folder("kvmweb-dash-")
+        self.state = self.folder / "state"
+        self.output = self.folder / "output"
+        self.port = free_port()
+        self.password = secrets.token_urlsafe(12)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("KVMWEB_", "SSH_"))},
+            **{name: value for name, value in os.environ.items() if name == "KVMWEB_CACHE_DIR"},
+            "KVMWEB_STATE_DIR": str(self.state),
+            "KVMWEB_PORT": str(self.port),
+            "KVMWEB_LIBVIRT_SOCKET": str(host.socket),
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.token = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def manage(self, *words: str, given: str = "") -> str:
+        """What a management command prints."""
+        done = subprocess.run(
+            [sys.executable, ROOT / "manage.py", *words], cwd=ROOT, env=self.environment, input=given,
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"manage.py {words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def prepare(self) -> None:
+        """Tables, administrator, host, and a token for the requests below."""
+        self.manage("setup", "--password-from-stdin", given=self.password + "\n")
+        self.token = self.manage("create_token", ADMIN).split()[-1]
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready."""
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "kvmweb.supervisor"],
+                cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        eventually(self.is_ready, f"the dashboard is ready; see {self.folder}", within=60, every=0.2)
+
+    def is_ready(self) -> bool:
+        assert self.process and self.process.poll() is None, f"the supervisor ended:\n{self.output.read_text()}"
+        try:
+            return self.request("GET", "/readyz").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; the supervisor's exit code."""
+        assert self.process
+        self.process.send_signal(how)
+        return self.process.wait(timeout=30)
+
+    def remove(self) -> None:
+        """Stop what runs and take the folder away."""
+        if self.process and self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pid(self, name: str) -> int:
+        """The pid of one of its processes: redis, web, worker, watcher, console or front."""
+        assert self.process
+        for pid in children(self.process.pid):
+            if PROGRAMS[name] in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                return pid
+        raise AssertionError(f"no {name} runs")
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """One request by the administrator's token."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        sent = {"Authorization": f"Bearer {self.token}", "Accept": "application/json", **headers}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), sent)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        is_json = "json" in (answer.getheader("Content-Type") or "")
+        return Answer(answer.status, dict(answer.getheaders()), json.loads(text) if is_json and text else text)
+
+    def get(self, path: str) -> Any:
+        """The body of a GET below /api/v1 that must succeed."""
+        answer = self.request("GET", f"/api/v1{path}")
+        assert answer.status == 200, f"{path}: {answer.status} {answer.body}"
+        return answer.body
+
+    def post(self, path: str, body: Any = None) -> Answer:
+        return self.request("POST", f"/api/v1{path}", body)
+
+    def vm(self, uuid: str, *, within: float = 30) -> int:
+        """The id of the VM with that UUID, as soon as the watcher has shown it."""
+
+        def look() -> int | None:
+            found = [vm["id"] for vm in self.get(f"/vms?q={uuid}")["items"] if vm["uuid"] == uuid]
+            return found[0] if found else None
+
+        return eventually(look, f"the dashboard knows {uuid}", within=within)
+
+    def await_state(self, vm: int, state: str, *, within: float = 30) -> None:
+        eventually(lambda: self.get(f"/vms/{vm}")["state"] == state, f"VM {vm} is {state}", within=within)
+
+    def ask(self, vm: int, verb: str) -> int:
+        """The id of the operation that was started."""
+        answer = self.post(f"/vms/{vm}/{verb}")
+        assert answer.status == 202, f"{verb}: {answer.status} {answer.body}"
+        return int(answer.body["operation"]["id"])
+
+    def operation(self, pk: int) -> dict[str, Any]:
+        return dict(self.get(f"/operations/{pk}"))
+
+    def await_operation(self, pk: int, *states: str, within: float = 30) -> dict[str, Any]:
+        """The operation, once it is in one of the states (by default: ended well)."""
+        wanted = states or ("succeeded",)
+        over = {"succeeded", "failed", "cancelled", "superseded", "refused", "unknown"}
+
+        def look() -> dict[str, Any] | None:
+            operation = self.operation(pk)
+            assert operation["state"] in wanted or operation["state"] not in over, operation
+            return operation if operation["state"] in wanted else None
+
+        return eventually(look, f"operation {pk} is {wanted}", within=within)
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the database says, read beside the dashboard."""
+        database = sqlite3.connect(f"file:{self.state}/db/kvmweb.sqlite3?mode=ro", uri=True, timeout=20)
+        try:
+            return database.execute(sql, values).fetchall()
+        finally:
+            database.close()

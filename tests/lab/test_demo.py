@@ -1,0 +1,117 @@
+"""The demo: three VMs that show what the dashboard does, and no trace of them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.guests import Guests
+from tests.lab.machine import LabHost, eventually, hello
+from tests.lab.stack import Dashboard
+from vms.demo import machines
+from vms.demo.guest import Guest
+from vms.libvirtxml import DomainXML, faults
+from vms.virt import Connection, HostSpec, connect, define
+
+
+@pytest.fixture
+def connection(lab_host: LabHost) -> Iterator[Connection]:
+    with connect(HostSpec("unix", "qemu", str(lab_host.socket))) as opened:
+        yield opened
+        machines.remove(opened, print)
+        for network in opened.networks():
+            if network.active:
+                lab_host.virsh("net-destroy", network.name)
+
+
+@pytest.fixture
+def only_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo of one VM that is not started: quick, where the other two would tell nothing more."""
+    monkeypatch.setattr(machines, "ROLES", [role for role in machines.ROLES if role.state == "shut_off"])
+
+
+def states(connection: Connection) -> dict[str, str]:
+    return {info.name: info.state for info in connection.domains()}
+
+
+def everything(host: LabHost) -> str:
+    """All that a run of the demo could change, in libvirt's words."""
+    return "\n".join(host.virsh(*words) for words in (["list", "--all"], ["pool-list", "--all"], ["net-list", "--all"]))
+
+
+def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
+    connection: Connection, dashboard: Dashboard, guests: Guests, lab_host: LabHost
+) -> None:
+    theirs = guests.make("demo-web")
+    before = lab_host.virsh("dumpxml", "demo-web")
+    pools = connection.pools()
+
+    assert dashboard.manage("demo").splitlines() == ["demo-web-2 made", "demo-db made", "demo-build made"]
+    assert states(connection) == {
+        "demo-web": "shut_off", "demo-web-2": "running", "demo-db": "paused", "demo-build": "shut_off",
+    }  # fmt: skip
+    tagged = {vm["name"]: vm["id"] for vm in dashboard.get("/vms?q=demo")["items"] if vm["tags"] == ["demo"]}
+    assert set(tagged) == {"demo-web-2", "demo-db", "demo-build"}
+    web = next(info for info in connection.domains() if info.name == "demo-web-2")
+    [mac] = DomainXML.parse(web.live_xml).macs
+    [address] = connection.leases()[mac]
+    assert eventually(lambda: hello(lab_host, address), "it answers", within=60) == "hello from demo-web-2"
+    assert faults(web.next_boot_xml) == []
+    [network] = connection.networks()
+    assert (network.active, network.autostart) == (True, False)
+
+    now = everything(lab_host)
+    assert dashboard.manage("demo") == ""
+    assert everything(lab_host) == now, "the second run changes nothing"
+
+    removed = dashboard.manage("demo", "--remove").splitlines()
+    assert sorted(removed) == ["demo-build removed", "demo-db removed", "demo-web-2 removed"]
+    assert states(connection) == {"demo-web": "shut_off"}
+    assert lab_host.virsh("dumpxml", "demo-web") == before
+    assert connection.pools() == pools
+    assert not (lab_host.images / "kvmweb-demo").exists()
+    assert theirs.is_off()
+    assert [vm["name"] for vm in dashboard.get("/vms?q=demo")["items"]] == ["demo-web"]
+    assert {dashboard.request("GET", f"/api/v1/vms/{vm}").status for vm in tagged.values()} == {404}
+    assert dashboard.manage("demo", "--remove") == "", "nothing is left to remove"
+
+
+def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(
+    connection: Connection, guest_files: Guest, only_build: None
+) -> None:
+    machines.make(connection, lambda: guest_files, print)
+    [build] = [info for info in connection.domains() if info.name == "demo-build"]
+    copy = DomainXML.parse(build.next_boot_xml)
+    copy.name, copy.uuid = "my-copy", "6d1f6a53-5f0c-4c39-9b0e-5f5b6f4c2f11"
+    define.define_domain(connection, copy.text)
+    machines.remove(connection, print)
+    assert states(connection) == {"my-copy": "shut_off"}
+    define.remove_domain(connection, copy.uuid)
+
+
+def test_what_a_killed_run_left_half_made_is_made_whole(
+    connection: Connection, guest_files: Guest, lab_host: LabHost, only_build: None
+) -> None:
+    def dies() -> Guest:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        machines.make(connection, dies, print)
+    path = machines.place_iso(connection, guest_files, fresh=True)
+    iso = lab_host.images / "kvmweb-demo" / path.rpartition("/")[2]
+    iso.write_bytes(b"half")
+    machines.make(connection, lambda: guest_files, print)
+    assert states(connection) == {"demo-build": "shut_off"}
+    assert iso.read_bytes() == guest_files.iso.read_bytes()
+
+
+def test_a_host_without_its_network_gets_vms_without_a_card(
+    connection: Connection, guest_files: Guest, lab_host: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "NETWORK", "not-there")
+    monkeypatch.setattr(machines, "BOOT_SECONDS", 1.0)
+    said: list[str] = []
+    machines.make(connection, lambda: guest_files, said.append)
+    assert any("no network card" in line for line in said)
+    assert states(connection)["demo-web"] == "running"

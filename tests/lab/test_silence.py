@@ -1,0 +1,50 @@
+"""A libvirtd that stands still: said within seconds, in nobody's way, and over as soon as it answers again."""
+
+from __future__ import annotations
+
+import time
+
+from tests.lab.guests import Guests
+from tests.lab.machine import LabHost, eventually
+from tests.lab.stack import Dashboard
+from tests.lab.test_kills import held
+
+
+def test_a_host_that_hangs_is_silent_and_is_heard_again(
+    dashboard: Dashboard, guests: Guests, lab_host: LabHost
+) -> None:
+    guest = guests.make("on-a-hung-host", start=True)
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_state(vm, "running")
+    [host] = dashboard.get("/hosts")["items"]
+
+    def answers() -> bool:
+        return bool(dashboard.get(f"/hosts/{host['id']}")["answering"])
+
+    with held(lab_host):
+        eventually(lambda: not answers(), "the host is said to be silent", within=30)
+        refused = dashboard.post(f"/vms/{vm}/pause")
+        assert (refused.status, refused.body["code"]) == (409, "host_silent")
+        began = time.monotonic()
+        assert dashboard.get(f"/vms/{vm}")["state"] == "running"
+        assert time.monotonic() - began < 2
+        guest.wait_for_count()
+    eventually(answers, "the host is heard again", within=60)
+    dashboard.await_operation(dashboard.ask(vm, "pause"))
+
+
+def test_work_under_way_when_the_host_hangs_is_told_by_evidence(
+    dashboard: Dashboard, guests: Guests, lab_host: LabHost
+) -> None:
+    guest = guests.make("hung-within", start=True)
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_state(vm, "running")
+    [host] = dashboard.get("/hosts")["items"]
+    with held(lab_host):
+        operation = dashboard.ask(vm, "pause")
+        ended = dashboard.await_operation(operation, "failed", "unknown", within=90)
+        assert ended["error"]["code"] in ("host_unreachable", "timed_out")
+        guest.wait_for_count()
+    eventually(lambda: dashboard.get(f"/hosts/{host['id']}")["answering"], "the host is heard again", within=60)
+    dashboard.await_operation(dashboard.ask(vm, "pause"))
+    assert guest.stands_still()

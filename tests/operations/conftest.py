@@ -1,0 +1,80 @@
+"""A worker whose hosts exist in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conftest import make_vm
+from tests.fakehost import FakeHost, info
+from vms import live
+from vms.kinds import KINDS, Kind
+from vms.models import Host, Operation, Placement, VirtualMachine
+from vms.operations import connections, evidence, process
+from vms.permissions import Actor
+from vms.services import operations
+
+
+@dataclass
+class Stage:
+    """The fake host, its row, and the VM on it."""
+
+    fake: FakeHost
+    host: Host
+    vm: VirtualMachine
+    uuid: str
+    actor: Actor
+
+    def ask(self, kind: str) -> Operation:
+        chosen: Kind = KINDS[kind]
+        return operations.request(chosen, self.vm if chosen.target == "vm" else self.host, actor=self.actor)
+
+    def sync(self) -> None:
+        """What a watcher would have stored."""
+        seen = self.fake.domains[self.uuid]
+        Placement.objects.filter(current_of=self.vm).update(state=seen.state, run_id=seen.run_id)
+
+    def set_state(self, state: str) -> None:
+        self.fake.set_state(self.uuid, state)
+        self.sync()
+
+
+@pytest.fixture
+def stage(host: Host, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """web-01 is off."""
+    fake = FakeHost()
+    seen = fake.add(info("web-01"))
+    vm = make_vm(host, state="shut_off")
+    Placement.objects.filter(current_of=vm).update(uuid=seen.uuid)
+    made = Stage(fake, host, vm, seen.uuid, actor)
+    monkeypatch.setattr(connections, "open_connection", fake.open)
+    monkeypatch.setattr(evidence, "ASK_AGAIN", (0.0, 0.0))
+
+    def look(host: int, name: str) -> bool:
+        made.sync()
+        return True
+
+    monkeypatch.setattr(live, "look", look)
+    return made
+
+
+@pytest.fixture
+def worker(stage: Stage) -> Iterator[process.WorkerProcess]:
+    """Signed on; its clocks do not run."""
+    made = process.WorkerProcess(node=stage.host.node)
+    yield made
+    made.pool.shutdown()
+
+
+@pytest.fixture
+def done(worker: process.WorkerProcess) -> Callable[[Operation], Operation]:
+    """The operation after this worker has had it."""
+
+    def run(operation: Operation) -> Operation:
+        worker.take(operation.pk)
+        operation.refresh_from_db()
+        return operation
+
+    return run

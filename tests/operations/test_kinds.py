@@ -1,0 +1,151 @@
+"""Each kind, done on a host that exists in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakehost import STOPPED
+from tests.operations.conftest import Stage
+from vms.errors import HostRefused
+from vms.kinds import KINDS
+from vms.libvirtxml import DomainXML
+from vms.models import Happening, Host, Operation, OperationLock, Placement
+from vms.operations import WAYS
+from vms.operations.waiting import end_what_is_seen
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+Done = Callable[[Operation], Operation]
+
+
+def test_every_kind_has_a_way_and_every_way_a_kind() -> None:
+    assert WAYS.keys() == KINDS.keys()
+    assert {name for name, kind in KINDS.items() if kind.waits} == {name for name, way in WAYS.items() if way.ended}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "call"),
+    [
+        ("vm.start", "shut_off", "running", "start"),
+        ("vm.pause", "running", "paused", "pause"),
+        ("vm.resume", "paused", "running", "resume"),
+        ("vm.reset", "running", "running", "reset"),
+        ("vm.force-off", "running", "shut_off", "force_off"),
+    ],
+)
+def test_it_is_done_once_seen_and_then_said(
+    stage: Stage, done: Done, kind: str, before: str, after: str, call: str
+) -> None:
+    stage.set_state(before)
+    operation = done(stage.ask(kind))
+    assert (operation.state, operation.error_code) == ("succeeded", "")
+    assert stage.fake.calls == [call]
+    assert Placement.objects.get(current_of=stage.vm).state == after
+    assert operation.started_at and operation.ended_at
+    assert [line.code for line in operation.log.all()] == ["claimed", "seen"]
+    assert not OperationLock.objects.exists()
+
+
+def test_what_the_host_refuses_fails_with_its_words(stage: Stage, done: Done) -> None:
+    stage.fake.fail["start"] = HostRefused("no such disk")
+    operation = done(stage.ask("vm.start"))
+    assert (operation.state, operation.error_code, operation.details) == ("failed", "host_refused", "no such disk")
+    assert not OperationLock.objects.exists()
+
+
+def test_a_yes_without_effect_is_no_success(stage: Stage, done: Done) -> None:
+    stage.fake.deaf.add("start")
+    operation = done(stage.ask("vm.start"))
+    assert (operation.state, operation.error_code) == ("failed", "invalid_state")
+
+
+def test_a_stopped_network_is_named(stage: Stage, done: Done) -> None:
+    stage.fake.fail["start"] = STOPPED
+    operation = done(stage.ask("vm.start"))
+    assert (operation.error_code, operation.error_params) == ("network_stopped", {"network": "default"})
+
+
+def test_start_with_networks_starts_them_first(stage: Stage, done: Done) -> None:
+    stage.fake.fail["start"] = STOPPED
+    operation = done(stage.ask("vm.start-with-networks"))
+    assert operation.state == "succeeded"
+    assert stage.fake.calls == ["start-network default", "start"]
+    assert [line.code for line in operation.log.all()] == ["claimed", "network_started", "seen"]
+
+
+def test_a_second_run_of_one_uuid_is_refused(stage: Stage, done: Done) -> None:
+    other = Host.objects.create(name="host-b", node="node-b")
+    mine = Placement.objects.get(current_of=stage.vm)
+    Placement.objects.create(vm=stage.vm, host=other, uuid=mine.uuid, name="copy", state="running", run_id=4)
+    operation = done(stage.ask("vm.start"))
+    assert (operation.state, operation.error_code) == ("failed", "runs_elsewhere")
+    assert operation.error_params["host"] == "host-b"
+    assert stage.fake.calls == []
+
+
+@pytest.mark.parametrize("kind", ["vm.shutdown", "vm.reboot"])
+def test_the_guest_decides_and_nothing_is_held_meanwhile(stage: Stage, done: Done, kind: str) -> None:
+    stage.set_state("running")
+    operation = done(stage.ask(kind))
+    assert operation.state == "waiting"
+    assert operation.waiting_at and not operation.ended_at
+    assert not OperationLock.objects.exists()
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert operation.state == "waiting"
+
+
+def test_shut_down_ends_when_the_rows_show_it(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    operation = done(stage.ask("vm.shutdown"))
+    stage.set_state("shut_off")
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+
+
+def test_a_transient_vm_has_shut_down_when_it_is_gone(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    operation = done(stage.ask("vm.shutdown"))
+    Placement.objects.update(present=False)
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+
+
+def test_a_reboot_ends_when_it_has_happened_since(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    Happening.objects.create(vm=stage.vm, code="rebooted")
+    operation = done(stage.ask("vm.reboot"))
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert operation.state == "waiting"
+    Happening.objects.create(vm=stage.vm, code="rebooted")
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+
+
+def test_a_guest_that_shuts_down_has_not_rebooted(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    operation = done(stage.ask("vm.reboot"))
+    stage.set_state("shut_off")
+    end_what_is_seen(stage.host.node)
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("failed", "invalid_state")
+
+
+def test_a_screen_is_added_for_the_next_start(stage: Stage, done: Done) -> None:
+    assert done(stage.ask("vm.add-screen")).state == "succeeded"
+    document = DomainXML.parse(stage.fake.domains[stage.uuid].next_boot_xml)
+    assert [screen.type for screen in document.graphics] == ["spice", "vnc"]
+
+
+def test_get_ready_does_what_is_missing_and_logs_it(stage: Stage, done: Done) -> None:
+    stage.fake.missing = ["network_started", "network_autostart", "pool_defined", "pool_started", "pool_autostart"]
+    operation = done(stage.ask("host.get-ready"))
+    assert operation.state == "succeeded"
+    assert [line.code for line in operation.log.all()] == [
+        "claimed", "network_started", "autostart", "pool_made", "pool_started", "autostart", "seen",
+    ]  # fmt: skip

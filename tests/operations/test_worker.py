@@ -1,0 +1,333 @@
+"""Never lost, never done twice: claims, rights, limits, silence, and workers that die."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.utils import timezone
+
+from tests.conftest import make_vm, silence
+from tests.operations.conftest import Stage
+from vms import live
+from vms.errors import HostUnreachable
+from vms.kinds import KINDS
+from vms.models import ApiToken, Host, Operation, OperationLock, User, Worker
+from vms.operations import claim, process, run, transitions
+from vms.permissions import Actor
+from vms.services import operations
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+Done = Callable[[Operation], Operation]
+
+
+def test_one_of_many_claims_wins(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = stage.ask("vm.start")
+    claimed = [claim.claim(operation.pk, worker.worker) for _ in range(5)]
+    assert [bool(each) for each in claimed] == [True, False, False, False, False]
+
+
+def test_a_knock_that_comes_twice_starts_once(stage: Stage, done: Done) -> None:
+    operation = stage.ask("vm.start")
+    done(operation)
+    done(operation)
+    assert stage.fake.calls == ["start"]
+
+
+def test_a_lost_knock_is_made_up_for(stage: Stage, worker: process.WorkerProcess, monkeypatch: Any) -> None:
+    operation = stage.ask("vm.start")
+    taken: list[int] = []
+    monkeypatch.setattr(worker.pool, "submit", lambda job, operation: taken.append(operation.pk))
+    worker.claim_all()
+    assert taken == [operation.pk]
+
+
+@pytest.mark.parametrize("change", [{"kind": "vm.teleport"}, {"version": 99}, {"node": "another"}])
+def test_what_it_does_not_know_stays_for_who_does(stage: Stage, done: Done, change: dict[str, Any]) -> None:
+    operation = stage.ask("vm.start")
+    Operation.objects.update(**change)
+    assert done(operation).state == "queued"
+
+
+def test_a_host_holds_only_a_few_threads(
+    stage: Stage, worker: process.WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "MOST_QUICK", 2)
+    asked = [
+        operations.request(KINDS["vm.start"], make_vm(stage.host, f"vm-{n}", "shut_off"), actor=stage.actor)
+        for n in range(3)
+    ]
+    other = Host.objects.create(name="host-b", node=stage.host.node)
+    elsewhere = operations.request(KINDS["vm.start"], make_vm(other, "far", "shut_off"), actor=stage.actor)
+    assert [bool(claim.claim(each.pk, worker.worker)) for each in (*asked, elsewhere)] == [True, True, False, True]
+    transitions.succeed(asked[0], worker.worker)
+    assert claim.claim(asked[2].pk, worker.worker)
+
+
+@pytest.mark.parametrize("lost", ["right", "account", "token", "token's time"])
+def test_rights_are_those_of_the_moment(stage: Stage, done: Done, alice: User, lost: str) -> None:
+    token = ApiToken.objects.create(
+        user=alice, token_hash="h", prefix="p", expires_at=timezone.now() + timedelta(days=1)
+    )
+    stage.actor = Actor(alice, token=token)
+    operation = stage.ask("vm.start")
+    if lost == "right":
+        User.objects.update(is_administrator=False)
+    elif lost == "account":
+        User.objects.update(is_active=False)
+    elif lost == "token":
+        ApiToken.objects.update(revoked_at=timezone.now())
+    else:
+        ApiToken.objects.update(expires_at=timezone.now())
+    assert done(operation).state == "refused"
+    assert (operation.error_code, stage.fake.calls) == ("not_allowed", [])
+    assert not OperationLock.objects.exists()
+
+
+def test_rights_are_asked_again_right_before_it_happens(
+    stage: Stage, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = stage.fake.open
+
+    def open_and_lose(*words: Any, **options: Any) -> Any:
+        User.objects.update(is_administrator=False)
+        return real(*words, **options)
+
+    monkeypatch.setattr("vms.operations.connections.open_connection", open_and_lose)
+    assert done(stage.ask("vm.start")).state == "refused"
+    assert stage.fake.calls == []
+
+
+def test_one_taken_away_before_the_call_is_not_done(stage: Stage, done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = stage.fake.open
+
+    def open_and_supersede(*words: Any, **options: Any) -> Any:
+        Operation.objects.update(state="superseded")
+        return real(*words, **options)
+
+    monkeypatch.setattr("vms.operations.connections.open_connection", open_and_supersede)
+    assert done(stage.ask("vm.start")).state == "superseded"
+    assert stage.fake.calls == []
+
+
+def test_a_verdict_is_not_overwritten_by_a_worker_that_wakes_up(stage: Stage, done: Done) -> None:
+    operation = stage.ask("vm.start")
+    stage.fake.after["start"] = lambda: Operation.objects.filter(pk=operation.pk).update(state="unknown")
+    assert done(operation).state == "unknown"
+
+
+def test_a_silent_host_is_not_asked(stage: Stage, done: Done) -> None:
+    operation = stage.ask("vm.start")
+    silence(Host.objects.get(), "keepalive")
+    assert done(operation).state == "failed"
+    assert (operation.error_code, operation.details, stage.fake.opened) == ("host_silent", "keepalive", 0)
+
+
+def test_a_host_that_nobody_reaches_fails_it(stage: Stage, done: Done) -> None:
+    stage.fake.gone = True
+    assert done(stage.ask("vm.start")).error_code == "host_unreachable"
+
+
+def test_one_connection_is_kept_and_a_broken_one_is_opened_anew(
+    stage: Stage, worker: process.WorkerProcess, done: Done
+) -> None:
+    done(stage.ask("vm.start"))
+    done(stage.ask("vm.force-off"))
+    assert stage.fake.opened == 1
+    [(_, kept)] = worker.connections.open.values()
+    kept.cut()
+    assert done(stage.ask("vm.start")).state == "succeeded"
+    assert stage.fake.opened == 2
+
+
+def broken_after(stage: Stage, verb: str, effect: bool) -> None:
+    """The wire breaks in the call; the host has done it, or has not."""
+
+    def end() -> None:
+        raise HostUnreachable("it broke")
+
+    if effect:
+        stage.fake.after[verb] = end
+    else:
+        stage.fake.fail[verb] = HostUnreachable("it broke")
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "verb", "effect", "state", "error"),
+    [
+        ("vm.start", "shut_off", "start", True, "succeeded", ""),
+        ("vm.start", "shut_off", "start", False, "failed", "host_unreachable"),
+        ("vm.force-off", "running", "force_off", True, "succeeded", ""),
+        ("vm.force-off", "running", "force_off", False, "failed", "host_unreachable"),
+        ("vm.pause", "running", "pause", True, "succeeded", ""),
+        ("vm.reset", "running", "reset", True, "unknown", "host_unreachable"),
+        ("vm.shutdown", "running", "shutdown", True, "unknown", "host_unreachable"),
+    ],
+)
+def test_a_wire_that_breaks_in_the_call_is_judged_by_evidence(
+    stage: Stage, done: Done, kind: str, before: str, verb: str, effect: bool, state: str, error: str
+) -> None:
+    stage.set_state(before)
+    broken_after(stage, verb, effect)
+    operation = done(stage.ask(kind))
+    assert (operation.state, operation.error_code) == (state, error)
+    assert stage.fake.calls == [verb]
+    assert not OperationLock.objects.exists()
+
+
+def test_silence_past_the_limit_is_cut_and_said(
+    stage: Stage, worker: process.WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.fake.hang.add("reset")
+    stage.set_state("running")
+    operation = stage.ask("vm.reset")
+    monkeypatch.setattr(run, "KINDS", {"vm.reset": type("K", (), {"silence_seconds": 0.2})})
+    ended = threading.Event()
+
+    def control() -> None:
+        while not ended.wait(0.05):
+            for running in list(worker.running.values()):
+                running.cut_when_silent()
+
+    thread = threading.Thread(target=control)
+    thread.start()
+    began = time.monotonic()
+    worker.take(operation.pk)
+    ended.set()
+    thread.join()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("unknown", "timed_out")
+    assert time.monotonic() - began < 10
+
+
+def left_behind(stage: Stage, kind: str, *, asked: bool) -> Operation:
+    """An operation whose worker died, before the host was asked or after."""
+    dead = Worker.objects.create(
+        name="dead", node=stage.host.node, pid=1, started_at=timezone.now(),
+        beat_at=timezone.now() - timedelta(seconds=30),
+    )  # fmt: skip
+    operation = stage.ask(kind)
+    claimed = claim.claim(operation.pk, dead)
+    assert claimed
+    if asked:
+        seen = stage.fake.domains[stage.uuid]
+        Operation.objects.filter(pk=operation.pk).update(
+            before={"state": seen.state, "run_id": seen.run_id, "happening": 0}
+        )
+    return operation
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "asked", "state", "error"),
+    [
+        ("vm.start", "shut_off", "running", True, "succeeded", ""),
+        ("vm.start", "shut_off", "shut_off", True, "failed", "worker_died"),
+        ("vm.start", "shut_off", "shut_off", False, "failed", "worker_died"),
+        ("vm.force-off", "running", "shut_off", True, "succeeded", ""),
+        ("vm.force-off", "running", "running", True, "failed", "worker_died"),
+        ("vm.reset", "running", "running", True, "unknown", "worker_lost"),
+        ("vm.reset", "running", "running", False, "failed", "worker_died"),
+        ("vm.shutdown", "running", "running", True, "unknown", "worker_lost"),
+        ("vm.shutdown", "running", "shut_off", True, "succeeded", ""),
+    ],
+)
+def test_what_a_dead_worker_left_is_told_and_not_done_again(
+    stage: Stage, worker: process.WorkerProcess, kind: str, before: str, after: str, asked: bool, state: str, error: str
+) -> None:
+    stage.set_state(before)
+    operation = left_behind(stage, kind, asked=asked)
+    if after != before:
+        stage.fake.runs += 1
+        stage.fake.set_state(stage.uuid, after)
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == (state, error)
+    assert stage.fake.calls == []
+    assert not OperationLock.objects.exists()
+
+
+def test_a_host_that_cannot_be_asked_leaves_it_unknown(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = left_behind(stage, "vm.start", asked=True)
+    stage.fake.gone = True
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("unknown", "worker_lost")
+
+
+def test_a_worker_that_beats_keeps_its_own(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = left_behind(stage, "vm.start", asked=True)
+    Worker.objects.filter(name="dead").update(beat_at=timezone.now())
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "running"
+
+
+def test_a_restart_under_the_same_name_declares_the_dead_one_dead_at_once(stage: Stage) -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    fresh = {"node": "n", "started_at": timezone.now(), "beat_at": timezone.now()}
+    dead = Worker.objects.create(name="n", pid=child.pid, **fresh)
+    living = Worker.objects.create(name="n", pid=os.getpid(), **fresh)
+    process.WorkerProcess(node="n", name="n")
+    dead.refresh_from_db()
+    living.refresh_from_db()
+    assert dead.stopped_at is not None
+    assert living.stopped_at is None
+
+
+def test_a_worker_that_was_declared_dead_does_not_ask_the_host(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = stage.ask("vm.start")
+    claimed = claim.claim(operation.pk, worker.worker)
+    Worker.objects.update(stopped_at=timezone.now())
+    assert claimed
+    worker.do(claimed)
+    assert stage.fake.calls == []
+
+
+def test_a_shut_down_cancelled_before_it_was_delivered_ends_cancelled(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    operation = stage.ask("vm.shutdown")
+    stage.fake.after["shutdown"] = lambda: Operation.objects.update(state="cancelling")
+    assert done(operation).state == "cancelled"
+    assert not OperationLock.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stopping_waits_for_what_runs_and_claims_no_more(stage: Stage, worker: process.WorkerProcess) -> None:
+    release = threading.Event()
+    stage.fake.after["start"] = lambda: release.wait(5)
+    operation = stage.ask("vm.start")
+
+    def take() -> None:
+        worker.take(operation.pk)
+        database.close()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    while not worker.running:
+        time.sleep(0.01)
+    threading.Timer(0.3, release.set).start()
+    worker.stop()
+    thread.join()
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    stage.sync()
+    later = stage.ask("vm.force-off")
+    worker.take(later.pk)
+    later.refresh_from_db()
+    assert later.state == "queued"
+
+
+def test_the_beat_says_that_it_is_ready(worker: process.WorkerProcess) -> None:
+    before = Worker.objects.get(pk=worker.worker.pk).beat_at
+    time.sleep(0.01)
+    worker.beat()
+    assert Worker.objects.get(pk=worker.worker.pk).beat_at > before
+    assert live.connection().exists(live.key("ready", "worker"))

@@ -1,0 +1,58 @@
+"""Every address that the site has, as its resolver knows them, and a world in which they lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.conftest import make_vm
+from vms.models import Host, Operation, User, VirtualMachine
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+def walk(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from walk(entry, route)
+        elif isinstance(entry, URLPattern):
+            yield route
+
+
+def routes() -> list[str]:
+    """Each route once, without the slash in front: "vms/<int:pk>/"."""
+    return list(dict.fromkeys(walk(get_resolver())))
+
+
+@dataclass(frozen=True)
+class World:
+    """One host, one VM, one operation that waits for the guest."""
+
+    host: Host
+    vm: VirtualMachine
+    operation: Operation
+
+    def values(self, route: str) -> Mapping[str, str]:
+        """What stands in the places of the route: the id of the thing that its first word names."""
+        noun = route.removeprefix("api/v1/").partition("/")[0]
+        thing = {"hosts": self.host, "vms": self.vm, "operations": self.operation}.get(noun, self.vm)
+        return {"verb": "pause", "rest": "nowhere", "pk": str(thing.pk), f"{noun[:-1]}_id": str(thing.pk)}
+
+
+def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
+    vm = make_vm(host, name, state=state)
+    operation = Operation.objects.create(
+        kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
+        vm=vm, host=host, node=host.node, queue="quick", state="waiting",
+    )  # fmt: skip
+    return World(host, vm, operation)
+
+
+def address(route: str, values: Mapping[str, str]) -> str:
+    """The route with the values in its places; a place without a value raises KeyError."""
+    return "/" + PLACE.sub(lambda place: values[place[1]], route)

@@ -1,0 +1,72 @@
+"""What the API says of itself is true, tried with generated requests, good ones and bad ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, settings
+
+from tests.api.conftest import Program
+from tests.routes import World, make_world
+from vms.api import problems
+from vms.api.urls import api
+from vms.models import Host, User
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+schema = schemathesis.openapi.from_dict(problems.described(api.get_openapi_schema()))
+schema.app = get_wsgi_application()
+CHECKS = [
+    getattr(schemathesis.checks, name)
+    for name in (
+        "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+        "response_headers_conformance",
+    )
+]  # fmt: skip
+
+
+@pytest.fixture
+def world(host: Host, alice: User) -> World:
+    return make_world(host, alice)
+
+
+@pytest.fixture(autouse=True)
+def connection_of_the_test() -> Iterator[None]:
+    """As Django's own test client does: the end of a request must not close what the test is in the middle of."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=25, derandomize=True, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
+)  # fmt: skip
+def test_every_answer_is_one_that_was_promised(case: Any, program: Program, world: World) -> None:
+    for name in case.path_parameters or {}:
+        # Numbers out of the air would meet nothing but 404; every other one meets what is there.
+        if isinstance(case.path_parameters[name], int) and case.path_parameters[name] % 2 == 0:
+            case.path_parameters[name] = getattr(world, name.removesuffix("_id")).pk
+    case.call_and_validate(headers=program.headers, checks=CHECKS)
+
+
+def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
+    said = program.get("/openapi.json").json()
+    assert {
+        "/api/v1/vms/{vm_id}/start",
+        "/api/v1/vms/{vm_id}/console",
+        "/api/v1/operations/{operation_id}/cancel",
+    } <= set(said["paths"])
+    assert {scheme["type"] for scheme in said["components"]["securitySchemes"].values()} == {"http", "apiKey"}
+    names = [operation["operationId"] for path in said["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+    assert all(operation["security"] for path in said["paths"].values() for operation in path.values())

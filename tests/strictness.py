@@ -1,0 +1,36 @@
+"""A pytest plugin: the counts for scripts/test, and no skipped test where CI=true."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def counts(stats: dict[str, list[Any]]) -> dict[str, int]:
+    """How many tests passed, failed (or had an error), were skipped; an unexpected pass counts as failed."""
+    numbers = {
+        word: len(stats.get(word, [])) for word in ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+    }
+    return {
+        "passed": numbers["passed"] + numbers["xfailed"],
+        "failed": numbers["failed"] + numbers["error"] + numbers["xpassed"],
+        "skipped": numbers["skipped"],
+    }
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    numbers = counts(reporter.stats)
+    path = os.environ.get("KVMWEB_TEST_COUNTS")
+    if path:
+        Path(path).write_text(json.dumps(numbers))
+    if os.environ.get("CI") == "true" and numbers["skipped"]:
+        reporter.write_line(f"{numbers['skipped']} skipped: with CI=true nothing may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,167 @@
+"""The live channel: names that one may be told, for as long as one is signed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from kvmweb.asgi import application
+from tests.conftest import sign_in
+from vms import consumers
+from vms.live import GROUP, MOST_NAMES
+from vms.models import User
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis"), pytest.mark.asyncio]
+
+
+def socket(
+    client: Client, *, origin: str | None = "http://localhost", host: str = "localhost"
+) -> WebsocketCommunicator:
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    headers = [(b"host", host.encode()), (b"cookie", cookie.encode())]
+    headers += [(b"origin", origin.encode())] if origin is not None else []
+    return WebsocketCommunicator(application, "/ws/live", headers=headers)
+
+
+@asynccontextmanager
+async def opened(client: Client) -> AsyncIterator[WebsocketCommunicator]:
+    communicator = socket(client)
+    assert (await communicator.connect())[0]
+    try:
+        yield communicator
+    finally:
+        await communicator.disconnect()
+
+
+async def announce(number: int, *names: str) -> None:
+    layer: Any = get_channel_layer()
+    await layer.group_send(GROUP, {"type": "names", "number": number, "names": list(names)})
+
+
+async def heard(communicator: WebsocketCommunicator) -> dict[str, Any]:
+    return dict(await communicator.receive_json_from(timeout=3))
+
+
+async def test_it_passes_names_on_and_counts_them(client_alice: Client) -> None:
+    async with opened(client_alice) as browser:
+        await announce(41, "vm:1", "op:2")
+        assert await heard(browser) == {"n": 1, "names": ["op:2", "vm:1"]}
+        await announce(42, "vm:1")
+        assert await heard(browser) == {"n": 2, "names": ["vm:1"]}
+
+
+async def test_who_has_no_right_is_told_nothing(client_mallory: Client, client_alice: Client) -> None:
+    async with opened(client_mallory) as mallory, opened(client_alice) as alice:
+        await announce(1, "vm:1")
+        assert await heard(alice)
+        assert await mallory.receive_nothing(timeout=0.3)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://evil.example", "localhost"),
+        (None, "localhost"),
+        ("null", "localhost"),
+        ("http://localhost:1", "localhost"),
+        ("http://evil.example", "evil.example"),
+        ("ftp://localhost", "localhost"),
+    ],
+)
+async def test_a_foreign_page_cannot_open_it(client_alice: Client, origin: str | None, host: str) -> None:
+    connected, _ = await socket(client_alice, origin=origin, host=host).connect()
+    assert not connected
+
+
+async def test_a_stranger_cannot_open_it(client: Client) -> None:
+    client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
+    assert not (await socket(client).connect())[0]
+
+
+async def test_a_port_of_a_tunnel_is_no_foreign_page(client_alice: Client) -> None:
+    communicator = socket(client_alice, origin="http://localhost:9999", host="localhost:9999")
+    assert (await communicator.connect())[0]
+    await communicator.disconnect()
+
+
+def drop_session(user: User) -> None:
+    Session.objects.all().delete()
+
+
+def switch_off(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def change_password(user: User) -> None:
+    user.set_password("another horse")
+    user.save()
+
+
+def let_it_age(user: User) -> None:
+    from allauth.usersessions.models import UserSession
+
+    UserSession.objects.update(last_seen_at=timezone.now() - timedelta(days=1))
+
+
+@pytest.mark.parametrize("end", [drop_session, switch_off, change_password, let_it_age])
+async def test_it_closes_within_two_seconds_of_the_sessions_end(
+    client_alice: Client, alice: User, end: Callable[[User], None]
+) -> None:
+    async with opened(client_alice) as browser:
+        await sync_to_async(end)(alice)
+        closed = await browser.receive_output(timeout=2)
+        assert (closed["type"], closed["code"]) == ("websocket.close", consumers.SIGNED_OUT)
+
+
+async def test_a_right_that_was_taken_away_takes_the_names_away(client_alice: Client, alice: User) -> None:
+    async with opened(client_alice) as browser:
+        await sync_to_async(User.objects.filter(pk=alice.pk).update)(is_administrator=False)
+        await asyncio.sleep(1.5)
+        await announce(1, "vm:1")
+        assert await browser.receive_nothing(timeout=0.3)
+
+
+async def test_an_announcement_that_was_lost_is_made_up_for(client_alice: Client) -> None:
+    async with opened(client_alice) as browser:
+        await announce(1, "vm:1")
+        await heard(browser)
+        await announce(3, "vm:3")
+        assert (await heard(browser))["names"] == ["vm:3"]
+        assert (await heard(browser))["names"] == ["*"]
+
+
+async def test_announcements_in_another_order_lose_nothing(client_alice: Client) -> None:
+    async with opened(client_alice) as browser:
+        for number in (1, 3, 2):
+            await announce(number, f"vm:{number}")
+        told: set[str] = set()
+        while len(told) < 3:
+            told.update((await heard(browser))["names"])
+        assert told == {"vm:1", "vm:2", "vm:3"}
+        assert await browser.receive_nothing(timeout=2.5)
+
+
+async def test_a_browser_that_does_not_read_gets_one_name_instead_of_a_queue(alice: User) -> None:
+    consumer = consumers.LiveConsumer()
+    consumer.waiting, consumer.wake = set(), asyncio.Event()
+    for number in range(5 * MOST_NAMES):
+        consumer.tell([f"vm:{number}"])
+        assert len(consumer.waiting) <= MOST_NAMES
+    assert "*" in consumer.waiting
+
+
+@pytest.fixture
+def client_alice(alice: User) -> Client:
+    return sign_in(alice)

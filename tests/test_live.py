@@ -1,0 +1,50 @@
+"""Names out, looks in, over a real Redis."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from channels.layers import get_channel_layer
+
+from vms import live
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+
+def test_a_look_is_answered_when_the_watcher_has_read(db: None) -> None:
+    def watcher() -> None:
+        request = live.next_look([7], timeout=5)
+        assert request is not None
+        host, name, answer = request
+        assert (host, name) == (7, "vm:12")
+        live.looked(answer)
+
+    thread = threading.Thread(target=watcher)
+    thread.start()
+    assert live.look(7, "vm:12", wait=5)
+    thread.join()
+
+
+def test_a_look_that_nobody_answers_returns_in_time() -> None:
+    assert not live.look(7, "vm:12", wait=0.2)
+
+
+def test_numbers_of_several_hosts_come_together() -> None:
+    live.store_numbers(1, {"10": {"cpu": 0.5, "memory_kib": 1}})
+    live.store_numbers(2, {"20": {"cpu": 0.1, "memory_kib": 2}})
+    assert set(live.numbers([1, 2])) == {"10", "20"}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_announcement_carries_names_and_a_number() -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    channel = await layer.new_channel()
+    await layer.group_add(live.GROUP, channel)
+    live.announcer().send(["vm:1"])
+    first = await layer.receive(channel)
+    live.announcer().send(["vm:2", "op:3"])
+    second = await layer.receive(channel)
+    assert (first["names"], second["names"]) == (["vm:1"], ["vm:2", "op:3"])
+    assert second["number"] == first["number"] + 1

@@ -1,0 +1,138 @@
+"""The list of VMs as a page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.conftest import make_vm
+from vms import live
+from vms.models import Host, Operation, User, VirtualMachine
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    page = client.get(f"/vms/{query}").content.decode()
+    return re.findall(r'class="row-link"[^>]*><bdi[^>]*>([^<]*)<', page)
+
+
+def test_it_shows_fifty_and_links_to_the_rest(client_alice: Client, host: Host) -> None:
+    for number in range(51):
+        make_vm(host, f"web-{number:02}")
+    assert shown(client_alice) == [f"web-{number:02}" for number in range(50)]
+    assert shown(client_alice, "?page=2") == ["web-50"]
+    assert 'href="?&amp;page=2"' in client_alice.get("/vms/").content.decode()
+
+
+def test_filters_and_sort_live_in_the_address(client_alice: Client, host: Host) -> None:
+    make_vm(host, "b", state="paused")
+    make_vm(host, "a")
+    assert shown(client_alice, "?state=paused") == ["b"]
+    assert shown(client_alice, "?sort=-name") == ["b", "a"]
+    page = client_alice.get("/vms/?state=paused&sort=name").content.decode()
+    assert 'href="?state=paused&amp;sort=-name"' in page
+    assert '<option value="paused" selected>' in page
+
+
+@pytest.mark.parametrize("query", ["?state=owned", "?sort=actor__password", "?host=99", "?host=%D9%A1", "?host=-1"])
+def test_it_knows_nothing_of_what_is_no_choice(client_alice: Client, host: Host, query: str) -> None:
+    assert client_alice.get(f"/vms/{query}").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["0", "99", "x", "-1", "1e9"])
+def test_a_page_that_is_none_is_the_nearest(client_alice: Client, vm: VirtualMachine, page: str) -> None:
+    assert shown(client_alice, f"?page={page}") == ["web-01"]
+
+
+def test_a_pasted_uuid_or_address_leads_to_the_vm(client_alice: Client, host: Host) -> None:
+    vm = make_vm(host, "web-01", search="web-01 10.0.0.12 52:54:00:aa:bb:cc")
+    make_vm(host, "web-02", search="web-02 10.0.0.120")
+    assert vm.placement
+    for pasted in (str(vm.placement.uuid), f" {str(vm.placement.uuid).upper()} ", "10.0.0.12", "52:54:00:AA:BB:CC"):
+        answer = client_alice.get("/vms/", {"q": pasted})
+        assert (answer.status_code, answer.get("Location")) == (302, f"/vms/{vm.pk}/"), pasted
+    assert client_alice.get("/vms/", {"q": "10.0.0.1"}).status_code == 200
+
+
+def test_what_is_typed_on_the_way_never_jumps(client_alice: Client, host: Host) -> None:
+    make_vm(host, "web-01", search="web-01 10.0.0.12")
+    assert client_alice.get("/vms/?q=10.0.0.12", headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_a_pasted_address_of_what_one_may_not_see_finds_nothing(client_mallory: Client, vm: VirtualMachine) -> None:
+    assert vm.placement
+    answer = client_mallory.get("/vms/", {"q": str(vm.placement.uuid)})
+    assert answer.status_code == 200
+    assert b"No VM is like that" in answer.content
+
+
+def test_a_list_without_vms_says_what_it_is_for(client_alice: Client, host: Host) -> None:
+    assert b"No VMs on host-a yet" in client_alice.get("/vms/").content
+
+
+def test_one_host_has_no_column_and_two_have_one(client_alice: Client, vm: VirtualMachine) -> None:
+    assert b'<td class="host">' not in client_alice.get("/vms/").content
+    Host.objects.create(name="host-b", node="node-b")
+    assert b'<td class="host">' in client_alice.get("/vms/").content
+
+
+def test_a_silent_host_says_so_on_its_rows(client_alice: Client, vm: VirtualMachine) -> None:
+    Host.objects.update(error_code="host_unreachable")
+    page = client_alice.get("/vms/").content.decode()
+    assert "was running" in page
+    assert 'data-state="silent"' in page
+
+
+def test_names_are_text(client_alice: Client, host: Host) -> None:
+    make_vm(host, "<script>alert(1)</script>", title='"><img src=x onerror=y>')
+    page = client_alice.get("/vms/").content.decode()
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+def test_its_cost_does_not_grow_with_its_rows(
+    client_alice: Client, host: Host, alice: User, django_assert_num_queries: Any
+) -> None:
+    for number in range(30):
+        make_vm(host, f"web-{number}")
+    client_alice.get("/vms/")
+    # session, user, limits, count, hosts, VMs, tags, open operations; for the frame hosts and operations
+    with django_assert_num_queries(10):
+        client_alice.get("/vms/")
+
+
+def test_rows_come_for_the_ids_that_were_asked_and_may_be_seen(client_alice: Client, host: Host) -> None:
+    first, second = make_vm(host, "web-01"), make_vm(host, "web-02")
+    page = client_alice.get(f"/vms/rows?ids={first.pk},99999").content.decode()
+    assert f'hx-target="#vm-{first.pk}"' in page
+    assert f"vm-{second.pk}" not in page
+
+
+@pytest.mark.parametrize("ids", ["x", "1;2", "-1", "1" * 30, ",".join(["1"] * 501), "١"])
+def test_rows_of_what_is_no_id_are_not_there(client_alice: Client, ids: str) -> None:
+    assert client_alice.get("/vms/rows", {"ids": ids}).status_code == 404
+
+
+def test_fragments_show_nothing_to_who_has_no_right(client_mallory: Client, vm: VirtualMachine) -> None:
+    assert b"web-01" not in client_mallory.get(f"/vms/rows?ids={vm.pk}").content
+    assert client_mallory.get(f"/vms/numbers?ids={vm.pk}").json() == {}
+
+
+def test_numbers_are_the_last_sampled(client_alice: Client, vm: VirtualMachine, host: Host) -> None:
+    assert vm.placement
+    live.store_numbers(host.pk, {str(vm.placement.pk): {"cpu": 0.123, "memory_kib": 512 << 10}})
+    assert client_alice.get(f"/vms/numbers?ids={vm.pk}").json() == {
+        str(vm.pk): {"cpu": "12 %", "memory": "0.5 of 1 GiB"}
+    }
+
+
+def test_a_row_says_what_is_going_on(client_alice: Client, vm: VirtualMachine, host: Host, alice: User) -> None:
+    Operation.objects.create(
+        kind="vm.pause", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=vm.name,
+        vm=vm, host=host, node="node-a", queue="quick", state="running",
+    )  # fmt: skip
+    assert "pausing…" in client_alice.get("/vms/").content.decode()

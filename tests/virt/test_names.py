@@ -1,0 +1,27 @@
+"""What the room shows to the others."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from vms import virt
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_these_are_all_its_names() -> None:
+    assert virt.__all__ == [
+        "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Event", "HostFacts",
+        "HostSpec", "NetworkChanged", "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "connect",
+        "open_connection", "watch",
+    ]  # fmt: skip
+
+
+def test_nobody_reaches_past_them() -> None:
+    for path in [*(ROOT / "vms").rglob("*.py"), *(ROOT / "kvmweb").rglob("*.py")]:
+        if path.is_relative_to(ROOT / "vms/virt"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert not node.module.startswith("vms.virt."), path

@@ -1,0 +1,83 @@
+"""The wire: bytes both ways, and an end that comes from any side."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vms.virt.wire import Wire
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "daemon"))
+        listening.listen()
+        yield listening
+
+
+def joined(daemon: socket.socket) -> tuple[Wire, socket.socket, socket.socket]:
+    """The wire, the client's end and the daemon's end."""
+    wire = Wire(daemon.getsockname())
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(5)
+    client.connect(wire.path)
+    server, _ = daemon.accept()
+    server.settimeout(5)
+    return wire, client, server
+
+
+def test_it_passes_bytes_both_ways(daemon: socket.socket) -> None:
+    wire, client, server = joined(daemon)
+    sent = os.urandom(300_000)
+    writer = threading.Thread(target=client.sendall, args=(sent,))
+    writer.start()
+    got = b""
+    while len(got) < len(sent):
+        got += server.recv(65536)
+    writer.join()
+    assert got == sent
+    server.sendall(b"answer")
+    assert client.recv(100) == b"answer"
+    wire.cut()
+    client.close()
+    server.close()
+
+
+def test_a_cut_ends_who_waits(daemon: socket.socket) -> None:
+    wire, client, server = joined(daemon)
+    threading.Timer(0.1, wire.cut).start()
+    assert client.recv(1) == b""
+    assert server.recv(1) == b""
+    wire.cut()
+    client.close()
+    server.close()
+
+
+def test_the_daemons_end_ends_the_client(daemon: socket.socket) -> None:
+    _, client, server = joined(daemon)
+    server.close()
+    assert client.recv(1) == b""
+    client.close()
+
+
+def test_only_one_client_is_let_in_and_nothing_is_left_behind(daemon: socket.socket) -> None:
+    wire, client, server = joined(daemon)
+    client.sendall(b"x")
+    assert server.recv(1) == b"x"
+    assert not Path(wire.folder).exists()
+    wire.cut()
+    client.close()
+    server.close()
+
+
+def test_a_daemon_that_is_not_there_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        Wire(str(tmp_path / "nobody"))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,136 @@
+"""A watched host: events, looks, silence; on a host that exists in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connections
+
+from tests.fakehost import FakeConnection, FakeHost, info
+from vms import live
+from vms.models import Happening, Host, Placement
+from vms.virt import Disconnected, DomainChanged, DomainRebooted, Event
+from vms.watcher import Watcher, process
+from vms.watcher import host as watching
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
+
+
+class Stage:
+    """The fake host and what it tells by itself."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.tell: Callable[[Event], None] = lambda event: None
+
+    @contextmanager
+    def watch(self, connection: FakeConnection, on_event: Callable[[Event], None]) -> Iterator[None]:
+        self.tell = on_event
+        yield
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    made = Stage()
+    monkeypatch.setattr(watching, "connect", made.host.connect)
+    monkeypatch.setattr(watching, "watch", made.watch)
+    monkeypatch.setattr(watching, "SWEEP", 0.5)
+    monkeypatch.setattr(process, "TURN", 0.1)
+    return made
+
+
+@pytest.fixture
+def watcher(stage: Stage, host: Host) -> Iterator[Watcher]:
+    """Running, for the node of the test's host."""
+    made = Watcher(node=host.node)
+
+    def run() -> None:
+        made.run()
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield made
+    made.stop()
+    thread.join()
+
+
+def eventually(ask: Callable[[], object], within: float = 5) -> None:
+    until = time.monotonic() + within
+    while not ask():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def state(name: str) -> str | None:
+    return Placement.objects.filter(name=name).values_list("state", flat=True).first()
+
+
+def test_it_reads_all_then_what_events_name(stage: Stage, watcher: Watcher) -> None:
+    made = stage.host.add(info("web-01"))
+    eventually(lambda: stage.host.opened)
+    stage.tell(DomainChanged(made.uuid))
+    eventually(lambda: state("web-01") == "shut_off")
+    stage.host.set_state(made.uuid, "running")
+    stage.tell(DomainChanged(made.uuid))
+    eventually(lambda: state("web-01") == "running")
+    del stage.host.domains[made.uuid]
+    stage.tell(DomainChanged(made.uuid))
+    eventually(lambda: Placement.objects.filter(present=False).exists())
+
+
+def test_a_look_is_answered_when_it_is_stored(stage: Stage, watcher: Watcher, host: Host) -> None:
+    made = stage.host.add(info("web-01"))
+    eventually(lambda: state("web-01"))
+    stage.host.set_state(made.uuid, "running")
+    vm = Placement.objects.get().vm_id
+    assert live.look(host.pk, f"vm:{vm}")
+    assert state("web-01") == "running"
+
+
+def test_a_reboot_is_remembered(stage: Stage, watcher: Watcher) -> None:
+    made = stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    for _ in range(3):
+        stage.tell(DomainRebooted(made.uuid))
+    eventually(lambda: Happening.objects.filter(code="rebooted").count() == 1)
+
+
+def test_silence_is_told_and_the_return_too(
+    stage: Stage, watcher: Watcher, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01") and Host.objects.get().heard_at)
+    stage.host.gone = True
+    stage.tell(Disconnected())
+    eventually(lambda: Host.objects.get().error_code == "host_unreachable")
+    assert state("web-01") == "running"
+    stage.host.gone = False
+    eventually(lambda: Host.objects.get().error_code == "")
+    assert {happening.code for happening in Happening.objects.all()} == {"host_silent", "host_heard"}
+
+
+def test_the_sweep_heals_lost_events(stage: Stage, watcher: Watcher) -> None:
+    made = stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    stage.host.set_state(made.uuid, "paused")
+    stage.host.add(info("web-02"))
+    eventually(lambda: state("web-01") == "paused" and state("web-02") == "shut_off")
+    del stage.host.domains[made.uuid]
+    eventually(lambda: Placement.objects.filter(name="web-01", present=False).exists())
+
+
+def test_only_hosts_of_its_node_are_watched_and_new_ones_are_found(stage: Stage, watcher: Watcher) -> None:
+    eventually(lambda: stage.host.opened == 1)
+    Host.objects.create(name="host-b", node="another")
+    here = Host.objects.create(name="host-c", node="node-a")
+    eventually(lambda: here.pk in watcher.threads)
+    assert len(watcher.threads) == 2
+
+
+def test_it_says_that_it_is_ready(stage: Stage, watcher: Watcher) -> None:
+    eventually(lambda: live.connection().exists(live.key("ready", "watcher")))

@@ -1,0 +1,52 @@
+"""One watcher speaks for a host, and a dead one's word ends at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from vms.models import Host, Lease
+from vms.watcher import leases
+
+pytestmark = pytest.mark.django_db
+OTHER = "elsewhere 1 1"
+
+
+def test_the_first_takes_it_and_the_second_does_not(host: Host) -> None:
+    term = leases.take(host, "here 1 1", "here")
+    assert term and term.epoch == 1
+    assert leases.take(host, OTHER, "elsewhere") is None
+    assert leases.renew(term)
+
+
+def test_an_expired_one_is_taken_with_a_new_epoch(host: Host) -> None:
+    old = leases.take(host, OTHER, "elsewhere")
+    Lease.objects.update(until="2020-01-01T00:00Z")
+    new = leases.take(host, "here 1 1", "here")
+    assert old and new and new.epoch == old.epoch + 1
+    assert not leases.renew(old)
+    assert leases.renew(new)
+
+
+def test_a_dead_process_of_this_node_is_not_waited_for(host: Host) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    holder = f"here {child.pid} {leases.started(child.pid)}"
+    assert leases.take(host, holder, "here")
+    assert leases.take(host, leases.name("here"), "here") is None
+    child.kill()
+    child.wait()
+    assert leases.take(host, leases.name("here"), "here")
+
+
+def test_a_dead_process_number_of_another_node_says_nothing(host: Host) -> None:
+    assert leases.take(host, "elsewhere 999999999 1", "elsewhere")
+    assert leases.take(host, leases.name("here"), "here") is None
+
+
+def test_what_is_given_back_is_free(host: Host) -> None:
+    term = leases.take(host, f"elsewhere {os.getpid()} 1", "elsewhere")
+    assert term
+    leases.release(term)
+    assert leases.take(host, "here 1 1", "here")

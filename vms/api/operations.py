@@ -1,0 +1,156 @@
+"""Operations: what was asked for, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Body, Header, Router, Status
+from pydantic import BaseModel, ConfigDict
+
+from vms.api.answers import answers
+from vms.api.auth import actor
+from vms.api.lists import Listing, PageNumber, PageSize, listing
+from vms.kinds import Kind
+from vms.models import Host, Operation, OperationLog, VirtualMachine
+from vms.permissions import get_operation_or_404, may, visible_operations
+from vms.services import operations
+from vms.services.sentences import kind_title, log_line, sentence
+
+router = Router(tags=["operations"])
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=100)]
+
+
+class NoParameters(BaseModel):
+    """An empty object, or no body at all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Nothing = Annotated[NoParameters | None, Body()]
+
+
+class Target(BaseModel):
+    kind: str
+    id: int
+    name: str
+
+
+class Failure(BaseModel):
+    """Why it did not succeed; details is the host's own text."""
+
+    code: str
+    detail: str
+    params: dict[str, Any]
+    details: str
+
+
+class OperationItem(BaseModel):
+    id: int
+    kind: str
+    title: str
+    state: str
+    target: Target
+    actor: str
+    progress: int | None
+    cancel_requested: bool
+    superseded_by: int | None
+    error: Failure | None
+    queued_at: datetime
+    started_at: datetime | None
+    waiting_at: datetime | None
+    ended_at: datetime | None
+
+
+class LogLine(BaseModel):
+    at: datetime
+    level: str
+    code: str
+    params: dict[str, Any]
+    text: str
+
+
+class OperationDetail(OperationItem):
+    log: list[LogLine]
+
+
+class Started(BaseModel):
+    operation: OperationItem
+
+
+def failure(request: HttpRequest, operation: Operation) -> Failure | None:
+    """What went wrong; the host's own text only for who may see the host."""
+    if not operation.error_code:
+        return None
+    return Failure(
+        code=operation.error_code,
+        detail=sentence(operation.error_code, operation.error_params),
+        params=operation.error_params,
+        details=operation.details if may(actor(request).user, "host.view", operation.host) else "",
+    )
+
+
+def item(request: HttpRequest, operation: Operation) -> OperationItem:
+    return OperationItem(
+        id=operation.pk,
+        kind=operation.kind,
+        title=kind_title(operation.kind),
+        state=operation.state,
+        target=Target(kind=operation.target_kind, id=operation.target_id, name=operation.target_name),
+        actor=operation.actor_name,
+        progress=operation.progress,
+        cancel_requested=operation.cancel_requested,
+        superseded_by=operation.superseded_by_id,
+        error=failure(request, operation),
+        queued_at=operation.queued_at,
+        started_at=operation.started_at,
+        waiting_at=operation.waiting_at,
+        ended_at=operation.ended_at,
+    )
+
+
+def line(row: OperationLog) -> LogLine:
+    return LogLine(at=row.at, level=row.level, code=row.code, params=row.params, text=log_line(row.code, row.params))
+
+
+def start(
+    request: HttpRequest, response: HttpResponse, kind: Kind, thing: VirtualMachine | Host, key: str | None
+) -> Status[Started]:
+    """Ask for the work, and say where it can be followed."""
+    return accepted(request, response, operations.request(kind, thing, actor=actor(request), idempotency_key=key))
+
+
+def accepted(request: HttpRequest, response: HttpResponse, operation: Operation) -> Status[Started]:
+    """202 with the operation and its address."""
+    response["Location"] = reverse("api-1:operation", args=[operation.pk])
+    return Status(202, Started(operation=item(request, operation)))
+
+
+@router.get("", response=answers(200, Listing[OperationItem]), url_name="operations", summary="The latest first")
+def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[OperationItem]:
+    rows = visible_operations(actor(request).user).select_related("host")
+    return listing(rows, lambda row: item(request, row), page, page_size, timezone.now())
+
+
+@router.get(
+    "/{int:operation_id}",
+    response=answers(200, OperationDetail, 404),
+    url_name="operation",
+    summary="One, with its log",
+)
+def show(request: HttpRequest, operation_id: int) -> OperationDetail:
+    operation = get_operation_or_404(actor(request).user, operation_id)
+    log = [line(row) for row in operation.log.all()]
+    return OperationDetail(**item(request, operation).model_dump(), log=log)
+
+
+@router.post(
+    "/{int:operation_id}/cancel", response=answers(202, Started, 400, 403, 404, 409), summary="Ask for its end"
+)
+def cancel(request: HttpRequest, operation_id: int, response: HttpResponse, body: Nothing = None) -> Status[Started]:
+    operation = get_operation_or_404(actor(request).user, operation_id)
+    return accepted(request, response, operations.cancel(operation, actor=actor(request)))

@@ -1,0 +1,46 @@
+"""The API's addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, include, path
+from ninja import NinjaAPI
+
+from vms.api import console, hosts, operations, problems, query, vms
+from vms.api.auth import Bearer, Session
+
+api = NinjaAPI(
+    title="kvmweb",
+    version="1",
+    openapi_url=None,
+    docs_url=None,
+    auth=[Bearer(), Session()],
+    parser=query.QueryParser(),
+)
+problems.handle(api)
+api.add_decorator(query.known_only, mode="operation")
+
+
+@api.get("/openapi.json", include_in_schema=False)
+def openapi(request: HttpRequest) -> dict[str, Any]:
+    """The description of all this, for programs that make clients."""
+    return problems.described(api.get_openapi_schema())
+
+
+api.add_router("/hosts", hosts.router)
+api.add_router("/vms", vms.router)
+api.add_router("/vms", console.router)
+api.add_router("/operations", operations.router)
+
+routes, application, namespace = api.urls
+for route in routes:
+    if isinstance(route, URLPattern):
+        route.callback = problems.complete(route.callback)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", problems.nowhere),
+    path("", include((routes, application), namespace=namespace)),
+    path("<path:rest>", problems.nowhere),
+]

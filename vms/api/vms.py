@@ -1,0 +1,139 @@
+"""Virtual machines, and one address for each thing that can be done with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Status
+from pydantic import BaseModel
+
+from vms.api.answers import answers
+from vms.api.auth import actor
+from vms.api.hosts import fresh_at
+from vms.api.lists import Id, Listing, PageNumber, PageSize, listing
+from vms.api.operations import IdempotencyKey, Nothing, Started, start
+from vms.kinds import KINDS, Kind
+from vms.models import VirtualMachine
+from vms.permissions import get_vm_or_404, visible_hosts
+from vms.services.freshness import freshness, placed
+from vms.services.lists import find_vms
+
+router = Router(tags=["vms"])
+
+# The choices of vms.services.lists; a test holds them together.
+StateChoice = Literal[
+    "running", "paused", "shutting_down", "shut_off", "crashed", "pmsuspended", "saved", "unknown", "gone"
+]
+SortChoice = Literal[
+    "name", "-name", "state", "-state", "host", "-host",
+    "memory", "-memory", "vcpus", "-vcpus", "since", "-since",
+]  # fmt: skip
+
+
+class HostName(BaseModel):
+    id: int
+    name: str
+
+
+class VmItem(BaseModel):
+    """What was last seen of it, at seen_at; present is false when its host no longer lists it."""
+
+    id: int
+    uuid: str
+    name: str
+    title: str
+    host: HostName
+    state: str
+    state_reason: str
+    state_since: datetime | None
+    vcpus: int
+    memory_mib: int
+    addresses: list[str]
+    tags: list[str]
+    graphics: list[str]
+    autostart: bool
+    persistent: bool
+    present: bool
+    gone_at: datetime | None
+    host_answering: bool
+    seen_at: datetime | None
+
+
+class VmDetail(VmItem):
+    description: str
+    has_managed_save: bool
+
+
+def item(vm: VirtualMachine) -> VmItem:
+    placement = placed(vm)
+    host = placement.host
+    return VmItem(
+        id=vm.pk,
+        uuid=str(placement.uuid),
+        name=vm.name,
+        title=placement.title,
+        host=HostName(id=host.pk, name=host.name),
+        state=placement.state,
+        state_reason=placement.state_reason,
+        state_since=placement.state_since,
+        vcpus=placement.vcpus,
+        memory_mib=placement.memory_kib // 1024,
+        addresses=placement.addresses,
+        tags=sorted(tag.name for tag in vm.tags.all()),
+        graphics=placement.graphics,
+        autostart=placement.autostart,
+        persistent=placement.persistent,
+        present=placement.present,
+        gone_at=placement.gone_at,
+        host_answering=freshness(host) == "live",
+        seen_at=host.heard_at,
+    )
+
+
+@router.get("", response=answers(200, Listing[VmItem]), summary="Those that you may see")
+def index(
+    request: HttpRequest,
+    q: Annotated[str, Query(max_length=300)] = "",
+    state: StateChoice | None = None,
+    host: Id | None = None,
+    sort: SortChoice = "name",
+    page: PageNumber = 1,
+    page_size: PageSize = 50,
+) -> Listing[VmItem]:
+    """q: words that must all stand in name, title, description, UUID, address, MAC or a tag."""
+    user = actor(request).user
+    rows = find_vms(user, q=q, state=state or "", host=host, sort=sort)
+    hosts = visible_hosts(user)
+    return listing(rows, item, page, page_size, fresh_at(hosts.filter(pk=host) if host else hosts))
+
+
+@router.get("/{int:vm_id}", response=answers(200, VmDetail, 404), summary="One")
+def show(request: HttpRequest, vm_id: int) -> VmDetail:
+    vm = get_vm_or_404(actor(request).user, vm_id)
+    placement = placed(vm)
+    return VmDetail(
+        **item(vm).model_dump(), description=placement.description, has_managed_save=placement.has_managed_save
+    )
+
+
+def add_verb(kind: Kind) -> None:
+    """POST /vms/{id}/<verb> asks for the kind."""
+
+    @router.post(
+        f"/{{int:vm_id}}/{kind.verb}",
+        response=answers(202, Started, 400, 403, 404, 409),
+        summary=kind.title,
+        url_name=f"vm-{kind.verb}",
+        operation_id=kind.name,
+    )
+    def ask(
+        request: HttpRequest, vm_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
+    ) -> Status[Started]:
+        return start(request, response, kind, get_vm_or_404(actor(request).user, vm_id), key)
+
+
+for each in KINDS.values():
+    if each.target == "vm":
+        add_verb(each)

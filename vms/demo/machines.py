@@ -1,0 +1,129 @@
+"""Makes the demo's three VMs on a host, and takes away what it made and nothing else."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, count
+from typing import Final
+
+from vms.demo.documents import Fittings, Role, domain_document, role_of, volume_document
+from vms.demo.guest import Guest
+from vms.errors import VirtError
+from vms.libvirtxml import DomainXML, pool_document
+from vms.virt import Connection, Domain, DomainInfo, define
+
+POOL: Final = "kvmweb-demo"
+POOL_PATH: Final = "/var/lib/libvirt/images/kvmweb-demo"
+NETWORK: Final = "default"
+DISK_BYTES: Final = 1 << 30
+OURS: Final = re.compile(r"(demo-[0-9a-f]{16}\.iso|[0-9a-f-]{36}\.qcow2)")
+BOOT_SECONDS: Final = 60.0
+HOW_TO_REMOVE: Final = "Made by scripts/run --demo; scripts/run --demo-remove takes it away."
+ROLES: Final = (
+    Role("demo-web", "running", "Demo web server", f'Answers "hello from" and its name on port 80. {HOW_TO_REMOVE}'),
+    Role("demo-db", "paused", "Demo database", f"Paused while it counts. {HOW_TO_REMOVE}"),
+    Role("demo-build", "shut_off", "Demo build machine", f"Shut off, to be started. {HOW_TO_REMOVE}"),
+)
+
+Say = Callable[[str], None]
+
+
+def ours(connection: Connection) -> Iterator[tuple[str, DomainInfo]]:
+    """(role, domain) of the demo's VMs that the host has."""
+    for info in connection.domains():
+        role = role_of(info.next_boot_xml) if info.next_boot_xml else ""
+        if role:
+            yield role, info
+
+
+def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[str]:
+    """The UUIDs of the demo's VMs; those that are missing have been made. guest is asked only where one is."""
+    present = {role: info.uuid for role, info in ours(connection)}
+    missing = [role for role in ROLES if role.name not in present]
+    if missing:
+        iso = place_iso(connection, guest(), fresh=not present)
+        network = start_network(connection, say)
+        domain_type = connection.info().domain_type
+        for role in missing:
+            present[role.name] = define_one(connection, role, iso, network, domain_type, say)
+        started = {role: connection.domain(present[role.name]) for role in missing if role.state != "shut_off"}
+        for domain in started.values():
+            domain.start()
+        await_addresses(connection, started.values())
+        for role, domain in started.items():
+            if role.state == "paused":
+                domain.pause()
+    return list(present.values())
+
+
+def place_iso(connection: Connection, guest: Guest, *, fresh: bool) -> str:
+    """The path of the guest's CD in the demo's pool. fresh: no VM uses one, so one that is there may be half a file."""
+    if all(pool.name != POOL for pool in connection.pools()):
+        define.make_pool(connection, pool_document(POOL, POOL_PATH))
+    define.start_pool(connection, POOL)
+    name = f"demo-{guest.recipe}.iso"
+    there = name in define.volumes(connection, POOL)
+    if there and not fresh:
+        return define.volume_path(connection, POOL, name)
+    if there:
+        define.delete_volume(connection, POOL, name)
+    path = define.create_volume(connection, POOL, volume_document(name, "raw", guest.iso.stat().st_size))
+    define.upload(connection, POOL, name, guest.iso)
+    return path
+
+
+def start_network(connection: Connection, say: Say) -> str:
+    """The network for the VMs' cards, running; "" where the host has none that runs."""
+    if all(network.name != NETWORK for network in connection.networks()):
+        say(f"No network {NETWORK!r} here, so the demo VMs have no network card.")
+        return ""
+    try:
+        connection.start_network(NETWORK)
+    except VirtError as error:
+        say(f"Network {NETWORK!r} does not start, so the demo VMs have no network card: {error.details}")
+        return ""
+    return NETWORK
+
+
+def define_one(connection: Connection, role: Role, iso: str, network: str, domain_type: str, say: Say) -> str:
+    """The UUID of the new VM; its name is the next free one."""
+    name = free_name(role.name, {info.name for info in connection.domains()})
+    identity = str(uuid.uuid4())
+    disk = define.create_volume(connection, POOL, volume_document(f"{identity}.qcow2", "qcow2", DISK_BYTES))
+    define.define_domain(connection, domain_document(role, identity, name, Fittings(domain_type, iso, disk, network)))
+    say(f"{name} made")
+    return identity
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """demo-web, else demo-web-2 and so on."""
+    return next(name for name in chain([wanted], (f"{wanted}-{number}" for number in count(2))) if name not in taken)
+
+
+def await_addresses(connection: Connection, domains: Iterable[Domain]) -> None:
+    """Return when the guests have booted, which shows by their addresses, or when they had the time to."""
+    macs = {mac for domain in domains for mac in DomainXML.parse(domain.info().next_boot_xml).macs}
+    until = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < until and not macs <= set(connection.leases()):
+        time.sleep(0.5)
+    time.sleep(1)  # from the server's answer to the guest's use of it
+
+
+def remove(connection: Connection, say: Say) -> list[str]:
+    """The UUIDs of the VMs that were removed, with their volumes and the demo's pool where nothing else is in it."""
+    removed = []
+    for _, info in ours(connection):
+        define.remove_domain(connection, info.uuid)
+        removed.append(info.uuid)
+        say(f"{info.name} removed")
+    if any(pool.name == POOL and pool.path == POOL_PATH for pool in connection.pools()):
+        define.start_pool(connection, POOL)
+        for name in define.volumes(connection, POOL):
+            if OURS.fullmatch(name):
+                define.delete_volume(connection, POOL, name)
+        if not define.volumes(connection, POOL):
+            define.remove_pool(connection, POOL)
+    return removed

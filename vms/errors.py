@@ -1,0 +1,195 @@
+"""Everything that can go wrong on purpose, drawn as a tree. A leaf has a code and parameters and no sentence:
+sentences are made where they are read (vms.services.sentences), so that they can be translated and improved.
+
+VmsError
+├── RequestRefused            said before anything was asked of a host
+│   ├── NotAllowed            the actor lacks a privilege
+│   ├── Locked                another operation holds the thing
+│   ├── WrongState            the thing is in a state in which this makes no sense
+│   ├── HostSilent            the watcher hears other hosts, but not this one
+│   ├── RunsElsewhere         another host runs a VM of the same UUID
+│   ├── BadParameters         the request's parameters are not what the kind asks for
+│   ├── NotCancellable        the operation is past its point of no return
+│   ├── TooManyConsoles       a user or the relay holds as many as it may
+│   └── NoConsole             the VM offers no console of that kind
+├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
+├── WorkerDied                a worker ended before the host was asked; nothing was done
+├── WorkerLost                a worker ended in the middle, and what became of it cannot be told
+├── TicketRefused             a console ticket that opens nothing; params: reason
+└── VirtError                 said by a host; details holds libvirt's own text
+    ├── HostUnreachable       no connection, or it broke
+    ├── WrongHost             another machine answered than the one that was added
+    ├── AuthRefused           the host does not let us in
+    ├── NotFound              the host does not know the thing
+    ├── InvalidState          the host says that the thing's state forbids it
+    ├── Unsupported           this host or its driver cannot do it
+    ├── TimedOut              no answer within the kind's silence limit
+    ├── NetworkStopped        a network that the VM needs is stopped; params: network
+    ├── BadDocument           the host refused a definition
+    └── HostRefused           any other no
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VmsError(Exception):
+    """The root; code names the leaf in rows and answers, params fill the sentence, details is for experts."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, details: str = "", **params: str | int) -> None:
+        super().__init__(details or self.code)
+        self.details = details
+        self.params: dict[str, str | int] = params
+
+
+class RequestRefused(VmsError):
+    """Refused before anything was asked of a host."""
+
+    code = "refused"
+
+
+class NotAllowed(RequestRefused):
+    """The actor lacks a privilege; params: privilege."""
+
+    code = "not_allowed"
+
+
+class Locked(RequestRefused):
+    """Another operation holds the thing; params: operation (id), title, actor, seconds."""
+
+    code = "locked"
+
+
+class WrongState(RequestRefused):
+    """The thing's state forbids it; params: name, state."""
+
+    code = "wrong_state"
+
+
+class HostSilent(RequestRefused):
+    """The watcher does not hear the host; params: host, since."""
+
+    code = "host_silent"
+
+
+class RunsElsewhere(RequestRefused):
+    """A VM of the same UUID runs on another host; params: name, host."""
+
+    code = "runs_elsewhere"
+
+
+class BadParameters(RequestRefused):
+    """Parameters that the kind does not take; params: field."""
+
+    code = "bad_parameters"
+
+
+class NotCancellable(RequestRefused):
+    """The operation can no longer be stopped; params: title."""
+
+    code = "not_cancellable"
+
+
+class TooManyConsoles(RequestRefused):
+    """No further console; params: limit."""
+
+    code = "too_many_consoles"
+
+
+class NoConsole(RequestRefused):
+    """The VM offers no such console now; params: name, kind."""
+
+    code = "no_console"
+
+
+class OperationLost(VmsError):
+    """The operation is no longer this worker's."""
+
+    code = "operation_lost"
+
+
+class WorkerDied(VmsError):
+    """The worker ended and nothing had been done."""
+
+    code = "worker_died"
+
+
+class WorkerLost(VmsError):
+    """The worker ended in the middle."""
+
+    code = "worker_lost"
+
+
+class TicketRefused(VmsError):
+    """A console ticket that opens nothing; params: reason."""
+
+    code = "ticket_refused"
+
+
+class VirtError(VmsError):
+    """A host's no; details holds libvirt's own text."""
+
+    code = "virt"
+
+
+class HostUnreachable(VirtError):
+    """No connection to the host, or it broke."""
+
+    code = "host_unreachable"
+
+
+class WrongHost(VirtError):
+    """Another machine answered; params: expected, found (host UUIDs)."""
+
+    code = "wrong_host"
+
+
+class AuthRefused(VirtError):
+    """The host does not let us in."""
+
+    code = "auth_refused"
+
+
+class NotFound(VirtError):
+    """The host does not know the thing."""
+
+    code = "not_found"
+
+
+class InvalidState(VirtError):
+    """The host says that the thing's state forbids it."""
+
+    code = "invalid_state"
+
+
+class Unsupported(VirtError):
+    """This host or its driver cannot do it."""
+
+    code = "unsupported"
+
+
+class TimedOut(VirtError):
+    """No answer within the kind's silence limit."""
+
+    code = "timed_out"
+
+
+class NetworkStopped(VirtError):
+    """A network that the VM needs is stopped; params: network."""
+
+    code = "network_stopped"
+
+
+class BadDocument(VirtError):
+    """The host refused a definition."""
+
+    code = "bad_document"
+
+
+class HostRefused(VirtError):
+    """Any other no of a host."""
+
+    code = "host_refused"

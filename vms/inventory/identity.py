@@ -1,0 +1,45 @@
+"""Which VM a host's word is about (docs/decisions: a VM's identity).
+
+A UUID that is new on a host joins a known VM only where that VM's other placement is gone or says that it migrated
+away; otherwise it is a VM of its own, because whoever may define a UUID must not inherit what hangs on it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vms.inventory.rows import Row
+from vms.models import Host, Placement, VirtualMachine
+
+RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1, "crashed": 2}
+LEAST: Final = 3
+
+
+def left_elsewhere(host: Host, seen: Row) -> VirtualMachine | None:
+    """The VM that a UUID new on this host is, where it has left every other host that showed it."""
+    elsewhere = Placement.objects.filter(uuid=seen.uuid, vm__deleted_at=None).exclude(host=host)
+    placements = list(elsewhere.select_related("vm").order_by("pk"))
+    # As long as any other host shows it, it could be a copy.
+    if any(placement.present and placement.state_reason != "migrated" for placement in placements):
+        return None
+    return placements[0].vm if placements else None
+
+
+def renew(placement: Placement) -> None:
+    """Give a placement whose VM was deleted here a VM of its own: the same UUID later has no old rights."""
+    VirtualMachine.objects.filter(pk=placement.vm_id).update(placement=None)
+    placement.vm = VirtualMachine.objects.create(name=placement.name)
+
+
+def settle(vm: VirtualMachine) -> None:
+    """Point the VM at the placement that counts and take over its name: running before paused before shut off."""
+    placements = sorted(
+        vm.placements.only("id", "vm", "name", "state", "present"),
+        key=lambda placement: (not placement.present, RANKS.get(placement.state, LEAST), placement.pk),
+    )
+    if not placements:
+        return
+    first = placements[0]
+    if vm.placement_id != first.pk or vm.name != first.name:
+        vm.placement, vm.name = first, first.name
+        vm.save(update_fields=["placement", "name"])

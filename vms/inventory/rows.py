@@ -1,0 +1,115 @@
+"""What of a domain is stored: columns for lists, the masked documents, and what pages show at a glance.
+
+What a host says is input: texts are cut to what the columns hold, numbers to what they may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from vms.libvirtxml import BadXML, DomainXML, glance, masked
+from vms.virt import DomainInfo
+
+LONGEST_NAME: Final = 255
+LONGEST_DESCRIPTION: Final = 4000
+MOST_ADDRESSES: Final = 32
+LARGEST: Final = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What its documents say of a domain; source is the hash of their unmasked texts."""
+
+    source: str
+    columns: dict[str, Any]
+    document: dict[str, Any]
+    macs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One domain as it is to be stored."""
+
+    uuid: str
+    placement: dict[str, Any]
+    documents: Documents
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.documents.document
+
+    @property
+    def macs(self) -> tuple[str, ...]:
+        return self.documents.macs
+
+
+def row(info: DomainInfo, leases: Mapping[str, tuple[str, ...]], before: Row | None = None) -> Row:
+    """The row for what the host said; a document that is the same as before is not read again, which is most of the
+    work where a host with a thousand VMs is read once more.
+    """
+    source = digest(f"{info.live_xml}\0{info.next_boot_xml}")
+    documents = before.documents if before and before.documents.source == source else read(info, source)
+    shown = documents.columns
+    macs = documents.macs if info.run_id is not None else ()
+    addresses = sorted({address for mac in macs for address in leases.get(mac, ())})[:MOST_ADDRESSES]
+    words = [info.name, shown["title"], shown["description"], info.uuid, *addresses, *documents.macs]
+    return Row(
+        uuid=info.uuid,
+        placement={
+            **shown,
+            "name": info.name[:LONGEST_NAME],
+            "state": info.state,
+            "state_reason": info.state_reason,
+            "persistent": info.persistent,
+            "autostart": info.autostart,
+            "has_managed_save": info.has_managed_save,
+            "run_id": info.run_id,
+            "addresses": addresses,
+            "search": " ".join(filter(None, words)).lower(),
+        },
+        documents=documents,
+    )
+
+
+def read(info: DomainInfo, source: str) -> Documents:
+    """Mask and read the documents; one that we do not take is stored as empty."""
+    now, then = public(info.live_xml), public(info.next_boot_xml)
+    domain = now or then
+    live, next_boot = now.text if now else "", then.text if then else ""
+    return Documents(
+        source=source,
+        columns={
+            "title": ((domain.title if domain else None) or "")[:LONGEST_NAME],
+            "description": ((domain.description if domain else None) or "")[:LONGEST_DESCRIPTION],
+            "vcpus": bounded(domain.vcpus if domain else 0, LARGEST),
+            "memory_kib": bounded(domain.memory_kib if domain else 0, 2**53),
+            "graphics": sorted({screen.type for screen in domain.graphics if screen.type}) if domain else [],
+        },
+        document={
+            "live": live,
+            "next_boot": next_boot,
+            "live_sha256": digest(live),
+            "next_boot_sha256": digest(next_boot),
+            "facts": glance(domain) if domain else {},
+        },
+        macs=tuple(domain.macs) if domain else (),
+    )
+
+
+def public(text: str) -> DomainXML | None:
+    """The masked document; None for none and for what is not taken."""
+    try:
+        return DomainXML(masked(text)) if text else None
+    except BadXML:
+        return None
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest() if text else ""
+
+
+def bounded(number: int | None, most: int) -> int:
+    return min(max(number or 0, 0), most)

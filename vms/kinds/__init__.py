@@ -1,0 +1,11 @@
+"""Every kind of operation by its name; a test holds them against the functions in vms.operations."""
+
+from __future__ import annotations
+
+from vms.kinds import hardware, hosts, power
+from vms.kinds.base import Kind, Params
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (*power.KINDS, *hardware.KINDS, *hosts.KINDS)}
+MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
+
+__all__ = ["KINDS", "MENU", "Kind", "Params"]

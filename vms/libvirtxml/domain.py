@@ -1,0 +1,140 @@
+"""A domain's document seen through lenses; unknown elements stay as they are."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from lxml import etree
+
+from vms.libvirtxml.document import BadXML, parse, serialize
+from vms.libvirtxml.lenses import Int, Kibibytes, Text
+
+
+class Device:
+    """One element below <devices>."""
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+
+
+class Graphics(Device):
+    """A screen. port is -1 or absent while libvirt has not given one."""
+
+    type = Text("@type")
+    port = Int("@port")
+    tls_port = Int("@tlsPort")
+    listen = Text("listen/@type")
+    address = Text("listen/@address")
+    socket = Text("listen/@socket")
+
+
+class Interface(Device):
+    """A network card."""
+
+    type = Text("@type")
+    mac = Text("mac/@address")
+    network = Text("source/@network")
+    bridge = Text("source/@bridge")
+    device = Text("source/@dev")
+    model = Text("model/@type")
+
+
+class Disk(Device):
+    """A disk or drive."""
+
+    type = Text("@type")
+    kind = Text("@device")
+    format = Text("driver/@type")
+    target = Text("target/@dev")
+    bus = Text("target/@bus")
+    file = Text("source/@file")
+    block = Text("source/@dev")
+    pool = Text("source/@pool")
+    volume = Text("source/@volume")
+    network = Text("source/@name")
+
+    @property
+    def source(self) -> str:
+        """What it is on, in one text; "" for an empty drive."""
+        return self.file or self.block or (f"{self.pool}/{self.volume}" if self.pool else self.network or "")
+
+
+class DomainXML:
+    """The document. parse() and text give back what was there but for what was set in between."""
+
+    type = Text("@type")
+    name = Text("name")
+    uuid = Text("uuid")
+    title = Text("title")
+    description = Text("description")
+    vcpus = Int("vcpu")
+    vcpus_current = Int("vcpu/@current")
+    memory_kib = Kibibytes("memory")
+    current_memory_kib = Kibibytes("currentMemory")
+    os_type = Text("os/type")
+    arch = Text("os/type/@arch")
+    machine = Text("os/type/@machine")
+    firmware = Text("os/@firmware")
+    loader = Text("os/loader")
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The document; BadXML where the text is none or the root is not <domain>."""
+        element = parse(text)
+        if element.tag != "domain":
+            raise BadXML("the root element is not <domain>")
+        return cls(element)
+
+    @property
+    def text(self) -> str:
+        return serialize(self.element)
+
+    @property
+    def devices(self) -> etree._Element:
+        """The <devices> element, made where it is missing."""
+        found = self.element.find("devices")
+        return found if found is not None else etree.SubElement(self.element, "devices")
+
+    @property
+    def graphics(self) -> list[Graphics]:
+        return [Graphics(element) for element in self.element.findall("devices/graphics")]
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        return [Interface(element) for element in self.element.findall("devices/interface")]
+
+    @property
+    def disks(self) -> list[Disk]:
+        return [Disk(element) for element in self.element.findall("devices/disk")]
+
+    @property
+    def macs(self) -> list[str]:
+        return [card.mac.lower() for card in self.interfaces if card.mac]
+
+    @property
+    def networks(self) -> list[str]:
+        """The libvirt networks that it needs, each once, in order."""
+        return list(dict.fromkeys(card.network for card in self.interfaces if card.network))
+
+    @property
+    def channels(self) -> list[str]:
+        """The names of its channels, such as com.redhat.spice.0 or org.qemu.guest_agent.0."""
+        return [
+            str(target.get("name")) for target in self.element.findall("devices/channel/target") if target.get("name")
+        ]
+
+    @property
+    def has_clipboard(self) -> bool:
+        """Whether a qemu-vdagent channel carries a VNC screen's clipboard."""
+        return any(channel.get("type") == "qemu-vdagent" for channel in self.element.findall("devices/channel"))
+
+    @property
+    def has_serial(self) -> bool:
+        return any(element.tag in ("serial", "console") for element in self.element.iterfind("devices/*"))
+
+    @property
+    def has_video(self) -> bool:
+        return any(model.get("type") != "none" for model in self.element.iterfind("devices/video/model"))

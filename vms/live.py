@@ -1,0 +1,141 @@
+"""Names out, looks in: announce("vm:12") tells every open page to read again, look() asks the watcher to.
+
+A name says that something changed, never what: "vm:12", "host:1", "op:7", "vms:*" (many VMs), "*" (everything).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Iterable
+from concurrent import futures
+from functools import cache
+from typing import Any
+
+import redis
+import redis.asyncio
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+GROUP = "names"
+MOST_NAMES = 500
+
+
+@cache
+def connection() -> redis.Redis:
+    """This process's Redis client; readers may block on it for as long as they say."""
+    return redis.Redis.from_url(f"unix://{settings.REDIS_SOCKET}?db=0", socket_timeout=None)
+
+
+def key(*parts: str | int) -> str:
+    """A Redis key of this instance."""
+    return settings.REDIS_PREFIX + ":".join(str(part) for part in parts)
+
+
+class Announcer:
+    """One event loop thread a process; a message that could not be sent is made up for by a "*" with the next."""
+
+    def __init__(self) -> None:
+        self.missed = False
+        self.loop = asyncio.new_event_loop()
+        # A client of its own: a thread pool's would refuse work in the moment in which a command ends.
+        self.redis = redis.asyncio.Redis.from_url(f"unix://{settings.REDIS_SOCKET}?db=0", socket_timeout=None)
+        self.last: futures.Future[None] | None = None
+        self.thread = threading.Thread(target=self.loop.run_forever, name="announcer", daemon=True)
+        self.thread.start()
+        atexit.register(self.end)
+
+    def send(self, names: list[str]) -> None:
+        self.last = asyncio.run_coroutine_threadsafe(self.publish(names), self.loop)
+
+    def end(self) -> None:
+        """A command that announces and ends has been heard; a thread still at work then would abort the process."""
+        if self.last:
+            futures.wait([self.last], timeout=2)
+        futures.wait([asyncio.run_coroutine_threadsafe(self.redis.aclose(), self.loop)], timeout=2)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(2)
+
+    async def publish(self, names: list[str]) -> None:
+        layer: Any = get_channel_layer()
+        try:
+            number = await self.redis.incr(key("announced"))
+            names = ["*"] if self.missed else names
+            await layer.group_send(GROUP, {"type": "names", "number": number, "names": names})
+            self.missed = False
+        except (OSError, redis.RedisError):
+            self.missed = True
+            logger.warning("could not announce %s", names)
+
+
+@cache
+def announcer() -> Announcer:
+    return Announcer()
+
+
+def announce(names: Iterable[str]) -> None:
+    """Tell the open pages after this transaction's commit; more than 500 names become "*"."""
+    several = sorted(set(names))
+    if not several:
+        return
+    if len(several) > MOST_NAMES:
+        several = ["*"]
+    transaction.on_commit(lambda: announcer().send(several))
+
+
+def look(host: int, name: str, *, wait: float = 2.0) -> bool:
+    """Ask the host's watcher to read the thing again; whether it said within wait seconds that it did.
+
+    A request that is lost is healed by the watcher's next sweep, so False needs no retry.
+    """
+    answer = key("looked", uuid.uuid4().hex)
+    try:
+        connection().rpush(key("look", host), json.dumps({"name": name, "answer": answer if wait else ""}))
+        return bool(wait) and connection().blpop([answer], timeout=wait) is not None
+    except redis.RedisError:
+        return False
+
+
+def next_look(hosts: Iterable[int], timeout: float) -> tuple[int, str, str] | None:
+    """For the watcher: (host, name, answer key) of the next request, or None after timeout seconds."""
+    keys = {key("look", host): host for host in hosts}
+    item: Any = connection().blpop(list(keys), timeout=timeout)
+    if item is None:
+        return None
+    request = json.loads(item[1])
+    return keys[item[0].decode()], str(request["name"]), str(request["answer"])
+
+
+def looked(answer: str) -> None:
+    """For the watcher: tell the asker that the thing has been read and stored."""
+    if answer:
+        pipeline = connection().pipeline()
+        pipeline.rpush(answer, 1)
+        pipeline.expire(answer, 10)
+        pipeline.execute()
+
+
+def store_numbers(host: int, numbers: dict[str, dict[str, float]]) -> None:
+    """For the watcher: the present numbers of a host's running VMs, {placement id: {cpu, memory_kib}}; for 30 s."""
+    connection().set(key("numbers", host), json.dumps(numbers), ex=30)
+
+
+def numbers(hosts: Iterable[int]) -> dict[str, dict[str, float]]:
+    """{placement id: {"cpu": share of its vCPUs 0..1, "memory_kib": used}} as last sampled; {} without Redis."""
+    keys = [key("numbers", host) for host in hosts]
+    found: dict[str, dict[str, float]] = {}
+    try:
+        values: Any = connection().mget(keys) if keys else []
+    except redis.RedisError:
+        return found
+    for value in values:
+        if value:
+            found.update(json.loads(value))
+    return found

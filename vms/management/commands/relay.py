@@ -1,0 +1,45 @@
+"""The console relay: WebSockets of browsers to the screens of VMs."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from vms.gateways.relay import Relay
+from vms.gateways.screens import open_screen
+from vms.gateways.watching import say_gone, say_ready, watch
+from vms.services import consoles
+
+
+class Command(BaseCommand):
+    help = "Serve consoles on the state folder's unix socket until SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Two descriptors a console; the usual soft limit of 1,024 is near.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        name = settings.ENVIRONMENT.node
+        # The pings are also what keeps the front from ending an idle console.
+        ping_every = min(15.0, settings.ENVIRONMENT.proxy_timeout / 3)
+        path = settings.STATE.socket("console")
+        with Relay(path, name=name, open_screen=open_screen, ping_every=ping_every) as relay:
+            consoles.close_stale(name)
+            threading.Thread(target=relay.serve_forever, args=(0.2,), name="accept", daemon=True).start()
+            say_ready()
+            watch(relay, stop)
+            relay.shutdown()
+            relay.end_all("relay_ends")
+            until = time.monotonic() + 3
+            while relay.consoles and time.monotonic() < until:
+                time.sleep(0.05)
+        say_gone()
+        path.unlink(missing_ok=True)

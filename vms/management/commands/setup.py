@@ -1,0 +1,40 @@
+"""What scripts/run does in the database before each start: tables, administrator, first host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from vms.services import first_start, schema
+
+
+class Command(BaseCommand):
+    help = "Bring the database up to date; make the administrator and the first host where there are none."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--new-password", action="store_true", help="generate a new password for the administrator")
+        parser.add_argument(
+            "--password-from-stdin", action="store_true", help="the first administrator's password; empty: generate one"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        os.umask(0o077)
+        given = sys.stdin.readline().strip() if options["password_from_stdin"] else ""
+        try:
+            schema.migrate(settings.STATE.backups)
+        except schema.NewerDatabase as problem:
+            raise CommandError(
+                f"The database was made by a newer version of the dashboard ({problem}); "
+                f"update this one, or go back to a copy in {settings.STATE.backups}."
+            ) from problem
+        file = settings.STATE.web / first_start.PASSWORD_FILE
+        if options["new_password"]:
+            first_start.renew_password(file)
+        first_start.ensure_administrator(given, file)
+        first_start.ensure_host(settings.ENVIRONMENT.node, settings.ENVIRONMENT.local_uri_socket)

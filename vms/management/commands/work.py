@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import current_app, signals
+from django.core.management.base import BaseCommand
+
+from vms.operations import process
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Run this node's operations until SIGTERM; what is not done within 10 s then is settled at the next start."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        worker = process.current()
+
+        def end() -> None:
+            worker.stop()
+            # Celery would wait for its threads without a limit, and a blocked host has none.
+            os._exit(0)
+
+        def ending(**kwargs: Any) -> None:
+            threading.Thread(target=end, name="ending").start()
+
+        signals.worker_shutting_down.connect(ending, weak=False)
+        current_app.conf.worker_enable_remote_control = False
+        current_app.Worker(
+            pool="threads",
+            concurrency=process.THREADS,
+            queues=f"quick.{worker.node},slow.{worker.node}",
+            hostname=f"kvmweb@{worker.name}",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+            loglevel="INFO",
+        ).start()

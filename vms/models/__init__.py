@@ -1,0 +1,29 @@
+"""Tables and the rules of one row; no I/O beyond it."""
+
+from vms.models.console import Console
+from vms.models.history import AuditEvent, Happening
+from vms.models.hosts import Host, Lease
+from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
+from vms.models.users import ApiToken, User
+from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
+
+__all__ = [
+    "OPEN_STATES",
+    "ApiToken",
+    "AuditEvent",
+    "Console",
+    "Document",
+    "Happening",
+    "Host",
+    "Lease",
+    "Operation",
+    "OperationLock",
+    "OperationLog",
+    "OperationState",
+    "Placement",
+    "State",
+    "Tag",
+    "User",
+    "VirtualMachine",
+    "Worker",
+]

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.db import models
+
+from vms.models.users import ApiToken, User
+from vms.models.vms import VirtualMachine
+
+
+class Console(models.Model):
+    """Somebody's console: asked for, opened by redeeming its ticket (kept as a hash in Redis only), closed."""
+
+    class Mode(models.TextChoices):
+        DRIVE = "drive", "drive"
+        VIEW = "view", "view"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consoles")
+    session_key = models.CharField(max_length=40, blank=True)
+    token = models.ForeignKey(ApiToken, null=True, on_delete=models.CASCADE, related_name="consoles")
+    vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="consoles")
+    kind = models.CharField(max_length=10, default="vnc")
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.DRIVE)
+    address = models.CharField(max_length=45, blank=True)
+    relay = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    close_reason = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["closed_at", "opened_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.vm_id} by {self.user_id}"

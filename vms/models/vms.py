@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from vms.models.hosts import Host
+
+
+class State(models.TextChoices):
+    """The states of a VM; blocked counts as running (virDomainState)."""
+
+    RUNNING = "running", "running"
+    PAUSED = "paused", "paused"
+    SHUTTING_DOWN = "shutting_down", "shutting down"
+    SHUT_OFF = "shut_off", "shut off"
+    CRASHED = "crashed", "crashed"
+    PMSUSPENDED = "pmsuspended", "sleeping"
+    SAVED = "saved", "saved"
+    UNKNOWN = "unknown", "unknown"
+
+
+class VirtualMachine(models.Model):
+    """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement."""
+
+    name = models.CharField(max_length=255)
+    placement = models.OneToOneField("Placement", null=True, on_delete=models.SET_NULL, related_name="current_of")
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Placement(models.Model):
+    """What one host says of one VM; written by the watcher that holds the host's lease, and by nobody else.
+
+    The age of a row is its host's heard_at. search is what the list searches: name, title, description, UUID,
+    addresses and MACs in lower case. graphics lists the kinds of screen in the live (else the next-boot) document.
+    """
+
+    vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="placements")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="placements")
+    uuid = models.UUIDField()
+    name = models.CharField(max_length=255)
+    title = models.CharField(max_length=255, blank=True)
+    description = models.TextField(blank=True)
+    state = models.CharField(max_length=20, choices=State, default=State.UNKNOWN)
+    state_reason = models.CharField(max_length=40, blank=True)
+    state_since = models.DateTimeField(null=True)
+    persistent = models.BooleanField(default=True)
+    autostart = models.BooleanField(default=False)
+    has_managed_save = models.BooleanField(default=False)
+    present = models.BooleanField(default=True)
+    gone_at = models.DateTimeField(null=True)
+    run_id = models.IntegerField(null=True)
+    vcpus = models.PositiveIntegerField(default=0)
+    memory_kib = models.PositiveBigIntegerField(default=0)
+    graphics: models.JSONField[list[str]] = models.JSONField(default=list)
+    addresses: models.JSONField[list[str]] = models.JSONField(default=list)
+    search = models.TextField(blank=True)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="one_placement_per_host_and_uuid")]
+        indexes = [models.Index(fields=["state", "name"]), models.Index(fields=["host", "present"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host_id}"
+
+
+class Document(models.Model):
+    """A placement's definitions, masked; in a table of its own because lists never need them (decisions M10)."""
+
+    placement = models.OneToOneField(Placement, on_delete=models.CASCADE, related_name="document")
+    live = models.TextField(blank=True)
+    next_boot = models.TextField(blank=True)
+    live_sha256 = models.CharField(max_length=64, blank=True)
+    next_boot_sha256 = models.CharField(max_length=64, blank=True)
+    facts: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+
+
+class Tag(models.Model):
+    """A word on a VM; lives here only, never in the definition."""
+
+    vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=50)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["vm", "name"], name="a_tag_once_per_vm")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,10 @@
+"""What a worker does: one function a kind, and the rules that keep every operation from being lost or done twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vms.operations import hardware, hosts, power
+from vms.operations.way import Way
+
+WAYS: Final[dict[str, Way]] = {**power.WAYS, **hardware.WAYS, **hosts.WAYS}

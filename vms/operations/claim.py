@@ -1,0 +1,76 @@
+"""Taking an operation: one conditional UPDATE in which the limits per host are a part of the condition."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from vms import live
+from vms.errors import NotAllowed, OperationLost
+from vms.kinds import KINDS
+from vms.models import Operation, OperationLog, OperationState, Worker
+from vms.operations import WAYS
+from vms.operations.transitions import HELD
+from vms.permissions import require
+
+# No host may hold more than a few of the workers' threads, however long it says nothing.
+MOST_QUICK: Final = 6
+MOST_SLOW: Final = 2
+NEWEST_VERSION: Final = 1
+
+
+def waiting_in_line(node: str) -> list[int]:
+    """The operations that could be claimed here, oldest first; kinds and versions that this worker does not know stay
+    for one that does."""
+    queued = Operation.objects.filter(
+        state=OperationState.QUEUED, node=node, kind__in=list(WAYS), version__lte=NEWEST_VERSION
+    )
+    return list(queued.order_by("pk").values_list("pk", flat=True)[:50])
+
+
+def claim(pk: int, worker: Worker) -> Operation | None:
+    """The operation, now running and this worker's; None where it is not queued, not ours, or its host is busy."""
+    busy = (
+        Operation.objects.filter(host=OuterRef("host"), queue=OuterRef("queue"), state__in=HELD)
+        .order_by()
+        .values("host")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    with transaction.atomic():
+        free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
+            Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
+            pk=pk,
+            state=OperationState.QUEUED,
+            node=worker.node,
+            kind__in=list(WAYS),
+            version__lte=NEWEST_VERSION,
+        )
+        if not free.update(state=OperationState.RUNNING, worker=worker, started_at=Now()):
+            return None
+        operation = Operation.objects.select_related("host", "vm__placement", "actor_user", "actor_token").get(pk=pk)
+        OperationLog.objects.create(operation=operation, code="claimed", params={"worker": worker.name})
+        live.announce([f"op:{pk}", f"{operation.target_kind}:{operation.target_id}"])
+    return operation
+
+
+def check_rights(operation: Operation) -> None:
+    """Nothing, or NotAllowed: work runs with the rights that its actor has at the moment it runs."""
+    now = Operation.objects.select_related("actor_user", "actor_token", "vm", "host").get(pk=operation.pk)
+    token = now.actor_token
+    if token and (token.revoked_at is not None or token.expires_at <= timezone.now()):
+        raise NotAllowed(privilege=KINDS[now.kind].privileges[0])
+    for privilege in KINDS[now.kind].privileges:
+        require(now.actor_user, privilege, now.vm or now.host)
+
+
+def check_ours(operation: Operation, worker: Worker) -> None:
+    """Nothing, or OperationLost: it was superseded, or this worker was declared dead and somebody else decided."""
+    if not Operation.objects.filter(
+        pk=operation.pk, state__in=HELD, worker=worker, worker__stopped_at=None
+    ).exists():  # fmt: skip
+        raise OperationLost

@@ -1,0 +1,36 @@
+"""The quick operations' connections: one a process and host, kept open, so that a click costs no handshake."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from vms.models import Host
+from vms.virt import Connection, HostSpec, open_connection
+
+
+class Connections:
+    """Lends them; one that broke is opened anew at the next loan."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, tuple[HostSpec, Connection]] = {}
+        self.locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+
+    def borrow(self, host: Host) -> Connection:
+        """A connection that others may be using too. Raises VirtError where there is no way to the host."""
+        spec = HostSpec(**host.spec_fields())
+        with self.locks[host.pk]:
+            known = self.open.get(host.pk)
+            if known and known[0] == spec and known[1].alive():
+                return known[1]
+            if known:
+                known[1].close()
+                del self.open[host.pk]
+            connection = open_connection(spec)
+            self.open[host.pk] = (spec, connection)
+            return connection
+
+    def close(self) -> None:
+        for _, connection in self.open.values():
+            connection.close()
+        self.open.clear()

@@ -1,0 +1,57 @@
+"""What became of an operation whose end nobody saw: asked of the host, never guessed and never done again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from vms import live
+from vms.errors import VirtError, VmsError
+from vms.models import Operation, OperationState, Worker
+from vms.operations import WAYS
+from vms.operations.connections import Connections
+from vms.operations.transitions import fail, succeed
+from vms.operations.way import Verdict
+
+logger = logging.getLogger(__name__)
+
+# A call that was under way when its caller went may still take effect: "undone" must hold a second time.
+ASK_AGAIN: Final = (0.0, 1.0, 2.0)
+
+
+def judge(operation: Operation, connections: Connections) -> Verdict:
+    """The verdict of the host as it is now."""
+    way = WAYS.get(operation.kind)
+    if not operation.before:
+        return Verdict.UNDONE
+    if way is None or operation.host is None:
+        return Verdict.UNKNOWN
+    verdict = Verdict.UNKNOWN
+    for pause in ASK_AGAIN:
+        time.sleep(pause)
+        try:
+            now = way.facts(connections.borrow(operation.host), operation)
+        except VirtError as error:
+            logger.warning("operation %s: no evidence: %s %s", operation.pk, error.code, error.details)
+            return Verdict.UNKNOWN
+        verdict = way.evidence(operation.before, now)
+        if verdict is not Verdict.UNDONE:
+            break
+    return verdict
+
+
+def settle(
+    operation: Operation, worker: Worker | None, connections: Connections, unseen: VmsError,
+    undone: VmsError | None = None,
+) -> None:  # fmt: skip
+    """End it by evidence: succeeded, failed with the reason, or unknown with why nobody saw it."""
+    verdict = judge(operation, connections)
+    if operation.host_id:
+        live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")
+    if verdict is Verdict.DONE:
+        succeed(operation, worker, log="reconciled")
+    elif verdict is Verdict.UNDONE:
+        fail(operation, worker, undone or unseen)
+    else:
+        fail(operation, worker, unseen, to=OperationState.UNKNOWN)

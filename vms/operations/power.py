@@ -1,0 +1,132 @@
+"""Start, stop and what lies between."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vms.errors import RunsElsewhere
+from vms.kinds import power as kinds
+from vms.models import Happening, Operation, Placement
+from vms.operations.way import Facts, Verdict, Way
+from vms.operations.work import Work, domain
+from vms.virt import Connection
+
+RUNNING: Final = frozenset({"running", "shutting_down"})
+OFF: Final = frozenset({"shut_off", "crashed", "saved"})
+
+
+def facts(connection: Connection, operation: Operation) -> Facts:
+    """The VM's state and run on the host, and the last that happened to it."""
+    state, run_id = domain(connection, operation).state()
+    last = Happening.objects.filter(vm=operation.vm).values_list("pk", flat=True).first()
+    return {"state": state, "run_id": run_id, "happening": last or 0}
+
+
+def start(work: Work) -> None:
+    refuse_second_run(work.operation)
+    work.domain().start()
+
+
+def start_with_networks(work: Work) -> None:
+    refuse_second_run(work.operation)
+    vm = work.domain()
+    for network in vm.networks():
+        if work.connection.start_network(network):
+            work.log("network_started", network=network)
+    work.may_go_on()
+    vm.start()
+
+
+def refuse_second_run(operation: Operation) -> None:
+    """Two hosts may know one UUID; two runs of it would write to one disk."""
+    placement = operation.vm.placement if operation.vm else None
+    if placement is None:
+        return
+    others = Placement.objects.filter(uuid=placement.uuid, present=True, run_id__isnull=False)
+    other = others.exclude(host=placement.host_id).select_related("host").first()
+    if other:
+        raise RunsElsewhere(name=other.name, host=other.host.name)
+
+
+def runs_anew(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["run_id"] is not None and now["run_id"] != before["run_id"] else Verdict.UNDONE
+
+
+def resume(work: Work) -> None:
+    work.domain().resume()
+
+
+def runs(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["state"] in RUNNING else Verdict.UNDONE
+
+
+def pause(work: Work) -> None:
+    work.domain().pause()
+
+
+def is_paused(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["state"] == "paused" else Verdict.UNDONE
+
+
+def force_off(work: Work) -> None:
+    work.domain().force_off()
+
+
+def run_ended(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["run_id"] != before["run_id"] or now["state"] in OFF else Verdict.UNDONE
+
+
+def reset(work: Work) -> None:
+    work.domain().reset()
+
+
+def cannot_be_told(before: Facts, now: Facts) -> Verdict:
+    """A machine after a reset looks like one before it."""
+    return Verdict.UNKNOWN
+
+
+def shutdown(work: Work) -> None:
+    work.domain().shutdown()
+
+
+def off_or_unknown(before: Facts, now: Facts) -> Verdict:
+    """The guest may still be deciding, or may never have been asked."""
+    return Verdict.DONE if run_ended(before, now) is Verdict.DONE else Verdict.UNKNOWN
+
+
+def has_shut_down(operation: Operation) -> Verdict | None:
+    placement = current(operation)
+    if placement is None or placement.run_id != operation.before.get("run_id") or placement.state in OFF:
+        return Verdict.DONE
+    return None
+
+
+def reboot(work: Work) -> None:
+    work.domain().reboot()
+
+
+def has_rebooted(operation: Operation) -> Verdict | None:
+    placement = current(operation)
+    since = Happening.objects.filter(vm=operation.vm, pk__gt=operation.before.get("happening", 0))
+    if since.filter(code="rebooted").exists():
+        return Verdict.DONE
+    if placement is None or placement.state in OFF:
+        return Verdict.UNDONE
+    return Verdict.DONE if placement.run_id != operation.before.get("run_id") else None
+
+
+def current(operation: Operation) -> Placement | None:
+    """Where the VM is, as the watcher saw it last; None for one that is gone."""
+    return Placement.objects.filter(current_of=operation.vm, present=True).first() if operation.vm else None
+
+
+WAYS: Final = {
+    kinds.START.name: Way(start, facts, runs_anew),
+    kinds.START_WITH_NETWORKS.name: Way(start_with_networks, facts, runs_anew),
+    kinds.RESUME.name: Way(resume, facts, runs),
+    kinds.PAUSE.name: Way(pause, facts, is_paused),
+    kinds.REBOOT.name: Way(reboot, facts, cannot_be_told, has_rebooted),
+    kinds.SHUTDOWN.name: Way(shutdown, facts, off_or_unknown, has_shut_down),
+    kinds.RESET.name: Way(reset, facts, cannot_be_told),
+    kinds.FORCE_OFF.name: Way(force_off, facts, run_ended),
+}

@@ -1,0 +1,161 @@
+"""The worker process: its row and beat, what it runs, and the clocks that make up for lost knocks and lost workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cache
+from typing import Final
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.models.functions import Now
+
+from vms import live
+from vms.errors import WorkerDied, WorkerLost
+from vms.models import Operation, Worker
+from vms.operations.claim import claim, waiting_in_line
+from vms.operations.connections import Connections
+from vms.operations.evidence import settle
+from vms.operations.run import Running, run
+from vms.operations.transitions import HELD
+from vms.operations.waiting import end_what_is_seen
+
+logger = logging.getLogger(__name__)
+
+BEAT: Final = 2.0
+CLAIM: Final = 2.0
+CONTROL: Final = 0.5
+DEAD_AFTER: Final = timedelta(seconds=10)
+THREADS: Final = 16
+GRACE: Final = 10.0
+
+
+class WorkerProcess:
+    """Claims and runs operations of its node until stop(); one a process."""
+
+    def __init__(self, node: str = "", name: str = "") -> None:
+        self.node = node or settings.ENVIRONMENT.node
+        self.name = name or self.node
+        self.connections = Connections()
+        self.running: dict[int, Running] = {}
+        self.stopping = threading.Event()
+        self.pool = ThreadPoolExecutor(THREADS, "operation")
+        self.worker = self.sign_on()
+
+    def sign_on(self) -> Worker:
+        """This process's row. Its predecessor of the same name is declared dead at once when its process is gone."""
+        for before in Worker.objects.filter(name=self.name, node=self.node, stopped_at=None):
+            if not is_running(before.pid):
+                Worker.objects.filter(pk=before.pk).update(stopped_at=Now())
+        return Worker.objects.create(
+            name=self.name, node=self.node, pid=os.getpid(), started_at=Now(), beat_at=Now()
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start the clocks: the beat, the claims, what is waiting, and what dead workers left."""
+        for job, period in (
+            (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
+        ):  # fmt: skip
+            threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
+
+    def repeat(self, job: Callable[[], None], period: float) -> None:
+        """Run the job at once and after each pause, until stopped; a failure waits for the next turn."""
+        while True:
+            try:
+                job()
+            except (DatabaseError, redis.RedisError):
+                logger.exception("%s failed", job.__name__)
+                close_old_connections()
+            if self.stopping.wait(period):
+                break
+        connection.close()
+
+    def take(self, pk: int) -> None:
+        """Run this operation, if it is to be had, and then whatever is in line, in this thread."""
+        for each in (pk, *waiting_in_line(self.node)):
+            operation = None if self.stopping.is_set() else claim(each, self.worker)
+            if operation:
+                self.do(operation)
+
+    def do(self, operation: Operation) -> None:
+        running = self.running[operation.pk] = Running(operation)
+        try:
+            run(running, self.worker, self.connections)
+        finally:
+            del self.running[operation.pk]
+
+    def beat(self) -> None:
+        """Say that this process lives. Declared dead by others, it ends: they have settled what it held."""
+        if not Worker.objects.filter(pk=self.worker.pk, stopped_at=None).update(beat_at=Now()):
+            logger.error("this worker was declared dead; it ends")
+            os._exit(1)
+        live.connection().set(live.key("ready", "worker"), 1, ex=10)
+
+    def claim_all(self) -> None:
+        """Claim what no knock has reached."""
+        for pk in waiting_in_line(self.node):
+            if self.stopping.is_set() or len(self.running) >= THREADS:
+                return
+            operation = claim(pk, self.worker)
+            if operation:
+                self.pool.submit(self.in_pool, operation)
+
+    def in_pool(self, operation: Operation) -> None:
+        try:
+            self.do(operation)
+            self.claim_all()
+        except Exception:
+            logger.exception("operation %s was given up", operation.pk)
+        finally:
+            connection.close()
+
+    def control(self) -> None:
+        """Cut what is silent for too long, and end what waits for a guest and is seen."""
+        for running in list(self.running.values()):
+            running.cut_when_silent()
+        end_what_is_seen(self.node)
+
+    def reconcile(self) -> None:
+        """Settle what dead workers of this node held, by evidence."""
+        Worker.objects.filter(node=self.node, stopped_at=None, beat_at__lt=Now() - DEAD_AFTER).exclude(
+            pk=self.worker.pk
+        ).update(stopped_at=Now())
+        left = Operation.objects.filter(state__in=HELD, node=self.node, worker__stopped_at__isnull=False)
+        for operation in left.select_related("worker", "host", "vm__placement"):
+            logger.warning("operation %s lost its worker", operation.pk)
+            settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())
+
+    def stop(self) -> None:
+        """Claim nothing more and wait 10 s for what runs; what is left is settled by whoever starts next."""
+        self.stopping.set()
+        until = time.monotonic() + GRACE
+        while self.running and time.monotonic() < until:
+            time.sleep(0.05)
+        Worker.objects.filter(pk=self.worker.pk).update(stopped_at=Now())
+        logger.info("stopped with %s operations left", len(self.running))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that number exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@cache
+def current() -> WorkerProcess:
+    """This process's worker, started at the first call."""
+    process = WorkerProcess()
+    process.start()
+    return process

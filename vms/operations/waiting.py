@@ -1,0 +1,23 @@
+"""Operations that wait for a guest: they end when the rows show the effect."""
+
+from __future__ import annotations
+
+from vms.errors import InvalidState
+from vms.models import Operation, OperationState
+from vms.operations import WAYS
+from vms.operations.transitions import fail, succeed
+from vms.operations.way import Verdict
+
+WAITING = (OperationState.WAITING,)
+
+
+def end_what_is_seen(node: str) -> None:
+    """End those of this node that are decided; nobody holds them, so any worker may."""
+    waiting = Operation.objects.filter(state=OperationState.WAITING, node=node, kind__in=list(WAYS))
+    for operation in waiting.select_related("vm", "worker"):
+        ended = WAYS[operation.kind].ended
+        verdict = ended(operation) if ended else None
+        if verdict is Verdict.DONE:
+            succeed(operation, operation.worker, since=WAITING)
+        elif verdict is Verdict.UNDONE:
+            fail(operation, operation.worker, InvalidState(operation.target_name), since=WAITING)

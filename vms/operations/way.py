@@ -1,0 +1,33 @@
+"""How a kind of operation is done, and how it is told afterwards whether it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from vms.models import Operation
+from vms.operations.work import Work
+from vms.virt import Connection
+
+Facts = dict[str, Any]
+
+
+class Verdict(Enum):
+    """What comparing the facts before with the facts now says of an operation whose end nobody saw."""
+
+    DONE = "done"
+    UNDONE = "undone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Way:
+    """do: ask the host. facts: what decides, read from the host before and after. evidence: (before, now) -> verdict.
+    ended: for kinds that wait for the guest, what the rows say, None while it is not decided."""
+
+    do: Callable[[Work], None]
+    facts: Callable[[Connection, Operation], Facts]
+    evidence: Callable[[Facts, Facts], Verdict]
+    ended: Callable[[Operation], Verdict | None] | None = None

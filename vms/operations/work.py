@@ -1,0 +1,37 @@
+"""What a kind's function is given: the operation, the host's connection, and the last question before it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vms.errors import InvalidState, NotFound
+from vms.models import Operation, OperationLog
+from vms.virt import Connection, Domain
+
+
+@dataclass(frozen=True)
+class Work:
+    """One operation being done. may_go_on raises where it was taken away, superseded, or its actor lost the right."""
+
+    operation: Operation
+    connection: Connection
+    may_go_on: Callable[[], None]
+
+    def domain(self) -> Domain:
+        """The VM on its host."""
+        return domain(self.connection, self.operation)
+
+    def log(self, code: str, **params: str) -> None:
+        """Add a line to the operation's log."""
+        OperationLog.objects.create(operation=self.operation, code=code, params=params)
+
+
+def domain(connection: Connection, operation: Operation) -> Domain:
+    """The operation's VM on the operation's host; InvalidState where it has moved away since it was asked."""
+    placement = operation.vm.placement if operation.vm else None
+    if placement is None:
+        raise NotFound(operation.target_name)
+    if placement.host_id != operation.host_id:
+        raise InvalidState(f"{operation.target_name} is on another host by now")
+    return connection.domain(str(placement.uuid))

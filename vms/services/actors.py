@@ -1,0 +1,25 @@
+"""Who acts, as a request tells it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.http import HttpRequest
+
+from vms.models import User
+from vms.permissions import Actor
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's address as the front set it, "" without one; X-Forwarded-For is what a client says and unread."""
+    try:
+        return str(ipaddress.ip_address(request.headers.get("X-Real-IP", "")))
+    except ValueError:
+        return ""
+
+
+def session_actor(request: HttpRequest) -> Actor:
+    """The signed-in user of a browser's request; only behind a check that there is one."""
+    if not isinstance(request.user, User):
+        raise PermissionError("nobody is signed in")
+    return Actor(request.user, session_key=request.session.session_key or "", address=client_address(request))

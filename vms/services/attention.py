@@ -1,0 +1,49 @@
+"""What waits for somebody: unread failures, silent hosts; and the ways out of what failed."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from vms.kinds import KINDS, Kind
+from vms.models import OPEN_STATES, Host, Operation, User, VirtualMachine
+from vms.permissions import may, visible_hosts, visible_operations
+from vms.services.operations import is_silent
+
+FAILED = ("failed", "unknown", "refused")
+WAYS_OUT = {"network_stopped": "vm.start-with-networks"}
+
+
+def unread_failures(user: User | AnonymousUser) -> QuerySet[Operation]:
+    """Failures that nobody has read and that no later success on the same thing has made good, newest first."""
+    later = Operation.objects.filter(
+        target_kind=OuterRef("target_kind"), target_id=OuterRef("target_id"), pk__gt=OuterRef("pk"), state="succeeded"
+    )
+    unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
+    return visible_operations(user).filter(unread, ~Exists(later), state__in=FAILED).order_by("-pk")
+
+
+def open_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
+    """What runs or waits now, newest first."""
+    return visible_operations(user).filter(state__in=OPEN_STATES).order_by("-pk")
+
+
+def silent_hosts(user: User | AnonymousUser) -> list[Host]:
+    return [host for host in visible_hosts(user).order_by("name") if is_silent(host)]
+
+
+def way_out(operation: Operation, user: User | AnonymousUser) -> Kind | None:
+    """The operation that would mend what made this one fail, where there is one that the user may ask for."""
+    kind = KINDS.get(WAYS_OUT.get(operation.error_code, ""))
+    return kind if kind and may_ask(kind, user, operation.vm) else None
+
+
+def again(operation: Operation, user: User | AnonymousUser) -> Kind | None:
+    """The same kind, where the user may ask for it and it needs no parameters."""
+    kind = KINDS.get(operation.kind)
+    thing = operation.vm or operation.host
+    return kind if kind and thing and not operation.params and may_ask(kind, user, thing) else None
+
+
+def may_ask(kind: Kind, user: User | AnonymousUser, thing: VirtualMachine | Host | None) -> bool:
+    return thing is not None and all(may(user, privilege, thing) for privilege in kind.privileges)

@@ -1,0 +1,41 @@
+"""How old what we know of a host is: pages say it only where it is older than it should be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from django.utils import timezone
+
+from vms.models import Host, Placement, VirtualMachine
+from vms.services.operations import is_silent
+
+Freshness = Literal["live", "silent", "old", "new"]
+
+# The watcher's heartbeat is 5 s; a host unheard for three of them is said to be old.
+OLD_AFTER = timedelta(seconds=15)
+
+
+def freshness(host: Host) -> Freshness:
+    """live; silent: the watcher does not hear the host; old: the watcher itself is not heard; new: never read."""
+    if is_silent(host):
+        return "silent"
+    if host.heard_at is None:
+        return "new"
+    if host.error_code or host.heard_at < timezone.now() - OLD_AFTER:
+        return "old"
+    return "live"
+
+
+def shown_state(placement: Placement, fresh: Freshness) -> str:
+    """The state that a page shows: gone, silent (the host does not answer), or the last known one."""
+    if not placement.present:
+        return "gone"
+    return "silent" if fresh == "silent" else placement.state
+
+
+def placed(vm: VirtualMachine) -> Placement:
+    """Where a visible VM is; permissions show none without a placement."""
+    if vm.placement is None:
+        raise LookupError(f"VM {vm.pk} is on no host")
+    return vm.placement

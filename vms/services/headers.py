@@ -1,0 +1,92 @@
+"""What the head of a VM's page shows and offers: state, the likely next step, the menu, the running operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext
+
+from vms.kinds import KINDS, MENU, Kind
+from vms.models import Operation, Placement, User, VirtualMachine
+from vms.services.attention import again, may_ask, open_operations, unread_failures, way_out
+from vms.services.freshness import Freshness, freshness, placed, shown_state
+from vms.services.sentences import state_word
+
+MAIN_STEP = {
+    "running": "console",
+    "shutting_down": "console",
+    "paused": "vm.resume",
+    "pmsuspended": "vm.resume",
+    "shut_off": "vm.start",
+    "crashed": "vm.start",
+    "saved": "vm.start",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the power menu; why says what forbids it now, empty when nothing does."""
+
+    kind: Kind
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The head of a VM's page."""
+
+    vm: VirtualMachine
+    placement: Placement
+    fresh: Freshness
+    shown: str
+    menu: list[Entry]
+    main: str
+    beside: Entry | None
+    working: Operation | None
+    failure: Operation | None
+    try_again: Kind | None
+    way_out: Kind | None
+
+
+def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
+    """Rights decide what is there, the state decides what is greyed."""
+    placement = placed(vm)
+    fresh = freshness(placement.host)
+    shown = shown_state(placement, fresh)
+    menu = [Entry(kind, why_not(kind, placement, shown)) for kind in MENU if may_ask(kind, user, vm)]
+    working = open_operations(user).filter(vm=vm).first()
+    failure = unread_failures(user).filter(vm=vm).first()
+    return Header(
+        vm=vm,
+        placement=placement,
+        fresh=fresh,
+        shown=shown,
+        menu=menu,
+        main=MAIN_STEP.get(shown, ""),
+        beside=next((entry for entry in menu if entry.kind.name == "vm.shutdown" and not entry.why), None),
+        working=working,
+        failure=failure,
+        try_again=again(failure, user) if failure else None,
+        way_out=way_out(failure, user) if failure else None,
+    )
+
+
+def why_not(kind: Kind, placement: Placement, shown: str) -> str:
+    """Why the state forbids it now; empty when it does not."""
+    if shown == "silent":
+        return gettext("{host} is not answering").format(host=placement.host.name)
+    if shown == "gone":
+        return gettext("it is gone")
+    if kind.states and shown not in kind.states:
+        return gettext("it is {state}").format(state=state_word(shown))
+    return ""
+
+
+def losses(kind: Kind) -> str:
+    """What the question before it says is lost; empty for what is not asked."""
+    texts = {
+        "vm.force-off": gettext("Like pulling the plug: what is not written to disk is lost."),
+        "vm.reset": gettext("Like the reset button: it starts anew at once, and what is not written to disk is lost."),
+    }
+    return texts[kind.name] if KINDS[kind.name].ask else ""

@@ -1,0 +1,42 @@
+"""What a host's page says of it, from the facts that the watcher stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vms.models import Host
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether network and pool "default" are there, started, and start with the host.
+
+    network and pool are true when nothing of theirs is missing; known is False before the first reading.
+    """
+
+    known: bool
+    network: bool
+    pool: bool
+    networks: list[dict[str, Any]]
+    pools: list[dict[str, Any]]
+
+    @property
+    def complete(self) -> bool:
+        return self.network and self.pool
+
+
+def readiness(host: Host) -> Readiness:
+    """What stands ready for VMs on the host."""
+    missing = [str(step) for step in host.facts.get("missing", [])]
+    return Readiness(
+        known="missing" in host.facts,
+        network=not any(step.startswith("network") for step in missing),
+        pool=not any(step.startswith("pool") for step in missing),
+        networks=items(host.facts.get("networks")),
+        pools=items(host.facts.get("pools")),
+    )
+
+
+def items(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,82 @@
+"""Which VMs a list shows and in which order; pages and API ask the same function."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+from typing import Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from vms.errors import BadParameters
+from vms.models import State, Tag, User, VirtualMachine
+from vms.permissions import visible_vms
+
+GONE: Final = "gone"
+STATES: Final = (*State.values, GONE)
+SORTS: Final = {
+    "name": "name_order",
+    "state": "placement__state",
+    "host": "placement__host__name",
+    "memory": "placement__memory_kib",
+    "vcpus": "placement__vcpus",
+    "since": "placement__state_since",
+}
+SHOWN_AFTER_GOING: Final = timedelta(days=30)
+SHORT_HEX: Final = re.compile("[0-9a-f]{1,7}")
+MOST_WORDS: Final = 10
+LONGEST_QUERY: Final = 300
+
+
+def find_vms(
+    user: User | AnonymousUser, *, q: str = "", state: str = "", host: int | None = None, sort: str = "name"
+) -> QuerySet[VirtualMachine]:
+    """Those VMs that the user may see and in which every word of q stands, with placement, host and tags.
+
+    state is one of STATES or empty, sort a key of SORTS, with "-" before it for the reverse; else BadParameters.
+    What vanished from its host is listed for 30 days.
+    """
+    if state and state not in STATES:
+        raise BadParameters(field="state")
+    if sort.removeprefix("-") not in SORTS:
+        raise BadParameters(field="sort")
+    vms = visible_vms(user)
+    if state == GONE:
+        vms = vms.filter(placement__present=False)
+    elif state:
+        vms = vms.filter(placement__state=state, placement__present=True)
+    if host is not None:
+        vms = vms.filter(placement__host=host)
+    vms = vms.exclude(placement__present=False, placement__gone_at__lt=timezone.now() - SHOWN_AFTER_GOING)
+    for word in words(q):
+        vms = vms.filter(contains(word))
+    return ordered(vms, sort).prefetch_related("tags")
+
+
+def words(q: str) -> list[str]:
+    """The words to look for, in lower case; a NUL stands in no text and is dropped."""
+    return q[:LONGEST_QUERY].replace("\0", "").lower().split()[:MOST_WORDS]
+
+
+def contains(word: str) -> Q:
+    """Whether the word stands in what the list searches, or in a tag; Django escapes LIKE's own signs.
+
+    "db" or "42" stands in every third UUID and MAC: so short a piece of hexadecimal is looked for outside them.
+    """
+    tagged = Q(Exists(Tag.objects.filter(vm=OuterRef("pk"), name__icontains=word)))
+    if SHORT_HEX.fullmatch(word):
+        fields = ("name", "title", "description", "addresses")
+        return reduce(or_, (Q(**{f"placement__{field}__icontains": word}) for field in fields), tagged)
+    return Q(placement__search__contains=word) | tagged
+
+
+def ordered(vms: QuerySet[VirtualMachine], sort: str) -> QuerySet[VirtualMachine]:
+    """By the sort's column, then by name and id, so that pages neither repeat nor lose a row."""
+    column = F(SORTS[sort.removeprefix("-")])
+    first = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
+    return vms.annotate(name_order=Lower("placement__name")).order_by(first, "name_order", "pk")

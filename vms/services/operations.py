@@ -1,0 +1,188 @@
+"""Asking for work: the row, its lock and the knock at the workers' door in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from vms import live
+from vms.errors import BadParameters, HostSilent, Locked, NotCancellable, WrongState
+from vms.kinds import KINDS, Kind, Params
+from vms.models import OPEN_STATES, Host, Lease, Operation, OperationLock, OperationState, Placement, VirtualMachine
+from vms.permissions import Actor, require
+from vms.services import audit
+
+logger = logging.getLogger(__name__)
+
+KEY_LIVES = timedelta(hours=24)
+
+
+def lock_key(target: VirtualMachine | Host) -> str:
+    """ "vm:12" or "host:2"."""
+    return f"{'vm' if isinstance(target, VirtualMachine) else 'host'}:{target.pk}"
+
+
+def is_silent(host: Host) -> bool:
+    """Whether the last word of a watcher was that it does not hear this host."""
+    return bool(host.error_code)
+
+
+def refuse_silent(host: Host) -> None:
+    """HostSilent while a living watcher says so; where the watcher itself is silent, the worker tries by itself."""
+    if is_silent(host) and Lease.objects.filter(host=host, until__gte=Now()).exists():
+        raise HostSilent(host.error_details, host=host.name, since=host.heard_at.isoformat() if host.heard_at else "")
+
+
+def request(
+    kind: Kind,
+    target: VirtualMachine | Host,
+    *,
+    actor: Actor,
+    params: Params | None = None,
+    idempotency_key: str | None = None,
+    parent: Operation | None = None,
+) -> Operation:
+    """The queued operation, enqueued on commit; the same row for the same actor and idempotency key.
+
+    Raises NotAllowed, BadParameters, WrongState, HostSilent, or Locked naming the operation that holds the target.
+    """
+    for privilege in kind.privileges:
+        require(actor.user, privilege, target)
+    if not isinstance(params or Params(), kind.params):
+        raise BadParameters(field="params")
+    with transaction.atomic():
+        if idempotency_key:
+            known = asked_before(kind, target, actor, params or Params(), idempotency_key)
+            if known:
+                return known
+        host = target if isinstance(target, Host) else check_placement(kind, target).host
+        refuse_silent(host)
+        operation = Operation.objects.create(
+            kind=kind.name,
+            actor_user=actor.user,
+            actor_name=actor.user.get_username(),
+            actor_session=actor.session_key,
+            actor_token=actor.token,
+            parent=parent,
+            target_kind=kind.target,
+            target_id=target.pk,
+            target_name=target.name,
+            vm=target if isinstance(target, VirtualMachine) else None,
+            host=host,
+            node=host.node,
+            queue=kind.queue,
+            params=(params or Params()).to_json(),
+            idempotency_key=idempotency_key,
+        )
+        supersede(kind, operation)
+        if kind.lock:
+            take_lock(operation, lock_key(target))
+        audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk)
+        live.announce([f"op:{operation.pk}", lock_key(target)])
+        transaction.on_commit(lambda: knock(operation))
+    return operation
+
+
+def asked_before(
+    kind: Kind, target: VirtualMachine | Host, actor: Actor, params: Params, idempotency_key: str
+) -> Operation | None:
+    """The actor's operation of this key in the last 24 hours; BadParameters when it was another request."""
+    same_key = Operation.objects.filter(actor_user=actor.user, idempotency_key=idempotency_key)
+    same_key.filter(queued_at__lt=timezone.now() - KEY_LIVES).update(idempotency_key=None)
+    known = same_key.first()
+    if known and (known.kind, known.target_id, known.params) != (kind.name, target.pk, params.to_json()):
+        raise BadParameters(field="Idempotency-Key")
+    return known
+
+
+def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
+    """Where the VM is; WrongState when its state forbids the kind, or when it is gone."""
+    placement = Placement.objects.select_related("host").get(current_of=vm)
+    if not placement.present:
+        raise WrongState(name=vm.name, state="gone")
+    if kind.states and placement.state not in kind.states:
+        raise WrongState(name=vm.name, state=placement.state)
+    return placement
+
+
+def supersede(kind: Kind, operation: Operation) -> None:
+    """End what this kind ends on the same target, and free what it held."""
+    ended = Operation.objects.filter(
+        target_kind=operation.target_kind, target_id=operation.target_id, kind__in=kind.supersedes,
+        state__in=OPEN_STATES,
+    ).exclude(pk=operation.pk)  # fmt: skip
+    pks = list(ended.values_list("pk", flat=True))
+    Operation.objects.filter(pk__in=pks, state__in=OPEN_STATES).update(
+        state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now()
+    )
+    OperationLock.objects.filter(operation__in=pks).delete()
+    live.announce(f"op:{pk}" for pk in pks)
+
+
+def take_lock(operation: Operation, key: str) -> None:
+    """Hold the key, or Locked names who does."""
+    try:
+        with transaction.atomic():
+            OperationLock.objects.create(key=key, operation=operation)
+    except IntegrityError:
+        holder = OperationLock.objects.select_related("operation").get(key=key).operation
+        raise Locked(
+            operation=holder.pk,
+            kind=holder.kind,
+            title=KINDS[holder.kind].title if holder.kind in KINDS else holder.kind,
+            actor=holder.actor_name,
+            seconds=int((timezone.now() - holder.queued_at).total_seconds()),
+        ) from None
+
+
+def knock(operation: Operation) -> None:
+    """Tell the workers at once; when Redis is away they find the row by themselves within seconds."""
+    try:
+        current_app.send_task(
+            "vms.tasks.run_operation", args=[operation.pk], queue=f"{operation.queue}.{operation.node}", retry=False
+        )
+    except OperationalError as error:
+        logger.warning("operation %s waits for the workers' next look: %s", operation.pk, error)
+
+
+def cancel(operation: Operation, *, actor: Actor) -> Operation:
+    """Ask for its end; a queued or waiting one ends at once. NotCancellable when the kind or its state forbids it.
+
+    Needs the privileges that started it.
+    """
+    kind = KINDS[operation.kind]
+    target = operation.vm or operation.host
+    for privilege in kind.privileges:
+        require(actor.user, privilege, target)
+    with transaction.atomic():
+        ended = Operation.objects.filter(
+            Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk
+        ).update(state=OperationState.CANCELLED, ended_at=timezone.now(), cancel_requested=True)
+        if ended:
+            OperationLock.objects.filter(operation=operation).delete()
+        elif not (
+            kind.cancellable
+            and Operation.objects.filter(pk=operation.pk, state=OperationState.RUNNING).update(
+                state=OperationState.CANCELLING, cancel_requested=True
+            )
+        ):
+            raise NotCancellable(title=kind.title)
+        audit.record(f"cancelled:{kind.name}", actor=actor, target=target, operation=operation.pk)
+        names: list[Any] = [f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"]
+        live.announce(names)
+    operation.refresh_from_db()
+    return operation
+
+
+def mark_read(operation: Operation) -> None:
+    """A failure that somebody has read no longer asks for attention."""
+    Operation.objects.filter(pk=operation.pk, read_at=None).update(read_at=timezone.now())
+    live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])

@@ -1,0 +1,98 @@
+"""The first page: what needs somebody, how many run, what happened lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from vms.models import Happening, Host, Operation, User, VirtualMachine
+from vms.permissions import may, visible_hosts, visible_operations, visible_vms
+from vms.services.freshness import Freshness, freshness
+from vms.services.lists import SHOWN_AFTER_GOING
+
+RUNS = ("running", "shutting_down")
+SHOWN_STATES = ("running", "paused", "shut_off", "crashed", "saved", "pmsuspended", "shutting_down", "unknown")
+ALWAYS = ("running", "shut_off")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a stream: an operation or a happening, at a time."""
+
+    at: datetime
+    operation: Operation | None = None
+    happening: Happening | None = None
+
+
+@dataclass(frozen=True)
+class HostLine:
+    """A host with what stands on it."""
+
+    host: Host
+    fresh: Freshness
+    total: int
+    running: int
+
+
+def counts(user: User | AnonymousUser) -> list[tuple[str, int]]:
+    """(state, VMs in it) for what the user sees; running and shut off always, others where there are any."""
+    present = visible_vms(user).filter(placement__present=True).order_by()
+    found = dict(present.values_list("placement__state").annotate(Count("pk")))
+    recently = timezone.now() - SHOWN_AFTER_GOING
+    gone = visible_vms(user).filter(placement__present=False, placement__gone_at__gte=recently).count()
+    states = [(state, found.get(state, 0)) for state in SHOWN_STATES if state in ALWAYS or found.get(state)]
+    return states + ([("gone", gone)] if gone else [])
+
+
+def host_lines(user: User | AnonymousUser) -> list[HostLine]:
+    """The visible hosts with the number of the VMs on them that the user sees."""
+    per_host: dict[int, dict[str, int]] = {}
+    present = visible_vms(user).filter(placement__present=True).order_by()
+    grouped = present.values_list("placement__host_id", "placement__state").annotate(Count("pk"))
+    for host_id, state, number in grouped:
+        per_host.setdefault(host_id, {})[state] = number
+    lines = []
+    for host in visible_hosts(user).order_by("name"):
+        states = per_host.get(host.pk, {})
+        running = sum(number for state, number in states.items() if state in RUNS)
+        lines.append(HostLine(host, freshness(host), sum(states.values()), running))
+    return lines
+
+
+def stream(
+    user: User | AnonymousUser,
+    *,
+    vm: VirtualMachine | None = None,
+    host: Host | None = None,
+    before: datetime | None = None,
+    most: int = 50,
+) -> list[Entry]:
+    """Operations and happenings in one stream, newest first, of one VM, one host, or everything."""
+    operations = visible_operations(user).select_related("vm", "host")
+    happenings = visible_happenings(user).select_related("vm", "host")
+    if vm:
+        operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
+    if host:
+        operations, happenings = operations.filter(host=host), happenings.filter(host=host)
+    if before:
+        operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
+    asked = [Entry(operation.queued_at, operation=operation) for operation in operations.order_by("-queued_at")[:most]]
+    seen = [Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]]
+    return list(islice(merge(asked, seen, key=lambda entry: entry.at, reverse=True), most))
+
+
+def visible_happenings(user: User | AnonymousUser) -> QuerySet[Happening]:
+    happenings = Happening.objects.all()
+    return happenings if may(user, "vm.view") else happenings.none()
+
+
+def lately(user: User | AnonymousUser) -> list[Entry]:
+    """The last few lines of the last day."""
+    day = timezone.now() - timedelta(days=1)
+    return [entry for entry in stream(user, most=8) if entry.at > day]

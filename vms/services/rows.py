@@ -1,0 +1,110 @@
+"""What a row of the VM list shows, as plain values: fifty of them must cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from vms import live
+from vms.models import OPEN_STATES, Operation, VirtualMachine
+from vms.services.freshness import freshness, placed, shown_state
+from vms.services.sentences import duration, going_on, state_word
+
+# What a row shows, for only(): making objects of columns that nobody sees is a third of the query's time.
+SHOWN = (
+    "placement__name", "placement__title", "placement__state", "placement__present", "placement__persistent",
+    "placement__addresses", "placement__memory_kib", "placement__host__name", "placement__host__heard_at",
+    "placement__host__error_code",
+)  # fmt: skip
+ALIVE = ("running", "paused", "shutting_down")
+
+
+@dataclass(frozen=True)
+class Row:
+    """state is libvirt's word for the menu, shown names the glyph, word is what is read; pk is text, because a
+    number would be localized seven times a row."""
+
+    pk: str
+    name: str
+    title: str
+    tags: list[str]
+    state: str
+    shown: str
+    word: str
+    note: str
+    host: str
+    cpu: str
+    memory: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Use:
+    """Present use, as text; empty where nothing is known."""
+
+    cpu: str = ""
+    memory: str = ""
+
+
+def present_use(vms: Sequence[VirtualMachine]) -> dict[int, Use]:
+    """{vm id: what it uses now} for those that run and were sampled in the last half minute."""
+    placements = {str(vm.placement.pk): vm for vm in vms if vm.placement and vm.placement.state in ALIVE}
+    hosts = {vm.placement.host_id for vm in placements.values() if vm.placement}
+    found = live.numbers(sorted(hosts)) if hosts else {}
+    return {vm.pk: use_text(vm, found[pk]) for pk, vm in placements.items() if pk in found}
+
+
+def use_text(vm: VirtualMachine, numbers: dict[str, float]) -> Use:
+    most = vm.placement.memory_kib if vm.placement else 0
+    used = numbers.get("memory_kib")
+    # Without a balloon driver it is what QEMU's process holds, and that has memory of its own beside the VM's.
+    used = min(used, most) if used is not None else None
+    return Use(
+        cpu=gettext("{n} %").format(n=round(100 * numbers["cpu"])) if "cpu" in numbers else "",
+        memory=gettext("{used} of {most} GiB").format(used=gib(used), most=gib(most)) if used is not None else "",
+    )
+
+
+def gib(kib: float) -> str:
+    return f"{kib / (1 << 20):.1f}".removesuffix(".0")
+
+
+def make_rows(vms: Sequence[VirtualMachine]) -> list[Row]:
+    """Their rows in the same order; one query and one question to Redis for all."""
+    open_ones = Operation.objects.filter(vm__in=[vm.pk for vm in vms], state__in=OPEN_STATES).order_by("pk")
+    working = dict(open_ones.values_list("vm_id", "kind"))
+    use = present_use(vms)
+    return [make_row(vm, working.get(vm.pk, ""), use.get(vm.pk, Use())) for vm in vms if vm.placement]
+
+
+def make_row(vm: VirtualMachine, kind: str, use: Use) -> Row:
+    placement = placed(vm)
+    fresh = freshness(placement.host)
+    use = use if fresh == "live" else Use()
+    shown = shown_state(placement, fresh)
+    word = gettext("was {state}").format(state=state_word(placement.state)) if shown == "silent" else state_word(shown)
+    note = ""
+    if kind:
+        note = f"{going_on(kind)}…"
+    elif fresh in ("silent", "old") and placement.host.heard_at:
+        seconds = int((timezone.now() - placement.host.heard_at).total_seconds())
+        note = gettext("{age} ago").format(age=duration(seconds))
+    elif shown != "gone" and not placement.persistent:
+        note = gettext("not kept after it stops")
+    return Row(
+        pk=str(vm.pk),
+        name=placement.name,
+        title=placement.title,
+        tags=[tag.name for tag in vm.tags.all()],
+        state=placement.state if shown not in ("gone", "silent") else shown,
+        shown=shown,
+        word=word,
+        note=note,
+        host=placement.host.name,
+        cpu=use.cpu,
+        memory=use.memory,
+        address=placement.addresses[0] if placement.addresses else "",
+    )

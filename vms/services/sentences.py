@@ -1,0 +1,201 @@
+"""The sentence for every code: rows and errors keep code and parameters, people read what is made here.
+
+A sentence names the thing, the reason and the way out, in the reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as mark
+
+from vms.kinds import KINDS
+
+Parameters = Mapping[str, Any]
+
+# Every leaf of vms.errors has a line here (a test walks the tree); {name} comes from the error's parameters.
+ERRORS: dict[str, str] = {
+    "error": mark("That did not work."),
+    "refused": mark("That is not possible."),
+    "not_allowed": mark("You may not do this. An administrator can."),
+    "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
+    "wrong_state": mark("{name} is {state}. This makes no sense now."),
+    "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
+    "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
+    "bad_parameters": mark("“{field}” has no value that fits."),
+    "not_cancellable": mark("“{title}” can no longer be cancelled. Wait for its end."),
+    "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
+    "no_console": mark("{name} offers no such console now."),
+    "operation_lost": mark("Another operation took its place."),
+    "worker_died": mark("The worker ended before anything was done. Try again."),
+    "worker_lost": mark("The worker ended in the middle. Look at the VM before you try again."),
+    "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
+    "virt": mark("The host said no."),
+    "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
+    "wrong_host": mark("Another machine answered than the one that was added. Look at the host's address."),
+    "auth_refused": mark("The host does not let the dashboard in. Look at its access rights to libvirt."),
+    "not_found": mark("The host no longer knows it. It was removed outside the dashboard."),
+    "invalid_state": mark("Its state changed meanwhile, and forbids this. Look at it and try again."),
+    "unsupported": mark("This host cannot do that."),
+    "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
+    "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
+    "bad_document": mark("The host refused the definition. Details say which part."),
+    "host_refused": mark("The host refused. Details say why."),
+    # Not raised, but stored: what became of an operation, and why a host is silent.
+    "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),
+    "unknown": mark("What became of it is not known. Look at the VM before you try again."),
+}
+
+HAPPENINGS: dict[str, str] = {
+    "state": mark("is {state}"),
+    "appeared": mark("appeared"),
+    "gone": mark("was removed outside the dashboard"),
+    "renamed": mark("was renamed from {was}"),
+    "rebooted": mark("rebooted"),
+    "host_silent": mark("stopped answering"),
+    "host_heard": mark("answers again"),
+    "clock": mark("changed its clock"),
+}
+
+LOG: dict[str, str] = {
+    "claimed": mark("A worker has taken it on."),
+    "asked": mark("The host has been asked."),
+    "delivered": mark("The request was delivered. The VM decides."),
+    "seen": mark("The effect has been seen."),
+    "waiting": mark("Waiting for the VM."),
+    "network_started": mark("Started the network “{network}”."),
+    "pool_made": mark("Made the storage pool “{pool}”."),
+    "pool_started": mark("Started the storage pool “{pool}”."),
+    "autostart": mark("“{name}” starts with the host from now on."),
+    "failed": mark("It failed."),
+    "reconciled": mark("The worker was lost; its work was found on the host."),
+}
+
+STATES: dict[str, str] = {
+    "running": mark("running"),
+    "paused": mark("paused"),
+    "shutting_down": mark("shutting down"),
+    "shut_off": mark("shut off"),
+    "crashed": mark("crashed"),
+    "pmsuspended": mark("sleeping"),
+    "saved": mark("saved"),
+    "unknown": mark("unknown"),
+    "gone": mark("gone"),
+}
+
+OPERATION_STATES: dict[str, str] = {
+    "queued": mark("queued"),
+    "running": mark("running"),
+    "waiting": mark("waiting"),
+    "cancelling": mark("cancelling"),
+    "succeeded": mark("done"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+    "superseded": mark("replaced by another"),
+    "refused": mark("refused"),
+    "unknown": mark("outcome unknown"),
+}
+
+# While an operation runs on a VM, its row says what is going on.
+GOING_ON: dict[str, str] = {
+    "vm.start": mark("starting"),
+    "vm.start-with-networks": mark("starting"),
+    "vm.resume": mark("resuming"),
+    "vm.pause": mark("pausing"),
+    "vm.reboot": mark("rebooting"),
+    "vm.shutdown": mark("shutting down"),
+    "vm.reset": mark("resetting"),
+    "vm.force-off": mark("forcing off"),
+    "vm.add-screen": mark("adding a screen"),
+    "host.get-ready": mark("getting ready"),
+}
+
+
+class Readable(dict[str, Any]):
+    """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def readable(params: Parameters) -> Readable:
+    """The parameters with states, ages and titles in words."""
+    words = Readable(params)
+    for key in ("state", "was"):
+        if str(params.get(key)) in STATES:
+            words[key] = gettext(STATES[str(params[key])])
+    if "seconds" in params:
+        words["age"] = duration(int(params["seconds"]))
+    if "title" in params:
+        words["title"] = gettext(str(params["title"]))
+    return words
+
+
+def fill(text: str, params: Parameters) -> str:
+    return gettext(text).format_map(readable(params))
+
+
+def sentence(code: str, params: Parameters | None = None) -> str:
+    """What an error code means to the reader."""
+    return fill(ERRORS.get(code, ERRORS["error"]), params or {})
+
+
+def happening(code: str, params: Parameters | None = None) -> str:
+    """What a host or a VM did; follows its name ("web-01 is paused")."""
+    return fill(HAPPENINGS[code], params or {}) if code in HAPPENINGS else plain(code)
+
+
+def log_line(code: str, params: Parameters | None = None) -> str:
+    """A line of an operation's log; an error code there reads like the error."""
+    if code in LOG:
+        return fill(LOG[code], params or {})
+    return sentence(code, params) if code in ERRORS else plain(code)
+
+
+def plain(code: str) -> str:
+    return code.replace("_", " ").replace("-", " ")
+
+
+def state_word(state: str) -> str:
+    """A VM's state in words."""
+    return gettext(STATES.get(state, STATES["unknown"]))
+
+
+def operation_state(state: str) -> str:
+    """An operation's state in words."""
+    return gettext(OPERATION_STATES.get(state, state))
+
+
+def kind_title(kind: str) -> str:
+    """The words on the button that asks for it."""
+    return gettext(KINDS[kind].title) if kind in KINDS else plain(kind)
+
+
+def kind_done(kind: str) -> str:
+    """The words for what has happened to the thing ("started")."""
+    return gettext(KINDS[kind].done) if kind in KINDS else plain(kind)
+
+
+def going_on(kind: str) -> str:
+    """What is going on while it runs ("starting")."""
+    return gettext(GOING_ON[kind]) if kind in GOING_ON else kind_title(kind)
+
+
+def audit_word(action: str) -> str:
+    """An audit event's action ("asked:vm.start") in words."""
+    verb, _, kind = action.partition(":")
+    verbs = {"asked": gettext("asked for"), "cancelled": gettext("cancelled")}
+    return f"{verbs.get(verb, plain(verb))} {kind_title(kind) if kind else ''}".strip()
+
+
+def duration(seconds: int) -> str:
+    """A length of time in its one or two greatest units."""
+    if seconds < 60:
+        return ngettext("{n} s", "{n} s", seconds).format(n=max(seconds, 0))
+    if seconds < 3600:
+        return gettext("{n} min").format(n=seconds // 60)
+    if seconds < 86400:
+        return gettext("{h} h {m} min").format(h=seconds // 3600, m=seconds % 3600 // 60)
+    return gettext("{d} d {h} h").format(d=seconds // 86400, h=seconds % 86400 // 3600)

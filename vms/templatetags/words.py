@@ -1,0 +1,95 @@
+"""Codes, times and sizes in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from vms.models import Happening, Operation, OperationLog
+from vms.services import sentences
+
+register = template.Library()
+
+register.filter("state_word", sentences.state_word)
+register.filter("operation_state", sentences.operation_state)
+register.filter("kind_title", sentences.kind_title)
+register.filter("kind_done", sentences.kind_done)
+register.filter("going_on", sentences.going_on)
+register.filter("error_sentence", sentences.sentence)
+
+
+@register.filter
+def log_sentence(line: OperationLog) -> str:
+    return sentences.log_line(line.code, line.params)
+
+
+@register.filter
+def happening_sentence(happening: Happening) -> str:
+    return sentences.happening(happening.code, happening.params)
+
+
+@register.filter
+def failure(operation: Operation) -> str:
+    """Why an operation failed."""
+    return sentences.sentence(operation.error_code or "unknown", operation.error_params)
+
+
+@register.filter
+def took(operation: Operation) -> str:
+    """How long an ended operation ran."""
+    if not operation.ended_at:
+        return ""
+    return sentences.duration(int((operation.ended_at - (operation.started_at or operation.queued_at)).total_seconds()))
+
+
+def element(at: datetime, text: str, mode: str, words: str = "") -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}" data-time="{}" data-words="{}">{}</time>',
+        at.isoformat(timespec="seconds"), date_format(timezone.localtime(at), "Y-m-d H:i:s T"), mode, words, text,
+    )  # fmt: skip
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """How long ago in words, kept true by the page, with the exact time in the title."""
+    if at is None:
+        return ""
+    seconds = int((timezone.now() - at).total_seconds())
+    words = gettext("{age} ago")
+    text = gettext("just now") if seconds < 5 else words.format(age=sentences.duration(seconds))
+    return element(at, text, "ago", words)
+
+
+@register.filter
+def age(at: datetime | None) -> SafeString | str:
+    """A length of time since then, kept true by the page."""
+    if at is None:
+        return ""
+    return element(at, sentences.duration(int((timezone.now() - at).total_seconds())), "age")
+
+
+@register.filter
+def clock(at: datetime | None) -> SafeString | str:
+    """The time of day, with the day before it when that is not today."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    same_day = local.date() == timezone.localdate()
+    return element(at, date_format(local, "H:i" if same_day else "Y-m-d H:i"), "clock")
+
+
+@register.filter
+def gib(kib: int | float | None) -> str:
+    """Kibibytes as GiB with one digit."""
+    return gettext("{n} GiB").format(n=digit(kib or 0))
+
+
+def digit(kib: int | float) -> str:
+    number = f"{kib / (1 << 20):.1f}"
+    return number.removesuffix(".0")

@@ -1,0 +1,44 @@
+"""Every route of the pages; one a kind for what a VM is asked to do."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from vms.kinds import KINDS
+from vms.views import accounts, console, health, hosts, operations, overview, power, vms
+
+verbs = [
+    path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
+    for kind in KINDS.values()
+    if kind.target == "vm"
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", overview.overview, name="overview"),
+    path("vms/", vms.vm_list, name="vm-list"),
+    path("vms/rows", vms.vm_rows, name="vm-rows"),
+    path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
+    path("vms/bulk/<slug:verb>/", power.vm_bulk, name="vm-bulk"),
+    path("vms/<int:pk>/", vms.vm_overview, name="vm"),
+    path("vms/<int:pk>/header", vms.vm_header, name="vm-header"),
+    path("vms/<int:pk>/xml/", vms.vm_xml, name="vm-xml"),
+    path("vms/<int:pk>/activity/", vms.vm_activity, name="vm-activity"),
+    path("vms/<int:pk>/console/", console.vm_console, name="vm-console"),
+    path("vms/<int:pk>/console/card", console.vm_console_card, name="vm-console-card"),
+    path("vms/<int:pk>/console/ticket/", console.vm_console_ticket, name="vm-console-ticket"),
+    *verbs,
+    path("hosts/", hosts.host_list, name="host-list"),
+    path("hosts/<int:pk>/", hosts.host, name="host"),
+    path("hosts/<int:pk>/get-ready/", hosts.host_get_ready, name="host-get-ready"),
+    path("running", operations.running, name="running"),
+    path("activity/", operations.activity, name="activity"),
+    path("operations/<int:pk>/", operations.operation, name="operation"),
+    path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
+    path("operations/<int:pk>/read/", operations.operation_read, name="operation-read"),
+    path("accounts/password/keep/", accounts.keep_password, name="password-keep"),
+    path("theme/", accounts.set_theme, name="theme"),
+    path("api/v1/", include("vms.api.urls")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("internal/session", console.session, name="internal-session"),
+]

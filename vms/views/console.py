@@ -1,0 +1,85 @@
+"""A VM's console: its page, the card that says why there is no picture, the ticket, and the front's question."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.request import split_domain_port
+from django.shortcuts import render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST, require_safe
+
+from vms.errors import RequestRefused
+from vms.models import VirtualMachine
+from vms.permissions import get_vm_or_404, may
+from vms.services import consoles
+from vms.services.actors import session_actor
+from vms.services.freshness import placed
+from vms.services.screens import offer
+from vms.services.sentences import sentence
+from vms.views import console_keys
+from vms.views.vms import tab_context
+
+
+@login_required
+@require_safe
+def vm_console(request: HttpRequest, pk: int) -> HttpResponse:
+    """The VM's screen; ?own for a window that holds nothing else."""
+    vm = get_vm_or_404(request.user, pk, to="vm.screen")
+    template = "vms/console_own.html" if "own" in request.GET else "vms/console.html"
+    return render(request, template, {**tab_context(request, vm, "console"), **context(request, vm)})
+
+
+@login_required
+@require_safe
+def vm_console_card(request: HttpRequest, pk: int) -> HttpResponse:
+    """The card alone, for a page that is open."""
+    vm = get_vm_or_404(request.user, pk, to="vm.screen")
+    return render(request, "vms/_console_card.html", {**tab_context(request, vm, "console"), **context(request, vm)})
+
+
+def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
+    """Beside what every tab needs: what is offered, whether one may type, and where other programs reach the host."""
+    return {
+        "offer": offer(vm),
+        "may_drive": may(request.user, "vm.console", vm),
+        "may_device": may(request.user, "vm.device", vm),
+        "viewer_line": viewer_line(request, vm),
+        **console_keys.CONTEXT,
+    }
+
+
+def viewer_line(request: HttpRequest, vm: VirtualMachine) -> str:
+    """The command that shows the VM's screen on a desk which reaches the host by ssh; by UUID, so nothing is quoted."""
+    placement = placed(vm)
+    name, _ = split_domain_port(request.get_host())
+    here = name in ("localhost", "127.0.0.1", "[::1]")
+    machine = placement.host.node if here else name
+    return f"virt-viewer -c qemu+ssh://root@{machine}/system {placement.uuid}"
+
+
+@require_POST
+def vm_console_ticket(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """{url, ticket} for the mode that the form asks for; else {code, said} with 401, 403 or 409."""
+    if not request.user.is_authenticated:
+        return JsonResponse({"code": "signed_out", "said": gettext("You are signed out.")}, status=401)
+    vm = get_vm_or_404(request.user, pk)
+    try:
+        console, ticket = consoles.issue(session_actor(request), vm, mode=request.POST.get("mode", "drive"))
+    except RequestRefused as refused:
+        status = 403 if refused.code == "not_allowed" else 409
+        return JsonResponse({"code": refused.code, "said": sentence(refused.code, refused.params)}, status=status)
+    return JsonResponse({"url": consoles.address(console, ticket), "ticket": ticket})
+
+
+@require_safe
+def session(request: HttpRequest) -> HttpResponse:
+    """204 for a signed-in browser or a script with a fresh ticket, else 401: nginx asks before it calls the relay.
+
+    The ticket is only looked at; the relay redeems it and asks everything again.
+    """
+    if request.user.is_authenticated:
+        return HttpResponse(status=204)
+    ticket = request.headers.get("X-Kvmweb-Ticket", "")
+    console = consoles.find(ticket) if ticket else None
+    return HttpResponse(status=204 if console and console.token_id else 401)

@@ -1,0 +1,59 @@
+"""What every page has around its content; asked of the database only by pages that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from vms.models import Host, Operation
+from vms.permissions import visible_hosts
+from vms.services.attention import open_operations
+
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "kvmweb-theme"
+ZONE_COOKIE = "kvmweb-zone"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """hosts: at most two, to know whether there is one; running: what runs now, at most ten."""
+
+    hosts: list[Host]
+    running: list[Operation]
+
+
+def theme(request: HttpRequest) -> str:
+    asked = request.COOKIES.get(THEME_COOKIE, "auto")
+    return asked if asked in THEMES else "auto"
+
+
+def make_frame(request: HttpRequest) -> Frame:
+    return Frame(
+        hosts=list(visible_hosts(request.user).order_by("name")[:2]), running=list(open_operations(request.user)[:10])
+    )
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """For templates: theme, themes and frame."""
+    return {"theme": theme(request), "themes": THEMES, "frame": SimpleLazyObject(lambda: make_frame(request))}
+
+
+def zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Pages tell times in the browser's zone, which it says in a cookie; UTC where that is none."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        try:
+            asked = ZoneInfo(unquote(request.COOKIES.get(ZONE_COOKIE, "UTC")))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            asked = ZoneInfo("UTC")
+        with timezone.override(asked):
+            return get_response(request)
+
+    return middleware

@@ -1,0 +1,86 @@
+"""Operations and the stream of everything that happened."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from vms.errors import RequestRefused
+from vms.kinds import KINDS
+from vms.permissions import get_operation_or_404, may
+from vms.services import operations
+from vms.services.actors import session_actor
+from vms.services.attention import again, way_out
+from vms.services.overview import stream
+from vms.services.sentences import sentence
+from vms.views.vms import PAGE, parse_before
+
+
+@login_required
+@require_safe
+def activity(request: HttpRequest) -> HttpResponse:
+    """Operations and happenings of all that the user may see, newest first."""
+    entries = stream(request.user, before=parse_before(request), most=PAGE)
+    return render(request, "activity/activity.html", {"entries": entries, "most": PAGE})
+
+
+@login_required
+@require_safe
+def running(request: HttpRequest) -> HttpResponse:
+    """What runs now, for the frame of an open page."""
+    return render(request, "parts/running.html")
+
+
+@login_required
+@require_safe
+def operation(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was asked for, how far it is, its log, and why it failed."""
+    found = get_operation_or_404(request.user, pk)
+    kind = KINDS.get(found.kind)
+    ended = not found.is_open
+    context = {
+        "operation": found,
+        "log": found.log.all(),
+        "cancellable": found.state in ("queued", "waiting")
+        or bool(kind and kind.cancellable and found.state == "running"),
+        "try_again": again(found, request.user) if ended and found.state != "succeeded" else None,
+        "way_out": way_out(found, request.user) if ended else None,
+        # libvirt's own text may tell of other things on the host (security.md F20)
+        "may_details": may(request.user, "host.view", found.host),
+    }
+    return render(request, "activity/operation.html", context)
+
+
+@login_required
+@require_POST
+def operation_cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Ask for its end."""
+    found = get_operation_or_404(request.user, pk)
+    try:
+        operations.cancel(found, actor=session_actor(request))
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return back(request, found.pk)
+
+
+@login_required
+@require_POST
+def operation_read(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A failure that was read no longer asks for attention."""
+    found = get_operation_or_404(request.user, pk)
+    operations.mark_read(found)
+    return back(request, found.pk)
+
+
+def back(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """204 for a page that renews itself; else to where the form says, on this site only."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204)
+    to = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(to, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return HttpResponseRedirect(to)  # redirect() would take a bare word for the name of a view
+    return redirect("operation", pk)

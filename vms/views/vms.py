@@ -1,0 +1,221 @@
+"""The list of VMs and the pages of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from vms.errors import BadParameters
+from vms.kinds import MENU
+from vms.models import Document, Host, VirtualMachine
+from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
+from vms.services.freshness import placed
+from vms.services.headers import make_header
+from vms.services.lists import STATES, find_vms
+from vms.services.overview import stream
+from vms.services.rows import SHOWN, make_rows, present_use
+
+PAGE = 50
+MOST_IDS = 500
+
+
+@login_required
+@require_safe
+def vm_list(request: HttpRequest) -> HttpResponseBase:
+    """A page of fifty; a UUID or address pasted whole goes straight to the one VM that has it."""
+    q, state, sort = (request.GET.get(name, "") for name in ("q", "state", "sort"))
+    host = chosen_host(request)
+    try:
+        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, sort=sort or "name")
+    except BadParameters:
+        raise Http404 from None
+    if vm := pasted(request, q):
+        return redirect("vm", vm.pk)
+    paginator = Paginator(found.only(*SHOWN), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    hosts = list(visible_hosts(request.user).order_by("name"))
+    context = {
+        "page": page,
+        "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "rows": make_rows(list(page.object_list)),
+        "q": q,
+        "state": state,
+        "host": host,
+        "hosts": hosts,
+        "sort": sort or "name",
+        "states": STATES,
+        "filtered": bool(q or state or host),
+        "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
+        "query": query(request),
+        **row_context(many_hosts=len(hosts) > 1),
+    }
+    return render(request, "vms/list.html", context)
+
+
+def chosen_host(request: HttpRequest) -> Host | None:
+    """The host of the filter; 404 for one that the user may not see."""
+    asked = request.GET.get("host", "")
+    if not asked:
+        return None
+    number = asked.isascii() and asked.isdigit() and len(asked) < 19
+    host = visible_hosts(request.user).filter(pk=asked).first() if number else None
+    if host is None:
+        raise Http404
+    return host
+
+
+def pasted(request: HttpRequest, q: str) -> VirtualMachine | None:
+    """The VM whose UUID or address q is, when it is exactly one and q was entered, not typed on the way."""
+    text = q.strip().lower()
+    if not text or "HX-Request" in request.headers:
+        return None
+    vms = visible_vms(request.user)
+    try:
+        found = vms.filter(placement__uuid=UUID(text))
+    except ValueError:
+        if not (text.count(".") == 3 or ":" in text):
+            return None
+        found = vms.filter(placement__search__contains=text)
+        exact = [vm for vm in found[:PAGE] if text in {word.lower() for word in placed(vm).search.split()}]
+        return exact[0] if len(exact) == 1 else None
+    return found.first()
+
+
+def columns(request: HttpRequest, sort: str, *, many_hosts: bool) -> list[dict[str, str]]:
+    """The sortable column heads: name, address of the other order, and the present direction for screen readers."""
+    heads = []
+    for name in ("name", "state", "host"):
+        if name == "host" and not many_hosts:
+            continue
+        reverse_next = sort == name
+        direction = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
+        heads.append(
+            {"name": name, "direction": direction, "url": query(request, sort=("-" if reverse_next else "") + name)}
+        )
+    return heads
+
+
+def query(request: HttpRequest, **changes: str) -> str:
+    """The list's address with the filters of now and these changes, back on the first page."""
+    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "sort")} | changes
+    kept = request.GET.copy()
+    kept.clear()
+    kept.update({name: value for name, value in fields.items() if value})
+    return f"?{kept.urlencode()}"
+
+
+def row_context(*, many_hosts: bool) -> dict[str, object]:
+    """What every row needs; addresses are made once, not in the loop (decisions M11)."""
+    return {"list_url": reverse("vm-list"), "many_hosts": many_hosts, "menu": MENU}
+
+
+@login_required
+@require_safe
+def vm_rows(request: HttpRequest) -> HttpResponse:
+    """The rows of those ids that the user may see, each to be put in the place of the old one."""
+    asked = visible_vms(request.user).filter(pk__in=asked_ids(request))
+    vms = list(asked.only(*SHOWN).prefetch_related("tags"))
+    many = visible_hosts(request.user)[:2].count() > 1
+    return render(request, "vms/_rows.html", {"rows": make_rows(vms), **row_context(many_hosts=many)})
+
+
+@login_required
+@require_safe
+def vm_numbers(request: HttpRequest) -> JsonResponse:
+    """{vm id: {cpu, memory}} as text for those ids that the user may see."""
+    vms = list(visible_vms(request.user).filter(pk__in=asked_ids(request)).only(*SHOWN))
+    return JsonResponse({str(pk): {"cpu": use.cpu, "memory": use.memory} for pk, use in present_use(vms).items()})
+
+
+def asked_ids(request: HttpRequest) -> list[int]:
+    """The numbers in ?ids=1,2; 404 for anything else."""
+    asked = [word for word in request.GET.get("ids", "").split(",") if word]
+    if len(asked) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in asked):
+        raise Http404
+    return [int(word) for word in asked]
+
+
+def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str, object]:
+    """What the head and the tabs of a VM's page need; the console page uses it too."""
+    return {
+        "vm": vm,
+        "placement": placed(vm),
+        "head": make_header(vm, request.user),
+        "tab": name,
+        "may_xml": may(request.user, "vm.xml.view", vm),
+        "many_hosts": visible_hosts(request.user)[:2].count() > 1,
+    }
+
+
+@login_required
+@require_safe
+def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
+    """The VM at a glance."""
+    vm = get_vm_or_404(request.user, pk)
+    context = tab_context(request, vm, "overview")
+    use = present_use([vm]).get(vm.pk)
+    document = Document.objects.filter(placement=placed(vm)).only("facts").first()
+    return render(
+        request,
+        "vms/overview.html",
+        {
+            **context,
+            "use": use,
+            "facts": document.facts if document else {},
+            "entries": stream(request.user, vm=vm, most=6),
+        },
+    )
+
+
+@login_required
+@require_safe
+def vm_header(request: HttpRequest, pk: int) -> HttpResponse:
+    """The head alone, for a page that is open."""
+    vm = get_vm_or_404(request.user, pk)
+    return render(request, "vms/_header.html", tab_context(request, vm, request.GET.get("tab", "overview")))
+
+
+@login_required
+@require_safe
+def vm_xml(request: HttpRequest, pk: int) -> HttpResponse:
+    """The definitions as libvirt has them, without secrets."""
+    vm = get_vm_or_404(request.user, pk, to="vm.xml.view")
+    document = Document.objects.filter(placement=placed(vm)).first() or Document()
+    texts = {"live": document.live, "next": document.next_boot}
+    shown = request.GET.get("which", "")
+    shown = shown if texts.get(shown) else next((name for name, text in texts.items() if text), "")
+    context = {"texts": texts, "which": shown, "text": texts.get(shown, ""), "differ": differ(document)}
+    return render(request, "vms/xml.html", {**tab_context(request, vm, "xml"), **context})
+
+
+def differ(document: Document) -> bool:
+    """Whether there are two definitions to choose from."""
+    return bool(document.live and document.next_boot)
+
+
+@login_required
+@require_safe
+def vm_activity(request: HttpRequest, pk: int) -> HttpResponse:
+    """The VM's operations and what happened to it, in one stream."""
+    vm = get_vm_or_404(request.user, pk)
+    entries = stream(request.user, vm=vm, before=parse_before(request))
+    return render(
+        request, "vms/activity.html", {**tab_context(request, vm, "activity"), "entries": entries, "most": PAGE}
+    )
+
+
+def parse_before(request: HttpRequest) -> datetime | None:
+    """The time in ?before=, None for none or for what is no time."""
+    try:
+        at = parse_datetime(request.GET.get("before", ""))
+    except ValueError:
+        return None
+    return at if at and at.tzinfo else None

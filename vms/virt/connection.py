@@ -1,0 +1,224 @@
+"""An open connection to one host."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+
+import libvirt
+
+from vms.errors import WrongHost
+from vms.virt import facts, ready
+from vms.virt.domain import Domain, describe
+from vms.virt.failures import said_by_host
+from vms.virt.opening import open_direct, open_wired
+from vms.virt.spec import HostSpec
+from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo
+from vms.virt.wire import Wire
+
+# A daemon that is silent for 8 s ends the connection: 2 s without a word, then three questions.
+KEEPALIVE: Final = (2, 3)
+OPEN_SECONDS: Final = 6.0
+STATISTICS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
+
+
+class Connection:
+    """A host's connection; any thread may use it. Every method raises VirtError leaves."""
+
+    def __init__(self, handle: Any, wire: Wire | None) -> None:
+        self.handle = handle
+        self.wire = wire
+        self.broken = threading.Event()
+        with contextlib.suppress(libvirt.libvirtError):
+            handle.registerCloseCallback(lambda conn, reason, opaque: self.broken.set(), None)
+        with contextlib.suppress(libvirt.libvirtError):
+            handle.setKeepAlive(*KEEPALIVE)
+
+    def alive(self) -> bool:
+        """Whether it still stands, without asking the host."""
+        try:
+            return not self.broken.is_set() and bool(self.handle.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+    def guard(self) -> AbstractContextManager[None]:
+        return said_by_host(self.alive)
+
+    def cut(self) -> None:
+        """End it from any thread: every blocked call comes back at once with HostUnreachable."""
+        self.broken.set()
+        if self.wire:
+            self.wire.cut()
+
+    def close(self) -> None:
+        """Let it go; for one that may be blocked, cut() it."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self.handle.unregisterCloseCallback()
+        with contextlib.suppress(libvirt.libvirtError):
+            self.handle.close()
+        if self.wire:
+            self.wire.cut()
+
+    def ping(self) -> None:
+        """Return when the host has answered."""
+        with self.guard():
+            self.handle.getLibVersion()
+
+    def uuid(self) -> str:
+        """The machine's UUID, "" where the driver has none."""
+        with self.guard():
+            return facts.uuid(self.handle)
+
+    def info(self) -> HostFacts:
+        """What the host says of itself, read now."""
+        with self.guard():
+            return facts.read(self.handle)
+
+    def networks(self) -> tuple[NetworkInfo, ...]:
+        with self.guard():
+            return facts.networks(self.handle)
+
+    def pools(self) -> tuple[PoolInfo, ...]:
+        with self.guard():
+            return facts.pools(self.handle)
+
+    def domain(self, uuid: str) -> Domain:
+        """The domain; NotFound where the host does not know it."""
+        with self.guard():
+            return Domain(self.handle.lookupByUUIDString(uuid), self.guard)
+
+    def domains(self) -> list[DomainInfo]:
+        """All domains with their documents; one that vanishes meanwhile is left out."""
+        with self.guard():
+            flags = {name: self.having(name) for name in ("PERSISTENT", "AUTOSTART", "MANAGEDSAVE")}
+            described = [
+                describe_if_there(
+                    handle,
+                    persistent=uuid in flags["PERSISTENT"],
+                    autostart=uuid in flags["AUTOSTART"],
+                    saved=uuid in flags["MANAGEDSAVE"],
+                    told=told,
+                )
+                for handle, uuid, told in self.listed()
+            ]
+        return [info for info in described if info]
+
+    def listed(self) -> list[tuple[Any, str, tuple[int, int] | None]]:
+        """(handle, UUID, state with reason) of all domains in one call; without the state where a driver has none."""
+        try:
+            records = self.handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+                raise
+            return [(handle, handle.UUIDString(), None) for handle in self.handle.listAllDomains(0)]
+        return [
+            (
+                handle,
+                handle.UUIDString(),
+                (told["state.state"], told["state.reason"]) if "state.reason" in told else None,
+            )
+            for handle, told in records
+        ]
+
+    def having(self, flag: str) -> set[str]:
+        """The UUIDs of the domains that have it, in one call instead of one a domain."""
+        number = getattr(libvirt, f"VIR_CONNECT_LIST_DOMAINS_{flag}")
+        return {handle.UUIDString() for handle in self.handle.listAllDomains(number)}
+
+    def states(self) -> dict[str, tuple[str, int | None]]:
+        """{uuid: (state, run id)} of all domains by six lists; "unknown" for states that have no list of their own."""
+        with self.guard():
+            found: dict[str, tuple[str, int | None]] = {}
+            for flag, state in (("RUNNING", "running"), ("PAUSED", "paused"), ("SHUTOFF", "shut_off"),
+                                ("OTHER", "unknown")):  # fmt: skip
+                number = getattr(libvirt, f"VIR_CONNECT_LIST_DOMAINS_{flag}")
+                for handle in self.handle.listAllDomains(number):
+                    run = handle.ID()
+                    found[handle.UUIDString()] = (state, run if run >= 0 else None)
+            for uuid in self.having("MANAGEDSAVE"):
+                if found.get(uuid, ("", None))[0] == "shut_off":
+                    found[uuid] = ("saved", None)
+            return found
+
+    def numbers(self) -> dict[str, Numbers]:
+        """The counters of the running domains in one call that waits for no stuck QEMU; {} where unsupported."""
+        flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        with self.guard():
+            told = self.handle.getAllDomainStats(STATISTICS, flags)
+        return {handle.UUIDString(): counters(record) for handle, record in told if "cpu.time" in record}
+
+    def leases(self) -> dict[str, tuple[str, ...]]:
+        """{MAC: addresses} that the host's own networks have given; {} where it cannot tell."""
+        given: dict[str, list[str]] = {}
+        with self.guard():
+            active = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
+            for network in facts.listed(lambda: self.handle.listAllNetworks(active)):
+                for lease in facts.listed(network.DHCPLeases):
+                    if lease.get("mac") and lease.get("ipaddr"):
+                        given.setdefault(lease["mac"].lower(), []).append(lease["ipaddr"])
+        return {mac: tuple(sorted(set(addresses))) for mac, addresses in given.items()}
+
+    def start_network(self, name: str) -> bool:
+        """Start a network; whether it was stopped."""
+        with self.guard():
+            return ready.start_network(self.handle.networkLookupByName(name))
+
+    def make_ready(self) -> list[str]:
+        """Start network default and make pool default, both on autostart, only what is missing; what was done, in
+        words such as "network_started"."""
+        with self.guard():
+            return ready.make_ready(self.handle)
+
+    def missing(self) -> list[str]:
+        """What make_ready() would do now."""
+        with self.guard():
+            return ready.missing(self.handle)
+
+
+def describe_if_there(
+    handle: Any, *, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None
+) -> DomainInfo | None:
+    """The value, or None for a domain that has vanished since it was listed."""
+    try:
+        return describe(handle, persistent, autostart, saved, told)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def counters(record: dict[str, int]) -> Numbers:
+    """Used memory is what the guest does not call free, else what the process holds."""
+    total, unused = record.get("balloon.available"), record.get("balloon.unused")
+    used = total - unused if total is not None and unused is not None else record.get("balloon.rss")
+    return Numbers(cpu_ns=record["cpu.time"], memory_kib=used)
+
+
+def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float = OPEN_SECONDS) -> Connection:
+    """An open connection, to be closed by the caller; see connect()."""
+    handle, wire = (open_direct(spec, timeout), None) if direct else open_wired(spec, timeout)
+    connection = Connection(handle, wire)
+    try:
+        found = connection.uuid() if spec.uuid else ""
+        if found and found != spec.uuid:
+            raise WrongHost(expected=spec.uuid, found=found)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def connect(spec: HostSpec, *, direct: bool = False, timeout: float = OPEN_SECONDS) -> Iterator[Connection]:
+    """An open connection, closed at the end. direct: without the wire that cut() cuts, for passing descriptors.
+
+    Raises HostUnreachable, TimedOut, AuthRefused, or WrongHost where another machine answers than the spec's UUID.
+    """
+    connection = open_connection(spec, direct=direct, timeout=timeout)
+    try:
+        yield connection
+    finally:
+        connection.close()

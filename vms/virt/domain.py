@@ -1,0 +1,164 @@
+"""One domain on one host: the verbs and the documents."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import libvirt
+
+from vms.errors import BadDocument, InvalidState, NetworkStopped, VirtError
+from vms.libvirtxml import BadXML, DomainXML
+from vms.virt.states import words
+from vms.virt.values import DomainInfo
+
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+class Domain:
+    """A handle; it is asked each time and remembers nothing."""
+
+    def __init__(self, handle: Any, guard: Guard) -> None:
+        self.handle = handle
+        self.guard = guard
+
+    def info(self) -> DomainInfo:
+        """Everything that is stored of it, read now."""
+        with self.guard():
+            domain = self.handle
+            persistent = bool(domain.isPersistent())
+            return describe(
+                domain, persistent, bool(domain.autostart()) if persistent else False,
+                bool(domain.hasManagedSaveImage()) if persistent else False,
+            )  # fmt: skip
+
+    def state(self) -> tuple[str, int | None]:
+        """(state, run id) now; a saved VM counts as shut off."""
+        with self.guard():
+            state, reason = self.handle.state()
+            return words(state, reason, False)[0], run_id(self.handle)
+
+    def start(self) -> None:
+        """Start it. NetworkStopped names the first of its networks that is not active, when that is so."""
+        try:
+            with self.guard():
+                self.handle.create()
+        except VirtError as refused:
+            with self.guard():
+                network = stopped_network(self.handle)
+            if network is None:
+                raise
+            raise NetworkStopped(refused.details, network=network) from refused
+
+    def shutdown(self) -> None:
+        """Ask the guest to shut down; it may not."""
+        with self.guard():
+            self.handle.shutdown()
+
+    def reboot(self) -> None:
+        """Ask the guest to reboot; it may not."""
+        with self.guard():
+            self.handle.reboot()
+
+    def reset(self) -> None:
+        """Press the reset button."""
+        with self.guard():
+            self.handle.reset()
+
+    def force_off(self) -> None:
+        """Pull the plug."""
+        with self.guard():
+            self.handle.destroy()
+
+    def pause(self) -> None:
+        """Stop its processors; its memory stays."""
+        with self.guard():
+            self.handle.suspend()
+
+    def resume(self) -> None:
+        """Let it run on, from a pause or from the guest's own sleep."""
+        with self.guard():
+            if self.handle.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                self.handle.pMWakeup()
+            else:
+                self.handle.resume()
+
+    def open_graphics(self, index: int) -> socket.socket:
+        """A socket that speaks the protocol of the index-th screen of the live document, past its password.
+
+        Only over a direct connection: a descriptor does not survive the wire.
+        """
+        with self.guard():
+            return socket.socket(fileno=self.handle.openGraphicsFD(index, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH))
+
+    def networks(self) -> list[str]:
+        """The names of the networks that its next start needs."""
+        with self.guard():
+            return definition(self.handle, 0).networks
+
+    def modify(self, edit: Callable[[DomainXML], object]) -> bool:
+        """Read the next-boot definition with its secrets, edit it in place, define it validated.
+
+        Whether the edit changed anything; an unchanged one is not defined again. InvalidState for a domain that is
+        not kept after it stops: defining it would keep it.
+        """
+        with self.guard():
+            if not self.handle.isPersistent():
+                raise InvalidState(f"{self.handle.name()} is transient")
+            document = definition(self.handle, libvirt.VIR_DOMAIN_XML_SECURE)
+            before = document.text
+            edit(document)
+            if document.text == before:
+                return False
+            self.handle.connect().defineXMLFlags(document.text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            return True
+
+
+def definition(handle: Any, flags: int) -> DomainXML:
+    """The next-boot document."""
+    try:
+        return DomainXML.parse(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | flags))
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
+
+
+def stopped_network(handle: Any) -> str | None:
+    """The first of its networks that exists and is not active."""
+    connection = handle.connect()
+    for name in definition(handle, 0).networks:
+        try:
+            if not connection.networkLookupByName(name).isActive():
+                return name
+        except libvirt.libvirtError:
+            continue
+    return None
+
+
+def run_id(handle: Any) -> int | None:
+    """libvirt's number for this run."""
+    number = handle.ID()
+    return number if number >= 0 else None
+
+
+def describe(
+    handle: Any, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None = None
+) -> DomainInfo:
+    """The value; what lists told already is handed in, told is the state with its reason."""
+    code, why = told or handle.state()
+    state, reason = words(code, why, saved)
+    number = run_id(handle)
+    active = number is not None
+    return DomainInfo(
+        uuid=handle.UUIDString(),
+        name=handle.name(),
+        state=state,
+        state_reason=reason,
+        persistent=persistent,
+        autostart=autostart,
+        has_managed_save=saved,
+        run_id=number,
+        live_xml=handle.XMLDesc(0) if active else "",
+        next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
+    )

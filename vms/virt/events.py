@@ -1,0 +1,97 @@
+"""What a host tells by itself: names of what to read again, never what it is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import libvirt
+
+from vms.virt.connection import Connection
+
+
+@dataclass(frozen=True)
+class DomainChanged:
+    uuid: str
+
+
+@dataclass(frozen=True)
+class DomainRebooted:
+    """The guest was reset or rebooted itself; the run goes on."""
+
+    uuid: str
+
+
+@dataclass(frozen=True)
+class NetworkChanged:
+    name: str
+
+
+@dataclass(frozen=True)
+class PoolChanged:
+    name: str
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The last event of a connection."""
+
+
+Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | Disconnected
+
+# What changes a document or a state; a guest's clock, its agent and its balloon are not shown from here.
+DOMAIN_EVENTS: Final = (
+    "LIFECYCLE", "TRAY_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED", "PMWAKEUP", "PMSUSPEND", "PMSUSPEND_DISK",
+    "METADATA_CHANGE", "DISK_CHANGE", "BLOCK_JOB_2", "IO_ERROR", "WATCHDOG",
+)  # fmt: skip
+
+
+@contextmanager
+def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator[None]:
+    """Hand every event to on_event while inside. It is called from libvirt's loop: it must not block, nor ask libvirt.
+
+    What a driver does not support is left out.
+    """
+    handle = connection.handle
+    undo: list[Callable[[], Any]] = []
+
+    def domain_changed(conn: Any, domain: Any, *details: Any) -> None:
+        on_event(DomainChanged(domain.UUIDString()))
+
+    def domain_rebooted(conn: Any, domain: Any, *details: Any) -> None:
+        on_event(DomainRebooted(domain.UUIDString()))
+
+    def network_changed(conn: Any, network: Any, *details: Any) -> None:
+        on_event(NetworkChanged(network.name()))
+
+    def pool_changed(conn: Any, pool: Any, *details: Any) -> None:
+        on_event(PoolChanged(pool.name()))
+
+    def closed(conn: Any, reason: int, opaque: Any) -> None:
+        connection.broken.set()
+        on_event(Disconnected())
+
+    def register(kind: str, number: int, callback: Callable[..., None]) -> None:
+        with contextlib.suppress(libvirt.libvirtError):
+            key = getattr(handle, f"{kind}EventRegisterAny")(None, number, callback, None)
+            undo.append(lambda: getattr(handle, f"{kind}EventDeregisterAny")(key))
+
+    for name in DOMAIN_EVENTS:
+        register("domain", getattr(libvirt, f"VIR_DOMAIN_EVENT_ID_{name}"), domain_changed)
+    register("domain", libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, domain_rebooted)
+    register("network", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
+    register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, pool_changed)
+    register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH, pool_changed)
+    with contextlib.suppress(libvirt.libvirtError):
+        handle.unregisterCloseCallback()
+    with contextlib.suppress(libvirt.libvirtError):
+        handle.registerCloseCallback(closed, None)
+    try:
+        yield
+    finally:
+        for step in undo:
+            with contextlib.suppress(libvirt.libvirtError):
+                step()

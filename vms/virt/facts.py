@@ -1,0 +1,126 @@
+"""Reading what a host is. Optional facts never raise: a machine without SMBIOS is a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+from lxml import etree
+
+from vms.libvirtxml import parse
+from vms.virt.values import HostFacts, NetworkInfo, PoolInfo
+
+Answer = TypeVar("Answer")
+
+
+def optional(ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+    """The answer, or what stands for none."""
+    try:
+        return ask()
+    except libvirt.libvirtError:
+        return otherwise
+
+
+def listed(ask: Callable[[], Any]) -> list[Any]:
+    """The list, or none where the host has no driver for such things."""
+    return list(optional(ask, []))
+
+
+def version(number: int) -> str:
+    """9000000 as "9.0.0"; "" for 0."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
+
+
+def uuid(handle: Any) -> str:
+    """The machine's UUID, "" where the driver has none."""
+    return parse(handle.getCapabilities()).findtext("host/uuid") or ""
+
+
+def read(handle: Any) -> HostFacts:
+    """The facts; only the capabilities must be told."""
+    capabilities = parse(handle.getCapabilities())
+    node: list[Any] = optional(handle.getInfo, ["", 0, 0, 0, 1, 0, 0, 0])
+    arch = capabilities.findtext("host/cpu/arch") or str(node[0])
+    return HostFacts(
+        uuid=capabilities.findtext("host/uuid") or "",
+        hostname=optional(handle.getHostname, ""),
+        arch=arch,
+        cpu_model=cpu_model(handle, capabilities),
+        sockets=node[5],
+        cores=node[6],
+        threads=node[7],
+        cpus=node[2],
+        memory_kib=node[1] * 1024,
+        libvirt_version=version(optional(handle.getLibVersion, 0)),
+        qemu_version=version(optional(handle.getVersion, 0)) if handle.getType() == "QEMU" else "",
+        domain_type=domain_type(handle, capabilities, arch),
+        security_models=tuple(
+            model for element in capabilities.iterfind("host/secmodel/model") if (model := element.text)
+        ),
+        networks=networks(handle),
+        pools=pools(handle),
+    )
+
+
+def cpu_model(handle: Any, capabilities: etree._Element) -> str:
+    """The processor's own name, else the model that libvirt takes it for."""
+    told = optional(lambda: parse(handle.getSysinfo()), None)
+    for entry in told.iterfind("processor/entry") if told is not None else ():
+        if entry.get("name") == "version" and entry.text:
+            return entry.text.strip()
+    return capabilities.findtext("host/cpu/model") or ""
+
+
+def domain_type(handle: Any, capabilities: etree._Element, arch: str) -> str:
+    """kvm only where both the processor's flag and QEMU say so: /dev/kvm may be there and not work."""
+    if handle.getType() != "QEMU":
+        return str(handle.getType()).lower()
+    flags = {str(feature.get("name")) for feature in capabilities.iterfind("host/cpu/feature")}
+    # libvirt leaves out features that the named model implies; the arch-neutral flag is all that other machines have.
+    flags |= optional(lambda: expanded(handle, capabilities), set())
+    told = optional(lambda: parse(handle.getDomainCapabilities(None, arch, None, "kvm", 0)), None)
+    if told is None or told.findtext("domain") != "kvm":
+        return "qemu"
+    return "kvm" if arch not in ("x86_64", "i686") or flags & {"vmx", "svm"} else "qemu"
+
+
+def expanded(handle: Any, capabilities: etree._Element) -> set[str]:
+    """The names of all features of the host's processor."""
+    cpu = capabilities.find("host/cpu")
+    text = etree.tostring(cpu, encoding="unicode") if cpu is not None else ""
+    full = parse(handle.baselineCPU([text], libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES))
+    return {str(feature.get("name")) for feature in full.iterfind("feature")}
+
+
+def networks(handle: Any) -> tuple[NetworkInfo, ...]:
+    """Its networks by name; none where it has no driver for them."""
+    return tuple(
+        sorted(
+            (
+                NetworkInfo(network.name(), bool(network.isActive()), bool(optional(network.autostart, 0)))
+                for network in listed(handle.listAllNetworks)
+            ),
+            key=lambda network: network.name,
+        )
+    )
+
+
+def pools(handle: Any) -> tuple[PoolInfo, ...]:
+    """Its storage pools by name; none where it has no driver for them."""
+    return tuple(sorted((pool_info(pool) for pool in listed(handle.listAllStoragePools)), key=lambda p: p.name))
+
+
+def pool_info(pool: Any) -> PoolInfo:
+    active = bool(pool.isActive())
+    document = parse(pool.XMLDesc())
+    _, capacity, _, available = optional(pool.info, [0, 0, 0, 0]) if active else [0, 0, 0, 0]
+    return PoolInfo(
+        name=pool.name(),
+        type=str(document.get("type") or ""),
+        path=document.findtext("target/path") or "",
+        active=active,
+        autostart=bool(optional(pool.autostart, 0)),
+        capacity=capacity,
+        available=available,
+    )

@@ -1,0 +1,72 @@
+"""What leaves this room: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DomainInfo:
+    """What a host says of a domain. run_id tells one run from the next and is None while it is off. The documents
+    are without passwords; live_xml is "" while it is off, next_boot_xml is "" for what is not kept after it stops."""
+
+    uuid: str
+    name: str
+    state: str
+    state_reason: str
+    persistent: bool
+    autostart: bool
+    has_managed_save: bool
+    run_id: int | None
+    live_xml: str
+    next_boot_xml: str
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A running domain's counters: CPU time since it started, memory used (None where the host does not tell)."""
+
+    cpu_ns: int
+    memory_kib: int | None
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    name: str
+    active: bool
+    autostart: bool
+
+
+@dataclass(frozen=True)
+class PoolInfo:
+    """Sizes in bytes; 0 while it is not active."""
+
+    name: str
+    type: str
+    path: str
+    active: bool
+    autostart: bool
+    capacity: int
+    available: int
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a host says of itself. domain_type: "kvm", or "qemu" where its processor or QEMU cannot (software
+    emulation), or the driver's own; "" and 0 stand for what it does not tell."""
+
+    uuid: str
+    hostname: str
+    arch: str
+    cpu_model: str
+    sockets: int
+    cores: int
+    threads: int
+    cpus: int
+    memory_kib: int
+    libvirt_version: str
+    qemu_version: str
+    domain_type: str
+    security_models: tuple[str, ...]
+    networks: tuple[NetworkInfo, ...]
+    pools: tuple[PoolInfo, ...]

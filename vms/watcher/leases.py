@@ -1,0 +1,66 @@
+"""Which watcher speaks for a host, by the database's clock."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from django.db import IntegrityError
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from vms.inventory import Term
+from vms.models import Host, Lease
+
+LENGTH: Final = timedelta(seconds=10)
+
+
+def name(node: str) -> str:
+    """This process as leases know it: node, process and when that started, so that its death can be told."""
+    return f"{node} {os.getpid()} {started(os.getpid())}"
+
+
+def started(pid: int) -> str:
+    """When the process started, in the kernel's ticks; "" for one that does not exist."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def is_dead(watcher: str, node: str) -> bool:
+    """Whether that watcher certainly is no more: only a process of this node can be asked."""
+    where, _, process = watcher.rpartition(" ")[0].rpartition(" ")
+    since = watcher.rpartition(" ")[2]
+    return where == node and process.isdigit() and started(int(process)) != since
+
+
+def take(host: Host, watcher: str, node: str) -> Term | None:
+    """The lease with a new epoch, or None while another living watcher has it."""
+    holder = Lease.objects.filter(host=host).first()
+    if holder is None:
+        try:
+            lease = Lease.objects.create(host=host, watcher=watcher, until=Now() + LENGTH)
+        except IntegrityError:
+            return None
+        return Term(host, watcher, lease.epoch)
+    free = Q(until__lt=Now())
+    if holder.watcher == watcher or is_dead(holder.watcher, node):
+        free |= Q(watcher=holder.watcher)
+    taken = Lease.objects.filter(free, pk=holder.pk, epoch=holder.epoch).update(
+        watcher=watcher, epoch=F("epoch") + 1, until=Now() + LENGTH
+    )
+    return Term(host, watcher, holder.epoch + 1) if taken else None
+
+
+def renew(term: Term) -> bool:
+    """Whether the lease is still ours, now for another 10 s."""
+    held = Lease.objects.filter(host=term.host, watcher=term.watcher, epoch=term.epoch)
+    return bool(held.update(until=Now() + LENGTH))
+
+
+def release(term: Term) -> None:
+    """Let another watcher take the host at once."""
+    Lease.objects.filter(host=term.host, watcher=term.watcher, epoch=term.epoch).update(until=Now())

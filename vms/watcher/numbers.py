@@ -1,0 +1,37 @@
+"""From counters to what people read: the share of its processors that a VM used since the last sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from vms import live
+from vms.models import Host, Placement
+from vms.virt import Numbers
+
+
+class Sampler:
+    """Remembers the last counters of a host's running VMs."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.last: dict[str, tuple[float, int]] = {}
+
+    def sample(self, told: Mapping[str, Numbers]) -> None:
+        """Store the present numbers for the pages."""
+        now = time.monotonic()
+        rows = Placement.objects.filter(host=self.host, uuid__in=list(told)).values_list("uuid", "pk", "vcpus")
+        numbers = {}
+        for uuid, pk, vcpus in rows:
+            counters = told[str(uuid)]
+            share = self.share(str(uuid), counters.cpu_ns, now, vcpus)
+            numbers[str(pk)] = {"cpu": share, "memory_kib": float(counters.memory_kib or 0)}
+        self.last = {uuid: (now, counters.cpu_ns) for uuid, counters in told.items()}
+        live.store_numbers(self.host.pk, numbers)
+
+    def share(self, uuid: str, cpu_ns: int, now: float, vcpus: int) -> float:
+        """0..1; 0 for the first sample and for counters that started anew."""
+        before, used = self.last.get(uuid, (now, cpu_ns))
+        if now <= before or cpu_ns < used:
+            return 0.0
+        return round(min((cpu_ns - used) / 1e9 / (now - before) / max(vcpus, 1), 1.0), 4)

@@ -1,0 +1,103 @@
+"""The process: a thread for each of this node's hosts, the leases, the looks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Final
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from vms import live
+from vms.inventory import Writer
+from vms.models import Host
+from vms.watcher import leases
+from vms.watcher.host import HostWatch, Look
+
+logger = logging.getLogger(__name__)
+
+TURN: Final = 3.0
+# A host's thread that has been in one call for so long is freed by cutting its wire.
+LONGEST_CALL: Final = 30.0
+
+
+class Watcher:
+    """Watches every host of the node whose lease it gets, until stop()."""
+
+    def __init__(self, node: str = "") -> None:
+        self.node = node or settings.ENVIRONMENT.node
+        self.name = leases.name(self.node)
+        self.writer = Writer()
+        self.threads: dict[int, HostWatch] = {}
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """Return after stop(), with the leases given back."""
+        self.writer.start()
+        looks = threading.Thread(target=self.take_looks, name="looks", daemon=True)
+        looks.start()
+        while not self.stopped.is_set():
+            try:
+                self.turn()
+            except DatabaseError:
+                logger.exception("the database does not answer")
+                close_old_connections()
+            self.say_ready()
+            self.stopped.wait(TURN)
+        for thread in self.threads.values():
+            thread.stop()
+        for thread in self.threads.values():
+            thread.join(2)
+        self.writer.stop()
+        for thread in self.threads.values():
+            leases.release(thread.term)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def turn(self) -> None:
+        """Renew the leases, free threads that hang, and watch the hosts as they are in the database now."""
+        hosts = {host.pk: host for host in Host.objects.filter(node=self.node)}
+        for pk, thread in list(self.threads.items()):
+            host = hosts.get(pk)
+            moved = host is None or not same_place(host, thread.term.host)
+            if not leases.renew(thread.term) or moved or not thread.is_alive():
+                thread.stop()
+                del self.threads[pk]
+            elif thread.busy_since and time.monotonic() - thread.busy_since > LONGEST_CALL and thread.connection:
+                logger.warning("%s has not answered for %s s", thread.name, LONGEST_CALL)
+                thread.connection.cut()
+        for pk, host in hosts.items():
+            term = None if pk in self.threads else leases.take(host, self.name, self.node)
+            if term:
+                self.threads[pk] = HostWatch(term, self.writer)
+                self.threads[pk].start()
+
+    def take_looks(self) -> None:
+        """Pass each request to look to its host's thread."""
+        while not self.stopped.is_set():
+            threads = dict(self.threads)
+            if not threads:
+                self.stopped.wait(0.2)
+                continue
+            try:
+                request = live.next_look(threads, 1.0)
+            except redis.RedisError:
+                self.stopped.wait(1)
+                continue
+            if request and request[0] in threads:
+                threads[request[0]].inbox.put(Look(request[1], request[2]))
+
+    def say_ready(self) -> None:
+        try:
+            live.connection().set(live.key("ready", "watcher"), 1, ex=10)
+        except redis.RedisError as error:
+            logger.warning("Redis does not answer: %s", error)
+
+
+def same_place(now: Host, before: Host) -> bool:
+    """Whether the host is still reached the same way; that its UUID became known is no move."""
+    return now.spec_fields() == {**before.spec_fields(), "uuid": str(before.libvirt_uuid or now.libvirt_uuid or "")}
