@@ -20,10 +20,10 @@ class Check:
     beside: bool = False
 
 
-def pytest(title: str, *words: str, everything: bool) -> Check:
+def pytest(title: str, *words: str, everything: bool, beside: bool = False) -> Check:
     """A pytest run; everything: also the tests marked long, which pyproject.toml deselects."""
     command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True)
+    return Check(title, command, counts=True, beside=beside)
 
 
 def checks(level: str) -> list[Check]:
@@ -41,7 +41,7 @@ def checks(level: str) -> list[Check]:
     if level != "quick":
         found += [
             pytest("security", "tests/security", everything=everything),
-            pytest("lab", "tests/lab", everything=everything),
+            pytest("lab", "tests/lab", everything=everything, beside=True),
             # Playwright's own event loop and asynchronous tests don't go together in one run.
             pytest("browser", "tests/browser", everything=everything),
         ]

@@ -46,7 +46,7 @@ def take(host: Host, watcher: str, node: str) -> Term | None:
         except IntegrityError:
             return None
         return Term(host, watcher, lease.epoch)
-    free = Q(until__lt=Now())
+    free = Q(until__lte=Now())
     if holder.watcher == watcher or is_dead(holder.watcher, node):
         free |= Q(watcher=holder.watcher)
     taken = Lease.objects.filter(free, pk=holder.pk, epoch=holder.epoch).update(
