@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from scripts.checks.outcome import Outcome, judge, summary
@@ -46,28 +47,23 @@ def environment(folder: Path, counts: Path) -> dict[str, str]:
 
 
 def run(check: Check, folder: Path) -> Outcome:
-    """One check, its output on the terminal: as it comes, or at the end of one that runs beside others."""
+    """One check; what it prints comes whole, at its end."""
     counts = folder / f"{check.title}.json"
     began = time.monotonic()
-    if not check.beside:
-        print(f"── {check.title}", flush=True)
     done = subprocess.run(
         [str(python.PYTHON), *check.command], cwd=ROOT, env=environment(folder, counts), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if check.beside else None, stderr=subprocess.STDOUT if check.beside else None,
-        text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
-    if check.beside:
-        print(f"── {check.title}\n{done.stdout}", end="", flush=True)
-    return judge(check.title, done.returncode, time.monotonic() - began, counts if check.counts else None)
+    seconds = time.monotonic() - began
+    print(f"── {check.title}: {seconds:.1f} s\n{done.stdout}", end="", flush=True)
+    return judge(check.title, done.returncode, seconds, counts if check.counts else None)
 
 
 def run_all(found: list[Check], folder: Path) -> list[Outcome]:
-    """In their order, but for those that run beside the others."""
-    with ThreadPoolExecutor(1) as aside:
-        beside = {check.title: aside.submit(run, check, folder) for check in found if check.beside}
-        outcomes = {check.title: run(check, folder) for check in found if not check.beside}
-        outcomes |= {title: promised.result() for title, promised in beside.items()}
-    return [outcomes[check.title] for check in found]
+    """The short ones one after the other, then two at a time; in their order."""
+    outcomes = [run(check, folder) for check in found if check.short]
+    with ThreadPoolExecutor(2) as lanes:
+        return outcomes + list(lanes.map(partial(run, folder=folder), [check for check in found if not check.short]))
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Which checks there are, in the order in which they are run: what fails fastest first."""
+"""Which checks there are, in the order in which they begin: what takes seconds, then what takes longest."""
 
 from __future__ import annotations
 
@@ -16,35 +16,39 @@ class Check:
     title: str
     command: tuple[str, ...]
     counts: bool = False
-    # Runs beside the others, which mostly wait; what it prints comes at its end.
-    beside: bool = False
+    # Takes seconds: run alone and before the others, of which two run at a time because they mostly wait.
+    short: bool = False
 
 
-def pytest(title: str, *words: str, everything: bool, beside: bool = False) -> Check:
+def pytest(title: str, *words: str, everything: bool) -> Check:
     """A pytest run; everything: also the tests marked long, which pyproject.toml deselects."""
     command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True, beside=beside)
+    return Check(title, command, counts=True)
 
 
 def checks(level: str) -> list[Check]:
     """quick: lint, types, unit. full: real hosts and the browser too. long: and what takes minutes each."""
     everything = level == "long"
     found = [
-        Check("ruff check", ("-m", "ruff", "check", "--quiet", ".")),
-        Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", ".")),
-        Check("imports", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
-        Check("templates", ("-m", "djlint", "--quiet", "--lint", "templates")),
-        Check("mypy --strict", ("-m", "mypy"), beside=True),
-        Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
-        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in APART), everything=everything),
-    ]  # fmt: skip
+        Check("ruff check", ("-m", "ruff", "check", "--quiet", "."), short=True),
+        Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", "."), short=True),
+        Check("imports", ("-c", "from importlinter.cli import lint_imports_command as run; run()"), short=True),
+        Check("templates", ("-m", "djlint", "--quiet", "--lint", "templates"), short=True),
+        Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run"), short=True),
+    ]
     if level != "quick":
         found += [
-            pytest("security", "tests/security", everything=everything),
-            pytest("lab", "tests/lab", everything=everything, beside=True),
+            pytest("lab", "tests/lab", everything=everything),
             # Playwright's own event loop and asynchronous tests don't go together in one run.
-            pytest("browser", "tests/browser", everything=everything),
+            pytest("browser", "tests/browser", "--ignore=tests/browser/test_controls.py", everything=everything),
+            pytest("controls", "tests/browser/test_controls.py", everything=everything),
         ]
+    found += [
+        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in APART), everything=everything),
+        Check("mypy --strict", ("-m", "mypy")),
+    ]
+    if level != "quick":
+        found.append(pytest("security", "tests/security", everything=everything))
     if everything:
         found.append(pytest("newcomer", "tests/newcomer", everything=True))
     return found

@@ -34,7 +34,6 @@ def part(page: Page, scene: Scene) -> str:
     return "body" if scene.name == WITH_FRAME else "main, dialog"
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("scene", "size"),
     [(scene, WIDE) for scene in SCENES if scene.name not in SAME]
