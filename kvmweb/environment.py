@@ -103,6 +103,11 @@ class State:
             if status.st_mode & 0o077:
                 raise BadSetting(f"{folder} is open to others; close it with: chmod 0700 {folder}")
 
+    @property
+    def sealing_key(self) -> Path:
+        """The public half of the key to which secrets are sealed."""
+        return self.web / "sealing_key.pub"
+
     def secret(self, folder: Path, name: str, length: int = 32) -> str:
         """A random text kept in a 0600 file, made at the first call."""
         path = folder / name
@@ -133,6 +138,7 @@ class Environment:
     proxy_timeout: int
     tls_cert: str
     tls_key: str
+    key_file: Path
 
     @property
     def loopback(self) -> bool:
@@ -163,6 +169,7 @@ def load() -> Environment:
         proxy_timeout=read_int("KVMWEB_PROXY_TIMEOUT", 3600),
         tls_cert=read("KVMWEB_TLS_CERT"),
         tls_key=read("KVMWEB_TLS_KEY"),
+        key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
@@ -19,8 +20,15 @@ from tests import environment
 from vms import live
 from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
+from vms.services import sealing
 
 pytest_plugins = ["tests.lab.fixtures"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sealing_keys() -> None:
+    """What `manage.py setup` makes before the first process starts."""
+    sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
 
 
 @pytest.fixture(scope="session")

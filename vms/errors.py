@@ -20,6 +20,7 @@ VmsError
     ├── HostUnreachable       no connection, or it broke
     ├── WrongHost             another machine answered than the one that was added
     ├── AuthRefused           the host does not let us in
+    ├── SecretUnreadable      the key that opens the host's secret is not the one it was sealed to
     ├── NotFound              the host does not know the thing
     ├── InvalidState          the host says that the thing's state forbids it
     ├── Unsupported           this host or its driver cannot do it
@@ -151,6 +152,12 @@ class AuthRefused(VirtError):
     """The host does not let us in."""
 
     code = "auth_refused"
+
+
+class SecretUnreadable(VirtError):
+    """The sealed secret does not open; details: the key's file."""
+
+    code = "secret_unreadable"
 
 
 class NotFound(VirtError):

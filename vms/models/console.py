@@ -7,7 +7,11 @@ from vms.models.vms import VirtualMachine
 
 
 class Console(models.Model):
-    """Somebody's console: asked for, opened by redeeming its ticket (kept as a hash in Redis only), closed."""
+    """Somebody's console: asked for, opened by redeeming its ticket (kept as a hash in Redis only), closed.
+
+    device: of a serial console, the device's name. One console drives a serial device, the others watch; taken_by is
+    who took it over from this one.
+    """
 
     class Mode(models.TextChoices):
         DRIVE = "drive", "drive"
@@ -19,6 +23,8 @@ class Console(models.Model):
     vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="consoles")
     kind = models.CharField(max_length=10, default="vnc")
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.DRIVE)
+    device = models.CharField(max_length=40, blank=True)
+    taken_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     address = models.CharField(max_length=45, blank=True)
     relay = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

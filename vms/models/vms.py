@@ -36,7 +36,8 @@ class Placement(models.Model):
     """What one host says of one VM; written by the watcher that holds the host's lease, and by nobody else.
 
     The age of a row is its host's heard_at. search is what the list searches: name, title, description, UUID,
-    addresses and MACs in lower case. graphics lists the kinds of screen in the live (else the next-boot) document.
+    addresses and MACs in lower case. graphics lists the kinds of screen in the live (else the next-boot) document,
+    serials the names of the serial devices on which a console can be opened ("serial0").
     """
 
     vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="placements")
@@ -57,6 +58,7 @@ class Placement(models.Model):
     vcpus = models.PositiveIntegerField(default=0)
     memory_kib = models.PositiveBigIntegerField(default=0)
     graphics: models.JSONField[list[str]] = models.JSONField(default=list)
+    serials: models.JSONField[list[str]] = models.JSONField(default=list)
     addresses: models.JSONField[list[str]] = models.JSONField(default=list)
     search = models.TextField(blank=True)
     read_at = models.DateTimeField(null=True)

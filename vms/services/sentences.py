@@ -36,6 +36,9 @@ ERRORS: dict[str, str] = {
     "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
     "wrong_host": mark("Another machine answered than the one that was added. Look at the host's address."),
     "auth_refused": mark("The host does not let the dashboard in. Look at its access rights to libvirt."),
+    "secret_unreadable": mark(
+        "The key to this host was sealed for another key file. Put KVMWEB_KEY_FILE back, or set the host's access anew."
+    ),
     "not_found": mark("The host no longer knows it. It was removed outside the dashboard."),
     "invalid_state": mark("Its state changed meanwhile, and forbids this. Look at it and try again."),
     "unsupported": mark("This host cannot do that."),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 SYSTEM_SOCKETS: Final = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
-TRANSPORTS: Final = ("local", "unix")
-PATHS: Final = {"qemu": "/system", "test": "/default"}
+TRANSPORTS: Final = ("local", "unix", "ssh", "tls", "tcp")
+PATHS: Final = {"qemu": "/system", "lxc": "/system", "xen": "/system", "test": "/default"}
 
 
 @dataclass(frozen=True)
 class HostSpec:
-    """transport: local or unix; driver: qemu or test; socket: the daemon's, where it is not the usual one;
-    uuid: the machine that must answer, "" for any.
+    """The fields are those of the row (Host); key_file opens sealed, which is bound to sealed_for.
 
     A local test host needs no daemon: its socket is the file that describes it, "" for libvirt's own example.
     """
@@ -24,6 +23,15 @@ class HostSpec:
     driver: str
     socket: str = ""
     uuid: str = ""
+    address: str = ""
+    port: int = 0
+    user: str = ""
+    host_key: str = ""
+    ca_certificate: str = ""
+    certificate: str = ""
+    sealed: str = field(default="", repr=False)
+    sealed_for: str = ""
+    key_file: str = ""
 
     def __post_init__(self) -> None:
         if self.driver not in PATHS or self.transport not in TRANSPORTS:

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from vms.services import first_start, schema
+from vms.services import first_start, schema, sealing
 
 
 class Command(BaseCommand):
@@ -36,5 +36,6 @@ class Command(BaseCommand):
         file = settings.STATE.web / first_start.PASSWORD_FILE
         if options["new_password"]:
             first_start.renew_password(file)
+        sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
         first_start.ensure_administrator(given, file)
         first_start.ensure_host(settings.ENVIRONMENT.node, settings.ENVIRONMENT.local_uri_socket)
