@@ -58,10 +58,13 @@ class Pump:
         poller = select.poll()
         poller.register(browser)
         poller.register(target)
+        armed = None
         while True:
-            # Read from one side only while the other has taken everything.
-            poller.modify(browser, wants(read=not self.to_target, write=self.browser.blocked))
-            poller.modify(target, wants(read=not self.browser.blocked, write=bool(self.to_target)))
+            if armed != (armed := (self.browser.blocked, bool(self.to_target))):
+                # Read from one side only while the other has taken everything.
+                browser_waits, target_waits = armed
+                poller.modify(browser, wants(read=not target_waits, write=browser_waits))
+                poller.modify(target, wants(read=not browser_waits, write=target_waits))
             ready = dict(poller.poll(self.milliseconds()))
             try:
                 self.serve(ready.get(browser, 0), ready.get(target, 0))
@@ -105,7 +108,7 @@ class Pump:
                 break
         if self.browser.ending:
             raise Ended("bad_stream")
-        self.to_target = memoryview(self.to_target.tobytes() + b"".join(pieces))
+        self.to_target = memoryview(b"".join((self.to_target, *pieces)))
         self.push()
 
     def push(self) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-SHORTEST: Final = 0.5
-LONGEST: Final = 8.0
+# Events of one change come close together and are one reading.
+APART: Final = 0.1
+# What people do to a VM is read at once; who changes it for longer than that is read once a second.
+EVERY: Final = 1.0
+BURST: Final = 20
 
 
 class Budget:
-    """At once after a rest, else at most twice a second, ever less often while it goes on, down to every 8 s."""
+    """A leaky bucket a VM, counted as the moment at which it will be empty (GCRA, ITU-T I.371)."""
 
     def __init__(self) -> None:
-        self.last: dict[str, tuple[float, float]] = {}
+        self.last: dict[str, float] = {}
+        self.empty: dict[str, float] = {}
         self.due: dict[str, float] = {}
 
     def ask(self, uuid: str, now: float) -> None:
         """Something changed: note when it is to be read; asking again before then changes nothing."""
-        if uuid in self.due:
-            return
-        read_at, pause = self.last.get(uuid, (now - LONGEST, SHORTEST))
-        self.due[uuid] = max(now, read_at + pause)
+        if uuid not in self.due:
+            room = self.empty.get(uuid, now) - (BURST - 1) * EVERY
+            self.due[uuid] = max(now, room, self.last.get(uuid, now - APART) + APART)
 
     def ready(self, now: float) -> list[str]:
         """Those to be read now; they are taken as read."""
@@ -30,11 +33,10 @@ class Budget:
         return ready
 
     def took(self, uuid: str, now: float) -> None:
-        """It is being read: the pause doubles when the last reading is only a pause ago, and shrinks after rest."""
+        """It is being read."""
         self.due.pop(uuid, None)
-        read_at, pause = self.last.get(uuid, (now - 2 * LONGEST, SHORTEST))
-        rested = now - read_at > 2 * pause
-        self.last[uuid] = (now, SHORTEST if rested else min(pause * 2, LONGEST))
+        self.last[uuid] = now
+        self.empty[uuid] = max(self.empty.get(uuid, now), now) + EVERY
 
     def next(self) -> float | None:
         """When the next one is due."""
@@ -42,6 +44,6 @@ class Budget:
 
     def forget(self, uuids: set[str]) -> None:
         """Drop what is no longer there."""
-        for uuid in uuids:
-            self.last.pop(uuid, None)
-            self.due.pop(uuid, None)
+        for known in (self.last, self.empty, self.due):
+            for uuid in uuids:
+                known.pop(uuid, None)
