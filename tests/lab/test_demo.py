@@ -115,3 +115,6 @@ def test_a_host_without_its_network_gets_vms_without_a_card(
     machines.make(connection, lambda: guest_files, said.append)
     assert any("no network card" in line for line in said)
     assert states(connection)["demo-web"] == "running"
+    lab_host.virsh("destroy", "demo-web")
+    machines.make(connection, lambda: guest_files, said.append)
+    assert states(connection)["demo-web"] == "running", "a later run starts what should run"

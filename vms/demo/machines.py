@@ -40,7 +40,10 @@ def ours(connection: Connection) -> Iterator[tuple[str, DomainInfo]]:
 
 
 def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[str]:
-    """The UUIDs of the demo's VMs; those that are missing have been made. guest is asked only where one is."""
+    """The UUIDs of the demo's VMs; those that are missing have been made. guest is asked only where one is.
+
+    Those that should run are started: after a reboot of the host, or where an earlier run was interrupted.
+    """
     present = {role: info.uuid for role, info in ours(connection)}
     missing = [role for role in ROLES if role.name not in present]
     if missing:
@@ -49,14 +52,22 @@ def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[s
         domain_type = connection.info().domain_type
         for role in missing:
             present[role.name] = define_one(connection, role, iso, network, domain_type, say)
-        started = {role: connection.domain(present[role.name]) for role in missing if role.state != "shut_off"}
-        for domain in started.values():
-            domain.start()
-        await_addresses(connection, started.values())
-        for role, domain in started.items():
-            if role.state == "paused":
-                domain.pause()
+    start(connection, present, say)
     return list(present.values())
+
+
+def start(connection: Connection, uuids: dict[str, str], say: Say) -> None:
+    """Start those of the roles' VMs that are off and should not be, and pause what is to be paused."""
+    domains = {role: connection.domain(uuids[role.name]) for role in ROLES if role.state != "shut_off"}
+    started = {role: domain for role, domain in domains.items() if domain.state()[0] == "shut_off"}
+    if any(domain.networks() for domain in started.values()):
+        start_network(connection, say)
+    for domain in started.values():
+        domain.start()
+    await_addresses(connection, started.values())
+    for role, domain in started.items():
+        if role.state == "paused":
+            domain.pause()
 
 
 def place_iso(connection: Connection, guest: Guest, *, fresh: bool) -> str:
@@ -106,6 +117,8 @@ def free_name(wanted: str, taken: set[str]) -> str:
 def await_addresses(connection: Connection, domains: Iterable[Domain]) -> None:
     """Return when the guests have booted, which shows by their addresses, or when they had the time to."""
     macs = {mac for domain in domains for mac in DomainXML.parse(domain.info().next_boot_xml).macs}
+    if not macs:
+        return
     until = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < until and not macs <= set(connection.leases()):
         time.sleep(0.5)
