@@ -7,6 +7,7 @@ VmsError
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
 │   ├── HostSilent            the watcher hears other hosts, but not this one
+│   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
 │   ├── BadParameters         the request's parameters are not what the kind asks for
 │   ├── NotCancellable        the operation is past its point of no return
@@ -16,10 +17,28 @@ VmsError
 ├── WorkerDied                a worker ended before the host was asked; nothing was done
 ├── WorkerLost                a worker ended in the middle, and what became of it cannot be told
 ├── TicketRefused             a console ticket that opens nothing; params: reason
-└── VirtError                 said by a host; details holds libvirt's own text
-    ├── HostUnreachable       no connection, or it broke
+└── VirtError                 said by a host; details holds libvirt's own text, or ssh's
+    ├── HostUnreachable       no connection, or it broke; below it the step that failed
+    │   ├── BadHostField      a field of the host's row is nothing that we connect to
+    │   ├── NameUnknown       nobody knows the machine's name
+    │   ├── PortClosed        the machine is there, and nobody listens on the port
+    │   ├── NoRoute           no answer from the machine, or no way to it
+    │   ├── HostKeyUnknown    over ssh: nobody has accepted the machine's key yet
+    │   ├── HostKeyChanged    over ssh: the machine shows another key than the accepted one
+    │   ├── HelperMissing     over ssh: neither virt-ssh-helper nor nc is there
+    │   ├── LibvirtStopped    libvirt does not run there
+    │   ├── CertificateUntrusted  over tls: the machine's certificate is not of the host's CA
+    │   ├── CertificateExpired    over tls: the machine's certificate is past its date, or before it
+    │   ├── CertificateName       over tls: the machine's certificate is for other names
+    │   ├── NotLibvirt        who answers does not speak libvirt's protocol
+    │   ├── HungUp            it closes the connection without a word
+    │   └── SameMachine       another host of the dashboard is this machine; params: host
     ├── WrongHost             another machine answered than the one that was added
-    ├── AuthRefused           the host does not let us in
+    ├── AuthRefused           the host does not let us in; below it by which door
+    │   ├── KeyRefused        over ssh: the user does not take our key
+    │   ├── SocketForbidden   the user may not use libvirt's socket
+    │   ├── CertificateRefused    over tls: libvirt does not take our certificate
+    │   └── OwnCertificateExpired over tls: our certificate is past its date, or before it
     ├── SecretUnreadable      the key that opens the host's secret is not the one it was sealed to
     ├── NotFound              the host does not know the thing
     ├── InvalidState          the host says that the thing's state forbids it
@@ -74,6 +93,12 @@ class HostSilent(RequestRefused):
     """The watcher does not hear the host; params: host, since."""
 
     code = "host_silent"
+
+
+class HostLeftAlone(RequestRefused):
+    """The host is left alone on purpose; params: host."""
+
+    code = "host_left_alone"
 
 
 class RunsElsewhere(RequestRefused):
@@ -142,6 +167,90 @@ class HostUnreachable(VirtError):
     code = "host_unreachable"
 
 
+class BadHostField(HostUnreachable):
+    """What a host's field says is nothing that we connect to; params: field."""
+
+    code = "bad_host_field"
+
+
+class NameUnknown(HostUnreachable):
+    """The name has no address; params: address."""
+
+    code = "name_unknown"
+
+
+class PortClosed(HostUnreachable):
+    """The machine refuses connections to the port; params: address, port."""
+
+    code = "port_closed"
+
+
+class NoRoute(HostUnreachable):
+    """The machine gives no answer, or there is no way to it; params: address, port."""
+
+    code = "no_route"
+
+
+class HostKeyUnknown(HostUnreachable):
+    """Nobody has accepted the machine's key; params: kind, fingerprint ("" until it was asked for)."""
+
+    code = "host_key_unknown"
+
+
+class HostKeyChanged(HostUnreachable):
+    """The machine shows another key; params: accepted, fingerprint, kind ("" for what it did not tell)."""
+
+    code = "host_key_changed"
+
+
+class HelperMissing(HostUnreachable):
+    """There is no program on the machine that passes our bytes to libvirt."""
+
+    code = "helper_missing"
+
+
+class LibvirtStopped(HostUnreachable):
+    """Nobody listens on libvirt's socket."""
+
+    code = "libvirt_stopped"
+
+
+class CertificateUntrusted(HostUnreachable):
+    """The machine's certificate was not made by the host's CA."""
+
+    code = "certificate_untrusted"
+
+
+class CertificateExpired(HostUnreachable):
+    """The machine's certificate is not valid at this time."""
+
+    code = "certificate_expired"
+
+
+class CertificateName(HostUnreachable):
+    """The machine's certificate does not name the address; params: address."""
+
+    code = "certificate_name"
+
+
+class NotLibvirt(HostUnreachable):
+    """What answers is no libvirt, or no ssh, or no TLS; params: address."""
+
+    code = "not_libvirt"
+
+
+class HungUp(HostUnreachable):
+    """It took the connection and closed it without a word."""
+
+    code = "hung_up"
+
+
+class SameMachine(HostUnreachable):
+    """The machine is another host of the dashboard already; params: host (its name)."""
+
+    code = "same_machine"
+
+
 class WrongHost(VirtError):
     """Another machine answered; params: expected, found (host UUIDs)."""
 
@@ -152,6 +261,30 @@ class AuthRefused(VirtError):
     """The host does not let us in."""
 
     code = "auth_refused"
+
+
+class KeyRefused(AuthRefused):
+    """The user on the machine does not take our key; params: user, address."""
+
+    code = "key_refused"
+
+
+class SocketForbidden(AuthRefused):
+    """The user may not use libvirt's socket; params: user ("" for the dashboard's own)."""
+
+    code = "socket_forbidden"
+
+
+class CertificateRefused(AuthRefused):
+    """libvirt does not take our certificate."""
+
+    code = "certificate_refused"
+
+
+class OwnCertificateExpired(AuthRefused):
+    """Our certificate is not valid at this time."""
+
+    code = "own_certificate_expired"
 
 
 class SecretUnreadable(VirtError):

@@ -14,8 +14,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 SAVED = Path("/usr/sbin/policy-rc.d.before-kvmweb")
 MARK = "# Written by kvmweb's scripts/run for the time of one installation."
 NO_SERVICES = f"#!/bin/sh\n{MARK}\nexit 101\n"
-# Installed only for nginx's program: its service would take port 80.
-KEPT_OFF = ("nginx",)
+# Installed only for their programs, nobody asked for the services; by package.
+KEPT_OFF = {"nginx": "nginx.service", "openssh-server": "ssh.service"}
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-q")
 
 
@@ -72,15 +72,15 @@ def restore(log: Log) -> None:
 
 def install(names: Sequence[str], log: Log) -> None:
     quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l")
-    kept_off = [name for name in KEPT_OFF if name in names]
+    kept_off = [service for name, service in KEPT_OFF.items() if name in names]
     with services_off(log):
         # Ends what a killed installation left half done; nothing to do otherwise.
         log.sudo(*quiet, "dpkg", "--configure", "-a", "--force-confdef", "--force-confold")
         log.sudo(*quiet, *APT, "update")
         log.sudo(*quiet, *APT, "install", "-y", "--no-install-recommends", *names)
-    for name in kept_off:
+    for service in kept_off:
         if Path("/usr/bin/systemctl").exists():
-            log.sudo("systemctl", "disable", f"{name}.service")
+            log.sudo("systemctl", "disable", service)
 
 
 def step(names: Sequence[str]) -> Step | None:

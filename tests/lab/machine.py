@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import libvirt
 
+from tests.lab.doors import Doors
+
 INSIDE = Path(__file__).with_name("inside.py")
 PREFIX = "kvmweb-host-"
 T = TypeVar("T")
@@ -91,16 +93,24 @@ def write_settings(folder: Path, identity: uuid.UUID) -> None:
 class LabHost:
     """Running from the beginning to stop(), which is also what happens when this process is killed."""
 
-    def __init__(self, name: str = "lab-a") -> None:
+    def __init__(self, name: str = "lab-a", *, doors: bool = False) -> None:
+        """doors: it can be reached over the network too; see tests/lab/doors.py."""
         self.name = name
         self.uuid = uuid.uuid4()
         self.folder = own_folder(PREFIX)
         write_settings(self.folder, self.uuid)
+        self.doors = Doors(self.folder) if doors else None
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork",
              "--kill-child", "--mount-proc", sys.executable, "-I", INSIDE, self.folder, name],
         )  # fmt: skip
-        self.wait_until_it_answers()
+        try:
+            if self.doors:
+                self.doors.join(eventually(lambda: children(self.process.pid), "its first process").popitem()[0])
+            self.wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def socket(self) -> Path:
@@ -168,4 +178,6 @@ class LabHost:
         """End the host with everything on it."""
         self.process.kill()
         self.process.wait()
+        if self.doors:
+            self.doors.close()
         shutil.rmtree(self.folder, ignore_errors=True)

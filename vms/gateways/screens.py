@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connections
 
 from vms import virt
-from vms.errors import NotFound, VirtError
+from vms.errors import HostUnreachable, NotFound, TimedOut, VirtError
 from vms.gateways.closing import Ended
 from vms.libvirtxml import DomainXML
 from vms.models import Console, Host, Placement
@@ -28,7 +28,7 @@ def open_screen(console: Console) -> socket.socket:
     """A connected socket that speaks RFB; Ended says why there is none."""
     placement = Placement.objects.select_related("host").get(current_of=console.vm_id)
     connections.close_all()
-    if placement.host.node != settings.ENVIRONMENT.node:
+    if placement.host.node not in ("", settings.ENVIRONMENT.node):
         raise Ended("no_screen")
     if "vnc" not in placement.graphics:
         raise Ended("no_screen")
@@ -43,7 +43,7 @@ def open_screen(console: Console) -> socket.socket:
         raise Ended("host_silent") from None
     except VirtError as error:
         logger.info("no screen for console %s: %s", console.pk, error)
-        raise Ended("host_silent" if error.code in ("host_unreachable", "timed_out") else "no_screen") from None
+        raise Ended("host_silent" if isinstance(error, HostUnreachable | TimedOut) else "no_screen") from None
 
 
 def ask(answer: Future[socket.socket], host: Host, uuid: str) -> None:

@@ -43,7 +43,8 @@ class Kind:
     states in which it may be asked for, empty for any. lock: whether it holds its target while it runs. supersedes:
     kinds that it ends when they are queued, running or waiting on the same target. waits: it has a phase without
     lock in which the guest decides. silence_seconds: the longest that the host may say nothing. harm: the place in
-    menus, 0 is harmless. ask: asked before; the question names the VM and what is lost.
+    menus, 0 is harmless. ask: asked before; the question names the VM and what is lost. unheard: makes sense also on a
+    host that is silent, left alone, or has never been connected to.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Kind:
     harm: int = 0
     ask: bool = False
     menu: bool = False
+    unheard: bool = False
 
     @property
     def verb(self) -> str:

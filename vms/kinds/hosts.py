@@ -14,4 +14,14 @@ GET_READY = Kind(
     silence_seconds=60,
 )
 
-KINDS = (GET_READY,)
+TEST = Kind(
+    name="host.test",
+    title=mark("Test the connection"),
+    done=mark("tested"),
+    target="host",
+    privileges=("host.admin",),
+    silence_seconds=30,
+    unheard=True,
+)
+
+KINDS = (GET_READY, TEST)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from vms.operations import hardware, hosts, power
-from vms.operations.way import Way
+from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {**power.WAYS, **hardware.WAYS, **hosts.WAYS}
+TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS}
+KNOWN: Final = (*WAYS, *TRIALS)

@@ -13,7 +13,7 @@ from vms import live
 from vms.errors import NotAllowed, OperationLost
 from vms.kinds import KINDS
 from vms.models import Operation, OperationLog, OperationState, Worker
-from vms.operations import WAYS
+from vms.operations import KNOWN
 from vms.operations.transitions import HELD
 from vms.permissions import require
 
@@ -25,9 +25,9 @@ NEWEST_VERSION: Final = 1
 
 def waiting_in_line(node: str) -> list[int]:
     """The operations that could be claimed here, oldest first; kinds and versions that this worker does not know stay
-    for one that does."""
+    for one that does. Those of hosts that belong to no node are everybody's."""
     queued = Operation.objects.filter(
-        state=OperationState.QUEUED, node=node, kind__in=list(WAYS), version__lte=NEWEST_VERSION
+        state=OperationState.QUEUED, node__in=("", node), kind__in=KNOWN, version__lte=NEWEST_VERSION
     )
     return list(queued.order_by("pk").values_list("pk", flat=True)[:50])
 
@@ -46,8 +46,8 @@ def claim(pk: int, worker: Worker) -> Operation | None:
             Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
             pk=pk,
             state=OperationState.QUEUED,
-            node=worker.node,
-            kind__in=list(WAYS),
+            node__in=("", worker.node),
+            kind__in=KNOWN,
             version__lte=NEWEST_VERSION,
         )
         if not free.update(state=OperationState.RUNNING, worker=worker, started_at=Now()):

@@ -30,6 +30,15 @@ class Connections:
             self.open[host.pk] = (spec, connection)
             return connection
 
+    def leave(self) -> None:
+        """Close those of hosts that are to be left alone by now, or were removed."""
+        wanted = Host.objects.filter(pk__in=list(self.open), left_alone=False, removed_at=None)
+        for pk in self.open.keys() - set(wanted.values_list("pk", flat=True)):
+            with self.locks[pk]:
+                known = self.open.pop(pk, None)
+                if known:
+                    known[1].close()
+
     def close(self) -> None:
         for _, connection in self.open.values():
             connection.close()

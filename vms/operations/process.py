@@ -123,11 +123,14 @@ class WorkerProcess:
         end_what_is_seen(self.node)
 
     def reconcile(self) -> None:
-        """Settle what dead workers of this node held, by evidence."""
-        Worker.objects.filter(node=self.node, stopped_at=None, beat_at__lt=Now() - DEAD_AFTER).exclude(
-            pk=self.worker.pk
-        ).update(stopped_at=Now())
-        left = Operation.objects.filter(state__in=HELD, node=self.node, worker__stopped_at__isnull=False)
+        """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence; let
+        go of hosts that are to be left alone."""
+        self.connections.leave()
+        silent = Worker.objects.filter(stopped_at=None, beat_at__lt=Now() - DEAD_AFTER)
+        silent.exclude(pk=self.worker.pk).update(stopped_at=Now())
+        left = Operation.objects.filter(
+            state__in=HELD, node__in=("", self.node), worker__stopped_at__isnull=False
+        )  # fmt: skip
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())

@@ -12,7 +12,7 @@ from vms import live
 from vms.errors import HostUnreachable, InvalidState, NotAllowed, OperationLost, TimedOut, VmsError
 from vms.kinds import KINDS
 from vms.models import Operation, OperationState, Worker
-from vms.operations import WAYS
+from vms.operations import TRIALS, WAYS
 from vms.operations.claim import check_ours, check_rights
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
@@ -51,7 +51,9 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
     operation = running.operation
     try:
         check_rights(operation)
-        if ask(running, worker, connections):
+        if operation.kind in TRIALS:
+            try_out(running, worker)
+        elif ask(running, worker, connections):
             end(operation, worker)
     except OperationLost:
         logger.info("operation %s was taken away", operation.pk)
@@ -62,6 +64,16 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
     except Exception as error:
         logger.exception("operation %s failed", operation.pk)
         fail(operation, worker, VmsError(repr(error)), to=OperationState.UNKNOWN)
+
+
+def try_out(running: Running, worker: Worker) -> None:
+    """Do what changes nothing on the host, and keep what was found. Raises what was in the way."""
+
+    def hold(connection: Connection) -> None:
+        running.connection = connection
+
+    found = TRIALS[running.operation.kind].do(running.operation, hold)
+    succeed(running.operation, worker, result=found)
 
 
 def ask(running: Running, worker: Worker, connections: Connections) -> bool:

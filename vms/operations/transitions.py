@@ -51,8 +51,11 @@ def deliver(operation: Operation, by: Worker) -> bool:
     ) or move(operation, OperationState.CANCELLED, by=by, log="delivered")
 
 
-def succeed(operation: Operation, by: Worker | None, *, log: str = "seen", since: tuple[str, ...] = HELD) -> bool:
-    return move(operation, OperationState.SUCCEEDED, by=by, since=since, log=log)
+def succeed(
+    operation: Operation, by: Worker | None, *, log: str = "seen", since: tuple[str, ...] = HELD, **fields: Any
+) -> bool:
+    """Ended with its effect seen; fields: what else the row keeps."""
+    return move(operation, OperationState.SUCCEEDED, by=by, since=since, log=log, **fields)
 
 
 def fail(

@@ -12,8 +12,8 @@ WAITING = (OperationState.WAITING,)
 
 
 def end_what_is_seen(node: str) -> None:
-    """End those of this node that are decided; nobody holds them, so any worker may."""
-    waiting = Operation.objects.filter(state=OperationState.WAITING, node=node, kind__in=list(WAYS))
+    """End those of this node, and of none, that are decided; nobody holds them, so any worker may."""
+    waiting = Operation.objects.filter(state=OperationState.WAITING, node__in=("", node), kind__in=list(WAYS))
     for operation in waiting.select_related("vm", "worker"):
         ended = WAYS[operation.kind].ended
         verdict = ended(operation) if ended else None

@@ -31,3 +31,11 @@ class Way:
     facts: Callable[[Connection, Operation], Facts]
     evidence: Callable[[Facts, Facts], Verdict]
     ended: Callable[[Operation], Verdict | None] | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A kind that changes nothing on a host. do(operation, hold) opens a connection of its own, hands it to hold so
+    that it can be cut, and returns what the row keeps as result."""
+
+    do: Callable[[Operation, Callable[[Connection], None]], dict[str, Any]]

@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from vms import live
-from vms.errors import BadParameters, HostSilent, Locked, NotCancellable, WrongState
+from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotCancellable, WrongState
 from vms.kinds import KINDS, Kind, Params
 from vms.models import OPEN_STATES, Host, Lease, Operation, OperationLock, OperationState, Placement, VirtualMachine
 from vms.permissions import Actor, require
@@ -36,7 +36,10 @@ def is_silent(host: Host) -> bool:
 
 
 def refuse_silent(host: Host) -> None:
-    """HostSilent while a living watcher says so; where the watcher itself is silent, the worker tries by itself."""
+    """HostLeftAlone where somebody wants it left alone, HostSilent while a living watcher does not hear it; where the
+    watcher itself is silent, the worker tries by itself."""
+    if host.left_alone or host.removed_at:
+        raise HostLeftAlone(host=host.name)
     if is_silent(host) and Lease.objects.filter(host=host, until__gte=Now()).exists():
         raise HostSilent(host.error_details, host=host.name, since=host.heard_at.isoformat() if host.heard_at else "")
 
@@ -64,7 +67,8 @@ def request(
             if known:
                 return known
         host = target if isinstance(target, Host) else check_placement(kind, target).host
-        refuse_silent(host)
+        if not kind.unheard:
+            refuse_silent(host)
         operation = Operation.objects.create(
             kind=kind.name,
             actor_user=actor.user,
@@ -143,11 +147,19 @@ def take_lock(operation: Operation, key: str) -> None:
         ) from None
 
 
+def queue_name(queue: str, node: str) -> str:
+    """Celery's queue: a node's own, or the one of all nodes for hosts that belong to none."""
+    return f"{queue}.{node}" if node else queue
+
+
 def knock(operation: Operation) -> None:
     """Tell the workers at once; when Redis is away they find the row by themselves within seconds."""
     try:
         current_app.send_task(
-            "vms.tasks.run_operation", args=[operation.pk], queue=f"{operation.queue}.{operation.node}", retry=False
+            "vms.tasks.run_operation",
+            args=[operation.pk],
+            queue=queue_name(operation.queue, operation.node),
+            retry=False,
         )
     except OperationalError as error:
         logger.warning("operation %s waits for the workers' next look: %s", operation.pk, error)

@@ -34,6 +34,42 @@ ERRORS: dict[str, str] = {
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
     "virt": mark("The host said no."),
     "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
+    "bad_host_field": mark("“{field}” of this host is nothing to connect to. Edit the host."),
+    "name_unknown": mark("No machine is known by the name {address}. Look at its spelling, or give its IP address."),
+    "port_closed": mark("{address} is there, but nothing listens on port {port}. Look at the port and the service."),
+    "no_route": mark("{address} gives no answer on port {port}. Look whether it is up, and at firewalls between."),
+    "host_key_unknown": mark(
+        "Nobody has accepted this machine's key yet. Compare its fingerprint on the machine itself, then accept it."
+    ),
+    "host_key_changed": mark(
+        "The machine shows another key ({fingerprint}) than the accepted one ({accepted}). Either it was installed "
+        "anew, or somebody stands between. Compare the fingerprint on the machine itself before you accept it."
+    ),
+    "key_refused": mark(
+        "{address} does not take the dashboard's key for {user}. Add the key's line to ~{user}/.ssh/authorized_keys."
+    ),
+    "helper_missing": mark(
+        "The machine has neither virt-ssh-helper nor nc. Install libvirt's clients there, or netcat-openbsd."
+    ),
+    "socket_forbidden": mark(
+        "The user may not use libvirt there. Add it to the group libvirt, and let its sessions end, on the host."
+    ),
+    "libvirt_stopped": mark("libvirt does not run there. Start libvirtd, or look at the socket's path."),
+    "certificate_untrusted": mark(
+        "The machine's certificate is not of the CA that this host was added with. Look at both certificates."
+    ),
+    "certificate_expired": mark("The machine's certificate is not valid today. Renew it there, and look at its clock."),
+    "certificate_name": mark(
+        "The machine's certificate does not name {address}. Add the host by a name in it, or make a new certificate."
+    ),
+    "certificate_refused": mark(
+        "libvirt there does not take the dashboard's certificate. Look at its CA and its tls_allowed_dn_list."
+    ),
+    "own_certificate_expired": mark("The dashboard's certificate for this host is not valid today. Give it a new one."),
+    "not_libvirt": mark("What answers at {address} is not libvirt. Look at the address, the port and the transport."),
+    "hung_up": mark("The machine closes the connection without a word. Look at libvirt's own log there."),
+    "same_machine": mark("This machine is in the dashboard already, as {host}. Remove one of the two."),
+    "host_left_alone": mark("{host} is left alone: nothing is asked of it. An administrator can end this."),
     "wrong_host": mark("Another machine answered than the one that was added. Look at the host's address."),
     "auth_refused": mark("The host does not let the dashboard in. Look at its access rights to libvirt."),
     "secret_unreadable": mark(
@@ -113,6 +149,7 @@ GOING_ON: dict[str, str] = {
     "vm.force-off": mark("forcing off"),
     "vm.add-screen": mark("adding a screen"),
     "host.get-ready": mark("getting ready"),
+    "host.test": mark("trying the connection"),
 }
 
 

@@ -1,4 +1,8 @@
-"""libvirt, and the only room that imports it: synchronous, typed, without Django. These are all its names."""
+"""libvirt, and the only room that imports it: synchronous, typed, without Django. These are all its names.
+
+connect(spec) reaches a host by any transport. tunnel(spec, address, port) and tunnel_to_socket(spec, path) give a
+stream socket to another end on an ssh host: see their docstrings.
+"""
 
 from vms.virt.connection import Connection, connect, open_connection
 from vms.virt.domain import Domain
@@ -11,7 +15,11 @@ from vms.virt.events import (
     PoolChanged,
     watch,
 )
+from vms.virt.host_keys import offered_key
+from vms.virt.keys import fingerprint, kind
 from vms.virt.spec import HostSpec
+from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
+from vms.virt.unsealing import unseal
 from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo
 
 __all__ = [
@@ -29,7 +37,14 @@ __all__ = [
     "Numbers",
     "PoolChanged",
     "PoolInfo",
+    "Tunnel",
     "connect",
+    "fingerprint",
+    "kind",
+    "offered_key",
     "open_connection",
+    "tunnel",
+    "tunnel_to_socket",
+    "unseal",
     "watch",
 ]

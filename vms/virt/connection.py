@@ -21,7 +21,8 @@ from vms.virt.wire import Wire
 
 # A daemon that is silent for 8 s ends the connection: 2 s without a word, then three questions.
 KEEPALIVE: Final = (2, 3)
-OPEN_SECONDS: Final = 6.0
+# Until libvirt's first word; ssh starts a program on the other machine first.
+OPEN_SECONDS: Final = {"local": 6.0, "unix": 6.0, "tcp": 6.0, "tls": 6.0, "ssh": 15.0}
 STATISTICS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
 
 
@@ -197,9 +198,10 @@ def counters(record: dict[str, int]) -> Numbers:
     return Numbers(cpu_ns=record["cpu.time"], memory_kib=used)
 
 
-def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float = OPEN_SECONDS) -> Connection:
+def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float | None = None) -> Connection:
     """An open connection, to be closed by the caller; see connect()."""
-    handle, wire = (open_direct(spec, timeout), None) if direct else open_wired(spec, timeout)
+    seconds = OPEN_SECONDS[spec.transport] if timeout is None else timeout
+    handle, wire = (open_direct(spec, seconds), None) if direct else open_wired(spec, seconds)
     connection = Connection(handle, wire)
     try:
         found = connection.uuid() if spec.uuid else ""
@@ -212,7 +214,7 @@ def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float = OP
 
 
 @contextmanager
-def connect(spec: HostSpec, *, direct: bool = False, timeout: float = OPEN_SECONDS) -> Iterator[Connection]:
+def connect(spec: HostSpec, *, direct: bool = False, timeout: float | None = None) -> Iterator[Connection]:
     """An open connection, closed at the end. direct: without the wire that cut() cuts, for passing descriptors.
 
     Raises HostUnreachable, TimedOut, AuthRefused, or WrongHost where another machine answers than the spec's UUID.

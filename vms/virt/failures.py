@@ -15,6 +15,7 @@ from vms.errors import (
     HostUnreachable,
     InvalidState,
     NotFound,
+    NotLibvirt,
     TimedOut,
     Unsupported,
     VirtError,
@@ -30,7 +31,8 @@ LEAVES: Final[dict[type[VirtError], tuple[str, ...]]] = {
     AuthRefused: ("AUTH_FAILED", "AUTH_CANCELLED", "AUTH_UNAVAILABLE", "ACCESS_DENIED", "OPERATION_DENIED"),
     BadDocument: ("XML_ERROR", "XML_DETAIL", "XML_INVALID_SCHEMA", "PARSE_FAILED"),
     TimedOut: ("OPERATION_TIMEOUT", "AGENT_UNRESPONSIVE"),
-    HostUnreachable: ("NO_CONNECT", "INVALID_CONN", "NO_SERVER", "RPC"),
+    HostUnreachable: ("NO_CONNECT", "INVALID_CONN", "NO_SERVER"),
+    NotLibvirt: ("RPC",),
 }  # fmt: skip
 BY_CODE: Final = {getattr(libvirt, f"VIR_ERR_{name}"): leaf for leaf, names in LEAVES.items() for name in names}
 # The parts that carry calls: what they call a system or internal error is a broken wire.

@@ -7,9 +7,10 @@ from typing import Any
 
 import libvirt
 
-from vms.errors import AuthRefused, HostUnreachable, TimedOut
+from vms.errors import HostUnreachable, HungUp, NotLibvirt, TimedOut, VirtError
 from vms.virt import loop
 from vms.virt.failures import leaf
+from vms.virt.reach import reach
 from vms.virt.spec import HostSpec
 from vms.virt.wire import Wire
 
@@ -23,12 +24,7 @@ def open_wired(spec: HostSpec, timeout: float) -> tuple[Any, Wire | None]:
     loop.start()
     if spec.in_process:
         return open_handle(spec.uri("")), None
-    try:
-        wire = Wire(spec.daemon())
-    except PermissionError as error:
-        raise AuthRefused(str(error)) from None
-    except OSError as error:
-        raise HostUnreachable(f"{spec.daemon()}: {error.strerror}") from None
+    wire = Wire(reach(spec))
     late = threading.Event()
 
     def give_up() -> None:
@@ -38,17 +34,27 @@ def open_wired(spec: HostSpec, timeout: float) -> tuple[Any, Wire | None]:
     timer = threading.Timer(timeout, give_up)
     timer.start()
     try:
-        return open_handle(spec.uri(wire.path)), wire
-    except HostUnreachable:
+        handle = open_handle(spec.uri(wire.path))
+    except VirtError as error:
+        hung_up = wire.hung_up
         wire.cut()
         if late.is_set():
             raise TimedOut(f"no answer within {timeout:g} s") from None
-        raise
+        raise wire.far.why() or told(error, spec, hung_up) from None
     except BaseException:
         wire.cut()
         raise
     finally:
         timer.cancel()
+    wire.far.stands()
+    return handle, wire
+
+
+def told(error: VirtError, spec: HostSpec, hung_up: bool) -> VirtError:
+    """What a failed opening means where the way itself has nothing to say."""
+    if isinstance(error, NotLibvirt):
+        return NotLibvirt(error.details, address=spec.address or spec.daemon())
+    return HungUp(error.details) if hung_up and type(error) is HostUnreachable else error
 
 
 def open_direct(spec: HostSpec, timeout: float) -> Any:

@@ -1,6 +1,7 @@
 """The wire between libvirt's client and the daemon, owned by us: cutting it frees every blocked call at once.
 
-Closing a libvirt connection only drops a reference and leaves a blocked call blocked; a broken socket ends it.
+Closing a libvirt connection only drops a reference and leaves a blocked call blocked; a broken socket ends it. So the
+client always connects to a unix socket of ours, whatever carries the bytes from there (vms.virt.reach).
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ import tempfile
 import threading
 from pathlib import Path
 
+from vms.virt.ends import End, shut
+
 CHUNK = 65536
 
 
 class Wire:
-    """A unix socket that the client connects to once, and its bytes passed to and from the daemon's socket."""
+    """A unix socket that the client connects to once, and its bytes passed to and from the far end."""
 
-    def __init__(self, daemon: str) -> None:
-        """Raises OSError where the daemon's socket does not let us in."""
-        self.upstream = socket.socket(socket.AF_UNIX)
+    def __init__(self, far: End) -> None:
+        self.far = far
         self.downstream: socket.socket | None = None
+        # Whether the far end was the first to close.
+        self.hung_up = False
         self.folder = tempfile.mkdtemp(prefix="kvmweb-")
         self.path = str(Path(self.folder) / "libvirt")
         self.door = socket.socket(socket.AF_UNIX)
         try:
-            self.upstream.connect(daemon)
             self.door.bind(self.path)
             self.door.listen(1)
         except OSError:
@@ -41,23 +44,26 @@ class Wire:
         except OSError:
             return
         self.close_door()
-        threading.Thread(target=self.pump, args=(self.upstream, self.downstream), name="wire", daemon=True).start()
-        self.pump(self.downstream, self.upstream)
+        threading.Thread(target=self.listen, args=(self.downstream,), name="wire", daemon=True).start()
+        self.pump(self.downstream, self.far.socket)
+        self.cut()
+
+    def listen(self, downstream: socket.socket) -> None:
+        self.pump(self.far.socket, downstream)
+        self.hung_up = True
+        self.cut()
 
     def pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK):
                 target.sendall(chunk)
-        self.cut()
 
     def cut(self) -> None:
         """End it now: whoever waits on it is told that it broke. Again is nothing."""
         self.close_door()
-        for side in (self.upstream, self.downstream):
-            if side is not None:
-                with contextlib.suppress(OSError):
-                    side.shutdown(socket.SHUT_RDWR)
-                side.close()
+        self.far.end()
+        if self.downstream is not None:
+            shut(self.downstream)
 
     def close_door(self) -> None:
         with contextlib.suppress(OSError):

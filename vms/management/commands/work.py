@@ -9,6 +9,7 @@ from celery import current_app, signals
 from django.core.management.base import BaseCommand
 
 from vms.operations import process
+from vms.services.operations import queue_name
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         current_app.Worker(
             pool="threads",
             concurrency=process.THREADS,
-            queues=f"quick.{worker.node},slow.{worker.node}",
+            queues=",".join(queue_name(queue, node) for queue in ("quick", "slow") for node in (worker.node, "")),
             hostname=f"kvmweb@{worker.name}",
             without_gossip=True,
             without_mingle=True,
