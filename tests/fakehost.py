@@ -139,6 +139,9 @@ class FakeDomain:
         self.connection.answer()
         return self.info().state, self.info().run_id
 
+    def next_boot(self) -> DomainXML:
+        return DomainXML.parse(self.info().next_boot_xml)
+
     def networks(self) -> list[str]:
         return ["default"]
 

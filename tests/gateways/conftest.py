@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, unix_connect
 from websockets.typing import Origin
 
 from vms.gateways.relay import Relay
+from vms.gateways.screens import Opened
 from vms.gateways.watching import watch
 from vms.models import Console, User, VirtualMachine
 from vms.permissions import Actor
@@ -63,13 +64,14 @@ class Stage:
     path: Path
     screens: list[Screen]
     listens: bool = True
+    greeting: bytes = b""
 
-    def open_screen(self, console: Console) -> socket.socket:
+    def open_screen(self, console: Console) -> Opened:
         screen = Screen(*socket.socketpair())
         self.screens.append(screen)
         if self.listens:
             screen.listen()
-        return screen.theirs
+        return Opened(screen.theirs, self.greeting)
 
     @contextmanager
     def connect(

@@ -83,7 +83,7 @@ def reason(console: Console) -> str:
 @pytest.mark.parametrize(("kinds", "index"), [(["vnc"], 0), (["spice", "vnc"], 1), (["spice", "sdl", "vnc", "vnc"], 2)])
 def test_it_opens_the_first_vnc_screen(kinds: list[str], index: int, fake: FakeHost, console: Console) -> None:
     fake.live_xml = document(*kinds)
-    assert screens.open_screen(console).fileno() > 0
+    assert screens.open_screen(console).socket.fileno() > 0
     assert fake.asked == [index]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -150,3 +151,75 @@ def test_get_ready_does_what_is_missing_and_logs_it(stage: Stage, done: Done) ->
     assert [line.code for line in operation.log.all()] == [
         "claimed", "network_started", "autostart", "pool_made", "pool_started", "autostart", "seen",
     ]  # fmt: skip
+
+
+PORTLESS = "<graphics type='spice'/><graphics type='vnc' keymap='de'><listen type='none'/></graphics>"
+
+
+def give_screens(stage: Stage, graphics: str) -> None:
+    seen = stage.fake.domains[stage.uuid]
+    text = seen.next_boot_xml.replace("<graphics type='spice'/>", graphics)
+    stage.fake.domains[stage.uuid] = replace(seen, next_boot_xml=text)
+
+
+def next_screens(stage: Stage) -> DomainXML:
+    return DomainXML.parse(stage.fake.domains[stage.uuid].next_boot_xml)
+
+
+@pytest.mark.parametrize(
+    ("transport", "user", "listens"),
+    [
+        ("unix", "", "none"),
+        ("ssh", "", "socket"),
+        ("ssh", "fred", "loopback"),
+        ("tls", "", "loopback"),
+    ],
+)
+def test_an_added_screen_listens_where_the_relay_reaches_it_and_nobody_else(
+    transport: str, user: str, listens: str, stage: Stage, done: Done
+) -> None:
+    Host.objects.update(transport=transport, user=user)
+    assert done(stage.ask("vm.add-screen")).state == "succeeded"
+    screen = next_screens(stage).vnc
+    assert screen and screen.listens == listens
+    assert (screen.password is None) == (listens != "loopback")
+
+
+def test_a_screen_listens_on_its_host_from_the_next_start_on(stage: Stage, done: Done) -> None:
+    give_screens(stage, PORTLESS)
+    operation = done(stage.ask("vm.listen-locally"))
+    assert operation.state == "succeeded"
+    document = next_screens(stage)
+    assert document.vnc
+    assert (document.vnc.address, document.vnc.keymap, document.vnc.password_until) == (
+        "127.0.0.1",
+        "de",
+        "1970-01-01T00:00:00",
+    )
+    assert [screen.type for screen in document.graphics] == ["spice", "vnc"]
+    assert document.vnc.password not in (None, str(operation.before), str(operation.result))
+    assert done(stage.ask("vm.listen-locally")).state == "succeeded"
+    assert next_screens(stage).text == document.text
+
+
+def test_an_open_screen_gets_a_password(stage: Stage, done: Done) -> None:
+    give_screens(stage, "<graphics type='vnc'><listen type='address' address='127.0.0.1'/></graphics>")
+    assert done(stage.ask("vm.listen-locally")).state == "succeeded"
+    screen = next_screens(stage).vnc
+    assert screen and screen.password
+
+
+def test_no_screen_cannot_listen(stage: Stage, done: Done) -> None:
+    operation = done(stage.ask("vm.listen-locally"))
+    assert (operation.state, operation.error_code) == ("failed", "invalid_state")
+
+
+@pytest.mark.parametrize(("transport", "state"), [("tls", "succeeded"), ("tcp", "succeeded"), ("ssh", "failed")])
+def test_a_screen_listens_on_the_network_only_where_there_is_no_other_way(
+    transport: str, state: str, stage: Stage, done: Done
+) -> None:
+    Host.objects.update(transport=transport)
+    give_screens(stage, PORTLESS)
+    assert done(stage.ask("vm.listen-on-network")).state == state
+    screen = next_screens(stage).vnc
+    assert screen and screen.listens == ("everywhere" if state == "succeeded" else "none")

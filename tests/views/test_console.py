@@ -57,6 +57,53 @@ def test_the_card_offers_what_helps(
         assert (f'formaction="/vms/{vm.pk}/{verb}"' in text) == (verb == button)
 
 
+NONE = {"type": "vnc", "listen": "none", "address": None}
+LOOPBACK = {"type": "vnc", "listen": "address", "address": "127.0.0.1"}
+NETWORK = {"type": "vnc", "listen": "address", "address": "192.0.2.7"}
+SOCKET = {"type": "vnc", "listen": "socket", "address": None}
+
+
+@pytest.mark.parametrize(
+    ("transport", "user", "screen", "said", "verb"),
+    [
+        ("local", "", NONE, "", ""),
+        ("ssh", "", LOOPBACK, "", ""),
+        ("ssh", "", SOCKET, "", ""),
+        ("ssh", "", NONE, "has no port", "listen-locally/"),
+        ("ssh", "fred", SOCKET, "as fred", "listen-locally/"),
+        ("ssh", "", NETWORK, "network address", "listen-locally/"),
+        ("tls", "", NETWORK, "", ""),
+        ("tls", "", LOOPBACK, "over tls", "listen-on-network/"),
+        ("tcp", "", NONE, "over tcp", "listen-on-network/"),
+    ],
+)
+@pytest.mark.parametrize("state", ["running", "shut_off"])
+def test_a_screen_that_is_not_reached_says_what_is_missing_and_gives_no_ticket(
+    transport: str, user: str, screen: dict[str, object], said: str, verb: str, state: str,
+    client_alice: Client, host: Host,
+) -> None:  # fmt: skip
+    Host.objects.update(transport=transport, user=user)
+    vm = make_vm(host, state=state)
+    Document.objects.update(facts={"graphics": [screen]})
+    text = card(client_alice, vm)
+    reached = "ready" if state == "running" else "off"
+    assert f'data-offer="{"unreachable" if verb else reached}"' in text
+    assert said in text
+    assert ("listen-" in text) == bool(verb)
+    assert not verb or f'formaction="/vms/{vm.pk}/{verb}"' in text
+    if state == "running":
+        assert ask(client_alice, vm)[0] == (409 if verb else 200)
+
+
+@pytest.mark.parametrize(("address", "offer"), [("127.0.0.1", "pending"), ("192.0.2.7", "unreachable")])
+def test_what_was_changed_waits_for_the_next_start(address: str, offer: str, client_alice: Client, host: Host) -> None:
+    Host.objects.update(transport="ssh")
+    vm = make_vm(host)
+    listen = f"<graphics type='vnc'><listen type='address' address='{address}'/></graphics>"
+    Document.objects.update(facts={"graphics": [NONE]}, next_boot=f"<domain><devices>{listen}</devices></domain>")
+    assert f'data-offer="{offer}"' in card(client_alice, vm)
+
+
 @pytest.mark.parametrize("state", ["running", "shut_off"])
 def test_a_screen_that_was_added_waits_for_the_next_start(state: str, client_alice: Client, host: Host) -> None:
     vm = make_vm(host, state=state, graphics=["spice"])

@@ -14,7 +14,7 @@ from websockify.websocketserver import WebSocketRequestHandler
 
 from vms.errors import TicketRefused
 from vms.gateways.closing import CODES, Ended
-from vms.gateways.framing import BrowserSocket
+from vms.gateways.framing import BINARY, BrowserSocket
 from vms.gateways.origin import ForeignOrigin, check_origin
 from vms.gateways.pump import Pump
 from vms.gateways.rfb import ClientStream
@@ -98,8 +98,11 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
         reason = "browser_left"
         target: socket.socket | None = None
         try:
-            target = self.server.open_screen(self.console)
-            self.server.register(self.console.pk, target, stream := ClientStream(view_only=self.views))
+            target, greeting = self.server.open_screen(self.console)
+            stream = ClientStream(view_only=self.views, greeted=bool(greeting))
+            self.server.register(self.console.pk, target, stream)
+            if greeting:
+                browser.say(BINARY, greeting)
             Pump(browser, target, stream, ping_every=self.server.ping_every, pong_within=self.server.pong_within).run()
         except Ended as ended:
             reason = ended.reason

@@ -16,6 +16,7 @@ from typing import Any
 
 from vms.gateways.handler import Handler
 from vms.gateways.rfb import ClientStream
+from vms.gateways.screens import Opened
 from vms.models import Console
 from vms.services import consoles
 
@@ -46,7 +47,7 @@ class Relay(socketserver.ThreadingUnixStreamServer):
         path: Path,
         *,
         name: str,
-        open_screen: Callable[[Console], socket.socket],
+        open_screen: Callable[[Console], Opened],
         handshake_seconds: float = 10.0,
         ping_every: float = 15.0,
         pong_within: float = 45.0,

@@ -4,7 +4,8 @@ Both modes force the shared flag, so that nobody throws out the others. A viewer
 whole messages of an allow-list; everything else is swallowed by its length. A message that is not known has no
 length and ends the console.
 
-The client's side of RFB 3.7 and 3.8 (RFC 6143) with the security type None, which is what libvirt's SKIPAUTH gives:
+The client's side of RFB 3.7 and 3.8 (RFC 6143) with the security type None, which is what libvirt's SKIPAUTH gives
+and what the browser is told where the relay has shaken hands with the screen itself (vms.gateways.greeting):
     12 bytes version | 1 byte security type | 1 byte shared flag | messages, each led by its type
 """
 
@@ -73,10 +74,14 @@ def without_clipboard(message: bytes) -> bytes:
 
 
 class ClientStream:
-    """One browser's bytes on their way to the server; feed() gives what goes on, acted says that keys were pressed."""
+    """One browser's bytes on their way to the server; feed() gives what goes on, acted says that keys were pressed.
 
-    def __init__(self, *, view_only: bool) -> None:
+    greeted: the relay has shaken hands with the server, so that the browser's half of it goes nowhere.
+    """
+
+    def __init__(self, *, view_only: bool, greeted: bool = False) -> None:
         self.view_only = view_only
+        self.greeted = greeted
         self.acted = False
         self.buffer = bytearray()
         self.rest = 0
@@ -102,10 +107,10 @@ class ClientStream:
         piece = self.take(12)
         if piece is None:
             return None
-        if piece not in VERSIONS:
+        if piece not in (VERSIONS[-1:] if self.greeted else VERSIONS):
             raise BadStream("version")
         self.step = self.security
-        return piece
+        return b"" if self.greeted else piece
 
     def security(self) -> bytes | None:
         piece = self.take(1)
@@ -114,7 +119,7 @@ class ClientStream:
         if piece != NO_AUTHENTICATION:
             raise BadStream("security type")
         self.step = self.shared_flag
-        return piece
+        return b"" if self.greeted else piece
 
     def shared_flag(self) -> bytes | None:
         if self.take(1) is None:

@@ -50,7 +50,7 @@ def row(info: DomainInfo, leases: Mapping[str, tuple[str, ...]], before: Row | N
     """The row for what the host said; a document that is the same as before is not read again, which is most of the
     work where a host with a thousand VMs is read once more.
     """
-    source = digest(f"{info.live_xml}\0{info.next_boot_xml}")
+    source = digest(f"{info.live_xml}\0{info.next_boot_xml}\0{info.open_screens}")
     documents = before.documents if before and before.documents.source == source else read(info, source)
     shown = documents.columns
     macs = documents.macs if info.run_id is not None else ()
@@ -93,7 +93,7 @@ def read(info: DomainInfo, source: str) -> Documents:
             "next_boot": next_boot,
             "live_sha256": digest(live),
             "next_boot_sha256": digest(next_boot),
-            "facts": glance(domain) if domain else {},
+            "facts": glance(domain, info.open_screens if now else None) if domain else {},
         },
         macs=tuple(domain.macs) if domain else (),
     )

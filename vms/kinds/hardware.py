@@ -15,4 +15,24 @@ ADD_SCREEN = Kind(
     harm=1,
 )
 
-KINDS = (ADD_SCREEN,)
+LISTEN_LOCALLY = Kind(
+    name="vm.listen-locally",
+    title=mark("Let its screen listen on its host alone"),
+    done=mark("given a screen that listens on its host alone"),
+    target="vm",
+    privileges=("vm.device",),
+    silence_seconds=20,
+    harm=1,
+)
+
+LISTEN_ON_NETWORK = Kind(
+    name="vm.listen-on-network",
+    title=mark("Let its screen listen on the network"),
+    done=mark("given a screen that listens on the network"),
+    target="vm",
+    privileges=("vm.device",),
+    silence_seconds=20,
+    harm=1,
+)
+
+KINDS = (ADD_SCREEN, LISTEN_LOCALLY, LISTEN_ON_NETWORK)

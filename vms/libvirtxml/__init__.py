@@ -3,9 +3,10 @@
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
-from vms.libvirtxml.glance import glance
+from vms.libvirtxml.glance import glance, without_password
+from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
-from vms.libvirtxml.screen import add_vnc_screen
+from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.validate import faults
 
 __all__ = [
@@ -15,13 +16,21 @@ __all__ = [
     "DomainXML",
     "Graphics",
     "Interface",
+    "Listen",
+    "Where",
     "add_vnc_screen",
     "faults",
     "glance",
+    "let_vnc_listen",
+    "loopback",
     "mask",
     "masked",
     "network_document",
+    "new_password",
     "parse",
     "pool_document",
     "serialize",
+    "unreachable",
+    "where",
+    "without_password",
 ]

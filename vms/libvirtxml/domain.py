@@ -8,6 +8,7 @@ from lxml import etree
 
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.lenses import Int, Kibibytes, Text
+from vms.libvirtxml.listening import Where, where
 
 
 class Device:
@@ -26,6 +27,18 @@ class Graphics(Device):
     listen = Text("listen/@type")
     address = Text("listen/@address")
     socket = Text("listen/@socket")
+    keymap = Text("@keymap")
+    password = Text("@passwd")
+    password_until = Text("@passwdValidTo")
+
+    @property
+    def text(self) -> str:
+        """The element by itself, as libvirt takes a device."""
+        return serialize(self.element)
+
+    @property
+    def listens(self) -> Where:
+        return where(self.listen, self.address)
 
 
 class Interface(Device):
@@ -101,6 +114,11 @@ class DomainXML:
     @property
     def graphics(self) -> list[Graphics]:
         return [Graphics(element) for element in self.element.findall("devices/graphics")]
+
+    @property
+    def vnc(self) -> Graphics | None:
+        """The first VNC screen, which is the one that the browser shows."""
+        return next((screen for screen in self.graphics if screen.type == "vnc"), None)
 
     @property
     def interfaces(self) -> list[Interface]:

@@ -4,26 +4,75 @@ from __future__ import annotations
 
 from typing import Final
 
+from vms.errors import InvalidState, Unsupported
 from vms.kinds import hardware as kinds
-from vms.libvirtxml import DomainXML, add_vnc_screen
-from vms.models import Operation
+from vms.libvirtxml import DomainXML, Listen, add_vnc_screen, let_vnc_listen, unreachable, without_password
+from vms.models import Host, Operation
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.virt import Connection
 
+# Where the relay reaches a screen without opening it to anybody else: the first of these over the host's transport.
+CLOSED: Final[tuple[Listen, ...]] = ("none", "socket", "loopback")
+
+
+def closed_place(host: Host | None) -> Listen:
+    """Loopback also where the relay does not reach it: opening a screen to a network is asked for by itself."""
+    if host is None:
+        return "none"
+    return next((place for place in CLOSED if not unreachable(host.transport, host.user, place)), "loopback")
+
 
 def add_screen(work: Work) -> None:
-    work.domain().modify(add_vnc_screen)
+    place = closed_place(work.operation.host)
+    work.domain().modify(lambda document: add_vnc_screen(document, place))
+
+
+def listen_locally(work: Work) -> None:
+    let_listen(work, "loopback")
+
+
+def listen_on_network(work: Work) -> None:
+    """Only where the relay reaches a screen no other way."""
+    host = work.operation.host
+    if host is None or unreachable(host.transport, host.user, "loopback") == "":
+        raise Unsupported("the screen is reached without the network")
+    let_listen(work, "everywhere")
+
+
+def let_listen(work: Work, place: Listen) -> None:
+    def edit(document: DomainXML) -> None:
+        if document.vnc is None:
+            raise InvalidState(f"{work.operation.target_name} has no VNC screen")
+        let_vnc_listen(document, place)
+
+    work.domain().modify(edit)
 
 
 def facts(connection: Connection, operation: Operation) -> Facts:
-    """The screens of the next start."""
-    document = DomainXML.parse(domain(connection, operation).info().next_boot_xml)
-    return {"screens": [screen.type for screen in document.graphics]}
+    """The screens of the next start, where the VNC screen listens, and whether just anybody may use it there."""
+    document = domain(connection, operation).next_boot()
+    return {
+        "screens": [screen.type for screen in document.graphics],
+        "listens": document.vnc.listens if document.vnc else "",
+        "open": "vnc" in without_password(document),
+    }
 
 
 def has_screen(before: Facts, now: Facts) -> Verdict:
     return Verdict.DONE if "vnc" in now["screens"] else Verdict.UNDONE
 
 
-WAYS: Final = {kinds.ADD_SCREEN.name: Way(add_screen, facts, has_screen)}
+def listens_locally(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["listens"] == "loopback" and not now["open"] else Verdict.UNDONE
+
+
+def listens_on_network(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["listens"] == "everywhere" and not now["open"] else Verdict.UNDONE
+
+
+WAYS: Final = {
+    kinds.ADD_SCREEN.name: Way(add_screen, facts, has_screen),
+    kinds.LISTEN_LOCALLY.name: Way(listen_locally, facts, listens_locally),
+    kinds.LISTEN_ON_NETWORK.name: Way(listen_on_network, facts, listens_on_network),
+}

@@ -22,7 +22,7 @@ from vms import live
 from vms.errors import BadParameters, NoConsole, TicketRefused, TooManyConsoles
 from vms.models import Console, VirtualMachine
 from vms.permissions import Actor, holders, require
-from vms.services import audit
+from vms.services import audit, reaching
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ def issue(actor: Actor, vm: VirtualMachine, *, kind: str = "vnc", mode: str = "d
     if placement is None or not placement.present or placement.state not in SHOWS_A_SCREEN:
         raise NoConsole(name=vm.name, kind=kind)
     if kind not in placement.graphics:
+        raise NoConsole(name=vm.name, kind=kind)
+    if kind == "vnc" and reaching.why_not_now(placement):
         raise NoConsole(name=vm.name, kind=kind)
     ticket = secrets.token_urlsafe(32)
     with transaction.atomic():

@@ -148,6 +148,8 @@ GOING_ON: dict[str, str] = {
     "vm.reset": mark("resetting"),
     "vm.force-off": mark("forcing off"),
     "vm.add-screen": mark("adding a screen"),
+    "vm.listen-locally": mark("changing where its screen listens"),
+    "vm.listen-on-network": mark("changing where its screen listens"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
 }

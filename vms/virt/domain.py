@@ -10,7 +10,7 @@ from typing import Any
 import libvirt
 
 from vms.errors import BadDocument, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML
+from vms.libvirtxml import BadXML, DomainXML, without_password
 from vms.virt.states import words
 from vms.virt.values import DomainInfo
 
@@ -93,6 +93,28 @@ class Domain:
         with self.guard():
             return socket.socket(fileno=self.handle.openGraphicsFD(index, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH))
 
+    def live(self) -> tuple[DomainXML, int]:
+        """The document of this run, with its secrets, and the run id; InvalidState when it does not run."""
+        with self.guard():
+            number = run_id(self.handle)
+            text = self.handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE) if number is not None else ""
+        if number is None:
+            raise InvalidState("it does not run")
+        try:
+            return DomainXML.parse(text), number
+        except BadXML as error:
+            raise BadDocument(str(error)) from None
+
+    def update_live(self, device: str) -> None:
+        """Let this run have the device as the element says, which differs in what can be changed while it runs."""
+        with self.guard():
+            self.handle.updateDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def next_boot(self) -> DomainXML:
+        """The document of the next start, with its secrets."""
+        with self.guard():
+            return definition(self.handle, libvirt.VIR_DOMAIN_XML_SECURE)
+
     def networks(self) -> list[str]:
         """The names of the networks that its next start needs."""
         with self.guard():
@@ -149,7 +171,7 @@ def describe(
     code, why = told or handle.state()
     state, reason = words(code, why, saved)
     number = run_id(handle)
-    active = number is not None
+    live = handle.XMLDesc(0) if number is not None else ""
     return DomainInfo(
         uuid=handle.UUIDString(),
         name=handle.name(),
@@ -159,6 +181,17 @@ def describe(
         autostart=autostart,
         has_managed_save=saved,
         run_id=number,
-        live_xml=handle.XMLDesc(0) if active else "",
+        live_xml=live,
         next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
+        open_screens=open_screens(handle, live),
     )
+
+
+def open_screens(handle: Any, live: str) -> tuple[str, ...]:
+    """Which screens take anybody; asked with secrets only where a screen listens on an address, and not kept."""
+    if "<listen type='address'" not in live and "<listen type='network'" not in live:
+        return ()
+    try:
+        return without_password(DomainXML.parse(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)))
+    except BadXML:
+        return ()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class DomainInfo:
     """What a host says of a domain. run_id tells one run from the next and is None while it is off. The documents
-    are without passwords; live_xml is "" while it is off, next_boot_xml is "" for what is not kept after it stops."""
+    are without passwords; live_xml is "" while it is off, next_boot_xml is "" for what is not kept after it stops.
+    open_screens: the kinds of screen that listen on an address now and ask for no password."""
 
     uuid: str
     name: str
@@ -20,6 +21,7 @@ class DomainInfo:
     run_id: int | None
     live_xml: str
     next_boot_xml: str
+    open_screens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

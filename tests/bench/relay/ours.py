@@ -16,14 +16,15 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
+    from vms.gateways.screens import Opened
     from vms.models import Console
 
     folder = Path(sys.argv[1])
 
-    def open_screen(console: Console) -> socket.socket:
+    def open_screen(console: Console) -> Opened:
         screen = socket.socket(socket.AF_UNIX)
         screen.connect(str(folder / f"{console.vm.name}.sock"))
-        return screen
+        return Opened(screen)
 
     with patch("vms.management.commands.relay.open_screen", open_screen):
         call_command("relay")
