@@ -11,6 +11,7 @@ import socket
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 class BadSetting(ValueError):
@@ -139,15 +140,42 @@ class Environment:
     tls_cert: str
     tls_key: str
     key_file: Path
+    database_url: str
+    redis_url: str
 
     @property
     def loopback(self) -> bool:
         return self.bind in ("127.0.0.1", "::1", "localhost")
 
     @property
+    def own_redis(self) -> bool:
+        """Whether Redis is a private one, started with the dashboard."""
+        return not self.redis_url
+
+    @property
+    def redis(self) -> str:
+        """Where Redis is, as redis-py reads it."""
+        return self.redis_url or f"unix://{self.state.socket('redis')}?db=0"
+
+    @property
     def tls(self) -> bool:
         """TLS whenever others can reach the port."""
         return not self.loopback
+
+
+def usable_redis(url: str) -> str:
+    """The URL itself; BadSetting for one whose Redis anybody on the way could read, write or take the place of."""
+    parts = urlsplit(url)
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not url or parts.scheme == "unix" or (parts.scheme in ("redis", "rediss") and here):
+        return url
+    if parts.scheme != "rediss" or not parts.password:
+        raise BadSetting(
+            "KVMWEB_REDIS_URL names another machine: it needs TLS and a password (rediss://:PASSWORD@NAME)"
+        )
+    if "ssl_cert_reqs" in parts.query or "ssl_check_hostname" in parts.query:
+        raise BadSetting("KVMWEB_REDIS_URL must not switch off the check of the server's certificate")
+    return url
 
 
 def load() -> Environment:
@@ -169,6 +197,8 @@ def load() -> Environment:
         proxy_timeout=read_int("KVMWEB_PROXY_TIMEOUT", 3600),
         tls_cert=read("KVMWEB_TLS_CERT"),
         tls_key=read("KVMWEB_TLS_KEY"),
+        database_url=read("KVMWEB_DATABASE_URL"),
+        redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
 

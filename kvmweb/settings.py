@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from kvmweb import environment
+from kvmweb.storage import broker, database
 
 ENVIRONMENT = environment.load()
 STATE = ENVIRONMENT.state
@@ -84,28 +85,16 @@ TEMPLATES = [
     }
 ]
 
-# FULL: a commit that was answered must outlive a power cut, or an operation would run twice; the price is 0.4 ms.
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": STATE.database,
-        "TEST": {"NAME": STATE.db / "test.sqlite3"},
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
-        },
-    }
-}
+DATABASES = {"default": database(ENVIRONMENT)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "vms.User"
 
-REDIS_SOCKET = STATE.socket("redis")
+REDIS_URL = ENVIRONMENT.redis
 REDIS_PREFIX = f"kvmweb:{INSTANCE}:"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": f"unix://{REDIS_SOCKET}?db=0",
+        "LOCATION": REDIS_URL,
         "KEY_PREFIX": REDIS_PREFIX + "cache",
         # Redis is believed about liveness, never about code: the default serializer would unpickle.
         "OPTIONS": {"serializer": "kvmweb.serializers.JSONSerializer"},
@@ -116,13 +105,13 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             # redis-py 8 ends a silent reader after 5 s unless told otherwise (channels_redis issue 422).
-            "hosts": [{"address": f"unix://{REDIS_SOCKET}?db=0", "socket_timeout": None}],
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None}],
             "prefix": REDIS_PREFIX + "layer",
         },
     }
 }
 
-CELERY_BROKER_URL = f"redis+socket://{REDIS_SOCKET}?virtual_host=0"
+CELERY_BROKER_URL = broker(REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 7 * 86400,
     "global_keyprefix": REDIS_PREFIX + "celery:",

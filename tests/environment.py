@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kvmweb.environment import REDIS_PROGRAM
+from tests.postgresql import PostgreSQL
 
 FOLDER = Path(tempfile.mkdtemp(prefix="kvmweb-test-"))
 STATE = FOLDER / "state"
@@ -21,6 +22,9 @@ for setting in [name for name in os.environ if name.startswith("KVMWEB_")]:
         del os.environ[setting]
 
 redis: subprocess.Popen[bytes] | None = None
+postgresql = PostgreSQL() if os.environ.get("KVMWEB_TEST_DATABASE") == "postgresql" else None
+if postgresql:
+    os.environ["KVMWEB_DATABASE_URL"] = postgresql.url
 
 
 def start_redis() -> None:
@@ -38,4 +42,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if redis is not None:
         redis.terminate()
         redis.wait()
+    if postgresql:
+        postgresql.stop()
     shutil.rmtree(FOLDER, ignore_errors=True)

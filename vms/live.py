@@ -31,7 +31,7 @@ MOST_NAMES = 500
 @cache
 def connection() -> redis.Redis:
     """This process's Redis client; readers may block on it for as long as they say."""
-    return redis.Redis.from_url(f"unix://{settings.REDIS_SOCKET}?db=0", socket_timeout=None)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
 
 
 def key(*parts: str | int) -> str:
@@ -46,7 +46,7 @@ class Announcer:
         self.missed = False
         self.loop = asyncio.new_event_loop()
         # A client of its own: a thread pool's would refuse work in the moment in which a command ends.
-        self.redis = redis.asyncio.Redis.from_url(f"unix://{settings.REDIS_SOCKET}?db=0", socket_timeout=None)
+        self.redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
         self.last: futures.Future[None] | None = None
         self.thread = threading.Thread(target=self.loop.run_forever, name="announcer", daemon=True)
         self.thread.start()

@@ -79,10 +79,10 @@ def nginx(environment: Environment, configuration: Path) -> Program:
 
 
 def programs(environment: Environment, configuration: Path) -> list[Program]:
-    """Everything, Redis first because all others ask it, the front last."""
+    """Everything, a Redis of our own first because all others ask it, the front last."""
     manage = (sys.executable, str(BASE / "manage.py"))
     return [
-        redis(environment),
+        *([redis(environment)] if environment.own_redis else []),
         web(environment),
         Program("worker", (*manage, "work"), grace=10.0),
         Program("watcher", (*manage, "watch")),

@@ -36,7 +36,7 @@ def ask(environment: Environment, path: str = "/readyz", timeout: float = 3.0) -
 
 def silent(environment: Environment, prefix: str) -> list[str]:
     """Which of the processes that say so themselves have not said that they are ready."""
-    client = redis_client.Redis(unix_socket_path=str(environment.state.socket("redis")), socket_timeout=2)
+    client = redis_client.Redis.from_url(environment.redis, socket_timeout=2)
     try:
         return [name for name in SAYS_READY if not client.exists(f"{prefix}ready:{name}")]
     except redis_client.RedisError:

@@ -67,8 +67,16 @@ class Session:
         say(f"  {title:<52}{time.monotonic() - began:6.1f} s")
 
     def start(self) -> bool:
-        """All children, Redis first; True when asked to stop meanwhile."""
-        redis, *others = self.family.children
+        """All children, a Redis of our own first; True when asked to stop meanwhile."""
+        others = list(self.family.children)
+        if self.environment.own_redis and self.start_redis(others.pop(0)):
+            return True
+        for child in others:
+            self.family.start(child)
+        return False
+
+    def start_redis(self, redis: Child) -> bool:
+        """Return when its socket is there, or it had the time to; True when asked to stop meanwhile."""
         socket = self.environment.state.socket("redis")
         socket.unlink(missing_ok=True)
         self.family.start(redis)
@@ -76,8 +84,6 @@ class Session:
         while not socket.exists() and time.monotonic() < until:
             if self.family.wait(0.02):
                 return True
-        for child in others:
-            self.family.start(child)
         return False
 
     def await_ready(self, prefix: str) -> bool:

@@ -39,11 +39,12 @@ def prepare(folder: Path, *, yes: bool) -> bool:
     return True
 
 
-def environment(folder: Path, counts: Path) -> dict[str, str]:
+def environment(check: Check, folder: Path, counts: Path) -> dict[str, str]:
     """The settings of a check: a state folder of its own, never that of a dashboard which runs on this machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KVMWEB_")}
     taken = {name: value for name, value in os.environ.items() if name.startswith(("KVMWEB_CACHE_DIR", "KVMWEB_TEST_"))}
-    return {**kept, **taken, "KVMWEB_STATE_DIR": str(folder / "state"), "KVMWEB_TEST_COUNTS": str(counts)}
+    own = {f"KVMWEB_TEST_{name}": value for name, value in check.settings}
+    return {**kept, **taken, **own, "KVMWEB_STATE_DIR": str(folder / "state"), "KVMWEB_TEST_COUNTS": str(counts)}
 
 
 def run(check: Check, folder: Path) -> Outcome:
@@ -51,8 +52,8 @@ def run(check: Check, folder: Path) -> Outcome:
     counts = folder / f"{check.title}.json"
     began = time.monotonic()
     done = subprocess.run(
-        [str(python.PYTHON), *check.command], cwd=ROOT, env=environment(folder, counts), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        [str(python.PYTHON), *check.command], cwd=ROOT, env=environment(check, folder, counts),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     seconds = time.monotonic() - began
     print(f"── {check.title}: {seconds:.1f} s\n{done.stdout}", end="", flush=True)

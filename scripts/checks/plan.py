@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEVELS = ("quick", "full", "long")
 # A room of its own in tests/ and a run of its own: they walk over all routes, need real hosts, a browser or a machine.
 APART = ("security", "lab", "browser", "bench", "newcomer")
+
+ON_BOTH = (
+    "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api",
+    "tests/test_consumers.py", "tests/test_permissions.py", "tests/security/test_access.py",
+    "tests/security/test_bad_input.py", "tests/security/test_race.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,8 @@ class Check:
     title: str
     command: tuple[str, ...]
     counts: bool = False
+    # KVMWEB_TEST_* of this check alone.
+    settings: tuple[tuple[str, str], ...] = ()
     # Takes seconds: run alone and before the others, of which two run at a time because they mostly wait.
     short: bool = False
 
@@ -48,7 +56,11 @@ def checks(level: str) -> list[Check]:
         Check("mypy --strict", ("-m", "mypy")),
     ]
     if level != "quick":
-        found.append(pytest("security", "tests/security", everything=everything))
+        found += [
+            pytest("security", "tests/security", everything=everything),
+            # What asks the database for more than rows, once more on the other one.
+            replace(pytest("PostgreSQL", *ON_BOTH, everything=everything), settings=(("DATABASE", "postgresql"),)),
+        ]
     if everything:
         found.append(pytest("newcomer", "tests/newcomer", everything=True))
     return found

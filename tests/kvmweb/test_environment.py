@@ -69,3 +69,29 @@ def test_a_secret_is_made_once_and_closed(tmp_path: Path) -> None:
     first = state.secret(state.web, "key")
     assert state.secret(state.web, "key") == first
     assert (state.web / "key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "url", ["", "unix:///run/redis.sock?db=2", "redis://localhost:6379/0", "rediss://:secret@redis.example.org:6380/0"]
+)
+def test_a_redis_nobody_can_listen_to_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KVMWEB_REDIS_URL", url)
+    found = environment.load()
+    assert found.redis_url == url
+    assert found.own_redis is (url == "")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:secret@redis.example.org:6379/0", "TLS and a password"),
+        ("rediss://redis.example.org:6380/0", "TLS and a password"),
+        ("http://localhost/", "TLS and a password"),
+        ("rediss://:secret@redis.example.org:6380/0?ssl_cert_reqs=none", "check of the server"),
+    ],
+)
+def test_a_redis_that_others_could_read_is_refused(monkeypatch: pytest.MonkeyPatch, url: str, why: str) -> None:
+    monkeypatch.setenv("KVMWEB_REDIS_URL", url)
+    with pytest.raises(BadSetting, match=why) as refused:
+        environment.load()
+    assert "secret" not in str(refused.value)

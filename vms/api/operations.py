@@ -22,7 +22,7 @@ from vms.services.sentences import kind_title, log_line, sentence
 
 router = Router(tags=["operations"])
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=100)]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[ -~]{1,100}$")]
 
 
 class NoParameters(BaseModel):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from vms import live
 from vms.errors import NotAllowed, OperationLost
 from vms.kinds import KINDS
-from vms.models import Operation, OperationLog, OperationState, Worker
+from vms.models import Host, Operation, OperationLog, OperationState, Worker
 from vms.operations import KNOWN
 from vms.operations.transitions import HELD
 from vms.permissions import require
@@ -42,6 +42,9 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         .values("n")
     )
     with transaction.atomic():
+        # One claim a host at a time, or two would count the same free place (SQLite has one writer anyway).
+        hosts = Host.objects.select_for_update().filter(operations=pk)
+        list(hosts.values_list("pk", flat=True))
         free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
             Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
             pk=pk,

@@ -20,7 +20,7 @@ PROCESSES: Final = ("watcher", "worker", "console")
 @cache
 def impatient() -> redis.Redis:
     """A Redis client that gives up within a second: a probe must not hang with what it probes."""
-    url = f"unix://{settings.REDIS_SOCKET}?db=0"
+    url = settings.REDIS_URL
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
 

@@ -16,7 +16,17 @@ from kombu.exceptions import OperationalError
 from vms import live
 from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotCancellable, WrongState
 from vms.kinds import KINDS, Kind, Params
-from vms.models import OPEN_STATES, Host, Lease, Operation, OperationLock, OperationState, Placement, VirtualMachine
+from vms.models import (
+    OPEN_STATES,
+    Host,
+    Lease,
+    Operation,
+    OperationLock,
+    OperationState,
+    Placement,
+    User,
+    VirtualMachine,
+)  # fmt: skip
 from vms.permissions import Actor, require
 from vms.services import audit
 
@@ -63,6 +73,8 @@ def request(
         raise BadParameters(field="params")
     with transaction.atomic():
         if idempotency_key:
+            # One after the other, so that the second finds the first's row (SQLite has one writer anyway).
+            list(User.objects.select_for_update().filter(pk=actor.user.pk).values_list("pk", flat=True))
             known = asked_before(kind, target, actor, params or Params(), idempotency_key)
             if known:
                 return known

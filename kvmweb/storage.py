@@ -1,0 +1,45 @@
+"""Where the dashboard keeps what it knows: the settings of database and broker for the site's choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dj_database_url
+
+from kvmweb.environment import BadSetting, Environment
+
+
+def database(environment: Environment) -> dict[str, Any]:
+    """Django's settings of the database: SQLite in the state folder, or the PostgreSQL of KVMWEB_DATABASE_URL."""
+    if not environment.database_url:
+        return sqlite(environment)
+    try:
+        found = dj_database_url.parse(environment.database_url, conn_max_age=0, conn_health_checks=True)
+    except (ValueError, dj_database_url.UnknownSchemeError):
+        found = dj_database_url.DBConfig()
+    if found.get("ENGINE") != "django.db.backends.postgresql":
+        raise BadSetting("KVMWEB_DATABASE_URL is not of the form postgresql://USER:PASSWORD@NAME/DATABASE")
+    return dict(found)
+
+
+def sqlite(environment: Environment) -> dict[str, Any]:
+    """FULL: a commit that was answered must outlive a power cut, or an operation would run twice; it costs 0.4 ms."""
+    state = environment.state
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": state.database,
+        "TEST": {"NAME": state.db / "test.sqlite3"},
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+        },
+    }
+
+
+def broker(url: str) -> str:
+    """The same Redis as kombu names it: a unix socket has a scheme of its own there."""
+    path, _, query = url.removeprefix("unix://").partition("?")
+    if path == url:
+        return url
+    return f"redis+socket://{path}?virtual_host={query.removeprefix('db=') or 0}"
