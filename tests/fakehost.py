@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
 from vms.libvirtxml import DomainXML
-from vms.virt import DomainInfo, HostFacts, HostSpec, Numbers
+from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -43,6 +43,7 @@ class FakeHost:
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
     hang: set[str] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
+    jobs: dict[str, Job] = field(default_factory=dict)
     gone: bool = False
     opened: int = 0
     runs: int = 1
@@ -55,7 +56,7 @@ class FakeHost:
     def set_state(self, identity: str, state: str) -> None:
         before = self.domains[identity]
         self.domains[identity] = info(
-            before.name, state, identity, run_id=None if state == "shut_off" else self.runs
+            before.name, state, identity, run_id=None if state in ("shut_off", "saved") else self.runs
         )  # fmt: skip
 
     def open(self, spec: HostSpec, **options: object) -> FakeConnection:
@@ -166,9 +167,43 @@ class FakeDomain:
         if verb in self.host.after:
             self.host.after[verb]()
 
-    def start(self) -> None:
+    def start(self, *, paused: bool = False) -> None:
+        if paused:
+            return self.start_paused()
         self.host.runs += 1
         self.act("start", "running", ("shut_off", "saved", "crashed"))
+
+    def start_paused(self) -> None:
+        self.host.runs += 1
+        self.act("start paused", "paused", ("shut_off", "saved", "crashed"))
+
+    def save(self) -> None:
+        self.act("save", "saved", ("running", "paused"))
+
+    def discard_saved(self) -> None:
+        self.act("discard", "shut_off", ("saved",))
+
+    def job(self) -> Job | None:
+        self.connection.answer()
+        return self.host.jobs.get(self.uuid)
+
+    def abort_job(self) -> None:
+        self.host.jobs.pop(self.uuid)
+        self.act("abort", None)
+
+    def inject_nmi(self) -> None:
+        self.act("nmi", None, ("running",))
+
+    def send_keys(self, numbers: list[int]) -> None:
+        self.act(f"keys {numbers}", None, ("running",))
+
+    def starts_with_host(self) -> bool:
+        return self.info().autostart
+
+    def start_with_host(self, enabled: bool) -> None:
+        self.act(f"autostart {enabled}", None)
+        if "autostart" not in self.host.deaf:
+            self.host.domains[self.uuid] = replace(self.info(), autostart=enabled)
 
     def shutdown(self) -> None:
         self.act("shutdown", None, ("running",))

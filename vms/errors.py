@@ -6,6 +6,7 @@ VmsError
 │   ├── NotAllowed            the actor lacks a privilege
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
+│   ├── NotKept               its host does not keep the VM when it stops
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -44,6 +45,7 @@ VmsError
     ├── InvalidState          the host says that the thing's state forbids it
     ├── Unsupported           this host or its driver cannot do it
     ├── TimedOut              no answer within the kind's silence limit
+    ├── Aborted               somebody ended the host's work before it was done
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── BadDocument           the host refused a definition
     └── HostRefused           any other no
@@ -87,6 +89,12 @@ class WrongState(RequestRefused):
     """The thing's state forbids it; params: name, state."""
 
     code = "wrong_state"
+
+
+class NotKept(RequestRefused):
+    """The VM vanishes when it stops, and this is of use for its next start only; params: name."""
+
+    code = "not_kept"
 
 
 class HostSilent(RequestRefused):
@@ -315,6 +323,12 @@ class TimedOut(VirtError):
     """No answer within the kind's silence limit."""
 
     code = "timed_out"
+
+
+class Aborted(VirtError):
+    """The host's work on it was ended before it was done."""
+
+    code = "aborted"
 
 
 class NetworkStopped(VirtError):

@@ -24,15 +24,17 @@ document.addEventListener("toggle", (event) => {
   const button = openers.get(menu) ?? document.querySelector(`[popovertarget="${menu.id}"]`);
   if (event.newState === "open" && button) {
     place(menu, button);
-    menu.querySelector("button:not(:disabled), a")?.focus({ preventScroll: true });
+    [...menu.querySelectorAll("button:not(:disabled), a, summary")].find((entry) => entry.checkVisibility())?.focus({ preventScroll: true });
   }
 }, true);
 
 /** What the state of the row's VM forbids is greyed. */
 function fill(menu, row) {
+  for (const fold of menu.querySelectorAll("details")) fold.open = false;
   const form = menu.querySelector("[data-row-form]");
   menu.querySelector("[data-row-name]").textContent = row.querySelector(".name a").textContent;
   for (const button of form.querySelectorAll("[data-verb]")) {
+    button.hidden = button.dataset.hidden.split(" ").includes(row.dataset.state);
     button.disabled = !button.dataset.states.split(" ").includes(row.dataset.state);
     button.title = button.disabled ? row.querySelector(".state [data-glow]").textContent : "";
     button.setAttribute("formaction", `${form.dataset.listUrl}${row.dataset.vm}/${button.dataset.verb}/`);
@@ -55,7 +57,7 @@ document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!menu || !step) return;
   event.preventDefault();
-  const entries = [...menu.querySelectorAll("button:not(:disabled), a")];
+  const entries = [...menu.querySelectorAll("button:not(:disabled), a, summary")].filter((entry) => entry.checkVisibility());
   const next = entries.indexOf(document.activeElement) + step;
   entries.at(next % entries.length)?.focus();
 });

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.api.conftest import Program, problem
 from tests.conftest import make_vm, silence
 from vms.api.vms import SortChoice, StateChoice
-from vms.kinds import KINDS, Params
+from vms.kinds import KINDS
 from vms.models import Host, Operation, Tag, VirtualMachine
 from vms.services.lists import SORTS, STATES
 
@@ -99,6 +99,7 @@ def test_what_one_may_not_see_answers_like_what_is_not_there(stranger: Program, 
     assert not Operation.objects.exists()
 
 
+BODIES = {"send-key": {"keys": "Control+Alt+Delete"}, "autostart": {"enabled": True}}
 VERBS = {kind.verb: kind for kind in KINDS.values() if kind.target == "vm"}
 
 
@@ -106,7 +107,7 @@ VERBS = {kind.verb: kind for kind in KINDS.values() if kind.target == "vm"}
 def test_every_verb_has_an_address(program: Program, host: Host, verb: str) -> None:
     kind = VERBS[verb]
     vm = make_vm(host, state=sorted(kind.states)[0] if kind.states else "running")
-    response = program.post(f"/vms/{vm.pk}/{verb}")
+    response = program.post(f"/vms/{vm.pk}/{verb}", BODIES.get(verb))
     assert response.status_code == 202, response.content
     operation = Operation.objects.get()
     body = response.json()["operation"]
@@ -115,9 +116,28 @@ def test_every_verb_has_an_address(program: Program, host: Host, verb: str) -> N
     assert body["target"] == {"kind": "vm", "id": vm.pk, "name": "web-01"}
 
 
-def test_no_verb_has_parameters_yet() -> None:
-    """The routes take an empty body; a kind with parameters needs a route that takes them."""
-    assert {kind.params for kind in KINDS.values()} == {Params}
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [("autostart", None), ("autostart", {}), ("autostart", {"enabled": 1}), ("autostart", {"enabled": "true"}),
+     ("autostart", {"enabled": True, "at": 3}), ("send-key", {}), ("send-key", {"keys": ["Control"]})],
+)  # fmt: skip
+def test_parameters_are_of_their_type_and_no_others(
+    program: Program, vm: VirtualMachine, verb: str, body: object
+) -> None:
+    problem(program.post(f"/vms/{vm.pk}/{verb}", body), 422, "invalid")
+    assert not Operation.objects.exists()
+
+
+def test_keys_that_are_none_are_refused(program: Program, vm: VirtualMachine) -> None:
+    refused = problem(program.post(f"/vms/{vm.pk}/send-key", {"keys": "p+a+s+s"}), 422, "bad_parameters")
+    assert refused["params"] == {"field": "keys"}
+    assert not Operation.objects.exists()
+
+
+def test_what_is_for_the_next_start_needs_one(program: Program, host: Host) -> None:
+    vm = make_vm(host, persistent=False)
+    problem(program.post(f"/vms/{vm.pk}/save"), 409, "not_kept")
+    problem(program.post(f"/vms/{vm.pk}/autostart", {"enabled": True}), 409, "not_kept")
 
 
 def test_a_second_is_refused_and_told_which_is_in_the_way(program: Program, vm: VirtualMachine) -> None:

@@ -131,7 +131,7 @@ class LabGuest:
             if domain.isActive():
                 domain.destroy()
             if domain.isPersistent():
-                domain.undefine()
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
 from vms import live
-from vms.kinds import KINDS, Kind
+from vms.kinds import KINDS, Kind, Params
 from vms.models import Host, Operation, Placement, VirtualMachine
 from vms.operations import connections, evidence, process
 from vms.permissions import Actor
@@ -27,9 +27,10 @@ class Stage:
     uuid: str
     actor: Actor
 
-    def ask(self, kind: str) -> Operation:
+    def ask(self, kind: str, params: Params | None = None) -> Operation:
         chosen: Kind = KINDS[kind]
-        return operations.request(chosen, self.vm if chosen.target == "vm" else self.host, actor=self.actor)
+        target = self.vm if chosen.target == "vm" else self.host
+        return operations.request(chosen, target, actor=self.actor, params=params)
 
     def sync(self) -> None:
         """What a watcher would have stored."""

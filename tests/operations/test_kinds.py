@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 
 from tests.fakehost import STOPPED
+from tests.lab.machine import eventually
 from tests.operations.conftest import Stage
-from vms.errors import HostRefused
-from vms.kinds import KINDS
+from vms.errors import Aborted, HostRefused, Unsupported
+from vms.kinds import KINDS, power
 from vms.libvirtxml import DomainXML
 from vms.models import Happening, Host, Operation, OperationLock, Placement
-from vms.operations import KNOWN, TRIALS, WAYS
+from vms.operations import KNOWN, TRIALS, WAYS, jobs
+from vms.operations.process import WorkerProcess
 from vms.operations.waiting import end_what_is_seen
+from vms.services import operations
+from vms.virt import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -34,6 +38,13 @@ def test_every_kind_has_a_way_and_every_way_a_kind() -> None:
         ("vm.resume", "paused", "running", "resume"),
         ("vm.reset", "running", "running", "reset"),
         ("vm.force-off", "running", "shut_off", "force_off"),
+        ("vm.start-paused", "shut_off", "paused", "start paused"),
+        ("vm.start", "saved", "running", "start"),
+        ("vm.restore", "saved", "running", "start"),
+        ("vm.save", "running", "saved", "save"),
+        ("vm.save", "paused", "saved", "save"),
+        ("vm.discard-saved", "saved", "shut_off", "discard"),
+        ("vm.nmi", "running", "running", "nmi"),
     ],
 )
 def test_it_is_done_once_seen_and_then_said(
@@ -45,8 +56,88 @@ def test_it_is_done_once_seen_and_then_said(
     assert stage.fake.calls == [call]
     assert Placement.objects.get(current_of=stage.vm).state == after
     assert operation.started_at and operation.ended_at
-    assert [line.code for line in operation.log.all()] == ["claimed", "seen"]
+    blind = kind in ("vm.reset", "vm.nmi")
+    assert [line.code for line in operation.log.all()] == ["claimed", "taken" if blind else "seen"]
     assert not OperationLock.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["vm.save", "vm.discard-saved", "vm.start-paused", "vm.restore"])
+def test_a_yes_without_its_effect_is_none(stage: Stage, done: Done, kind: str) -> None:
+    stage.set_state({"vm.save": "running", "vm.start-paused": "shut_off"}.get(kind, "saved"))
+    stage.fake.deaf |= {"save", "discard", "start paused", "start"}
+    assert done(stage.ask(kind)).state == "failed"
+
+
+def test_a_restore_without_saved_state_boots_nothing(stage: Stage, done: Done) -> None:
+    stage.set_state("saved")
+    operation = stage.ask("vm.restore")
+    stage.fake.set_state(stage.uuid, "shut_off")
+    assert done(operation).state == "refused"
+    assert (operation.error_code, operation.error_params["state"]) == ("wrong_state", "shut_off")
+    assert stage.fake.calls == []
+
+
+def test_keys_go_as_linux_numbers_and_hold_nothing(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    operation = stage.ask("vm.send-key", power.Keys("Control+Alt+Delete"))
+    assert not OperationLock.objects.exists()
+    assert done(operation).state == "succeeded"
+    assert stage.fake.calls == ["keys [29, 56, 111]"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_autostart_is_what_was_asked_for(stage: Stage, done: Done, enabled: bool) -> None:
+    stage.fake.domains[stage.uuid] = replace(stage.fake.domains[stage.uuid], autostart=not enabled)
+    assert done(stage.ask("vm.autostart", power.Autostart(enabled))).state == "succeeded"
+    assert stage.fake.domains[stage.uuid].autostart is enabled
+    stage.fake.deaf.add("autostart")
+    assert done(stage.ask("vm.autostart", power.Autostart(not enabled))).state == "failed"
+
+
+def test_a_host_that_cannot_says_so(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    stage.fake.fail["nmi"] = Unsupported("this function is not supported by the connection driver")
+    assert done(stage.ask("vm.nmi")).error_code == "unsupported"
+
+
+def test_a_save_has_a_connection_of_its_own_that_it_closes(stage: Stage, worker: WorkerProcess, done: Done) -> None:
+    stage.set_state("running")
+    done(stage.ask("vm.pause"))
+    [(_, shared)] = worker.connections.open.values()
+    done(stage.ask("vm.save"))
+    assert stage.fake.opened == 2
+    assert shared.alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_tells_how_far_it_is_and_can_be_ended(stage: Stage, done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LOOK", 0.01)
+    stage.set_state("running")
+    stage.fake.jobs[stage.uuid] = Job(done=3, left=1)
+    operation = stage.ask("vm.save")
+
+    def row() -> Operation:
+        return Operation.objects.get(pk=operation.pk)
+
+    def go_on() -> None:
+        eventually(lambda: row().progress == 75, "its progress is told")
+        operations.cancel(row(), actor=stage.actor)
+        eventually(lambda: row().log.filter(code="ending").exists(), "the host is asked to end it")
+        assert stage.fake.calls[-1] == "abort"
+        stage.fake.set_state(stage.uuid, "running")
+        raise Aborted("canceled by client")
+
+    stage.fake.after["save"] = go_on
+    assert done(operation).state == "cancelled"
+    assert [line.code for line in operation.log.all()] == ["claimed", "ending", "aborted"]
+    assert not OperationLock.objects.exists()
+
+
+def test_a_save_ended_by_somebody_else_has_failed(stage: Stage, done: Done) -> None:
+    stage.set_state("running")
+    stage.fake.fail["save"] = Aborted("canceled by client")
+    operation = done(stage.ask("vm.save"))
+    assert (operation.state, operation.error_code) == ("failed", "aborted")
 
 
 def test_what_the_host_refuses_fails_with_its_words(stage: Stage, done: Done) -> None:

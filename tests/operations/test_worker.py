@@ -23,6 +23,7 @@ from vms.models import ApiToken, Host, Operation, OperationLock, User, Worker
 from vms.operations import claim, process, run, transitions
 from vms.permissions import Actor
 from vms.services import operations
+from vms.virt import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -219,7 +220,7 @@ def left_behind(stage: Stage, kind: str, *, asked: bool) -> Operation:
     if asked:
         seen = stage.fake.domains[stage.uuid]
         Operation.objects.filter(pk=operation.pk).update(
-            before={"state": seen.state, "run_id": seen.run_id, "happening": 0}
+            before={"state": seen.state, "run_id": seen.run_id, "happening": 0, "busy": False}
         )
     return operation
 
@@ -236,6 +237,14 @@ def left_behind(stage: Stage, kind: str, *, asked: bool) -> Operation:
         ("vm.reset", "running", "running", False, "failed", "worker_died"),
         ("vm.shutdown", "running", "running", True, "unknown", "worker_lost"),
         ("vm.shutdown", "running", "shut_off", True, "succeeded", ""),
+        ("vm.save", "running", "saved", True, "succeeded", ""),
+        ("vm.save", "running", "running", True, "failed", "worker_died"),
+        ("vm.save", "running", "shut_off", True, "unknown", "worker_lost"),
+        ("vm.restore", "saved", "running", True, "succeeded", ""),
+        ("vm.discard-saved", "saved", "shut_off", True, "succeeded", ""),
+        ("vm.discard-saved", "saved", "saved", True, "failed", "worker_died"),
+        ("vm.discard-saved", "saved", "running", True, "unknown", "worker_lost"),
+        ("vm.nmi", "running", "running", True, "unknown", "worker_lost"),
     ],
 )
 def test_what_a_dead_worker_left_is_told_and_not_done_again(
@@ -251,6 +260,21 @@ def test_what_a_dead_worker_left_is_told_and_not_done_again(
     assert (operation.state, operation.error_code) == (state, error)
     assert stage.fake.calls == []
     assert not OperationLock.objects.exists()
+
+
+def test_what_the_host_is_still_at_is_not_decided(stage: Stage, worker: process.WorkerProcess) -> None:
+    stage.set_state("running")
+    operation = left_behind(stage, "vm.save", asked=True)
+    stage.fake.jobs[stage.uuid] = Job(done=1, left=1)
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "running"
+    assert OperationLock.objects.exists()
+    stage.fake.jobs.clear()
+    stage.fake.set_state(stage.uuid, "saved")
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
 
 
 def test_a_host_that_cannot_be_asked_leaves_it_unknown(stage: Stage, worker: process.WorkerProcess) -> None:

@@ -39,7 +39,7 @@ def test_a_page_for_who_may_and_nothing_for_others(
         ({"state": "running"}, "ready", None),
         ({"state": "paused"}, "ready", None),
         ({"state": "shut_off"}, "off", "start/"),
-        ({"state": "saved"}, "off", "start/"),
+        ({"state": "saved"}, "off", "restore/"),
         ({"state": "running", "graphics": ["spice"]}, "spice", "add-screen/"),
         ({"state": "running", "graphics": []}, "none", "add-screen/"),
         ({"state": "running", "graphics": [], "persistent": False}, "none", None),

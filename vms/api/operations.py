@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
-from vms.kinds import Kind
+from vms.kinds import Kind, Params
 from vms.models import Host, Operation, OperationLog, VirtualMachine
 from vms.permissions import get_operation_or_404, may, visible_operations
 from vms.services import operations
@@ -118,10 +118,16 @@ def line(row: OperationLog) -> LogLine:
 
 
 def start(
-    request: HttpRequest, response: HttpResponse, kind: Kind, thing: VirtualMachine | Host, key: str | None
+    request: HttpRequest,
+    response: HttpResponse,
+    kind: Kind,
+    thing: VirtualMachine | Host,
+    key: str | None,
+    params: Params | None = None,
 ) -> Status[Started]:
     """Ask for the work, and say where it can be followed."""
-    return accepted(request, response, operations.request(kind, thing, actor=actor(request), idempotency_key=key))
+    operation = operations.request(kind, thing, actor=actor(request), params=params, idempotency_key=key)
+    return accepted(request, response, operation)
 
 
 def accepted(request: HttpRequest, response: HttpResponse, operation: Operation) -> Status[Started]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
-from pydantic import BaseModel
+from ninja.params.functions import Body as in_body
+from pydantic import BaseModel, ConfigDict, create_model
 
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.hosts import fresh_at
 from vms.api.lists import Id, Listing, PageNumber, PageSize, listing
-from vms.api.operations import IdempotencyKey, Nothing, Started, start
+from vms.api.operations import IdempotencyKey, Started, start
 from vms.kinds import KINDS, Kind
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, visible_hosts
@@ -118,20 +120,34 @@ def show(request: HttpRequest, vm_id: int) -> VmDetail:
     )
 
 
-def add_verb(kind: Kind) -> None:
-    """POST /vms/{id}/<verb> asks for the kind."""
+def wish(kind: Kind) -> type[BaseModel]:
+    """The body of a request for the kind: its parameters and nothing else."""
+    types = {"str": str, "int": int, "bool": bool}
+    named: dict[str, Any] = {field.name: (types[str(field.type)], ...) for field in fields(kind.params)}
+    return create_model(f"{kind.params.__name__}Wish", __config__=ConfigDict(extra="forbid", strict=True), **named)
 
-    @router.post(
+
+def add_verb(kind: Kind) -> None:
+    """POST /vms/{id}/<verb> asks for the kind; a body is needed where the kind has parameters."""
+
+    def ask(
+        request: HttpRequest, vm_id: int, response: HttpResponse, body: Any, key: IdempotencyKey = None
+    ) -> Status[Started]:
+        params = kind.params.from_json(body.model_dump() if body else {})
+        return start(request, response, kind, get_vm_or_404(actor(request).user, vm_id), key, params)
+
+    needed = bool(fields(kind.params))
+    body: Any = wish(kind) if needed else wish(kind) | None
+    ask.__annotations__["body"] = Annotated[body, in_body()]
+    if not needed:
+        ask.__defaults__ = (None, None)
+    router.post(
         f"/{{int:vm_id}}/{kind.verb}",
         response=answers(202, Started, 400, 403, 404, 409),
         summary=kind.title,
         url_name=f"vm-{kind.verb}",
         operation_id=kind.name,
-    )
-    def ask(
-        request: HttpRequest, vm_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
-    ) -> Status[Started]:
-        return start(request, response, kind, get_vm_or_404(actor(request).user, vm_id), key)
+    )(ask)
 
 
 for each in KINDS.values():

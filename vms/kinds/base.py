@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from vms.errors import BadParameters
 
 Target = Literal["vm", "host"]
 Queue = Literal["quick", "slow"]
+
+# What a form says for a field of type bool.
+SAID: Final = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,21 @@ class Params:
         except TypeError:
             raise BadParameters(field=next(name for name in known if name not in values)) from None
 
+    @classmethod
+    def from_form(cls, values: Mapping[str, str]) -> Self:
+        """The parameters out of a form's texts, which may hold other fields too; BadParameters as above."""
+        read: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name in values:
+                text = values[field.name]
+                value: Any = text if field.type == "str" else SAID.get(text) if field.type == "bool" else number(text)
+                read[field.name] = value
+        return cls.from_json(read)
+
+
+def number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -44,7 +63,9 @@ class Kind:
     kinds that it ends when they are queued, running or waiting on the same target. waits: it has a phase without
     lock in which the guest decides. silence_seconds: the longest that the host may say nothing. harm: the place in
     menus, 0 is harmless. ask: asked before; the question names the VM and what is lost. unheard: makes sense also on a
-    host that is silent, left alone, or has never been connected to.
+    host that is silent, left alone, or has never been connected to. menu: an entry of the one menu, with this icon, in
+    these words with those of says below them; left out in the states of hidden, where another entry stands for it;
+    folded away, with others of its sort, where variant. kept: only for VMs that their host keeps when they stop.
     """
 
     name: str
@@ -64,6 +85,11 @@ class Kind:
     ask: bool = False
     menu: bool = False
     unheard: bool = False
+    says: str = ""
+    icon: str = "power"
+    hidden: frozenset[str] = frozenset()
+    variant: bool = False
+    kept: bool = False
 
     @property
     def verb(self) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from vms.kinds.base import Kind
+from dataclasses import dataclass
+
+from vms.errors import BadParameters
+from vms.kinds.base import Kind, Params
+from vms.kinds.keys import fits
 from vms.kinds.words import mark
 
 RUNS = frozenset({"running", "shutting_down"})
 OFF = frozenset({"shut_off", "crashed", "saved"})
 ALIVE = RUNS | {"paused", "pmsuspended", "crashed"}
+SAVED = frozenset({"saved"})
+NOT_SAVED = ALIVE | {"shut_off", "unknown", "gone"}
 
 START = Kind(
     name="vm.start",
@@ -17,6 +23,34 @@ START = Kind(
     privileges=("vm.power",),
     states=OFF,
     menu=True,
+    icon="play",
+    hidden=SAVED,
+)
+RESTORE = Kind(
+    name="vm.restore",
+    title=mark("Restore"),
+    done=mark("restored"),
+    target="vm",
+    privileges=("vm.power",),
+    queue="slow",
+    states=SAVED,
+    silence_seconds=600,
+    menu=True,
+    icon="play",
+    says=mark("goes on where it was saved"),
+    hidden=NOT_SAVED,
+)
+START_PAUSED = Kind(
+    name="vm.start-paused",
+    title=mark("Start paused"),
+    done=mark("started paused"),
+    target="vm",
+    privileges=("vm.power",),
+    states=OFF,
+    menu=True,
+    icon="pause",
+    says=mark("stands still before its first step"),
+    variant=True,
 )
 START_WITH_NETWORKS = Kind(
     name="vm.start-with-networks",
@@ -34,6 +68,7 @@ RESUME = Kind(
     privileges=("vm.power",),
     states=frozenset({"paused", "pmsuspended"}),
     menu=True,
+    icon="play",
     harm=1,
 )
 PAUSE = Kind(
@@ -44,7 +79,24 @@ PAUSE = Kind(
     privileges=("vm.power",),
     states=RUNS,
     menu=True,
+    icon="pause",
     harm=2,
+)
+SAVE = Kind(
+    name="vm.save",
+    title=mark("Save"),
+    done=mark("saved"),
+    target="vm",
+    privileges=("vm.power",),
+    queue="slow",
+    states=RUNS | {"paused"},
+    supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
+    cancellable=True,
+    menu=True,
+    icon="save",
+    harm=3,
+    says=mark("its memory goes to the host's disk, then it is off"),
+    kept=True,
 )
 REBOOT = Kind(
     name="vm.reboot",
@@ -57,7 +109,8 @@ REBOOT = Kind(
     waits=True,
     cancellable=True,
     menu=True,
-    harm=3,
+    icon="reboot",
+    harm=4,
 )
 SHUTDOWN = Kind(
     name="vm.shutdown",
@@ -70,7 +123,20 @@ SHUTDOWN = Kind(
     waits=True,
     cancellable=True,
     menu=True,
-    harm=4,
+    harm=5,
+)
+NMI = Kind(
+    name="vm.nmi",
+    title=mark("Send an NMI"),
+    done=mark("sent an NMI"),
+    target="vm",
+    privileges=("vm.force",),
+    states=RUNS,
+    menu=True,
+    icon="nmi",
+    harm=6,
+    ask=True,
+    says=mark("wakes a system that hangs, mostly into its crash dump"),
 )
 RESET = Kind(
     name="vm.reset",
@@ -81,7 +147,8 @@ RESET = Kind(
     states=ALIVE,
     supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
     menu=True,
-    harm=5,
+    icon="reset",
+    harm=7,
     ask=True,
 )
 FORCE_OFF = Kind(
@@ -91,10 +158,71 @@ FORCE_OFF = Kind(
     target="vm",
     privileges=("vm.force",),
     states=ALIVE,
-    supersedes=frozenset({"vm.shutdown", "vm.reboot", "vm.resume"}),
+    supersedes=frozenset({"vm.shutdown", "vm.reboot", "vm.resume", "vm.save"}),
     menu=True,
-    harm=6,
+    icon="force-off",
+    harm=8,
     ask=True,
 )
+DISCARD_SAVED = Kind(
+    name="vm.discard-saved",
+    title=mark("Discard the saved state"),
+    done=mark("rid of its saved state"),
+    target="vm",
+    privileges=("vm.revert",),
+    states=SAVED,
+    menu=True,
+    icon="discard",
+    harm=9,
+    ask=True,
+    hidden=NOT_SAVED,
+)
 
-KINDS = (START, START_WITH_NETWORKS, RESUME, PAUSE, REBOOT, SHUTDOWN, RESET, FORCE_OFF)
+
+@dataclass(frozen=True)
+class Keys(Params):
+    """keys: names of vms.kinds.keys joined by "+", held together: "Control+Alt+Delete"."""
+
+    keys: str
+
+    def __post_init__(self) -> None:
+        if not fits(self.keys):
+            raise BadParameters(field="keys")
+
+
+SEND_KEY = Kind(
+    name="vm.send-key",
+    title=mark("Send keys"),
+    done=mark("sent keys"),
+    target="vm",
+    privileges=("vm.console",),
+    params=Keys,
+    states=RUNS,
+    lock=False,
+    silence_seconds=20,
+    harm=5,
+)
+
+
+@dataclass(frozen=True)
+class Autostart(Params):
+    """enabled: whether it starts with its host from now on."""
+
+    enabled: bool
+
+
+AUTOSTART = Kind(
+    name="vm.autostart",
+    title=mark("Start with the host"),
+    done=mark("set to start with the host, or not to"),
+    target="vm",
+    privileges=("vm.force",),
+    params=Autostart,
+    silence_seconds=20,
+    kept=True,
+)
+
+KINDS = (
+    START, RESTORE, START_PAUSED, START_WITH_NETWORKS, RESUME, PAUSE, SAVE, REBOOT, SHUTDOWN, NMI, RESET, FORCE_OFF,
+    DISCARD_SAVED, SEND_KEY, AUTOSTART,
+)  # fmt: skip

@@ -1,9 +1,15 @@
-"""The quick operations' connections: one a process and host, kept open, so that a click costs no handshake."""
+"""The operations' connections: quick ones share one a process and host, kept open, so that a click costs no handshake.
+
+A slow one has its own: a host answers a few calls of one connection at a time, and a long one must not stand in the
+way of the call that would end it.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from vms.models import Host
 from vms.virt import Connection, HostSpec, open_connection
@@ -29,6 +35,15 @@ class Connections:
             connection = open_connection(spec)
             self.open[host.pk] = (spec, connection)
             return connection
+
+    @contextmanager
+    def own(self, host: Host) -> Iterator[Connection]:
+        """One that nobody else uses, closed at the end. Raises VirtError where there is no way to the host."""
+        connection = open_connection(HostSpec(**host.spec_fields()))
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     def leave(self) -> None:
         """Close those of hosts that are to be left alone by now, or were removed."""

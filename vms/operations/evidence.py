@@ -44,9 +44,14 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
 def settle(
     operation: Operation, worker: Worker | None, connections: Connections, unseen: VmsError,
     undone: VmsError | None = None,
-) -> None:  # fmt: skip
-    """End it by evidence: succeeded, failed with the reason, or unknown with why nobody saw it."""
+) -> bool:  # fmt: skip
+    """End it by evidence: succeeded, failed with the reason, or unknown with why nobody saw it.
+
+    False while the host is still at it: then nothing is decided, and it is to be asked again.
+    """
     verdict = judge(operation, connections)
+    if verdict is Verdict.GOING:
+        return False
     if operation.host_id:
         live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")
     if verdict is Verdict.DONE:
@@ -55,3 +60,4 @@ def settle(
         fail(operation, worker, undone or unseen)
     else:
         fail(operation, worker, unseen, to=OperationState.UNKNOWN)
+    return True

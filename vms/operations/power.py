@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from vms.errors import RunsElsewhere
+from vms.errors import InvalidState, RunsElsewhere, Unsupported, WrongState
+from vms.kinds import keys
 from vms.kinds import power as kinds
 from vms.models import Happening, Operation, Placement
+from vms.operations.jobs import followed
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.virt import Connection
@@ -25,6 +27,21 @@ def facts(connection: Connection, operation: Operation) -> Facts:
 def start(work: Work) -> None:
     refuse_second_run(work.operation)
     work.domain().start()
+
+
+def start_paused(work: Work) -> None:
+    refuse_second_run(work.operation)
+    work.domain().start(paused=True)
+
+
+def restore(work: Work) -> None:
+    """A start without a saved state would be a fresh boot, which is not what was asked for."""
+    refuse_second_run(work.operation)
+    vm = work.domain()
+    state, _ = vm.state()
+    if state != "saved":
+        raise WrongState(name=work.operation.target_name, state=state)
+    vm.start()
 
 
 def start_with_networks(work: Work) -> None:
@@ -66,6 +83,63 @@ def pause(work: Work) -> None:
 
 def is_paused(before: Facts, now: Facts) -> Verdict:
     return Verdict.DONE if now["state"] == "paused" else Verdict.UNDONE
+
+
+def save(work: Work) -> None:
+    with followed(work):
+        work.domain().save()
+
+
+def save_facts(connection: Connection, operation: Operation) -> Facts:
+    """The facts, and whether the host is at long work on the VM."""
+    return {**facts(connection, operation), "busy": is_busy(connection, operation)}
+
+
+def is_busy(connection: Connection, operation: Operation) -> bool:
+    try:
+        return domain(connection, operation).job() is not None
+    except (InvalidState, Unsupported):  # it has stopped in this moment, or its driver never works long
+        return False
+
+
+def is_saved(before: Facts, now: Facts) -> Verdict:
+    """A save goes on to its end without whoever asked for it."""
+    if now["state"] == "saved":
+        return Verdict.DONE
+    if now["run_id"] != before["run_id"]:
+        return Verdict.UNKNOWN
+    return Verdict.GOING if now["busy"] else Verdict.UNDONE
+
+
+def discard_saved(work: Work) -> None:
+    work.domain().discard_saved()
+
+
+def has_none_saved(before: Facts, now: Facts) -> Verdict:
+    """A VM that runs by now may have gone on from what was to be discarded."""
+    if now["run_id"] is not None:
+        return Verdict.UNKNOWN
+    return Verdict.UNDONE if now["state"] == "saved" else Verdict.DONE
+
+
+def nmi(work: Work) -> None:
+    work.domain().inject_nmi()
+
+
+def send_key(work: Work) -> None:
+    work.domain().send_keys(keys.numbers(work.operation.params["keys"]))
+
+
+def autostart(work: Work) -> None:
+    work.domain().start_with_host(work.operation.params["enabled"])
+
+
+def autostart_facts(connection: Connection, operation: Operation) -> Facts:
+    return {"enabled": domain(connection, operation).starts_with_host(), "wanted": operation.params["enabled"]}
+
+
+def starts_as_wanted(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["enabled"] == now["wanted"] else Verdict.UNDONE
 
 
 def force_off(work: Work) -> None:
@@ -122,6 +196,13 @@ def current(operation: Operation) -> Placement | None:
 
 WAYS: Final = {
     kinds.START.name: Way(start, facts, runs_anew),
+    kinds.START_PAUSED.name: Way(start_paused, facts, runs_anew),
+    kinds.RESTORE.name: Way(restore, facts, runs_anew),
+    kinds.SAVE.name: Way(save, save_facts, is_saved),
+    kinds.DISCARD_SAVED.name: Way(discard_saved, facts, has_none_saved),
+    kinds.NMI.name: Way(nmi, facts, cannot_be_told),
+    kinds.SEND_KEY.name: Way(send_key, facts, cannot_be_told),
+    kinds.AUTOSTART.name: Way(autostart, autostart_facts, starts_as_wanted),
     kinds.START_WITH_NETWORKS.name: Way(start_with_networks, facts, runs_anew),
     kinds.RESUME.name: Way(resume, facts, runs),
     kinds.PAUSE.name: Way(pause, facts, is_paused),

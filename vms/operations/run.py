@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
 from vms import live
-from vms.errors import HostUnreachable, InvalidState, NotAllowed, OperationLost, TimedOut, VmsError
+from vms.errors import Aborted, HostUnreachable, InvalidState, NotAllowed, OperationLost, TimedOut, VmsError, WrongState
 from vms.kinds import KINDS
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRIALS, WAYS
 from vms.operations.claim import check_ours, check_rights
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
-from vms.operations.transitions import HELD, deliver, fail, succeed
+from vms.operations.transitions import HELD, cancelled, deliver, fail, succeed
 from vms.operations.way import Verdict
 from vms.operations.work import Work
 from vms.services.operations import refuse_silent
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # After these nobody knows whether the host did it.
 UNCERTAIN: Final = (HostUnreachable, TimedOut)
+# How often the host is asked what became of work that it is still at.
+ASK: Final = 1.0
 
 
 @dataclass
@@ -36,6 +39,10 @@ class Running:
     since: float = field(default_factory=time.monotonic)
     connection: Connection | None = None
     silent: threading.Event = field(default_factory=threading.Event)
+
+    def heard(self) -> None:
+        """The host is at it."""
+        self.since = time.monotonic()
 
     def cut_when_silent(self) -> None:
         """Past the kind's limit, free the thread that waits for the host."""
@@ -53,12 +60,17 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
         check_rights(operation)
         if operation.kind in TRIALS:
             try_out(running, worker)
-        elif ask(running, worker, connections):
-            end(operation, worker)
+        else:
+            verdict = ask(running, worker, connections)
+            if verdict:
+                end(operation, worker, verdict)
     except OperationLost:
         logger.info("operation %s was taken away", operation.pk)
-    except NotAllowed as error:
+    except (NotAllowed, WrongState) as error:
         fail(operation, worker, error, to=OperationState.REFUSED)
+    except Aborted as error:
+        if not cancelled(operation, worker):
+            fail(operation, worker, error)
     except VmsError as error:
         fail(operation, worker, error)
     except Exception as error:
@@ -76,38 +88,62 @@ def try_out(running: Running, worker: Worker) -> None:
     succeed(running.operation, worker, result=found)
 
 
-def ask(running: Running, worker: Worker, connections: Connections) -> bool:
-    """Ask the host and see what came of it. False when nobody saw it, and the evidence has ended the row.
+def ask(running: Running, worker: Worker, connections: Connections) -> Verdict | None:
+    """Ask the host and see what came of it. None when nobody saw it, and the evidence has ended the row.
 
     Raises what the host said: for certain nothing was done then.
     """
-    operation, way = running.operation, WAYS[running.operation.kind]
-    if operation.host is None:
+    host = running.operation.host
+    if host is None:
         raise HostUnreachable
-    refuse_silent(operation.host)
-    connection = running.connection = connections.borrow(operation.host)
+    refuse_silent(host)
+    slow = running.operation.queue == "slow"
+    opened: AbstractContextManager[Connection] = (
+        connections.own(host) if slow else nullcontext(connections.borrow(host))
+    )
+    with opened as connection:
+        running.connection = connection
+        return ask_on(connection, running, worker, connections)
+
+
+def ask_on(connection: Connection, running: Running, worker: Worker, connections: Connections) -> Verdict | None:
+    """The same, on this connection."""
+    operation, way = running.operation, WAYS[running.operation.kind]
     before = way.facts(connection, operation)
     # From here on a reader of the row must take it as asked; while it is empty, nothing can have been done.
     operation.before = before
     if not Operation.objects.filter(pk=operation.pk, state__in=HELD, worker=worker).update(before=before):
         raise OperationLost
-    work = Work(operation, connection, lambda: check_ours(operation, worker))
+    work = Work(
+        operation, connection, lambda: check_ours(operation, worker),
+        beside=lambda: beside(operation, connections), heard=running.heard,
+    )  # fmt: skip
     check_rights(operation)
     work.may_go_on()
     try:
         way.do(work)
         if way.ended:
-            return True
+            return Verdict.DONE
         verdict = way.evidence(before, way.facts(connection, operation))
     except UNCERTAIN as error:
-        settle(operation, worker, connections, TimedOut(error.details) if running.silent.is_set() else error)
-        return False
+        unseen = TimedOut(error.details) if running.silent.is_set() else error
+        while not settle(operation, worker, connections, unseen):
+            time.sleep(ASK)
+            check_ours(operation, worker)
+        return None
     if verdict is Verdict.UNDONE:
         raise InvalidState(operation.target_name)
-    return True
+    return verdict
 
 
-def end(operation: Operation, worker: Worker) -> None:
+def beside(operation: Operation, connections: Connections) -> Connection:
+    """The connection that the quick operations share."""
+    if operation.host is None:
+        raise HostUnreachable
+    return connections.borrow(operation.host)
+
+
+def end(operation: Operation, worker: Worker, verdict: Verdict) -> None:
     """The host said yes: let the rows be read again, then say that it is done, or that the guest decides."""
     if WAYS[operation.kind].ended:
         deliver(operation, worker)
@@ -115,4 +151,4 @@ def end(operation: Operation, worker: Worker) -> None:
     if operation.host_id:
         live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")
     # Whoever asked to cancel it meanwhile came too late: it is done.
-    succeed(operation, worker)
+    succeed(operation, worker, log="seen" if verdict is Verdict.DONE else "taken")

@@ -58,6 +58,13 @@ def succeed(
     return move(operation, OperationState.SUCCEEDED, by=by, since=since, log=log, **fields)
 
 
+def cancelled(operation: Operation, by: Worker) -> bool:
+    """The host has ended it because somebody asked for that; False where nobody did."""
+    if operation.host_id:
+        live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")
+    return move(operation, OperationState.CANCELLED, by=by, since=(OperationState.CANCELLING,), log="aborted")
+
+
 def fail(
     operation: Operation, by: Worker | None, error: VmsError, *, since: tuple[str, ...] = HELD,
     to: OperationState = OperationState.FAILED,

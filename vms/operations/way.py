@@ -19,6 +19,7 @@ class Verdict(Enum):
 
     DONE = "done"
     UNDONE = "undone"
+    GOING = "going"  # the host is still at it
     UNKNOWN = "unknown"
 
 

@@ -12,11 +12,17 @@ from vms.virt import Connection, Domain
 
 @dataclass(frozen=True)
 class Work:
-    """One operation being done. may_go_on raises where it was taken away, superseded, or its actor lost the right."""
+    """One operation being done. may_go_on raises where it was taken away, superseded, or its actor lost the right.
+
+    beside: the connection to ask on while a call of this one's runs. heard: says that the host is at it, so that its
+    silence counts from now.
+    """
 
     operation: Operation
     connection: Connection
     may_go_on: Callable[[], None]
+    beside: Callable[[], Connection]
+    heard: Callable[[], None]
 
     def domain(self) -> Domain:
         """The VM on its host."""

@@ -20,7 +20,7 @@ MAIN_STEP = {
     "pmsuspended": "vm.resume",
     "shut_off": "vm.start",
     "crashed": "vm.start",
-    "saved": "vm.start",
+    "saved": "vm.restore",
 }
 
 
@@ -34,13 +34,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """The head of a VM's page."""
+    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent."""
 
     vm: VirtualMachine
     placement: Placement
     fresh: Freshness
     shown: str
     menu: list[Entry]
+    variants: list[Entry]
+    no_keys: str
     main: str
     beside: Entry | None
     working: Operation | None
@@ -54,7 +56,11 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
     placement = placed(vm)
     fresh = freshness(placement.host)
     shown = shown_state(placement, fresh)
-    menu = [Entry(kind, why_not(kind, placement, shown)) for kind in MENU if may_ask(kind, user, vm)]
+    menu = [
+        Entry(kind, why_not(kind, placement, shown))
+        for kind in MENU
+        if placement.state not in kind.hidden and may_ask(kind, user, vm)
+    ]
     working = open_operations(user).filter(vm=vm).first()
     failure = unread_failures(user).filter(vm=vm).first()
     return Header(
@@ -62,7 +68,9 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
         placement=placement,
         fresh=fresh,
         shown=shown,
-        menu=menu,
+        menu=[entry for entry in menu if not entry.kind.variant],
+        variants=[entry for entry in menu if entry.kind.variant],
+        no_keys=why_not(KINDS["vm.send-key"], placement, shown),
         main=MAIN_STEP.get(shown, ""),
         beside=next((entry for entry in menu if entry.kind.name == "vm.shutdown" and not entry.why), None),
         working=working,
@@ -80,6 +88,8 @@ def why_not(kind: Kind, placement: Placement, shown: str) -> str:
         return gettext("it is gone")
     if kind.states and shown not in kind.states:
         return gettext("it is {state}").format(state=state_word(shown))
+    if kind.kept and not placement.persistent:
+        return gettext("not kept after it stops")
     return ""
 
 
@@ -87,6 +97,13 @@ def losses(kind: Kind) -> str:
     """What the question before it says is lost; empty for what is not asked."""
     texts = {
         "vm.force-off": gettext("Like pulling the plug: what is not written to disk is lost."),
+        "vm.nmi": gettext(
+            "Its system is interrupted from below. Most crash then or write a memory dump, and what is not written to "
+            "disk is lost."
+        ),
+        "vm.discard-saved": gettext(
+            "Like pulling the plug: what it had in memory when it was saved is lost. Its next start boots it anew."
+        ),
         "vm.reset": gettext("Like the reset button: it starts anew at once, and what is not written to disk is lost."),
     }
     return texts[kind.name] if KINDS[kind.name].ask else ""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from vms import live
-from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotCancellable, WrongState
+from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotCancellable, NotKept, WrongState
 from vms.kinds import KINDS, Kind, Params
 from vms.models import (
     OPEN_STATES,
@@ -120,12 +120,14 @@ def asked_before(
 
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
-    """Where the VM is; WrongState when its state forbids the kind, or when it is gone."""
+    """Where the VM is; WrongState when its state forbids the kind or it is gone, NotKept when its host forgets it."""
     placement = Placement.objects.select_related("host").get(current_of=vm)
     if not placement.present:
         raise WrongState(name=vm.name, state="gone")
     if kind.states and placement.state not in kind.states:
         raise WrongState(name=vm.name, state=placement.state)
+    if kind.kept and not placement.persistent:
+        raise NotKept(name=vm.name)
     return placement
 
 

@@ -22,6 +22,7 @@ ERRORS: dict[str, str] = {
     "not_allowed": mark("You may not do this. An administrator can."),
     "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
     "wrong_state": mark("{name} is {state}. This makes no sense now."),
+    "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -79,6 +80,7 @@ ERRORS: dict[str, str] = {
     "invalid_state": mark("Its state changed meanwhile, and forbids this. Look at it and try again."),
     "unsupported": mark("This host cannot do that."),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
+    "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "bad_document": mark("The host refused the definition. Details say which part."),
     "host_refused": mark("The host refused. Details say why."),
@@ -103,6 +105,9 @@ LOG: dict[str, str] = {
     "asked": mark("The host has been asked."),
     "delivered": mark("The request was delivered. The VM decides."),
     "seen": mark("The effect has been seen."),
+    "taken": mark("The host has done it. Nothing more can be seen from outside."),
+    "ending": mark("The host has been asked to end it."),
+    "aborted": mark("The host has ended it. The VM is as it was."),
     "waiting": mark("Waiting for the VM."),
     "network_started": mark("Started the network “{network}”."),
     "pool_made": mark("Made the storage pool “{pool}”."),
@@ -141,10 +146,17 @@ OPERATION_STATES: dict[str, str] = {
 GOING_ON: dict[str, str] = {
     "vm.start": mark("starting"),
     "vm.start-with-networks": mark("starting"),
+    "vm.restore": mark("restoring"),
+    "vm.start-paused": mark("starting"),
     "vm.resume": mark("resuming"),
     "vm.pause": mark("pausing"),
+    "vm.save": mark("saving"),
     "vm.reboot": mark("rebooting"),
     "vm.shutdown": mark("shutting down"),
+    "vm.nmi": mark("sending an NMI"),
+    "vm.send-key": mark("sending keys"),
+    "vm.autostart": mark("setting its autostart"),
+    "vm.discard-saved": mark("discarding the saved state"),
     "vm.reset": mark("resetting"),
     "vm.force-off": mark("forcing off"),
     "vm.add-screen": mark("adding a screen"),
@@ -218,6 +230,11 @@ def kind_title(kind: str) -> str:
 def kind_done(kind: str) -> str:
     """The words for what has happened to the thing ("started")."""
     return gettext(KINDS[kind].done) if kind in KINDS else plain(kind)
+
+
+def kind_says(kind: str) -> str:
+    """The words below those, that say what it does; "" where the title says all."""
+    return gettext(KINDS[kind].says) if kind in KINDS and KINDS[kind].says else ""
 
 
 def going_on(kind: str) -> str:

@@ -20,6 +20,7 @@ register.filter("state_word", sentences.state_word)
 register.filter("operation_state", sentences.operation_state)
 register.filter("kind_title", sentences.kind_title)
 register.filter("kind_done", sentences.kind_done)
+register.filter("kind_says", sentences.kind_says)
 register.filter("going_on", sentences.going_on)
 register.filter("error_sentence", sentences.sentence)
 

@@ -16,6 +16,13 @@ class Key(NamedTuple):
     spoken: str | Promise = ""
 
 
+class Combination(NamedTuple):
+    """keys: as vms.kinds.keys names them."""
+
+    keys: str
+    label: str
+
+
 FUNCTIONS: Final = tuple(f"F{number}" for number in range(1, 13))
 MODIFIERS: Final = (Key("Control", "Ctrl"), Key("Alt", "Alt"), Key("Shift", "Shift"), Key("Meta", "Super"))
 STICKY: Final = (Key("Control", "Ctrl"), Key("Alt", "Alt"))
@@ -45,6 +52,13 @@ NAMED: Final = (
     "PageUp",
     "PageDown",
     *FUNCTIONS,
+)
+# What the host itself can send, without an open console.
+COMBINATIONS: Final = (
+    Combination("Control+Alt+Delete", "Ctrl-Alt-Del"),
+    Combination("Control+Alt+Backspace", "Ctrl-Alt-Backspace"),
+    Combination("PrintScreen", "Print"),
+    *(Combination(f"Control+Alt+{name}", f"Ctrl-Alt-{name}") for name in FUNCTIONS),
 )
 CONTEXT: Final = {
     "function_keys": FUNCTIONS,

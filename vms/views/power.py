@@ -41,7 +41,8 @@ def vm_verb(request: HttpRequest, pk: int, kind: Kind) -> HttpResponseBase:
 def request_one(request: HttpRequest, kind: Kind, vm: VirtualMachine) -> str:
     """Empty when it was asked for, else why not."""
     try:
-        operations.request(kind, vm, actor=session_actor(request))
+        params = kind.params.from_form(request.POST)
+        operations.request(kind, vm, actor=session_actor(request), params=params)
     except NotAllowed:
         raise
     except RequestRefused as refused:

@@ -22,6 +22,7 @@ from vms.services.headers import make_header
 from vms.services.lists import STATES, find_vms
 from vms.services.overview import stream
 from vms.services.rows import SHOWN, make_rows, present_use
+from vms.views import console_keys
 
 PAGE = 50
 MOST_IDS = 500
@@ -151,6 +152,9 @@ def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str
         "head": make_header(vm, request.user),
         "tab": name,
         "may_xml": may(request.user, "vm.xml.view", vm),
+        "may_console": may(request.user, "vm.console", vm),
+        "may_force": may(request.user, "vm.force", vm),
+        "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }
 

@@ -20,7 +20,7 @@ from vms.virt.keys import fingerprint, kind
 from vms.virt.spec import HostSpec
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo
+from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo
 
 __all__ = [
     "Connection",
@@ -32,6 +32,7 @@ __all__ = [
     "Event",
     "HostFacts",
     "HostSpec",
+    "Job",
     "NetworkChanged",
     "NetworkInfo",
     "Numbers",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 import libvirt
 
 from vms.errors import BadDocument, InvalidState, NetworkStopped, VirtError
 from vms.libvirtxml import BadXML, DomainXML, without_password
 from vms.virt.states import words
-from vms.virt.values import DomainInfo
+from vms.virt.values import DomainInfo, Job
 
 Guard = Callable[[], AbstractContextManager[None]]
+
+# As long as a finger rests on a key: a guest that polls must see it down.
+HOLD_MS: Final = 100
 
 
 class Domain:
@@ -31,20 +34,27 @@ class Domain:
             persistent = bool(domain.isPersistent())
             return describe(
                 domain, persistent, bool(domain.autostart()) if persistent else False,
-                bool(domain.hasManagedSaveImage()) if persistent else False,
+                has_saved_state(domain) if persistent else False,
             )  # fmt: skip
 
     def state(self) -> tuple[str, int | None]:
-        """(state, run id) now; a saved VM counts as shut off."""
+        """(state, run id) now."""
         with self.guard():
             state, reason = self.handle.state()
-            return words(state, reason, False)[0], run_id(self.handle)
+            number = run_id(self.handle)
+            return words(state, reason, number is None and has_saved_state(self.handle))[0], number
 
-    def start(self) -> None:
-        """Start it. NetworkStopped names the first of its networks that is not active, when that is so."""
+    def start(self, *, paused: bool = False) -> None:
+        """Start it, from its saved state where it has one; paused: its processors wait for resume().
+
+        NetworkStopped names the first of its networks that is not active, when that is so.
+        """
         try:
             with self.guard():
-                self.handle.create()
+                if paused:
+                    self.handle.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+                else:
+                    self.handle.create()
         except VirtError as refused:
             with self.guard():
                 network = stopped_network(self.handle)
@@ -84,6 +94,50 @@ class Domain:
                 self.handle.pMWakeup()
             else:
                 self.handle.resume()
+
+    def save(self) -> None:
+        """Write its memory to the host's disk and stop it; the next start goes on from there."""
+        with self.guard():
+            self.handle.managedSave()
+
+    def discard_saved(self) -> None:
+        """Take its saved state away."""
+        with self.guard():
+            self.handle.managedSaveRemove()
+
+    def job(self) -> Job | None:
+        """What the host is doing with it now that takes long, None while that is nothing."""
+        with self.guard():
+            if not self.handle.isActive():
+                return None
+            told = self.handle.jobStats()
+        if told["type"] in (libvirt.VIR_DOMAIN_JOB_NONE, libvirt.VIR_DOMAIN_JOB_COMPLETED):
+            return None
+        return Job(done=told.get("data_processed", 0), left=told.get("data_remaining", 0))
+
+    def abort_job(self) -> None:
+        """Ask for the end of what job() tells; it runs on as before."""
+        with self.guard():
+            self.handle.abortJob()
+
+    def inject_nmi(self) -> None:
+        """Send its processors a non-maskable interrupt."""
+        with self.guard():
+            self.handle.injectNMI()
+
+    def send_keys(self, numbers: list[int]) -> None:
+        """Hold the keys of these Linux numbers together for a moment."""
+        with self.guard():
+            self.handle.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, HOLD_MS, numbers, len(numbers), 0)
+
+    def starts_with_host(self) -> bool:
+        with self.guard():
+            return bool(self.handle.autostart())
+
+    def start_with_host(self, enabled: bool) -> None:
+        """Whether its host starts it when the host itself starts."""
+        with self.guard():
+            self.handle.setAutostart(int(enabled))
 
     def open_graphics(self, index: int) -> socket.socket:
         """A socket that speaks the protocol of the index-th screen of the live document, past its password.
@@ -136,6 +190,16 @@ class Domain:
                 return False
             self.handle.connect().defineXMLFlags(document.text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
             return True
+
+
+def has_saved_state(handle: Any) -> bool:
+    """Whether its memory is kept on the host; False where the driver keeps none."""
+    try:
+        return bool(handle.hasManagedSaveImage())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return False
 
 
 def definition(handle: Any, flags: int) -> DomainXML:

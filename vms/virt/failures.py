@@ -9,6 +9,7 @@ from typing import Final
 import libvirt
 
 from vms.errors import (
+    Aborted,
     AuthRefused,
     BadDocument,
     HostRefused,
@@ -31,6 +32,7 @@ LEAVES: Final[dict[type[VirtError], tuple[str, ...]]] = {
     AuthRefused: ("AUTH_FAILED", "AUTH_CANCELLED", "AUTH_UNAVAILABLE", "ACCESS_DENIED", "OPERATION_DENIED"),
     BadDocument: ("XML_ERROR", "XML_DETAIL", "XML_INVALID_SCHEMA", "PARSE_FAILED"),
     TimedOut: ("OPERATION_TIMEOUT", "AGENT_UNRESPONSIVE"),
+    Aborted: ("OPERATION_ABORTED",),
     HostUnreachable: ("NO_CONNECT", "INVALID_CONN", "NO_SERVER"),
     NotLibvirt: ("RPC",),
 }  # fmt: skip

@@ -33,6 +33,14 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Job:
+    """Long work of a host on a domain: bytes done and bytes left as it counts them now."""
+
+    done: int
+    left: int
+
+
+@dataclass(frozen=True)
 class NetworkInfo:
     name: str
     active: bool
