@@ -65,4 +65,6 @@ class Cast:
         player = self[name]
         if not player.guest.is_off():
             player.guest.domain.destroy()
+        if player.guest.domain.hasManagedSaveImage():
+            player.guest.domain.managedSaveRemove()
         self.dashboard.await_state(player.pk, "shut_off")

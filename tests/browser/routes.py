@@ -15,7 +15,7 @@ NO_PAGES = {
     "vm-console-card", "host-get-ready", "operation-cancel", "operation-read", "account_inactive",
     "password-keep", "healthz", "readyz",
 }  # fmt: skip
-QUESTIONS = {"vm-reset", "vm-force-off"}
+QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
 
 
 def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:

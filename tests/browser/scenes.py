@@ -56,6 +56,10 @@ def paused(stage: Stage) -> Player:
     return stage.is_paused("idle")
 
 
+def saved(stage: Stage) -> Player:
+    return stage.is_saved("idle")
+
+
 def gone(stage: Stage) -> Player:
     return stage.cast["vanished"]
 
@@ -142,6 +146,12 @@ def opens_row_menu(page: Page) -> None:
     expect(page.locator("#row-menu")).to_be_visible()
 
 
+def unfolds(page: Page) -> None:
+    opens("Power of")(page)
+    page.locator("#vm-menu summary").first.click()
+    expect(page.get_by_role("button", name="Start paused")).to_be_visible()
+
+
 def asks_force_off(page: Page) -> None:
     page.get_by_role("button", name="Power of").click()
     page.locator("#vm-menu").get_by_role("button", name="Force off").click()
@@ -185,13 +195,18 @@ SCENES = (
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),
     Scene("vm-runs", VM, of(runs)),
     Scene("vm-menu", VM, of(runs), opens("Power of")),
+    Scene("vm-menu-unfolded", VM, of(off), unfolds),
     Scene("vm-question", VM, of(runs), asks_force_off),
     Scene("vm-off", VM, of(off)),
     Scene("vm-paused", VM, of(paused)),
+    Scene("vm-saved", VM, of(saved)),
+    Scene("vm-saved-menu", VM, of(saved), opens("Power of")),
     Scene("vm-gone", VM, of(gone)),
     Scene("vm-strange", VM, of(strange)),
     Scene("vm-waits", VM, of(waits)),
     Scene("vm-failed", VM, of(failed)),
+    Scene("nmi", "vms/<int:pk>/nmi/", of(runs, "nmi/")),
+    Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),

@@ -83,6 +83,14 @@ class Stage:
         self.dashboard.await_state(player.pk, "paused")
         return player
 
+    def is_saved(self, name: str) -> Player:
+        player = self.settle(name)
+        if not player.guest.domain.hasManagedSaveImage():
+            self.is_paused(name)
+            player.guest.domain.managedSave()
+        self.dashboard.await_state(player.pk, "saved")
+        return player
+
     def is_off(self, name: str) -> Player:
         self.settle(name)
         self.cast.is_off(name)
