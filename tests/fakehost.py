@@ -48,6 +48,7 @@ class FakeHost:
     opened: int = 0
     runs: int = 1
     missing: list[str] = field(default_factory=list)
+    uuid: str = ""
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -88,6 +89,10 @@ class FakeConnection:
             raise HostUnreachable("it broke")
 
     ping = answer
+
+    def uuid(self) -> str:
+        self.answer()
+        return self.host.uuid
 
     def info(self) -> HostFacts:
         self.answer()

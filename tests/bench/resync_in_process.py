@@ -25,14 +25,14 @@ def main() -> None:
     from vms.models import Host, Placement
     from vms.virt import HostSpec, connect
     from vms.watcher import leases
-    from vms.watcher.host import HostWatch
+    from vms.watcher.reader import Reader
 
     host = Host.objects.get()
     term = leases.take(host, leases.name(host.node), host.node)
     assert term
     writer = Writer()
     writer.start()
-    watch = HostWatch(term, writer)
+    reader = Reader(term, writer, lambda: None)
     spec = HostSpec(**host.spec_fields())
     raw = libvirt.open(spec.uri(spec.daemon()))
 
@@ -42,7 +42,7 @@ def main() -> None:
             """Seconds until everything is read and stored."""
             stored = threading.Event()
             began = time.perf_counter()
-            watch.resync(connection)
+            reader.resync(connection)
             writer.queue.put(stored.set)
             stored.wait(120)
             return time.perf_counter() - began

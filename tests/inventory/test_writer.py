@@ -10,10 +10,11 @@ import pytest
 
 from tests.fakehost import FACTS, info
 from vms import live
-from vms.errors import HostUnreachable
+from vms.errors import HostKeyChanged, HostUnreachable
 from vms.inventory import Reading, Row, Term, row
 from vms.inventory import hosts as inventory_hosts
 from vms.inventory import writer as room
+from vms.inventory.terms import LeaseLost, hold
 from vms.models import Document, Happening, Host, Lease, Placement, VirtualMachine
 from vms.virt import DomainInfo
 
@@ -141,7 +142,7 @@ def test_a_reboot_is_remembered_once(term: Term) -> None:
 def test_a_watcher_that_lost_its_lease_writes_nothing(term: Term) -> None:
     Lease.objects.update(epoch=4)
     ended: list[bool] = []
-    with pytest.raises(room.LeaseLost):
+    with pytest.raises(LeaseLost):
         see(term, info(), done=ended.append)
     assert not Placement.objects.exists()
     assert ended == [False]
@@ -149,7 +150,7 @@ def test_a_watcher_that_lost_its_lease_writes_nothing(term: Term) -> None:
 
 def test_many_rows_are_many_transactions(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    real = room.hold
+    real = hold
 
     def count(term: Term) -> None:
         held.append(1)
@@ -236,17 +237,20 @@ def test_a_host_falls_silent_once_and_is_heard_again_once(host: Host) -> None:
     assert [happening.code for happening in Happening.objects.order_by("pk")] == ["host_silent", "host_heard"]
 
 
-def test_facts_are_stored_when_they_change_and_the_uuid_once(host: Host) -> None:
-    Host.objects.update(libvirt_uuid=None)
-    told = replace(FACTS, uuid=str(uuid.UUID(int=7)))
-    assert inventory_hosts.facts(host, told, ["pool_defined"]) == {f"host:{host.pk}"}
-    assert inventory_hosts.facts(host, told, ["pool_defined"]) == set()
+def test_facts_are_stored_when_they_change(host: Host) -> None:
+    assert inventory_hosts.facts(host, FACTS, ["pool_defined"]) == {f"host:{host.pk}"}
+    assert inventory_hosts.facts(host, FACTS, ["pool_defined"]) == set()
     host.refresh_from_db()
-    assert (host.libvirt_uuid, host.facts["missing"]) == (uuid.UUID(int=7), ["pool_defined"])
+    assert host.facts["missing"] == ["pool_defined"]
 
 
-def test_one_machine_under_two_names_is_told(host: Host) -> None:
-    twin = Host.objects.create(name="twin", node="node-a")
-    inventory_hosts.facts(twin, replace(FACTS, uuid=str(host.libvirt_uuid)), [])
-    twin.refresh_from_db()
-    assert (twin.error_code, twin.libvirt_uuid) == ("wrong_host", None)
+def test_another_reason_of_silence_is_told_with_what_it_names(host: Host) -> None:
+    changed = HostKeyChanged("", accepted="SHA256:a", fingerprint="SHA256:b", kind="ED25519")
+    assert inventory_hosts.silent(host, HostUnreachable("no route"))
+    assert inventory_hosts.silent(host, changed)
+    assert inventory_hosts.silent(host, changed) == set()
+    host.refresh_from_db()
+    assert (host.error_code, host.error_params["fingerprint"]) == ("host_key_changed", "SHA256:b")
+    inventory_hosts.heard(host)
+    host.refresh_from_db()
+    assert (host.error_code, host.error_params) == ("", {})

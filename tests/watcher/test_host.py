@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
-from vms.models import Happening, Host, Placement
+from vms.models import Happening, Host, Lease, Placement
 from vms.virt import Disconnected, DomainChanged, DomainRebooted, Event
 from vms.watcher import Watcher, process
 from vms.watcher import host as watching
@@ -130,6 +131,43 @@ def test_only_hosts_of_its_node_are_watched_and_new_ones_are_found(stage: Stage,
     here = Host.objects.create(name="host-c", node="node-a")
     eventually(lambda: here.pk in watcher.threads)
     assert len(watcher.threads) == 2
+
+
+def test_a_host_of_no_node_is_everybodys(stage: Stage, watcher: Watcher) -> None:
+    there = Host.objects.create(name="host-b", node="", transport="ssh", address="192.0.2.7", libvirt_uuid=None)
+    eventually(lambda: there.pk in watcher.threads)
+
+
+@pytest.mark.parametrize("fields", [{"left_alone": True}, {"removed_at": timezone.now()}])
+def test_one_that_is_left_alone_or_removed_is_let_go(
+    stage: Stage, watcher: Watcher, host: Host, fields: dict[str, object]
+) -> None:
+    stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    thread = watcher.threads[host.pk]
+    Host.objects.filter(pk=host.pk).update(**fields)
+    eventually(lambda: host.pk not in watcher.threads and not thread.is_alive())
+    opened = stage.host.opened
+    assert not Lease.objects.filter(host=host, until__gt=timezone.now()).exists()
+    assert Host.objects.get().error_code == ""
+    Host.objects.filter(pk=host.pk).update(left_alone=False, removed_at=None)
+    eventually(lambda: stage.host.opened > opened)
+
+
+def test_a_machine_added_twice_is_asked_again_only_when_something_changed(
+    stage: Stage, watcher: Watcher, host: Host
+) -> None:
+    stage.host.uuid = str(host.libvirt_uuid)
+    stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    twin = Host.objects.create(name="twin", node="", transport="tcp", address="192.0.2.7")
+    eventually(lambda: Host.objects.get(pk=twin.pk).error_code == "same_machine")
+    opened = stage.host.opened
+    time.sleep(0.5)
+    assert (stage.host.opened, Placement.objects.filter(host=twin).count()) == (opened, 0)
+    Host.objects.filter(pk=host.pk).update(removed_at=timezone.now())
+    eventually(lambda: Host.objects.filter(pk=host.pk, removed_at=None, name="twin").exists())
+    eventually(lambda: not Host.objects.filter(pk=twin.pk).exists() and host.pk in watcher.threads)
 
 
 def test_it_says_that_it_is_ready(stage: Stage, watcher: Watcher) -> None:

@@ -1,6 +1,8 @@
 """Host -> last-seen rows. Only the watcher that holds a host's lease uses this room; nobody else writes these rows."""
 
+from vms.inventory.machines import recognise
 from vms.inventory.rows import Row, row
-from vms.inventory.writer import Reading, Term, Writer
+from vms.inventory.terms import LeaseLost, Term
+from vms.inventory.writer import Reading, Writer
 
-__all__ = ["Reading", "Row", "Term", "Writer", "row"]
+__all__ = ["LeaseLost", "Reading", "Row", "Term", "Writer", "recognise", "row"]

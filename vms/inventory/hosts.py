@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from vms.errors import VirtError, WrongHost
+from vms.errors import VirtError
 from vms.models import Happening, Host
 from vms.virt import HostFacts
 
@@ -18,34 +17,27 @@ def heard(host: Host) -> set[str]:
     told = Host.objects.filter(pk=host.pk, error_code="").update(heard_at=Now())
     if told:
         return set()
-    Host.objects.filter(pk=host.pk).update(heard_at=Now(), error_code="", error_details="")
+    Host.objects.filter(pk=host.pk).update(heard_at=Now(), error_code="", error_details="", error_params={})
     Happening.objects.create(host=host, code="host_heard")
     return {f"host:{host.pk}", "vms:*"}
 
 
 def silent(host: Host, error: VirtError) -> set[str]:
     """The host does not answer, and why; one Happening however long it lasts."""
-    before = Host.objects.filter(pk=host.pk).values_list("error_code", flat=True).first()
-    if before == error.code:
+    before = Host.objects.filter(pk=host.pk).values_list("error_code", "error_params").first()
+    if before is None or before == (error.code, error.params):
         return set()
-    Host.objects.filter(pk=host.pk).update(error_code=error.code, error_details=error.details)
-    if not before:
+    Host.objects.filter(pk=host.pk).update(
+        error_code=error.code, error_details=error.details, error_params=error.params
+    )  # fmt: skip
+    if not before[0]:
         Happening.objects.create(host=host, code="host_silent", params={"error": error.code})
     return {f"host:{host.pk}", "vms:*"}
 
 
 def facts(host: Host, told: HostFacts, missing: list[str]) -> set[str]:
-    """Store what it says of itself, and what "Get it ready" would do; its UUID when it is heard for the first time.
-
-    A machine that another row is already is shown as the wrong one.
-    """
+    """Store what it says of itself, and what "Get it ready" would do."""
     stored: dict[str, Any] = plain({**asdict(told), "missing": missing})
-    if told.uuid:
-        try:
-            with transaction.atomic():
-                Host.objects.filter(pk=host.pk, libvirt_uuid=None).update(libvirt_uuid=told.uuid)
-        except IntegrityError:
-            return silent(host, WrongHost(f"{told.uuid} is another host's", found=told.uuid))
     changed = Host.objects.filter(pk=host.pk).exclude(facts=stored).update(facts=stored)
     return {f"host:{host.pk}"} if changed else set()
 

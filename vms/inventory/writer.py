@@ -22,26 +22,14 @@ from vms import live
 from vms.errors import VirtError
 from vms.inventory import hosts, placements
 from vms.inventory.rows import Row
-from vms.models import Host, Lease, Placement
+from vms.inventory.terms import LeaseLost, Term, hold
+from vms.models import Placement
 from vms.virt import HostFacts
 
 logger = logging.getLogger(__name__)
 
 MOST_ROWS: Final = 200
 MOST_SECONDS: Final = 0.02
-
-
-@dataclass(frozen=True)
-class Term:
-    """The right to speak for a host: its lease as it was taken."""
-
-    host: Host
-    watcher: str
-    epoch: int
-
-
-class LeaseLost(Exception):
-    """Another watcher speaks for the host by now."""
 
 
 @dataclass
@@ -96,13 +84,6 @@ class Writer:
             except Exception:
                 logger.exception("could not store what a host said")
         connection.close()
-
-
-def hold(term: Term) -> None:
-    """Nothing, or LeaseLost. The row stays locked until the transaction ends."""
-    lease = Lease.objects.select_for_update().filter(host=term.host, watcher=term.watcher, epoch=term.epoch)
-    if not lease.exists():
-        raise LeaseLost
 
 
 def guarded(term: Term, job: Callable[[], set[str]]) -> None:

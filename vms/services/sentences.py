@@ -97,6 +97,7 @@ HAPPENINGS: dict[str, str] = {
     "rebooted": mark("rebooted"),
     "host_silent": mark("stopped answering"),
     "host_heard": mark("answers again"),
+    "host_returned": mark("is back in the dashboard, with all that was known of it"),
     "clock": mark("changed its clock"),
 }
 

@@ -62,5 +62,6 @@ def renew(term: Term) -> bool:
 
 
 def release(term: Term) -> None:
-    """Let another watcher take the host at once."""
-    Lease.objects.filter(host=term.host, watcher=term.watcher, epoch=term.epoch).update(until=Now())
+    """Let another watcher take the host at once; nothing more is written under this term."""
+    held = Lease.objects.filter(host=term.host, watcher=term.watcher, epoch=term.epoch)
+    held.update(until=Now(), epoch=F("epoch") + 1)

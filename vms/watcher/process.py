@@ -1,4 +1,4 @@
-"""The process: a thread for each of this node's hosts, the leases, the looks."""
+"""The process: a thread for each host of this node or of none, the leases, the looks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from vms import live
 from vms.inventory import Writer
 from vms.models import Host
 from vms.watcher import leases
-from vms.watcher.host import HostWatch, Look
+from vms.watcher.host import HostWatch
+from vms.watcher.reader import Look
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ LONGEST_CALL: Final = 30.0
 
 
 class Watcher:
-    """Watches every host of the node whose lease it gets, until stop()."""
+    """Watches every host that this node reaches and whose lease it gets, until stop(); not those left alone."""
 
     def __init__(self, node: str = "") -> None:
         self.node = node or settings.ENVIRONMENT.node
@@ -60,12 +61,17 @@ class Watcher:
 
     def turn(self) -> None:
         """Renew the leases, free threads that hang, and watch the hosts as they are in the database now."""
-        hosts = {host.pk: host for host in Host.objects.filter(node=self.node)}
+        known = Host.objects.filter(removed_at=None)
+        wanted = known.filter(node__in=("", self.node), left_alone=False)
+        hosts = {host.pk: host for host in wanted}
         for pk, thread in list(self.threads.items()):
             host = hosts.get(pk)
             moved = host is None or not same_place(host, thread.term.host)
-            if not leases.renew(thread.term) or moved or not thread.is_alive():
+            ours = leases.renew(thread.term)
+            refused = thread.twin is not None and known.filter(pk=thread.twin).exists()
+            if not ours or moved or not (thread.is_alive() or refused):
                 thread.stop()
+                leases.release(thread.term)
                 del self.threads[pk]
             elif thread.busy_since and time.monotonic() - thread.busy_since > LONGEST_CALL and thread.connection:
                 logger.warning("%s has not answered for %s s", thread.name, LONGEST_CALL)
