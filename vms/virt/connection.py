@@ -11,8 +11,8 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import facts, ready
-from vms.virt.domain import Domain, describe
+from vms.virt import facts, listing, ready
+from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.opening import open_direct, open_wired
 from vms.virt.spec import HostSpec
@@ -23,7 +23,6 @@ from vms.virt.wire import Wire
 KEEPALIVE: Final = (2, 3)
 # Until libvirt's first word; ssh starts a program on the other machine first.
 OPEN_SECONDS: Final = {"local": 6.0, "unix": 6.0, "tcp": 6.0, "tls": 6.0, "ssh": 15.0}
-STATISTICS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
 
 
 class Connection:
@@ -94,62 +93,17 @@ class Connection:
     def domains(self) -> list[DomainInfo]:
         """All domains with their documents; one that vanishes meanwhile is left out."""
         with self.guard():
-            flags = {name: self.having(name) for name in ("PERSISTENT", "AUTOSTART", "MANAGEDSAVE")}
-            described = [
-                describe_if_there(
-                    handle,
-                    persistent=uuid in flags["PERSISTENT"],
-                    autostart=uuid in flags["AUTOSTART"],
-                    saved=uuid in flags["MANAGEDSAVE"],
-                    told=told,
-                )
-                for handle, uuid, told in self.listed()
-            ]
-        return [info for info in described if info]
-
-    def listed(self) -> list[tuple[Any, str, tuple[int, int] | None]]:
-        """(handle, UUID, state with reason) of all domains in one call; without the state where a driver has none."""
-        try:
-            records = self.handle.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-                raise
-            return [(handle, handle.UUIDString(), None) for handle in self.handle.listAllDomains(0)]
-        return [
-            (
-                handle,
-                handle.UUIDString(),
-                (told["state.state"], told["state.reason"]) if "state.reason" in told else None,
-            )
-            for handle, told in records
-        ]
-
-    def having(self, flag: str) -> set[str]:
-        """The UUIDs of the domains that have it, in one call instead of one a domain."""
-        number = getattr(libvirt, f"VIR_CONNECT_LIST_DOMAINS_{flag}")
-        return {handle.UUIDString() for handle in self.handle.listAllDomains(number)}
+            return listing.domains(self.handle)
 
     def states(self) -> dict[str, tuple[str, int | None]]:
         """{uuid: (state, run id)} of all domains by six lists; "unknown" for states that have no list of their own."""
         with self.guard():
-            found: dict[str, tuple[str, int | None]] = {}
-            for flag, state in (("RUNNING", "running"), ("PAUSED", "paused"), ("SHUTOFF", "shut_off"),
-                                ("OTHER", "unknown")):  # fmt: skip
-                number = getattr(libvirt, f"VIR_CONNECT_LIST_DOMAINS_{flag}")
-                for handle in self.handle.listAllDomains(number):
-                    run = handle.ID()
-                    found[handle.UUIDString()] = (state, run if run >= 0 else None)
-            for uuid in self.having("MANAGEDSAVE"):
-                if found.get(uuid, ("", None))[0] == "shut_off":
-                    found[uuid] = ("saved", None)
-            return found
+            return listing.states(self.handle)
 
     def numbers(self) -> dict[str, Numbers]:
         """The counters of the running domains in one call that waits for no stuck QEMU; {} where unsupported."""
-        flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         with self.guard():
-            told = self.handle.getAllDomainStats(STATISTICS, flags)
-        return {handle.UUIDString(): counters(record) for handle, record in told if "cpu.time" in record}
+            return listing.numbers(self.handle)
 
     def leases(self) -> dict[str, tuple[str, ...]]:
         """{MAC: addresses} that the host's own networks have given; {} where it cannot tell."""
@@ -177,25 +131,6 @@ class Connection:
         """What make_ready() would do now."""
         with self.guard():
             return ready.missing(self.handle)
-
-
-def describe_if_there(
-    handle: Any, *, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None
-) -> DomainInfo | None:
-    """The value, or None for a domain that has vanished since it was listed."""
-    try:
-        return describe(handle, persistent, autostart, saved, told)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return None
-        raise
-
-
-def counters(record: dict[str, int]) -> Numbers:
-    """Used memory is what the guest does not call free, else what the process holds."""
-    total, unused = record.get("balloon.available"), record.get("balloon.unused")
-    used = total - unused if total is not None and unused is not None else record.get("balloon.rss")
-    return Numbers(cpu_ns=record["cpu.time"], memory_kib=used)
 
 
 def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float | None = None) -> Connection:
