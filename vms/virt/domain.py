@@ -11,7 +11,6 @@ import libvirt
 
 from vms.errors import BadDocument, InvalidState, NetworkStopped, VirtError
 from vms.libvirtxml import BadXML, DomainXML, without_password
-from vms.virt.facts import optional
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job
 
@@ -34,7 +33,7 @@ class Domain:
             domain = self.handle
             persistent = bool(domain.isPersistent())
             return describe(
-                domain, persistent, bool(optional(domain.autostart, 0)) if persistent else False,
+                domain, persistent, bool(domain.autostart()) if persistent else False,
                 has_saved_state(domain) if persistent else False,
             )  # fmt: skip
 
