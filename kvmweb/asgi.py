@@ -11,13 +11,16 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
 pages = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402  # they import models, which need the settings above
+from asgiref.sync import sync_to_async  # noqa: E402  # what follows imports models, which need the settings above
+from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.db import DatabaseError  # noqa: E402
 from django.http.request import split_domain_port, validate_host  # noqa: E402
 
 from vms.consumers import LiveConsumer  # noqa: E402
+from vms.services import schema  # noqa: E402
 
 
 def same_origin(headers: dict[bytes, bytes], allowed: list[str]) -> bool:
@@ -42,4 +45,22 @@ class OnlyLive:
         return await chosen(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": pages, "websocket": OnlyLive(AuthMiddlewareStack(LiveConsumer.as_asgi()))})
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """The server's start and end (ASGI lifespan): it does not start on tables that this program does not know."""
+    while (await receive())["type"] == "lifespan.startup":
+        try:
+            await sync_to_async(schema.require_current)()
+        except (schema.UnfitDatabase, DatabaseError) as unfit:
+            await send({"type": "lifespan.startup.failed", "message": str(unfit)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": pages,
+        "websocket": OnlyLive(AuthMiddlewareStack(LiveConsumer.as_asgi())),
+        "lifespan": lifespan,
+    }
+)

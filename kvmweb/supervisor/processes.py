@@ -68,7 +68,7 @@ def web(environment: Environment) -> Program:
         "--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "1048576",
         "--ws-ping-interval", str(ping), "--ws-ping-timeout", "60", "--no-access-log",
         # The peer is always nginx, which sets these headers itself; the socket lies in a folder closed to others.
-        "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "3", "--lifespan", "off",
+        "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "3", "--lifespan", "on",
     )  # fmt: skip
     return Program("web", argv)
 

@@ -63,3 +63,17 @@ def test_a_newer_database_is_refused() -> None:
     MigrationRecorder(connection).record_applied("vms", "9999_from_the_future")
     with pytest.raises(schema.NewerDatabase, match=r"vms\.9999_from_the_future"):
         schema.pending()
+
+
+@pytest.mark.django_db
+def test_a_process_starts_on_the_tables_that_it_knows_and_on_no_others() -> None:
+    schema.require_current()
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("vms", "9999_from_the_future")
+    with pytest.raises(schema.UnfitDatabase, match="newer version"):
+        schema.require_current()
+    recorder.record_unapplied("vms", "9999_from_the_future")
+    newest = sorted(name for app, name in recorder.applied_migrations() if app == "vms")[-1]
+    recorder.record_unapplied("vms", newest)
+    with pytest.raises(schema.UnfitDatabase, match="older than this program"):
+        schema.require_current()

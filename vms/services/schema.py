@@ -19,6 +19,22 @@ class NewerDatabase(Exception):
     """The database holds migrations that this code does not know."""
 
 
+class UnfitDatabase(Exception):
+    """A process and its database are not of the same version; the text says what to do."""
+
+
+def require_current() -> None:
+    """Nothing, or UnfitDatabase: a process that starts on other tables than it knows would write what is not true."""
+    try:
+        waits = pending()
+    except NewerDatabase as newer:
+        raise UnfitDatabase(f"The database was made by a newer version ({newer}); update this program.") from newer
+    if waits:
+        raise UnfitDatabase(
+            "The database is older than this program: start with scripts/run, or `manage.py setup` first."
+        )
+
+
 def pending() -> bool:
     """Whether migrations wait; NewerDatabase where the code is the older of the two."""
     executor = MigrationExecutor(connection)

@@ -14,13 +14,14 @@ from django.core.management.base import BaseCommand
 from vms.gateways.relay import Relay
 from vms.gateways.screens import open_screen
 from vms.gateways.watching import say_gone, say_ready, watch
-from vms.services import consoles
+from vms.services import consoles, schema
 
 
 class Command(BaseCommand):
     help = "Serve consoles on the state folder's unix socket until SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        schema.require_current()
         # Two descriptors a console; the usual soft limit of 1,024 is near.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -9,6 +9,7 @@ from celery import current_app, signals
 from django.core.management.base import BaseCommand
 
 from vms.operations import process
+from vms.services import schema
 from vms.services.operations import queue_name
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     help = "Run this node's operations until SIGTERM; what is not done within 10 s then is settled at the next start."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        schema.require_current()
         worker = process.current()
 
         def end() -> None:
