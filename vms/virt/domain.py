@@ -40,9 +40,11 @@ class Domain:
     def state(self) -> tuple[str, int | None]:
         """(state, run id) now."""
         with self.guard():
-            state, reason = self.handle.state()
-            number = run_id(self.handle)
-            return words(state, reason, number is None and has_saved_state(self.handle))[0], number
+            # A handle keeps the run id of the moment in which it was looked up.
+            now = self.handle.connect().lookupByUUIDString(self.handle.UUIDString())
+            state, reason = now.state()
+            number = run_id(now)
+            return words(state, reason, number is None and has_saved_state(now))[0], number
 
     def start(self, *, paused: bool = False) -> None:
         """Start it, from its saved state where it has one; paused: its processors wait for resume().

@@ -92,6 +92,7 @@ class Ssh:
             stderr=subprocess.PIPE, env=ENVIRONMENT, cwd="/", start_new_session=True,
         )  # fmt: skip
         theirs.close()
+        self.once = threading.Lock()
         self.ending = threading.Timer(GRACE, self.process.kill)
         self.ending.daemon = True
         self.ended = threading.Thread(target=self.attend, name="ssh", daemon=True)
@@ -145,8 +146,9 @@ class Ssh:
     def end(self) -> None:
         """It ends by itself when its input does; one that hangs is killed."""
         shut(self.socket)
-        with contextlib.suppress(RuntimeError):
-            self.ending.start()
+        with self.once:
+            if self.ended.is_alive() and self.ending.ident is None:
+                self.ending.start()
 
     def why(self) -> VirtError | None:
         """What it said, None where it did not end by itself."""
