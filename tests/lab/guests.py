@@ -21,9 +21,9 @@ def domain_type() -> str:
 
 
 def definition(
-    name: str, files: guest.Guest, serial: Path, *, obeys: bool, graphics: str | None, network: str | None
+    name: str, files: guest.Guest, serial: Path, *, obeys: bool, graphics: str | None, network: str | None, shell: bool
 ) -> str:
-    """A small VM that runs the guest; graphics is vnc, spice or None."""
+    """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty."""
     wishes = "report-pointer" + ("" if obeys else " ignore-power")
     devices = E.devices(
         E.controller(type="usb", model="none"),
@@ -31,6 +31,8 @@ def definition(
         E.input(type="tablet", bus="virtio"),
         E.memballoon(model="none"),
     )
+    if shell:
+        devices.append(E.serial(type="pty"))
     if graphics:
         devices.append(E.graphics(E.listen(type="none"), type=graphics))
         devices.append(E.video(E.model(type="vga")))
@@ -152,10 +154,11 @@ class Guests:
         obeys: bool = True,
         graphics: str | None = "vnc",
         network: str | None = None,
+        shell: bool = False,
         start: bool = False,
     ) -> LabGuest:
         serial = self.host.folder / "serial" / f"{len(self.made)}-{time.monotonic_ns()}.log"
-        xml = definition(name, self.files, serial, obeys=obeys, graphics=graphics, network=network)
+        xml = definition(name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell)
         self.host.connect().defineXML(xml)
         made = LabGuest(self.host, name, serial)
         self.made.append(made)

@@ -75,7 +75,7 @@ def write_settings(folder: Path, identity: uuid.UUID) -> None:
         "var/lib/libvirt/images",
         "var/log/libvirt",
         "var/cache/libvirt",
-        "run",
+        "run/lock",  # of serial consoles
         "serial",
     ):
         (folder / path).mkdir(parents=True)

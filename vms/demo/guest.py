@@ -2,7 +2,8 @@
 
 It reads from its SMBIOS data what it is called (system serial) and what else it shall do (system family):
 "ignore-power" makes it deaf for the power button, "report-pointer" makes it tell on its serial line of pointer events.
-On the serial line it says "boot <id>" once a boot, "up <n> s" each second, and "address <a>" when DHCP gave it one.
+On the serial line it says "boot <id>" once a boot, "up <n> s" each second, and "address <a>" when DHCP gave it one;
+whoever presses Enter there has a shell, and on a second line too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ WISHES = [
 ]
 PLACES = {
     "init": "init", "inittab": "etc/inittab", "start": "etc/start", "count": "etc/count", "lease": "etc/lease",
-    "pointer": "etc/pointer", "profile": "etc/profile", "power": "etc/acpi/PWRF/00000080",
+    "pointer": "etc/pointer", "profile": "etc/profile", "power": "etc/acpi/PWRF/00000080", "serial": "etc/serial",
 }  # fmt: skip
 COMMAND_LINE = (FILES / "isolinux.cfg").read_text().partition("APPEND ")[2].strip()
 
