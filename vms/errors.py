@@ -47,6 +47,7 @@ VmsError
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
+    ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── BadDocument           the host refused a definition
     └── HostRefused           any other no
 """
@@ -335,6 +336,12 @@ class NetworkStopped(VirtError):
     """A network that the VM needs is stopped; params: network."""
 
     code = "network_stopped"
+
+
+class ConsoleBusy(VirtError):
+    """Somebody outside the dashboard holds the serial line; one holds it at a time."""
+
+    code = "console_busy"
 
 
 class BadDocument(VirtError):

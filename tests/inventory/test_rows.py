@@ -32,3 +32,20 @@ def test_new_leases_change_the_addresses_of_the_same_documents() -> None:
     after = row(made, {"52:54:00:00:00:01": ("192.0.2.7",)}, row(made, {}))
     assert after.placement["addresses"] == ["192.0.2.7"]
     assert "192.0.2.7" in after.placement["search"]
+
+
+def test_the_serial_lines_are_those_of_the_run_else_of_the_next_start() -> None:
+    made = info("web-01", "running")
+    serial = "</devices>", "<serial type='pty'/><serial type='pty'/></devices>"
+    assert row(replace(made, next_boot_xml=made.next_boot_xml.replace(*serial)), {}).placement["serials"] == []
+    assert row(replace(made, live_xml=made.live_xml.replace(*serial)), {}).placement["serials"] == [
+        "serial0", "serial1",
+    ]  # fmt: skip
+
+
+def test_more_or_longer_names_than_are_stored_are_left_out() -> None:
+    made = info("web-01", "running")
+    names = ["x" * 41, *(f"serial{number}" for number in range(20))]
+    devices = "".join(f"<serial type='pty'><alias name='{name}'/></serial>" for name in names)
+    shown = row(replace(made, live_xml=made.live_xml.replace("</devices>", f"{devices}</devices>")), {})
+    assert shown.placement["serials"] == names[1:17]

@@ -136,3 +136,39 @@ def trees(draw: st.DrawFn, depth: int = 3) -> etree._Element:
 def test_any_document_comes_back_as_it_was(tree: etree._Element) -> None:
     text = serialize(tree)
     assert serialize(parse(text)) == text
+
+
+SERIALS = {
+    "nothing": ("", []),
+    "libvirt's own pair": (
+        "<serial type='pty'><alias name='serial0'/></serial>"
+        "<console type='pty'><target type='serial'/><alias name='serial0'/></console>",
+        ["serial0"],
+    ),
+    "the same before it runs": (
+        "<serial type='pty'/><console type='pty'><target type='serial' port='0'/></console>",
+        ["serial0"],
+    ),
+    "a file first": (
+        "<serial type='file'/><serial type='pty'/><console type='file'><target type='serial'/></console>",
+        ["serial1"],
+    ),
+    "a virtio console beside it": (
+        "<serial type='pty'/><console type='pty'><target type='serial'/></console>"
+        "<console type='pty'><target type='virtio' port='1'/></console>",
+        ["serial0", "console1"],
+    ),
+    "a virtio console alone": ("<console type='pty'><target type='virtio'/></console>", ["console0"]),
+    "a container's": ("<console type='pty'><target type='lxc'/><alias name='console0'/></console>", ["console0"]),
+    "an alias of somebody's own": ("<serial type='pty'><alias name='ua-box'/></serial>", ["ua-box"]),
+    "what no console can be opened on": (
+        "<serial type='tcp'/><serial type='unix'/><console type='null'/><parallel type='pty'/>",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERIALS)
+def test_the_serial_devices_that_a_console_can_be_opened_on(name: str) -> None:
+    devices, expected = SERIALS[name]
+    assert DomainXML.parse(f"<domain><devices>{devices}</devices></domain>").serials == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vms.libvirtxml import DomainXML, add_vnc_screen, faults, network_document, pool_document
+from vms.libvirtxml import DomainXML, add_serial, add_vnc_screen, faults, network_document, pool_document
 
 HEAD = "<name>a</name><memory>1024</memory>"
 SPICE = "<graphics type='spice'><listen type='none'/></graphics>"
@@ -58,3 +58,23 @@ def test_a_fault_is_told_with_its_line() -> None:
 def test_names_cannot_break_out_of_a_document() -> None:
     text = pool_document("</name><evil/>", "/tmp/<x>")
     assert "<evil/>" not in text
+
+
+def test_a_serial_line_is_added_behind_those_that_cannot_be_opened() -> None:
+    document = domain("<serial type='file'><source path='/log'/></serial><sound model='ich9'/>")
+    assert add_serial(document)
+    assert document.text.endswith(
+        '<devices><serial type="file"><source path="/log"/></serial><serial type="pty"/>'
+        '<sound model="ich9"/></devices></domain>'
+    )
+    assert faults(document.text) == []
+    before = document.text
+    assert not add_serial(document)
+    assert document.text == before
+
+
+def test_a_serial_line_for_a_vm_without_devices() -> None:
+    document = domain("")
+    assert add_serial(document)
+    assert document.serials == ["serial0"]
+    assert faults(document.text) == []

@@ -235,6 +235,11 @@ def test_a_screen_is_added_for_the_next_start(stage: Stage, done: Done) -> None:
     assert [screen.type for screen in document.graphics] == ["spice", "vnc"]
 
 
+def test_a_serial_line_is_added_for_the_next_start(stage: Stage, done: Done) -> None:
+    assert done(stage.ask("vm.add-serial")).state == "succeeded"
+    assert DomainXML.parse(stage.fake.domains[stage.uuid].next_boot_xml).serials == ["serial0"]
+
+
 def test_get_ready_does_what_is_missing_and_logs_it(stage: Stage, done: Done) -> None:
     stage.fake.missing = ["network_started", "network_autostart", "pool_defined", "pool_started", "pool_autostart"]
     operation = done(stage.ask("host.get-ready"))

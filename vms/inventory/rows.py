@@ -16,6 +16,8 @@ from vms.virt import DomainInfo
 LONGEST_NAME: Final = 255
 LONGEST_DESCRIPTION: Final = 4000
 MOST_ADDRESSES: Final = 32
+MOST_SERIALS: Final = 16
+LONGEST_DEVICE: Final = 40
 LARGEST: Final = 2**31 - 1
 
 
@@ -87,6 +89,7 @@ def read(info: DomainInfo, source: str) -> Documents:
             "vcpus": bounded(domain.vcpus if domain else 0, LARGEST),
             "memory_kib": bounded(domain.memory_kib if domain else 0, 2**53),
             "graphics": sorted({screen.type for screen in domain.graphics if screen.type}) if domain else [],
+            "serials": lines(domain) if domain else [],
         },
         document={
             "live": live,
@@ -97,6 +100,11 @@ def read(info: DomainInfo, source: str) -> Documents:
         },
         macs=tuple(domain.macs) if domain else (),
     )
+
+
+def lines(domain: DomainXML) -> list[str]:
+    """The names of its serial devices, as far as they fit."""
+    return [name for name in domain.serials if len(name) <= LONGEST_DEVICE][:MOST_SERIALS]
 
 
 def public(text: str) -> DomainXML | None:

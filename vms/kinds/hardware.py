@@ -35,4 +35,14 @@ LISTEN_ON_NETWORK = Kind(
     harm=1,
 )
 
-KINDS = (ADD_SCREEN, LISTEN_LOCALLY, LISTEN_ON_NETWORK)
+ADD_SERIAL = Kind(
+    name="vm.add-serial",
+    title=mark("Add a serial console"),
+    done=mark("given a serial console"),
+    target="vm",
+    privileges=("vm.device",),
+    silence_seconds=20,
+    harm=1,
+)
+
+KINDS = (ADD_SCREEN, LISTEN_LOCALLY, LISTEN_ON_NETWORK, ADD_SERIAL)

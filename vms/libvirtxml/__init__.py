@@ -7,6 +7,7 @@ from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
+from vms.libvirtxml.serial import add_serial
 from vms.libvirtxml.validate import faults
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Interface",
     "Listen",
     "Where",
+    "add_serial",
     "add_vnc_screen",
     "faults",
     "glance",

@@ -72,6 +72,14 @@ class Disk(Device):
         return self.file or self.block or (f"{self.pool}/{self.volume}" if self.pool else self.network or "")
 
 
+class Serial(Device):
+    """A serial or console device. alias is the name that a running domain gives it."""
+
+    type = Text("@type")
+    target = Text("target/@type")
+    alias = Text("alias/@name")
+
+
 class DomainXML:
     """The document. parse() and text give back what was there but for what was set in between."""
 
@@ -152,6 +160,22 @@ class DomainXML:
     @property
     def has_serial(self) -> bool:
         return any(element.tag in ("serial", "console") for element in self.element.iterfind("devices/*"))
+
+    @property
+    def serials(self) -> list[str]:
+        """The names of the devices on which a console can be opened, each once: "serial0", "console1".
+
+        A running domain says its names itself; before that they are what libvirt will call them, by their place. The
+        first <console> is the first <serial> said again, where there is one.
+        """
+        found = []
+        for tag in ("serial", "console"):
+            for index, element in enumerate(self.element.findall(f"devices/{tag}")):
+                device = Serial(element)
+                again = tag == "console" and index == 0 and device.target == "serial"
+                if device.type == "pty":
+                    found.append(device.alias or ("serial0" if again else f"{tag}{index}"))
+        return list(dict.fromkeys(found))
 
     @property
     def has_video(self) -> bool:

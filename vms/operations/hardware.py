@@ -6,7 +6,15 @@ from typing import Final
 
 from vms.errors import InvalidState, Unsupported
 from vms.kinds import hardware as kinds
-from vms.libvirtxml import DomainXML, Listen, add_vnc_screen, let_vnc_listen, unreachable, without_password
+from vms.libvirtxml import (
+    DomainXML,
+    Listen,
+    add_serial,
+    add_vnc_screen,
+    let_vnc_listen,
+    unreachable,
+    without_password,
+)
 from vms.models import Host, Operation
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
@@ -49,13 +57,18 @@ def let_listen(work: Work, place: Listen) -> None:
     work.domain().modify(edit)
 
 
+def add_console(work: Work) -> None:
+    work.domain().modify(add_serial)
+
+
 def facts(connection: Connection, operation: Operation) -> Facts:
-    """The screens of the next start, where the VNC screen listens, and whether just anybody may use it there."""
+    """The screens and serial lines of the next start, where VNC listens, and whether just anybody may use it there."""
     document = domain(connection, operation).next_boot()
     return {
         "screens": [screen.type for screen in document.graphics],
         "listens": document.vnc.listens if document.vnc else "",
         "open": "vnc" in without_password(document),
+        "serials": document.serials,
     }
 
 
@@ -71,8 +84,13 @@ def listens_on_network(before: Facts, now: Facts) -> Verdict:
     return Verdict.DONE if now["listens"] == "everywhere" and not now["open"] else Verdict.UNDONE
 
 
+def has_serial(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if now["serials"] else Verdict.UNDONE
+
+
 WAYS: Final = {
     kinds.ADD_SCREEN.name: Way(add_screen, facts, has_screen),
     kinds.LISTEN_LOCALLY.name: Way(listen_locally, facts, listens_locally),
     kinds.LISTEN_ON_NETWORK.name: Way(listen_on_network, facts, listens_on_network),
+    kinds.ADD_SERIAL.name: Way(add_console, facts, has_serial),
 }

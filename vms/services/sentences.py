@@ -82,6 +82,7 @@ ERRORS: dict[str, str] = {
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
+    "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
     "bad_document": mark("The host refused the definition. Details say which part."),
     "host_refused": mark("The host refused. Details say why."),
     # Not raised, but stored: what became of an operation, and why a host is silent.
@@ -163,6 +164,7 @@ GOING_ON: dict[str, str] = {
     "vm.add-screen": mark("adding a screen"),
     "vm.listen-locally": mark("changing where its screen listens"),
     "vm.listen-on-network": mark("changing where its screen listens"),
+    "vm.add-serial": mark("adding a serial console"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
 }
