@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Iterable
 from concurrent import futures
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -120,6 +121,25 @@ def looked(answer: str) -> None:
         pipeline.rpush(answer, 1)
         pipeline.expire(answer, 10)
         pipeline.execute()
+
+
+def hurry(relay: str) -> None:
+    """Have the relay ask at once who may do what, after this transaction's commit; it does so every second anyway."""
+
+    def knock() -> None:
+        with suppress(redis.RedisError):
+            pipeline = connection().pipeline()
+            pipeline.rpush(key("hurry", relay), 1)
+            pipeline.expire(key("hurry", relay), 5)
+            pipeline.execute()
+
+    transaction.on_commit(knock)
+
+
+def hurried(relay: str, timeout: float) -> None:
+    """For the relay: return when somebody is in a hurry, at the latest after timeout seconds."""
+    if connection().blpop([key("hurry", relay)], timeout=timeout):
+        connection().delete(key("hurry", relay))
 
 
 def store_numbers(host: int, numbers: dict[str, dict[str, float]]) -> None:

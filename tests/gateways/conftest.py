@@ -18,6 +18,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, unix_connect
 from websockets.typing import Origin
 
+from vms.gateways.closing import Ended
+from vms.gateways.lines import Lines
 from vms.gateways.relay import Relay
 from vms.gateways.screens import Opened
 from vms.gateways.watching import watch
@@ -26,6 +28,7 @@ from vms.permissions import Actor
 from vms.services import consoles
 
 HOST = "localhost:8000"
+LINGER = 1.5
 
 
 @dataclass
@@ -65,6 +68,9 @@ class Stage:
     screens: list[Screen]
     listens: bool = True
     greeting: bytes = b""
+    devices: list[Screen] = field(default_factory=list)
+    forced: list[bool] = field(default_factory=list)
+    no_device: str = ""
 
     def open_screen(self, console: Console) -> Opened:
         screen = Screen(*socket.socketpair())
@@ -72,6 +78,17 @@ class Stage:
         if self.listens:
             screen.listen()
         return Opened(screen.theirs, self.greeting)
+
+    def open_device(self, console: Console) -> socket.socket:
+        """A serial device, as open_screen() is a screen."""
+        self.forced.append(console.force)
+        if self.no_device:
+            raise Ended(self.no_device)
+        device = Screen(*socket.socketpair())
+        self.devices.append(device)
+        if self.listens:
+            device.listen()
+        return device.theirs
 
     @contextmanager
     def connect(
@@ -113,6 +130,7 @@ def stage(transactional_db: None, redis: None, tmp_path: Path) -> Iterator[Stage
         path,
         name="test-relay",
         open_screen=lambda console: made[0].open_screen(console),
+        lines=Lines(lambda console: made[0].open_device(console), LINGER),
         handshake_seconds=2.0,
         ping_every=0.5,
         pong_within=4.0,
@@ -133,7 +151,8 @@ def stage(transactional_db: None, redis: None, tmp_path: Path) -> Iterator[Stage
         thread.join()
     eventually(lambda: not relay.consoles)
     relay.server_close()
-    for screen in made[0].screens:
+    relay.lines.end()
+    for screen in made[0].screens + made[0].devices:
         screen.ours.close()
 
 
@@ -143,8 +162,12 @@ class Person:
 
     actor: Actor
 
-    def ticket(self, vm: VirtualMachine, mode: str = "drive") -> str:
-        return consoles.issue(self.actor, vm, mode=mode)[1]
+    def ticket(self, vm: VirtualMachine, mode: str = "drive", **wish: Any) -> str:
+        return consoles.issue(self.actor, vm, mode=mode, **wish)[1]
+
+    def console(self) -> int:
+        """The newest of his consoles."""
+        return Console.objects.filter(user=self.actor.user).latest("pk").pk
 
     @property
     def cookie(self) -> str:

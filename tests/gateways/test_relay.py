@@ -43,10 +43,12 @@ def test_a_viewer_types_into_nothing_and_the_same_bytes_with_a_drivers_ticket_ar
     data = HELLO + b"\x00" + b"".join(FORBIDDEN) + b"".join(ALLOWED)
     with stage.connect(person.ticket(vm, "view"), vm.pk, cookie=person.cookie) as browser:
         say_in_pieces(browser, data)
+        eventually(lambda: len(stage.screens) == 1)
         stage.screens[0].expect(ALLOWED[-1])
         assert bytes(stage.screens[0].heard) == HELLO + SHARED + b"".join(ALLOWED)
     with stage.connect(person.ticket(vm, "drive"), vm.pk, cookie=person.cookie) as browser:
         say_in_pieces(browser, data)
+        eventually(lambda: len(stage.screens) == 2)
         stage.screens[1].expect(ALLOWED[-1])
         assert bytes(stage.screens[1].heard) == HELLO + SHARED + b"".join(FORBIDDEN) + b"".join(ALLOWED)
 
@@ -186,4 +188,4 @@ def test_it_says_that_it_is_there(stage: Stage) -> None:
 
 def test_two_relays_do_not_share_a_socket(stage: Stage) -> None:
     with pytest.raises(OSError, match="another relay"):
-        Relay(stage.path, name="second", open_screen=stage.open_screen)
+        Relay(stage.path, name="second", open_screen=stage.open_screen, lines=stage.relay.lines)

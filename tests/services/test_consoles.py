@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -181,7 +182,7 @@ def test_a_vm_without_vnc_has_no_console(graphics: list[str], session: Actor, ho
 
 
 @pytest.mark.parametrize("wish", [{"kind": "spice"}, {"mode": "own"}])
-def test_it_knows_no_other_kind_or_mode(wish: dict[str, str], session: Actor, vm: VirtualMachine) -> None:
+def test_it_knows_no_other_kind_or_mode(wish: dict[str, Any], session: Actor, vm: VirtualMachine) -> None:
     with pytest.raises(BadParameters):
         consoles.issue(session, vm, **wish)
 

@@ -14,7 +14,8 @@ def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
         "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Event", "HostFacts",
         "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "Tunnel", "connect",
-        "fingerprint", "kind", "offered_key", "open_connection", "tunnel", "tunnel_to_socket", "unseal", "watch",
+        "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal",
+        "watch",
     ]  # fmt: skip
 
 

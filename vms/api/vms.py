@@ -55,6 +55,7 @@ class VmItem(BaseModel):
     addresses: list[str]
     tags: list[str]
     graphics: list[str]
+    serials: list[str]
     autostart: bool
     persistent: bool
     present: bool
@@ -85,6 +86,7 @@ def item(vm: VirtualMachine) -> VmItem:
         addresses=placement.addresses,
         tags=sorted(tag.name for tag in vm.tags.all()),
         graphics=placement.graphics,
+        serials=placement.serials,
         autostart=placement.autostart,
         persistent=placement.persistent,
         present=placement.present,

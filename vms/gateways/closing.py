@@ -15,6 +15,7 @@ CODES: Final = {
     "password_refused": 4006,
     "screen_unreachable": 4007,
     "screen_moved": 4008,
+    "held_elsewhere": 4009,
     "signed_out": 4010,
     "session_ended": 4011,
     "token_ended": 4012,

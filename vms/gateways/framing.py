@@ -10,7 +10,7 @@ from websockify.websocket import WebSocketWantWriteError
 from websockify.websocketserver import HttpWebSocket
 
 MOST_FRAME = 1 << 20
-BINARY, PING, PONG = 0x2, 0x9, 0xA
+TEXT, BINARY, PING, PONG = 0x1, 0x2, 0x9, 0xA
 
 
 class FrameTooBig(Exception):

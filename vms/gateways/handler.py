@@ -14,9 +14,9 @@ from websockify.websocketserver import WebSocketRequestHandler
 
 from vms.errors import TicketRefused
 from vms.gateways.closing import CODES, Ended
-from vms.gateways.framing import BINARY, BrowserSocket
+from vms.gateways.framing import BINARY, TEXT, BrowserSocket
 from vms.gateways.origin import ForeignOrigin, check_origin
-from vms.gateways.pump import Pump
+from vms.gateways.pump import Pump, Stream, Typed
 from vms.gateways.rfb import ClientStream
 from vms.models import Console
 from vms.services import consoles
@@ -98,11 +98,17 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
         reason = "browser_left"
         target: socket.socket | None = None
         try:
-            target, greeting = self.server.open_screen(self.console)
-            stream = ClientStream(view_only=self.views, greeted=bool(greeting))
+            stream: Stream
+            if self.console.kind == Console.Kind.SERIAL.value:
+                target, greeting = self.server.lines.join(self.console)
+                stream = Typed()
+                browser.say(TEXT, greeting)
+            else:
+                target, greeting = self.server.open_screen(self.console)
+                stream = ClientStream(view_only=self.views, greeted=bool(greeting))
+                if greeting:
+                    browser.say(BINARY, greeting)
             self.server.register(self.console.pk, target, stream)
-            if greeting:
-                browser.say(BINARY, greeting)
             Pump(browser, target, stream, ping_every=self.server.ping_every, pong_within=self.server.pong_within).run()
         except Ended as ended:
             reason = ended.reason

@@ -22,7 +22,22 @@ def wants(*, read: bool, write: bool) -> int:
 
 
 class Stream(Protocol):
+    """acted: something was typed or pointed at."""
+
+    acted: bool
+
     def feed(self, data: bytes) -> bytes: ...
+
+
+class Typed:
+    """What a browser types into a serial line. It goes on as it is: the line itself knows whose bytes count."""
+
+    def __init__(self) -> None:
+        self.acted = False
+
+    def feed(self, data: bytes) -> bytes:
+        self.acted = self.acted or bool(data)
+        return data
 
 
 class Pump:

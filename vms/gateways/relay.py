@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from vms.gateways.handler import Handler
-from vms.gateways.rfb import ClientStream
+from vms.gateways.lines import Lines
+from vms.gateways.pump import Stream
 from vms.gateways.screens import Opened
 from vms.models import Console
 from vms.services import consoles
@@ -30,7 +31,7 @@ class Open:
     """An open console, as its thread and the watching thread share it."""
 
     target: socket.socket
-    stream: ClientStream
+    stream: Stream
     reason: str = ""
     touched_at: float = field(default=0.0)
 
@@ -48,12 +49,14 @@ class Relay(socketserver.ThreadingUnixStreamServer):
         *,
         name: str,
         open_screen: Callable[[Console], Opened],
+        lines: Lines,
         handshake_seconds: float = 10.0,
         ping_every: float = 15.0,
         pong_within: float = 45.0,
     ) -> None:
         self.name = name
         self.open_screen = open_screen
+        self.lines = lines
         self.handshake_seconds = handshake_seconds
         self.ping_every = ping_every
         self.pong_within = pong_within
@@ -92,7 +95,7 @@ class Relay(socketserver.ThreadingUnixStreamServer):
         with self.lock:
             return len(self.consoles) < consoles.MOST
 
-    def register(self, console: int, target: socket.socket, stream: ClientStream) -> None:
+    def register(self, console: int, target: socket.socket, stream: Stream) -> None:
         with self.lock:
             self.consoles[console] = Open(target, stream)
 

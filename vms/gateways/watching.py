@@ -12,7 +12,7 @@ from django.db import DatabaseError, connections
 
 from vms import live
 from vms.gateways.relay import Relay
-from vms.services import consoles
+from vms.services import consoles, driving
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,10 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
     """Until stop: end what is no longer allowed, note activity, end slow handshakes, say that we are ready."""
     asked_at = time.monotonic()
     turn = 0
-    while not stop.wait(every):
+    while not rest(relay, stop, every):
         try:
+            if relay.lines.has_viewers():
+                relay.lines.drive(driving.drivers(relay.name))
             for console, reason in consoles.no_longer_allowed(consoles.of_relay(relay.name)).items():
                 relay.end(console, reason)
             if acted := relay.acted():
@@ -42,6 +44,15 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
             say_ready()
         turn += 1
     connections.close_all()
+
+
+def rest(relay: Relay, stop: threading.Event, seconds: float) -> bool:
+    """Wait so long, or until somebody who took over a console is in a hurry; whether to stop."""
+    try:
+        live.hurried(relay.name, seconds)
+    except redis.RedisError:
+        stop.wait(seconds)
+    return stop.is_set()
 
 
 def say_ready() -> None:

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -22,7 +23,7 @@ from vms import live
 from vms.errors import BadParameters, NoConsole, TicketRefused, TooManyConsoles
 from vms.models import Console, VirtualMachine
 from vms.permissions import Actor, holders, require
-from vms.services import audit, reaching
+from vms.services import audit, driving, reaching
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +36,30 @@ PRIVILEGES = {Console.Mode.DRIVE.value: "vm.console", Console.Mode.VIEW.value: "
 SHOWS_A_SCREEN = ("running", "paused", "shutting_down", "pmsuspended", "crashed")
 
 
-def issue(actor: Actor, vm: VirtualMachine, *, kind: str = "vnc", mode: str = "drive") -> tuple[Console, str]:
-    """The console that is asked for and its ticket.
+def issue(
+    actor: Actor, vm: VirtualMachine, *, kind: str = "vnc", mode: str = "drive", device: str = "", force: bool = False
+) -> tuple[Console, str]:
+    """The console that is asked for and its ticket; where somebody else drives a serial line, it watches.
 
+    device: of a serial console, the first where none is named. force: throw out who holds it outside the dashboard.
     Raises BadParameters, NotAllowed, NoConsole when the VM shows no such screen now, TooManyConsoles.
     """
-    if kind != "vnc":
-        raise BadParameters(field="kind")
-    if mode not in PRIVILEGES:
-        raise BadParameters(field="mode")
+    serial = kind == Console.Kind.SERIAL.value
+    for field, fits in {
+        "kind": kind in Console.Kind.values,
+        "mode": mode in PRIVILEGES,
+        "device": serial or not device,
+        "force": (serial and mode == Console.Mode.DRIVE.value) or not force,
+    }.items():
+        if not fits:
+            raise BadParameters(field=field)
     require(actor.user, PRIVILEGES[mode], vm)
     placement = vm.placement
     if placement is None or not placement.present or placement.state not in SHOWS_A_SCREEN:
         raise NoConsole(name=vm.name, kind=kind)
-    if kind not in placement.graphics:
+    there = placement.serials if serial else placement.graphics
+    device = device or next(iter(placement.serials), "") if serial else ""
+    if (device if serial else kind) not in there:
         raise NoConsole(name=vm.name, kind=kind)
     if kind == "vnc" and reaching.why_not_now(placement):
         raise NoConsole(name=vm.name, kind=kind)
@@ -60,6 +71,9 @@ def issue(actor: Actor, vm: VirtualMachine, *, kind: str = "vnc", mode: str = "d
             raise TooManyConsoles(limit=MOST_OF_A_USER)
         if current.count() >= MOST:
             raise TooManyConsoles(limit=MOST)
+        if serial and mode == Console.Mode.DRIVE.value:
+            mode = driving.grant(actor, vm, device)
+            require(actor.user, PRIVILEGES[mode], vm)
         console = Console.objects.create(
             user=actor.user,
             session_key=actor.session_key,
@@ -67,9 +81,11 @@ def issue(actor: Actor, vm: VirtualMachine, *, kind: str = "vnc", mode: str = "d
             vm=vm,
             kind=kind,
             mode=mode,
+            device=device,
+            force=force,
             address=actor.address,
         )
-        audit.record("asked:console", actor=actor, target=vm, console=console.pk, kind=kind, mode=mode)
+        audit.record("asked:console", actor=actor, target=vm, console=console.pk, **facts(console))
     pipeline = live.connection().pipeline()
     pipeline.set(ticket_key(ticket), console.pk, ex=TICKET_SECONDS)
     pipeline.set(remembered_key(ticket), console.pk, ex=REMEMBERED_SECONDS)
@@ -135,10 +151,17 @@ def redeem(ticket: str, *, vm: int, session_key: str, has_origin: bool, relay: s
         actor=Actor(console.user, console.session_key, console.token, console.address),
         target=console.vm,
         console=console.pk,
-        kind=console.kind,
-        mode=console.mode,
+        **facts(console),
     )
+    if console.device:
+        live.announce([f"vm:{console.vm_id}"])
     return console
+
+
+def facts(console: Console) -> dict[str, Any]:
+    """What the audit says of it."""
+    found = {"kind": console.kind, "mode": console.mode}
+    return {**found, "device": console.device, "force": console.force} if console.device else found
 
 
 def unknown(ticket: str) -> tuple[str, Console | None]:
@@ -199,8 +222,10 @@ def of_relay(relay: str) -> QuerySet[Console]:
 
 
 def closed(console: int, reason: str) -> None:
-    """Note that the console has ended."""
+    """Note that the console has ended; whoever shares its line is told."""
     Console.objects.filter(pk=console, closed_at=None).update(closed_at=timezone.now(), close_reason=reason)
+    shared = Console.objects.filter(pk=console).exclude(device="").values_list("vm", flat=True)
+    live.announce(f"vm:{vm}" for vm in shared)
 
 
 def close_stale(relay: str) -> int:

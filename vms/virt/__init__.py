@@ -5,6 +5,7 @@ stream socket to another end on an ssh host: see their docstrings.
 """
 
 from vms.virt.connection import Connection, connect, open_connection
+from vms.virt.console import open_console
 from vms.virt.domain import Domain
 from vms.virt.events import (
     Disconnected,
@@ -44,6 +45,7 @@ __all__ = [
     "kind",
     "offered_key",
     "open_connection",
+    "open_console",
     "tunnel",
     "tunnel_to_socket",
     "unseal",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.errors import BadDocument, InvalidState, NetworkStopped, VirtError
+from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
 from vms.libvirtxml import BadXML, DomainXML, without_password
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job
@@ -170,6 +170,22 @@ class Domain:
         """The document of the next start, with its secrets."""
         with self.guard():
             return definition(self.handle, libvirt.VIR_DOMAIN_XML_SECURE)
+
+    def open_console(self, device: str, *, force: bool) -> Any:
+        """libvirt's stream of the serial device of that name; one holds it at a time, and force throws him out.
+
+        Raises ConsoleBusy while somebody holds it.
+        """
+        with self.guard():
+            stream = self.handle.connect().newStream(0)
+            try:
+                self.handle.openConsole(device, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+            except libvirt.libvirtError as error:
+                # In this call, said of nothing else than a line that is held.
+                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
+                    raise ConsoleBusy(str(error.get_error_message())) from None
+                raise
+            return stream
 
     def networks(self) -> list[str]:
         """The names of the networks that its next start needs."""

@@ -1,4 +1,4 @@
-"""The console relay: WebSockets of browsers to the screens of VMs."""
+"""The console relay: WebSockets of browsers to the screens and serial lines of VMs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from vms.gateways.lines import Lines, open_device
 from vms.gateways.relay import Relay
 from vms.gateways.screens import open_screen
 from vms.gateways.watching import say_gone, say_ready, watch
@@ -32,7 +33,8 @@ class Command(BaseCommand):
         # The pings are also what keeps the front from ending an idle console.
         ping_every = min(15.0, settings.ENVIRONMENT.proxy_timeout / 3)
         path = settings.STATE.socket("console")
-        with Relay(path, name=name, open_screen=open_screen, ping_every=ping_every) as relay:
+        lines = Lines(open_device)
+        with Relay(path, name=name, open_screen=open_screen, lines=lines, ping_every=ping_every) as relay:
             consoles.close_stale(name)
             threading.Thread(target=relay.serve_forever, args=(0.2,), name="accept", daemon=True).start()
             say_ready()
@@ -42,5 +44,6 @@ class Command(BaseCommand):
             until = time.monotonic() + 3
             while relay.consoles and time.monotonic() < until:
                 time.sleep(0.05)
+        lines.end()
         say_gone()
         path.unlink(missing_ok=True)
