@@ -68,7 +68,7 @@ ERRORS: dict[str, str] = {
     ),
     "own_certificate_expired": mark("The dashboard's certificate for this host is not valid today. Give it a new one."),
     "not_libvirt": mark("What answers at {address} is not libvirt. Look at the address, the port and the transport."),
-    "hung_up": mark("The machine closes the connection without a word. Look at libvirt's own log there."),
+    "hung_up": mark("The machine closes the connection without a word. Look at the logs of sshd and libvirt there."),
     "same_machine": mark("This machine is in the dashboard already, as {host}. Remove one of the two."),
     "host_left_alone": mark("{host} is left alone: nothing is asked of it. An administrator can end this."),
     "wrong_host": mark("Another machine answered than the one that was added. Look at the host's address."),

@@ -40,7 +40,7 @@ def open_wired(spec: HostSpec, timeout: float) -> tuple[Any, Wire | None]:
         wire.cut()
         if late.is_set():
             raise TimedOut(f"no answer within {timeout:g} s") from None
-        raise wire.far.why() or told(error, spec, hung_up) from None
+        raise wire.far.why() or told(error, spec, hung_up, wire.is_other) from None
     except BaseException:
         wire.cut()
         raise
@@ -50,9 +50,9 @@ def open_wired(spec: HostSpec, timeout: float) -> tuple[Any, Wire | None]:
     return handle, wire
 
 
-def told(error: VirtError, spec: HostSpec, hung_up: bool) -> VirtError:
+def told(error: VirtError, spec: HostSpec, hung_up: bool, is_other: bool) -> VirtError:
     """What a failed opening means where the way itself has nothing to say."""
-    if isinstance(error, NotLibvirt):
+    if is_other or isinstance(error, NotLibvirt):
         return NotLibvirt(error.details, address=spec.address or spec.daemon())
     return HungUp(error.details) if hung_up and type(error) is HostUnreachable else error
 

@@ -14,7 +14,7 @@ import subprocess
 import threading
 from typing import Final
 
-from vms.errors import HostKeyUnknown, VirtError
+from vms.errors import HostKeyUnknown, HostUnreachable, VirtError
 from vms.virt import fields, keys
 from vms.virt.ends import shut
 from vms.virt.memory import MemoryFile
@@ -87,14 +87,20 @@ class Ssh:
             self.forget()
             raise
         self.socket, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            ["ssh", "-F", configuration.path, *words], stdin=theirs.fileno(), stdout=theirs.fileno(),
-            stderr=subprocess.PIPE, env=ENVIRONMENT, cwd="/", start_new_session=True,
-        )  # fmt: skip
-        theirs.close()
-        self.once = threading.Lock()
-        self.ending = threading.Timer(GRACE, self.process.kill)
-        self.ending.daemon = True
+        try:
+            self.process = subprocess.Popen(
+                ["ssh", "-F", configuration.path, *words], stdin=theirs.fileno(), stdout=theirs.fileno(),
+                stderr=subprocess.PIPE, env=ENVIRONMENT, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            self.socket.close()
+            self.forget()
+            raise HostUnreachable(f"ssh could not be started here: {error}") from error
+        finally:
+            theirs.close()
+        self.unwanted = threading.Lock()
+        self.killing = threading.Timer(GRACE, self.process.kill)
+        self.killing.daemon = True
         self.ended = threading.Thread(target=self.attend, name="ssh", daemon=True)
         self.ended.start()
 
@@ -136,7 +142,7 @@ class Ssh:
                 while chunk := os.read(stream.fileno(), 4096):
                     self.said = (self.said + chunk)[-MOST_WORDS:]
         self.process.wait()
-        self.ending.cancel()
+        self.killing.cancel()
         if not self.asking:
             self.forget()
 
@@ -146,9 +152,9 @@ class Ssh:
     def end(self) -> None:
         """It ends by itself when its input does; one that hangs is killed."""
         shut(self.socket)
-        with self.once:
-            if self.ended.is_alive() and self.ending.ident is None:
-                self.ending.start()
+        # Taken once and never given back: both sides of a wire end it.
+        if self.unwanted.acquire(blocking=False):
+            self.killing.start()
 
     def why(self) -> VirtError | None:
         """What it said, None where it did not end by itself."""

@@ -76,7 +76,7 @@ def shake_hands(raw: socket.socket, made: ssl.SSLContext, address: str, timeout:
     except TimeoutError:
         raw.close()
         raise TimedOut("no answer to the TLS handshake") from None
-    except ssl.SSLEOFError as error:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
         raw.close()
         raise HungUp(str(error)) from None
     except ssl.SSLError as error:

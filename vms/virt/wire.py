@@ -16,6 +16,8 @@ from pathlib import Path
 from vms.virt.ends import End, shut
 
 CHUNK = 65536
+# Every packet begins with its length and its program; a first answer is always the remote program's.
+PROGRAM = 0x20008086
 
 
 class Wire:
@@ -24,8 +26,9 @@ class Wire:
     def __init__(self, far: End) -> None:
         self.far = far
         self.downstream: socket.socket | None = None
-        # Whether the far end was the first to close.
+        # Whether the far end was the first to close, and its first bytes.
         self.hung_up = False
+        self.first = b""
         self.folder = tempfile.mkdtemp(prefix="kvmweb-")
         self.path = str(Path(self.folder) / "libvirt")
         self.door = socket.socket(socket.AF_UNIX)
@@ -45,18 +48,24 @@ class Wire:
             return
         self.close_door()
         threading.Thread(target=self.listen, args=(self.downstream,), name="wire", daemon=True).start()
-        self.pump(self.downstream, self.far.socket)
+        with contextlib.suppress(OSError):
+            while chunk := self.downstream.recv(CHUNK):
+                self.far.socket.sendall(chunk)
         self.cut()
 
     def listen(self, downstream: socket.socket) -> None:
-        self.pump(self.far.socket, downstream)
+        """Pass the far end's words to the client."""
+        with contextlib.suppress(OSError):
+            while chunk := self.far.socket.recv(CHUNK):
+                self.first += chunk[: 8 - len(self.first)]
+                downstream.sendall(chunk)
         self.hung_up = True
         self.cut()
 
-    def pump(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := source.recv(CHUNK):
-                target.sendall(chunk)
+    @property
+    def is_other(self) -> bool:
+        """Whether the far end said something that is no libvirt's."""
+        return bool(self.first) and self.first[4:] != PROGRAM.to_bytes(4)
 
     def cut(self) -> None:
         """End it now: whoever waits on it is told that it broke. Again is nothing."""
