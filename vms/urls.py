@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/activity/", vms.vm_activity, name="vm-activity"),
     path("vms/<int:pk>/console/", console.vm_console, name="vm-console"),
     path("vms/<int:pk>/console/card", console.vm_console_card, name="vm-console-card"),
+    path("vms/<int:pk>/console/viewer.vv", console.vm_viewer, name="vm-viewer"),
     path("vms/<int:pk>/console/ticket/", console.vm_console_ticket, name="vm-console-ticket"),
     *verbs,
     path("hosts/", hosts.host_list, name="host-list"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 # Routes that are no page: fragments, JSON, actions, checks. A new route is a page until it stands here.
 NO_PAGES = {
     "vm-rows", "vm-numbers", "vm-header", "running", "internal-session", "theme", "vm-bulk", "vm-console-ticket",
-    "vm-console-card", "host-get-ready", "operation-cancel", "operation-read", "account_inactive",
+    "vm-console-card", "vm-viewer", "host-get-ready", "operation-cancel", "operation-read", "account_inactive",
     "password-keep", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}

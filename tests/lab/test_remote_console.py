@@ -27,6 +27,7 @@ from vms.demo.guest import Guest
 from vms.gateways import remote, screens
 from vms.gateways.closing import Ended
 from vms.gateways.greeting import Greeting
+from vms.gateways.lines import Lines, open_device
 from vms.gateways.relay import Relay
 from vms.libvirtxml import DomainXML, Listen, let_vnc_listen
 from vms.models import Host, Placement, User, VirtualMachine
@@ -98,7 +99,7 @@ def plugged(staying: Guests) -> LabGuest:
 @pytest.fixture
 def relay(db: None, tmp_path: Path) -> Iterator[Path]:
     """A relay's socket; its screens are opened as the real relay opens them."""
-    made = Relay(tmp_path / "console.sock", name="lab-relay", open_screen=screens.open_screen)
+    made = Relay(tmp_path / "console.sock", name="lab-relay", open_screen=screens.open_screen, lines=Lines(open_device))
     thread = threading.Thread(target=made.serve_forever, args=(0.05,))
     thread.start()
     yield tmp_path / "console.sock"
@@ -106,6 +107,7 @@ def relay(db: None, tmp_path: Path) -> Iterator[Path]:
     made.shutdown()
     thread.join()
     eventually(lambda: not made.consoles, "the consoles have ended")
+    made.lines.end()
     made.server_close()
 
 

@@ -145,3 +145,41 @@ def test_activity_is_one_stream(client_alice: Client, vm: VirtualMachine, alice:
 def test_its_cost_is_known(client_alice: Client, vm: VirtualMachine, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(14):
         client_alice.get(f"/vms/{vm.pk}/")
+
+
+def seen(exposed: list[str], listen: str = "address", address: str | None = "0.0.0.0") -> dict[str, object]:
+    """A VNC screen as the watcher stores it."""
+    return {"type": "vnc", "listen": listen, "address": address, "port": 5901, "tls_port": None, "exposed": exposed}
+
+
+@pytest.mark.parametrize(
+    ("transport", "how", "said", "verb"),
+    [
+        ("local", ["network", "no_password"], "whoever reaches its port", "listen-locally/"),
+        ("ssh", ["network"], "needs its password", "listen-locally/"),
+        ("ssh", ["no_password"], "every user of host-a", "listen-locally/"),
+        ("tls", ["network", "no_password"], "whoever reaches its port", "listen-on-network/"),
+        ("tls", ["network"], "needs its password", ""),
+        ("local", [], "", ""),
+    ],
+)
+def test_an_exposed_screen_is_marked_with_words_and_a_way_out(
+    transport: str, how: list[str], said: str, verb: str, client_alice: Client, vm: VirtualMachine
+) -> None:
+    Host.objects.update(transport=transport)
+    Document.objects.update(facts={"graphics": [seen(how)]})
+    text = client_alice.get(f"/vms/{vm.pk}/").content.decode()
+    assert ("is exposed" in text) == bool(how)
+    assert said in text
+    assert ("/listen-" in text) == bool(verb)
+    assert not verb or f'formaction="/vms/{vm.pk}/{verb}"' in text
+    told = client_alice.get(f"/api/v1/vms/{vm.pk}").json()["exposed"]
+    assert told == ([{"type": "vnc", "how": how}] if how else [])
+
+
+def test_an_exposed_screen_that_will_be_closed_says_so(client_alice: Client, vm: VirtualMachine) -> None:
+    loopback = "<graphics type='vnc'><listen type='address' address='127.0.0.1'/></graphics>"
+    Document.objects.update(
+        facts={"graphics": [seen(["network"])]}, next_boot=f"<domain><devices>{loopback}</devices></domain>"
+    )
+    assert "It is so from its next start on." in client_alice.get(f"/vms/{vm.pk}/").content.decode()

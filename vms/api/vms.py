@@ -17,8 +17,9 @@ from vms.api.hosts import fresh_at
 from vms.api.lists import Id, Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Started, start
 from vms.kinds import KINDS, Kind
-from vms.models import VirtualMachine
+from vms.models import Document, VirtualMachine
 from vms.permissions import get_vm_or_404, visible_hosts
+from vms.services import reaching
 from vms.services.freshness import freshness, placed
 from vms.services.lists import find_vms
 
@@ -64,8 +65,16 @@ class VmItem(BaseModel):
     seen_at: datetime | None
 
 
+class Exposed(BaseModel):
+    """A screen of the running VM that others than the dashboard reach: over the network, or without a password."""
+
+    type: Literal["vnc", "spice"]
+    how: list[Literal["network", "no_password"]]
+
+
 class VmDetail(VmItem):
     description: str
+    exposed: list[Exposed]
     has_managed_save: bool
 
 
@@ -117,8 +126,15 @@ def index(
 def show(request: HttpRequest, vm_id: int) -> VmDetail:
     vm = get_vm_or_404(actor(request).user, vm_id)
     placement = placed(vm)
+    document = Document.objects.filter(placement=placement).only("facts", "next_boot").first()
     return VmDetail(
-        **item(vm).model_dump(), description=placement.description, has_managed_save=placement.has_managed_save
+        **item(vm).model_dump(),
+        description=placement.description,
+        has_managed_save=placement.has_managed_save,
+        exposed=[
+            Exposed.model_validate({"type": screen.type, "how": screen.how})
+            for screen in reaching.exposed(placement, document)
+        ],
     )
 
 

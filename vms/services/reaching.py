@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from vms.libvirtxml import DomainXML, unreachable, where
+from vms.libvirtxml import BadXML, DomainXML, unreachable, where
 from vms.models import Document, Host, Placement
 
 # What the document of the next start can be changed to, so that the screen is reached.
@@ -40,6 +41,45 @@ def screens(document: Document | None) -> list[dict[str, Any]]:
     return found
 
 
-def exposed(document: Document | None) -> list[dict[str, Any]]:
-    """The screens that others than the dashboard reach now: {type, how: [network, no_password]}."""
-    return [{"type": screen["type"], "how": screen["exposed"]} for screen in screens(document) if screen.get("exposed")]
+@dataclass(frozen=True)
+class Exposed:
+    """A screen that others than the dashboard reach now. how: network, no_password. remedy: the verb that ends it from
+    the next start on, "" for none; waits: that has been done."""
+
+    type: str
+    how: list[str]
+    remedy: str = ""
+    waits: bool = False
+
+
+def exposed(placement: Placement, document: Document | None) -> list[Exposed]:
+    """The exposed screens of a VM that runs."""
+    return [
+        Exposed(screen["type"], screen["exposed"], remedy(placement.host, screen), waits(document, screen))
+        for screen in screens(document)
+        if screen.get("exposed")
+    ]
+
+
+def remedy(host: Host, screen: dict[str, Any]) -> str:
+    """Where the relay reaches a screen over the network only, a password is all that can be added."""
+    if screen["type"] != "vnc":
+        return ""
+    if not unreachable(host.transport, host.user, "loopback"):
+        return "listen-locally"
+    return "listen-on-network" if "no_password" in screen["exposed"] else ""
+
+
+def waits(document: Document | None, screen: dict[str, Any]) -> bool:
+    """Whether the VNC screen of the next start is off the network already."""
+    domain = next_boot(document)
+    vnc = domain.vnc if domain and screen["type"] == "vnc" and "network" in screen["exposed"] else None
+    return vnc is not None and vnc.listens in ("none", "socket", "loopback")
+
+
+def next_boot(document: Document | None) -> DomainXML | None:
+    """The document of the next start."""
+    try:
+        return DomainXML.parse(document.next_boot) if document and document.next_boot else None
+    except BadXML:
+        return None

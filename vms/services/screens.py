@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vms.libvirtxml import BadXML, DomainXML
 from vms.models import Document, Placement, VirtualMachine
 from vms.services import reaching
 from vms.services.consoles import SHOWS_A_SCREEN
@@ -39,7 +38,7 @@ def offer(vm: VirtualMachine) -> Offer:
     missing = reaching.why_not(placement.host, reaching.screens(document))
     screen = which(shown, placement, document, missing)
     if screen == "unreachable":
-        missing = missing or reaching.why_not_next(placement.host, next_boot(document))
+        missing = missing or reaching.why_not_next(placement.host, reaching.next_boot(document))
     keymap = next((seen.get("keymap") or "" for seen in reaching.screens(document) if seen["type"] == "vnc"), "")
     return Offer(screen, shown, has_spice, clipboard, missing, reaching.REMEDIES.get(missing, ""), keymap)
 
@@ -52,18 +51,10 @@ def which(shown: str, placement: Placement, document: Document, missing: str) ->
         return "silent"
     if "vnc" in placement.graphics and not missing:
         return "ready" if shown in SHOWS_A_SCREEN else "off"
-    domain = next_boot(document)
+    domain = reaching.next_boot(document)
     then = domain.vnc if domain else None
     if then and not reaching.why_not_next(placement.host, domain):
         return "pending"
     if then or "vnc" in placement.graphics:
         return "unreachable"
     return "spice" if "spice" in placement.graphics else "none"
-
-
-def next_boot(document: Document) -> DomainXML | None:
-    """The document of the next start."""
-    try:
-        return DomainXML.parse(document.next_boot) if document.next_boot else None
-    except BadXML:
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.translation import gettext
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from vms.errors import RequestRefused
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, may
-from vms.services import consoles
+from vms.services import consoles, viewers
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
 from vms.services.screens import offer
@@ -44,18 +44,30 @@ def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
         "offer": offer(vm),
         "may_drive": may(request.user, "vm.console", vm),
         "may_device": may(request.user, "vm.device", vm),
-        "viewer_line": viewer_line(request, vm),
+        "viewer_line": viewers.line(placed(vm), this_machine(request, vm)),
+        "viewer_file": bool(viewers.file(placed(vm), this_machine(request, vm))),
         **console_keys.CONTEXT,
     }
 
 
-def viewer_line(request: HttpRequest, vm: VirtualMachine) -> str:
-    """The command that shows the VM's screen on a desk which reaches the host by ssh; by UUID, so nothing is quoted."""
-    placement = placed(vm)
+def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:
+    """What a desk calls the machine on which the dashboard runs."""
     name, _ = split_domain_port(request.get_host())
     here = name in ("localhost", "127.0.0.1", "[::1]")
-    machine = placement.host.node if here else name
-    return f"virt-viewer -c qemu+ssh://root@{machine}/system {placement.uuid}"
+    return placed(vm).host.node if here else name.strip("[]")
+
+
+@login_required
+@require_safe
+def vm_viewer(request: HttpRequest, pk: int) -> HttpResponse:
+    """The screen's address for virt-viewer, as a file; 404 where no other machine reaches it."""
+    vm = get_vm_or_404(request.user, pk, to="vm.console")
+    text = viewers.file(placed(vm), this_machine(request, vm))
+    if text is None:
+        raise Http404
+    answer = HttpResponse(text, content_type="application/x-virt-viewer")
+    answer["Content-Disposition"] = f'attachment; filename="vm-{vm.pk}.vv"'
+    return answer
 
 
 @require_POST

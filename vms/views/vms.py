@@ -21,6 +21,7 @@ from vms.services.freshness import placed
 from vms.services.headers import make_header
 from vms.services.lists import STATES, find_vms
 from vms.services.overview import stream
+from vms.services.reaching import exposed
 from vms.services.rows import SHOWN, make_rows, present_use
 from vms.views import console_keys
 
@@ -166,7 +167,7 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk)
     context = tab_context(request, vm, "overview")
     use = present_use([vm]).get(vm.pk)
-    document = Document.objects.filter(placement=placed(vm)).only("facts").first()
+    document = Document.objects.filter(placement=placed(vm)).only("facts", "next_boot").first()
     return render(
         request,
         "vms/overview.html",
@@ -174,6 +175,8 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
             **context,
             "use": use,
             "facts": document.facts if document else {},
+            "exposed": exposed(placed(vm), document),
+            "may_device": may(request.user, "vm.device", vm),
             "entries": stream(request.user, vm=vm, most=6),
         },
     )
