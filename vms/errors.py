@@ -11,6 +11,8 @@ VmsError
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
 │   ├── BadParameters         the request's parameters are not what the kind asks for
+│   ├── BadFields             fields of a row that do not fit; errors: {field: code}
+│   ├── KeyNotOffered         the fingerprint is not that of the key which the machine showed
 │   ├── NotCancellable        the operation is past its point of no return
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
 │   └── NoConsole             the VM offers no console of that kind
@@ -120,6 +122,22 @@ class BadParameters(RequestRefused):
     """Parameters that the kind does not take; params: field."""
 
     code = "bad_parameters"
+
+
+class BadFields(RequestRefused):
+    """Fields that do not fit; errors says by a code what is wrong with each; params: fields (their names)."""
+
+    code = "bad_fields"
+
+    def __init__(self, errors: dict[str, str] | None = None) -> None:
+        self.errors = errors or {}
+        super().__init__(fields=", ".join(sorted(self.errors)))
+
+
+class KeyNotOffered(RequestRefused):
+    """Not the key that the machine showed; params: fingerprint (of that one, "" where it has shown none)."""
+
+    code = "key_not_offered"
 
 
 class NotCancellable(RequestRefused):

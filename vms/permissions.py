@@ -57,15 +57,16 @@ def holders(privilege: str, prefix: str = "") -> Q:
 
 
 def visible_vms(user: User | AnonymousUser) -> QuerySet[VirtualMachine]:
-    """The VMs that the user may see, with placement and host loaded; those deleted here are not among them."""
-    vms = VirtualMachine.objects.filter(deleted_at=None, placement__isnull=False)
+    """The VMs that the user may see, with placement and host loaded; neither those deleted here nor those
+    of a host that was removed are among them."""
+    vms = VirtualMachine.objects.filter(deleted_at=None, placement__isnull=False, placement__host__removed_at=None)
     vms = vms.select_related("placement", "placement__host")
     return vms if may(user, "vm.view") else vms.none()
 
 
 def visible_hosts(user: User | AnonymousUser) -> QuerySet[Host]:
-    """The hosts that the user may see."""
-    hosts = Host.objects.all()
+    """The hosts that the user may see; removed ones are not among them."""
+    hosts = Host.objects.filter(removed_at=None)
     return hosts if may(user, "host.view") else hosts.none()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from vms.kinds import KINDS
-from vms.views import accounts, console, health, hosts, operations, overview, power, vms
+from vms.views import accounts, console, health, host_changes, hosts, operations, overview, power, vms
 
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
@@ -29,7 +29,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/console/ticket/", console.vm_console_ticket, name="vm-console-ticket"),
     *verbs,
     path("hosts/", hosts.host_list, name="host-list"),
+    path("hosts/add/", host_changes.host_add, name="host-add"),
     path("hosts/<int:pk>/", hosts.host, name="host"),
+    path("hosts/<int:pk>/test/", hosts.host_test, name="host-test"),
+    path("hosts/<int:pk>/edit/", host_changes.host_edit, name="host-edit"),
+    path("hosts/<int:pk>/accept-key/", host_changes.host_accept_key, name="host-accept-key"),
+    path("hosts/<int:pk>/refuse-key/", host_changes.host_refuse_key, name="host-refuse-key"),
+    path("hosts/<int:pk>/new-key/", host_changes.host_new_key, name="host-new-key"),
+    path("hosts/<int:pk>/leave-alone/", host_changes.host_leave_alone, name="host-leave-alone"),
+    path("hosts/<int:pk>/take-up/", host_changes.host_take_up, name="host-take-up"),
+    path("hosts/<int:pk>/remove/", host_changes.host_remove, name="host-remove"),
     path("hosts/<int:pk>/get-ready/", hosts.host_get_ready, name="host-get-ready"),
     path("running", operations.running, name="running"),
     path("activity/", operations.activity, name="activity"),

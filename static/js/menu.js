@@ -28,13 +28,15 @@ document.addEventListener("toggle", (event) => {
   }
 }, true);
 
-/** What the state of the row's VM forbids is greyed. */
+/** What the state of the row's VM forbids is greyed; what its host's driver cannot do is not there. */
 function fill(menu, row) {
   for (const fold of menu.querySelectorAll("details")) fold.open = false;
   const form = menu.querySelector("[data-row-form]");
+  const lacks = (row.dataset.lacks ?? "").split(" ");
   menu.querySelector("[data-row-name]").textContent = row.querySelector(".name a").textContent;
   for (const button of form.querySelectorAll("[data-verb]")) {
-    button.hidden = button.dataset.hidden.split(" ").includes(row.dataset.state);
+    const { hidden, verb } = button.dataset;
+    button.hidden = hidden.split(" ").includes(row.dataset.state) || lacks.includes(verb);
     button.disabled = !button.dataset.states.split(" ").includes(row.dataset.state);
     button.title = button.disabled ? row.querySelector(".state [data-glow]").textContent : "";
     button.setAttribute("formaction", `${form.dataset.listUrl}${row.dataset.vm}/${button.dataset.verb}/`);

@@ -30,6 +30,12 @@ class Program:
             API + path, content, content_type="application/json", headers={**self.headers, **headers}
         )
 
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        content = b"" if body is None else json.dumps(body)
+        return self.client.generic(
+            method, API + path, content, content_type="application/json", headers={**self.headers, **headers}
+        )
+
 
 @pytest.fixture
 def token(alice: User) -> tuple[ApiToken, str]:

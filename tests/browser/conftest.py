@@ -108,6 +108,14 @@ def stage(cast: Cast) -> Stage:
     return stage
 
 
+@pytest.fixture(autouse=True)
+def visitors_leave(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The next test finds the one host of the dashboard."""
+    yield
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").visitors_leave()
+
+
 def sign_in(page: Page, name: str, password: str) -> None:
     """Through the form, as a person does."""
     page.goto("/accounts/login/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -170,6 +171,36 @@ def opens_in_console(name: str) -> Callable[[Page], None]:
     return do
 
 
+def visitor(rest: str = "", **fields: Any) -> Callable[[Stage], str]:
+    """A page of a host that does not answer."""
+    return lambda stage: stage.visitor(**fields) + rest
+
+
+def two_hosts(stage: Stage) -> str:
+    stage.visitor(transport="tcp", unencrypted=True)
+    return "/hosts/"
+
+
+def chooses(label: str) -> Callable[[Page], None]:
+    def do(page: Page) -> None:
+        page.get_by_role("radio", name=label).check()
+
+    return do
+
+
+def adds_wrongly(page: Page) -> None:
+    page.get_by_label("Address", exact=True).fill("root@kvm2:22")
+    page.get_by_role("button", name="Add host").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
+def asks_to_remove(page: Page) -> None:
+    page.get_by_role("button", name="More for visitor").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+HOST = "hosts/<int:pk>/"
 VM = "vms/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
 
@@ -222,7 +253,21 @@ SCENES = (
     Scene("console-gone", VM + "console/", of(gone, "console/")),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
-    Scene("host", "hosts/<int:pk>/", Stage.host_is_bare),
+    Scene("host", HOST, Stage.host_is_bare),
+    Scene("hosts-two", "hosts/", two_hosts),
+    Scene("host-add", "hosts/add/", at("/hosts/add/")),
+    Scene("host-add-tls", "hosts/add/", at("/hosts/add/"), chooses("TLS")),
+    Scene("host-add-tcp", "hosts/add/", at("/hosts/add/"), chooses("TCP, not encrypted")),
+    Scene("host-add-wrong", "hosts/add/", at("/hosts/add/"), adds_wrongly),
+    Scene("host-steps", HOST, visitor()),
+    Scene("host-key", HOST, Stage.visitor_shows_its_key),
+    Scene("host-silent", HOST, visitor(transport="tcp", unencrypted=True)),
+    Scene("host-alone", HOST, visitor(left_alone=True)),
+    Scene("host-menu", HOST, visitor(), opens("More for visitor")),
+    Scene("host-question", HOST, visitor(), asks_to_remove),
+    Scene("host-remove", HOST + "remove/", visitor("remove/")),
+    Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
+    Scene("host-edit", HOST + "edit/", visitor("edit/")),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("operation-succeeded", OPERATION, operation("succeeded")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import libvirt
 
@@ -149,7 +150,37 @@ class Stage:
         eventually(self.seems_bare, "the dashboard sees the host's network stopped and no pool")
         return "/hosts/1/"
 
+    def visitor(self, left_alone: bool = False, **fields: Any) -> str:
+        """A second host that never answers; the address of its page. It leaves when the test ends."""
+        wish = {"name": "visitor", "transport": "ssh", "host": "127.0.0.1", "port": 1, **fields}
+        for host in self.dashboard.get("/hosts")["items"]:
+            if {**wish, "unencrypted": False}.items() <= {**host, "unencrypted": False}.items():
+                return f"/hosts/{host['id']}/"
+        self.visitors_leave()
+        answer = self.dashboard.post("/hosts", wish)
+        assert answer.status == 201, answer
+        pk = answer.body["id"]
+        if left_alone:
+            self.dashboard.request("PATCH", f"/api/v1/hosts/{pk}", {"left_alone": True})
+        return f"/hosts/{pk}/"
+
+    def visitor_shows_its_key(self) -> str:
+        """The same, as it is when somebody is to compare its key."""
+        path = self.visitor()
+        line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBbMx3Q4N1s7pVhQ0cJ0Xr0m8q6a1aQyH4kq8o2kI3mA"
+        self.dashboard.manage(
+            "shell",
+            given=f"from vms.models import Host\nHost.objects.filter(name='visitor').update(offered_key='{line}')",
+        )
+        return path
+
+    def visitors_leave(self) -> None:
+        self.end_all("host", "visitor")
+        for host in self.dashboard.get("/hosts")["items"]:
+            if host["name"] == "visitor":
+                assert self.dashboard.request("DELETE", f"/api/v1/hosts/{host['id']}").status == 204
+
     def seems_bare(self) -> bool:
-        [[facts]] = self.dashboard.query("select facts from vms_host")
+        [[facts]] = self.dashboard.query("select facts from vms_host where id = 1")
         told = json.loads(facts)
         return not told["pools"] and not any(network["active"] for network in told["networks"])

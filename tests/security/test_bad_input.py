@@ -44,7 +44,14 @@ QUERIES = {
     "api/v1/hosts": ("page", "page_size"),
     "api/v1/operations": ("page", "page_size"),
 }
+HOST_FIELDS = (
+    "transport", "driver", "name", "address", "port", "user", "socket", "ca_certificate", "certificate", "private_key",
+    "unencrypted",
+)  # fmt: skip
 FORMS = {
+    "hosts/add/": HOST_FIELDS,
+    "hosts/<int:pk>/edit/": HOST_FIELDS,
+    "hosts/<int:pk>/accept-key/": ("fingerprint",),
     "theme/": ("next", "theme"),
     "operations/<int:pk>/read/": ("next",),
     "operations/<int:pk>/cancel/": ("next",),

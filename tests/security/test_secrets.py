@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from django.db import connection
 from django.test import Client
 
 from tests.api.conftest import Program
+from tests.data.pem import make_pair
 from vms import live
 from vms.errors import TicketRefused
-from vms.models import User, VirtualMachine
-from vms.services import consoles, tokens
+from vms.models import Host, User, VirtualMachine
+from vms.services import certificates, consoles, tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -75,6 +77,54 @@ def test_canaries_stay_nowhere(vm: VirtualMachine, alice: User, caplog: pytest.L
             assert not any(canary in text for text in texts), f"{canary} in {where}"
         if where not in ("database", "pages"):  # whom a session belongs to is what the database is for
             assert not any(session in text for text in texts), f"the session in {where}"
+
+
+def test_the_private_key_of_a_host_stays_nowhere(
+    alice: User, client_alice: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sent by the form and by the API, kept and refused, in its own field and in others."""
+    caplog.set_level(logging.DEBUG)
+    program = Program(tokens.create(alice)[1])
+    pair, other = make_pair(), make_pair()
+    canaries = [line for key in (pair.key, other.key) for line in key.splitlines()[1:-1]]
+    canaries += [line for key in (pair.key, other.key) for line in certificates.clean_key(
+        key, pair.certificate if key == pair.key else other.certificate).splitlines()[1:-1]]  # fmt: skip
+    given = {"name": "t", "transport": "tls", "ca_certificate": pair.certificate, "certificate": pair.certificate}
+    said = [
+        client_alice.post("/hosts/add/", {**given, "address": "t.example", "private_key": pair.key}),
+        client_alice.post(
+            "/hosts/add/", {**given, "address": "t.example", "private_key": pair.key}
+        ),  # its name is taken
+        program.post("/hosts", {**given, "name": "u", "host": "u.example", "private_key": pair.key}),
+        program.post("/hosts", {**given, "name": "v", "host": "v.example", "private_key": other.key}),  # not its key
+        program.post("/hosts", {**given, "name": "w", "host": other.key, "private_key": other.key, "uri": other.key}),
+        program.post("/hosts", {**given, "name": other.key, "host": "x", "private_key": [other.key]}),
+        client_alice.post("/hosts/add/", {**given, "address": other.key, "certificate": other.key}),
+    ]
+    assert [answer.status_code for answer in said] == [302, 200, 201, 422, 422, 422, 200]
+    hosts = list(Host.objects.order_by("pk"))
+    assert [bool(host.sealed) for host in hosts] == [True, True]
+    renewal = {"certificate": other.certificate, "private_key": other.key}
+    said += [
+        program.send("PATCH", f"/hosts/{hosts[0].pk}", renewal),
+        program.send("PATCH", f"/hosts/{hosts[0].pk}", {"private_key": other.key, "port": 0}),
+        client_alice.post(f"/hosts/{hosts[1].pk}/edit/", {**given, "name": "", "address": "-x", **renewal}),
+        *(client_alice.get(f"/hosts/{host.pk}/{rest}") for host in hosts for rest in ("", "edit/", "remove/")),
+        *(program.get(path) for path in ("/hosts", f"/hosts/{hosts[0].pk}", "/operations")),
+        *(client_alice.get(path) for path in ("/", "/hosts/", "/activity/")),
+    ]
+    assert said[7].status_code == 200 and said[8].status_code == 422
+    name = str(connection.settings_dict["NAME"])
+    kept = {
+        "database": " ".join(in_database()),
+        "file": b"".join(path.read_bytes() for path in (Path(name), Path(name + "-wal"))).decode(errors="replace"),
+        "redis": " ".join(in_redis()),
+        "log": caplog.text,
+        "answers": " ".join(answer.content.decode() for answer in said),
+    }
+    for where, text in kept.items():
+        assert len(text) > 10 or where in ("log", "redis")
+        assert [canary for canary in canaries if canary in text or canary in html.unescape(text)] == [], where
 
 
 def test_the_database_file_holds_no_canary_either(alice: User) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja import Router, Status
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, start
-from vms.kinds.hosts import GET_READY
+from vms.kinds.hosts import GET_READY, TEST
 from vms.models import Host
 from vms.permissions import get_host_or_404, visible_hosts
+from vms.services import host_changes, host_keys
 from vms.services.freshness import freshness
 from vms.services.sentences import sentence
 
@@ -29,17 +32,89 @@ class HostError(BaseModel):
     details: str
 
 
+Transport = Literal["local", "unix", "ssh", "tls", "tcp"]
+Driver = Literal["qemu", "lxc", "xen", "test"]
+Text = Annotated[str, Field(max_length=300)]
+Pem = Annotated[str, Field(max_length=1 << 17)]
+
+
 class HostItem(BaseModel):
-    """facts is what the host said of itself when it was last heard."""
+    """facts is what the host said of itself when it was last heard. public_key is the dashboard's for this host over
+    ssh; host_key and offered_key are fingerprints: of the machine's key that was accepted, and of the one that it
+    shows and that nobody has accepted. private_key_set: a key is sealed here; it is never shown."""
 
     id: int
     uuid: str | None
     name: str
+    transport: str
     driver: str
+    host: str
+    port: int | None
+    user: str
+    socket: str
+    encrypted: bool
+    public_key: str
+    host_key: str
+    offered_key: str
+    ca_certificate: str
+    certificate: str
+    private_key_set: bool
+    left_alone: bool
     answering: bool
     heard_at: datetime | None
     error: HostError | None
     facts: dict[str, Any]
+
+
+class HostWish(BaseModel):
+    """A host to add. Which fields it needs depends on transport; host is a name or an IP address. tcp is not
+    encrypted, which unencrypted must acknowledge. Over ssh the dashboard makes a key: see public_key in the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    transport: Transport
+    driver: Driver = "qemu"
+    host: Text = ""
+    port: int | None = None
+    user: Text = ""
+    socket: Text = ""
+    ca_certificate: Pem = ""
+    certificate: Pem = ""
+    private_key: Pem = ""
+    unencrypted: bool = False
+
+
+class HostChange(BaseModel):
+    """What is to be changed; the rest stays. left_alone: the dashboard does not connect, until it is false again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text = ""
+    transport: Transport = "ssh"
+    host: Text = ""
+    port: int | None = None
+    user: Text = ""
+    socket: Text = ""
+    ca_certificate: Pem = ""
+    certificate: Pem = ""
+    private_key: Pem = ""
+    unencrypted: bool = False
+    left_alone: bool = False
+
+
+class KeyWish(BaseModel):
+    """SHA256:..., as ssh-keygen -l prints it on the machine itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fingerprint: Text
+
+
+def fields(wish: HostWish | HostChange) -> dict[str, Any]:
+    """What was sent, under the names that the row has."""
+    given = wish.model_dump(exclude_unset=True, exclude={"left_alone"})
+    return {"address" if name == "host" else name: value for name, value in given.items()}
 
 
 def item(host: Host) -> HostItem:
@@ -47,14 +122,27 @@ def item(host: Host) -> HostItem:
     if host.error_code:
         error = HostError(
             code=host.error_code,
-            detail=sentence(host.error_code, {"host": host.name}),
+            detail=sentence(host.error_code, {"host": host.name, **host.error_params}),
             details=host.error_details,
         )
     return HostItem(
         id=host.pk,
         uuid=str(host.libvirt_uuid) if host.libvirt_uuid else None,
         name=host.name,
+        transport=host.transport,
         driver=host.driver,
+        host=host.address,
+        port=host.port,
+        user=host.user,
+        socket=host.socket,
+        encrypted=host.transport != Host.Transport.TCP,
+        public_key=host.public_key,
+        host_key=host_keys.fingerprint(host.host_key),
+        offered_key=host_keys.fingerprint(host.offered_key),
+        ca_certificate=host.ca_certificate,
+        certificate=host.certificate,
+        private_key_set=bool(host.sealed),
+        left_alone=host.left_alone,
         answering=freshness(host) == "live",
         heard_at=host.heard_at,
         error=error,
@@ -75,9 +163,55 @@ def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) 
     return listing(hosts, item, page, page_size, fresh_at(hosts))
 
 
-@router.get("/{int:host_id}", response=answers(200, HostItem, 404), summary="One")
+@router.get("/{int:host_id}", response=answers(200, HostItem, 404), url_name="host", summary="One")
 def show(request: HttpRequest, host_id: int) -> HostItem:
     return item(get_host_or_404(actor(request).user, host_id))
+
+
+@router.post("", response=answers(201, HostItem, 400, 403), summary="Add one")
+def add(request: HttpRequest, body: HostWish, response: HttpResponse) -> Status[HostItem]:
+    host = host_changes.add(actor(request), fields(body))
+    response["Location"] = reverse("api-1:host", args=[host.pk])
+    return Status(201, item(host))
+
+
+@router.patch("/{int:host_id}", response=answers(200, HostItem, 400, 403, 404), summary="Change how it is reached")
+def change(request: HttpRequest, host_id: int, body: HostChange) -> HostItem:
+    who, host = actor(request), get_host_or_404(actor(request).user, host_id)
+    with transaction.atomic():
+        if given := fields(body):
+            host = host_changes.edit(who, host, given)
+        if "left_alone" in body.model_fields_set:
+            (host_changes.leave_alone if body.left_alone else host_changes.take_up)(who, host)
+    return item(get_host_or_404(who.user, host_id))
+
+
+@router.delete("/{int:host_id}", response=answers(204, None, 403, 404, 409), summary="Remove it; its VMs run on")
+def remove(request: HttpRequest, host_id: int) -> Status[None]:
+    host_changes.remove(actor(request), get_host_or_404(actor(request).user, host_id))
+    return Status(204, None)
+
+
+@router.post(
+    "/{int:host_id}/test",
+    response=answers(202, Started, 400, 403, 404, 409),
+    summary="Connect step by step; over ssh without an accepted key, ask for the machine's key",
+)
+def test(
+    request: HttpRequest, host_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
+) -> Status[Started]:
+    return start(request, response, TEST, get_host_or_404(actor(request).user, host_id), key)
+
+
+@router.post(
+    "/{int:host_id}/accept-key",
+    response=answers(200, HostItem, 400, 403, 404, 409),
+    summary="Accept the key that the machine shows, by its fingerprint",
+)
+def accept_key(request: HttpRequest, host_id: int, body: KeyWish) -> HostItem:
+    who = actor(request)
+    host_changes.accept_key(who, get_host_or_404(who.user, host_id), body.fingerprint)
+    return item(get_host_or_404(who.user, host_id))
 
 
 @router.post(

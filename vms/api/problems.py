@@ -15,8 +15,8 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 
-from vms.errors import BadParameters, Locked, NotAllowed, VmsError
-from vms.services.sentences import sentence
+from vms.errors import BadFields, BadParameters, Locked, NotAllowed, VmsError
+from vms.services.sentences import field_sentence, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,11 @@ def plain(code: str, errors: list[FieldError] | None = None) -> HttpResponse:
 
 def refusal(error: VmsError) -> HttpResponse:
     """409 for what the state of things forbids, 403 for a missing right, 422 for parameters that do not fit."""
-    status = 403 if isinstance(error, NotAllowed) else 422 if isinstance(error, BadParameters) else 409
+    status = 403 if isinstance(error, NotAllowed) else 422 if isinstance(error, BadParameters | BadFields) else 409
     blocking = None
+    errors = None
+    if isinstance(error, BadFields):
+        errors = [field_error(name, code) for name, code in sorted(error.errors.items())]
     if isinstance(error, Locked):
         blocking = BlockingOperation.model_validate({**error.params, "id": error.params["operation"]})
     return answer(
@@ -101,8 +104,14 @@ def refusal(error: VmsError) -> HttpResponse:
             detail=sentence(error.code, error.params),
             params=error.params,
             blocking_operation=blocking,
+            errors=errors,
         )
     )
+
+
+def field_error(name: str, code: str) -> FieldError:
+    """A field of a host that does not fit; the API calls its address "host"."""
+    return FieldError(where=["body", "host" if name == "address" else name], code=code, detail=field_sentence(code))
 
 
 def place(where: Sequence[str | int]) -> list[str | int]:

@@ -87,5 +87,5 @@ def bring_back(former: Host, new: Host) -> None:
     Host.objects.filter(pk=former.pk).update(
         **{"sealed": "", **fields}, removed_at=None, left_alone=False, error_code="", error_details="", error_params={}
     )
-    Happening.objects.create(host=former, code="host_returned")
+    Happening.objects.create(host=former, code="host_returned", params={"was": gone})
     live.announce([f"host:{gone}", f"host:{former.pk}", "vms:*"])

@@ -11,16 +11,24 @@ from vms.permissions import may, visible_hosts, visible_operations
 from vms.services.operations import is_silent
 
 FAILED = ("failed", "unknown", "refused")
+# Its failure is an answer to whoever asked, and stands on the host's page; a silent host asks for attention by itself.
+ANSWERS = ("host.test",)
 WAYS_OUT = {"network_stopped": "vm.start-with-networks"}
 
 
 def unread_failures(user: User | AnonymousUser) -> QuerySet[Operation]:
-    """Failures that nobody has read and that no later success on the same thing has made good, newest first."""
+    """Failures that nobody has read and that no later success on the same thing has made good, newest first; those of
+    a host that was removed wait for nobody."""
     later = Operation.objects.filter(
         target_kind=OuterRef("target_kind"), target_id=OuterRef("target_id"), pk__gt=OuterRef("pk"), state="succeeded"
-    )
+    ).exclude(kind__in=ANSWERS)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
-    return visible_operations(user).filter(unread, ~Exists(later), state__in=FAILED).order_by("-pk")
+    return (
+        visible_operations(user)
+        .filter(unread, ~Exists(later), state__in=FAILED)
+        .exclude(Q(kind__in=ANSWERS) | Q(host__removed_at__isnull=False))
+        .order_by("-pk")
+    )
 
 
 def open_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
@@ -29,7 +37,8 @@ def open_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
 
 
 def silent_hosts(user: User | AnonymousUser) -> list[Host]:
-    return [host for host in visible_hosts(user).order_by("name") if is_silent(host)]
+    """Those that do not answer, except where that is wanted."""
+    return [host for host in visible_hosts(user).filter(left_alone=False).order_by("name") if is_silent(host)]
 
 
 def way_out(operation: Operation, user: User | AnonymousUser) -> Kind | None:
@@ -39,7 +48,9 @@ def way_out(operation: Operation, user: User | AnonymousUser) -> Kind | None:
 
 
 def again(operation: Operation, user: User | AnonymousUser) -> Kind | None:
-    """The same kind, where the user may ask for it and it needs no parameters."""
+    """The same kind, where the user may ask for it and it needs no parameters; nothing of a host that was removed."""
+    if operation.host and operation.host.removed_at:
+        return None
     kind = KINDS.get(operation.kind)
     thing = operation.vm or operation.host
     return kind if kind and thing and not operation.params and may_ask(kind, user, thing) else None

@@ -10,14 +10,17 @@ from django.utils import timezone
 from vms.models import Host, Placement, VirtualMachine
 from vms.services.operations import is_silent
 
-Freshness = Literal["live", "silent", "old", "new"]
+Freshness = Literal["live", "silent", "old", "new", "alone"]
 
 # The watcher's heartbeat is 5 s; a host unheard for three of them is said to be old.
 OLD_AFTER = timedelta(seconds=15)
 
 
 def freshness(host: Host) -> Freshness:
-    """live; silent: the watcher does not hear the host; old: the watcher itself is not heard; new: never read."""
+    """live; silent: the watcher does not hear the host; old: the watcher itself is not heard; new: never read;
+    alone: nobody connects to it, because somebody wanted it so."""
+    if host.left_alone:
+        return "alone"
     if is_silent(host):
         return "silent"
     if host.heard_at is None:
@@ -28,10 +31,10 @@ def freshness(host: Host) -> Freshness:
 
 
 def shown_state(placement: Placement, fresh: Freshness) -> str:
-    """The state that a page shows: gone, silent (the host does not answer), or the last known one."""
+    """The state that a page shows: gone, silent (the host does not answer, or is left alone), or the last known one."""
     if not placement.present:
         return "gone"
-    return "silent" if fresh == "silent" else placement.state
+    return "silent" if fresh in ("silent", "alone") else placement.state
 
 
 def placed(vm: VirtualMachine) -> Placement:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 
 from vms.kinds import KINDS, MENU, Kind
 from vms.models import Operation, Placement, User, VirtualMachine
+from vms.services.abilities import offers, shows_screens
 from vms.services.attention import again, may_ask, open_operations, unread_failures, way_out
 from vms.services.freshness import Freshness, freshness, placed, shown_state
 from vms.services.sentences import state_word
@@ -44,6 +45,7 @@ class Header:
     variants: list[Entry]
     no_keys: str
     main: str
+    has_console: bool
     beside: Entry | None
     working: Operation | None
     failure: Operation | None
@@ -59,8 +61,10 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
     menu = [
         Entry(kind, why_not(kind, placement, shown))
         for kind in MENU
-        if placement.state not in kind.hidden and may_ask(kind, user, vm)
+        if placement.state not in kind.hidden and offers(placement.host.driver, kind.name) and may_ask(kind, user, vm)
     ]
+    has_console = shows_screens(placement.host.driver) or bool(placement.serials)
+    main = MAIN_STEP.get(shown, "")
     working = open_operations(user).filter(vm=vm).first()
     failure = unread_failures(user).filter(vm=vm).first()
     return Header(
@@ -71,7 +75,8 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
         menu=[entry for entry in menu if not entry.kind.variant],
         variants=[entry for entry in menu if entry.kind.variant],
         no_keys=why_not(KINDS["vm.send-key"], placement, shown),
-        main=MAIN_STEP.get(shown, ""),
+        main=main if has_console or main != "console" else "",
+        has_console=has_console,
         beside=next((entry for entry in menu if entry.kind.name == "vm.shutdown" and not entry.why), None),
         working=working,
         failure=failure,
@@ -82,6 +87,8 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
 
 def why_not(kind: Kind, placement: Placement, shown: str) -> str:
     """Why the state forbids it now; empty when it does not."""
+    if placement.host.left_alone:
+        return gettext("{host} is left alone").format(host=placement.host.name)
     if shown == "silent":
         return gettext("{host} is not answering").format(host=placement.host.name)
     if shown == "gone":

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from vms import live
 from vms.models import OPEN_STATES, Operation, VirtualMachine
+from vms.services.abilities import lacking_verbs
 from vms.services.freshness import freshness, placed, shown_state
 from vms.services.sentences import duration, going_on, state_word
 
@@ -17,7 +18,7 @@ from vms.services.sentences import duration, going_on, state_word
 SHOWN = (
     "placement__name", "placement__title", "placement__state", "placement__present", "placement__persistent",
     "placement__addresses", "placement__memory_kib", "placement__host__name", "placement__host__heard_at",
-    "placement__host__error_code",
+    "placement__host__error_code", "placement__host__left_alone", "placement__host__driver",
 )  # fmt: skip
 ALIVE = ("running", "paused", "shutting_down")
 
@@ -39,6 +40,7 @@ class Row:
     cpu: str
     memory: str
     address: str
+    lacks: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def make_row(vm: VirtualMachine, kind: str, use: Use) -> Row:
     note = ""
     if kind:
         note = f"{going_on(kind)}…"
+    elif fresh == "alone":
+        note = gettext("left alone")
     elif fresh in ("silent", "old") and placement.host.heard_at:
         seconds = int((timezone.now() - placement.host.heard_at).total_seconds())
         note = gettext("{age} ago").format(age=duration(seconds))
@@ -107,4 +111,5 @@ def make_row(vm: VirtualMachine, kind: str, use: Use) -> Row:
         cpu=use.cpu,
         memory=use.memory,
         address=placement.addresses[0] if placement.addresses else "",
+        lacks=lacking_verbs(placement.host.driver),
     )

@@ -26,6 +26,10 @@ ERRORS: dict[str, str] = {
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
+    "bad_fields": mark("Some fields do not fit: {fields}."),
+    "key_not_offered": mark(
+        "That is not the fingerprint of the key which the machine shows now. Look at it again, and compare both."
+    ),
     "not_cancellable": mark("“{title}” can no longer be cancelled. Wait for its end."),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
@@ -88,6 +92,30 @@ ERRORS: dict[str, str] = {
     # Not raised, but stored: what became of an operation, and why a host is silent.
     "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),
     "unknown": mark("What became of it is not known. Look at the VM before you try again."),
+}
+
+# What is wrong with a field of a host (vms.services.host_fields).
+FIELDS: dict[str, str] = {
+    "missing": mark("This is needed."),
+    "unknown": mark("There is no such field."),
+    "text": mark("This is text."),
+    "choice": mark("Choose one of those that are offered."),
+    "not_for": mark("A host that is reached this way has no such field."),
+    "name_long": mark("A name has 255 characters at most."),
+    "name_signs": mark("A name has no line breaks and no control characters."),
+    "taken": mark("Another host has this name."),
+    "local_once": mark("This machine is in the dashboard already."),
+    "test_local": mark("The test driver stands behind a libvirt that runs: reach it by its socket."),
+    "address": mark("A name like kvm2.example.org, or an IP address, and nothing else: no user, no port, no path."),
+    "port": mark("A number from 1 to 65535."),
+    "user": mark("A letter or _ first, then letters, digits, dots, - and _; 32 characters at most."),
+    "socket": mark("A path from / on, of letters, digits, dots, -, + and _; 100 characters at most."),
+    "certificate": mark("This is no certificate in PEM form (-----BEGIN CERTIFICATE-----)."),
+    "is_key": mark("This holds a private key, which belongs into the field for it. It was not kept."),
+    "key": mark("This is no private key in PEM form (-----BEGIN PRIVATE KEY-----)."),
+    "key_locked": mark("This key has a passphrase. Take that off first: nobody is there to type it."),
+    "key_other": mark("This key does not belong to the certificate."),
+    "too_long": mark("This is more than 64 KiB."),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -197,6 +225,11 @@ def fill(text: str, params: Parameters) -> str:
 def sentence(code: str, params: Parameters | None = None) -> str:
     """What an error code means to the reader."""
     return fill(ERRORS.get(code, ERRORS["error"]), params or {})
+
+
+def field_sentence(code: str) -> str:
+    """What is wrong with a field."""
+    return gettext(FIELDS.get(code, ERRORS["error"]))
 
 
 def happening(code: str, params: Parameters | None = None) -> str:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import RequestRefused
 from vms.kinds import KINDS
-from vms.permissions import get_host_or_404, may, visible_hosts
-from vms.services import operations
+from vms.models import Happening, Host, Operation
+from vms.permissions import get_host_or_404, may, visible_hosts, visible_operations
+from vms.services import certificates, host_keys, operations
+from vms.services.abilities import lacks
 from vms.services.actors import session_actor
 from vms.services.attention import again, open_operations, unread_failures
 from vms.services.freshness import freshness
+from vms.services.host_steps import steps
 from vms.services.hosts import readiness
 from vms.services.lists import find_vms
 from vms.services.overview import host_lines, stream
 from vms.services.rows import SHOWN, make_rows
 from vms.services.sentences import sentence
 from vms.views.vms import PAGE, row_context
+
+TEST = "host.test"
+# So long the answer of a test stands on the page.
+SHOWN_FOR = timedelta(minutes=10)
 
 
 @login_required
@@ -30,14 +41,18 @@ def host_list(request: HttpRequest) -> HttpResponseBase:
     hosts = list(visible_hosts(request.user)[:2])
     if len(hosts) == 1:
         return redirect("host", hosts[0].pk)
-    return render(request, "hosts/list.html", {"lines": host_lines(request.user)})
+    context = {"lines": host_lines(request.user), "may_admin": may(request.user, "host.admin")}
+    return render(request, "hosts/list.html", context)
 
 
 @login_required
 @require_safe
-def host(request: HttpRequest, pk: int) -> HttpResponse:
-    """Facts, networks, pools, what is missing, its VMs, what happened."""
-    found = get_host_or_404(request.user, pk)
+def host(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """How it is reached, facts, networks, pools, what is missing, its VMs, what happened."""
+    try:
+        found = get_host_or_404(request.user, pk)
+    except Http404:
+        return redirect("host", returned_as(request, pk).pk)
     vms = find_vms(request.user, host=found.pk)
     failure = unread_failures(request.user).filter(host=found, target_kind="host").first()
     context = {
@@ -51,18 +66,62 @@ def host(request: HttpRequest, pk: int) -> HttpResponse:
         "count": vms.count(),
         "rows": make_rows(list(vms.only(*SHOWN)[:PAGE])),
         "entries": stream(request.user, host=found, most=8),
+        "lacks": lacks(found.driver),
+        **reached(request, found),
         **row_context(many_hosts=False),
     }
     return render(request, "hosts/host.html", context)
+
+
+def returned_as(request: HttpRequest, pk: int) -> Host:
+    """The host that was recognised in a row which is no more (vms.inventory.machines); 404 where there is none."""
+    back = Happening.objects.filter(code="host_returned", params__was=pk).order_by("-pk").first()
+    if back is None or back.host_id is None:
+        raise Http404
+    return get_host_or_404(request.user, back.host_id)
+
+
+def reached(request: HttpRequest, found: Host) -> dict[str, Any]:
+    """What the page says of the way to the host, and what it offers an administrator there."""
+    if not may(request.user, "host.admin", found):
+        return {"may_admin": False}
+    test = visible_operations(request.user).filter(host=found, kind=TEST).order_by("-pk").first()
+    ways = steps(found, freshness(found), test)
+    return {
+        "may_admin": True,
+        "steps": ways,
+        "test": shown_test(test) if ways is None else None,
+        "fingerprint": host_keys.fingerprint(found.host_key),
+        "line": host_keys.admitting_line(found.public_key) if found.public_key else "",
+        "own_until": certificates.last_day(found.certificate),
+        "ca_until": certificates.last_day(found.ca_certificate),
+        "now": timezone.now(),
+    }
+
+
+def shown_test(test: Operation | None) -> Operation | None:
+    """The last test, as long as its answer is worth reading."""
+    ended = test.ended_at if test else None
+    return test if ended and ended > timezone.now() - SHOWN_FOR else None
 
 
 @login_required
 @require_POST
 def host_get_ready(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Ask for network and pool "default", where they are absent or stopped."""
-    found = get_host_or_404(request.user, pk)
+    return ask(request, get_host_or_404(request.user, pk), "host.get-ready")
+
+
+@login_required
+@require_POST
+def host_test(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Ask for a connection, step by step; over ssh without an accepted key, for the machine's key."""
+    return ask(request, get_host_or_404(request.user, pk), TEST)
+
+
+def ask(request: HttpRequest, found: Host, kind: str) -> HttpResponseBase:
     try:
-        operations.request(KINDS["host.get-ready"], found, actor=session_actor(request))
+        operations.request(KINDS[kind], found, actor=session_actor(request))
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
     return redirect("host", found.pk)

@@ -17,6 +17,7 @@ from vms.errors import BadParameters
 from vms.kinds import MENU
 from vms.models import Document, Host, VirtualMachine
 from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
+from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import make_header
 from vms.services.lists import STATES, find_vms
@@ -153,7 +154,7 @@ def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str
         "head": make_header(vm, request.user),
         "tab": name,
         "may_xml": may(request.user, "vm.xml.view", vm),
-        "may_console": may(request.user, "vm.console", vm),
+        "may_console": may(request.user, "vm.console", vm) and offers(placed(vm).host.driver, "vm.send-key"),
         "may_force": may(request.user, "vm.force", vm),
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
