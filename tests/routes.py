@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -41,14 +42,20 @@ class World:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]
         thing = {"hosts": self.host, "vms": self.vm, "operations": self.operation}.get(noun, self.vm)
-        return {"verb": "pause", "rest": "nowhere", "pk": str(thing.pk), f"{noun[:-1]}_id": str(thing.pk)}
+        return {
+            "batch": str(self.operation.batch),
+            "verb": "pause",
+            "rest": "nowhere",
+            "pk": str(thing.pk),
+            f"{noun[:-1]}_id": str(thing.pk),
+        }
 
 
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
-        vm=vm, host=host, node=host.node, queue="quick", state="waiting",
+        vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),
     )  # fmt: skip
     return World(host, vm, operation)
 

@@ -17,6 +17,7 @@ VmsError
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
 │   └── NoConsole             the VM offers no console of that kind
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
+├── NotHeard                  the host that the operation was to wait for did not answer in time; params: host
 ├── WorkerDied                a worker ended before the host was asked; nothing was done
 ├── WorkerLost                a worker ended in the middle, and what became of it cannot be told
 ├── TicketRefused             a console ticket that opens nothing; params: reason
@@ -162,6 +163,12 @@ class OperationLost(VmsError):
     """The operation is no longer this worker's."""
 
     code = "operation_lost"
+
+
+class NotHeard(VmsError):
+    """The operation was to wait for its host, and that was silent for too long; params: host."""
+
+    code = "not_heard"
 
 
 class WorkerDied(VmsError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from vms.kinds import KINDS
-from vms.views import accounts, console, health, host_changes, hosts, operations, overview, power, vms
+from vms.views import accounts, bulk, console, health, host_changes, hosts, operations, overview, power, vms
 
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
@@ -18,7 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/", vms.vm_list, name="vm-list"),
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
-    path("vms/bulk/<slug:verb>/", power.vm_bulk, name="vm-bulk"),
+    path("vms/bulk/<slug:verb>/", bulk.vm_bulk, name="vm-bulk"),
+    path("vms/batches/<uuid:batch>", bulk.vm_batch, name="vm-batch"),
     path("vms/<int:pk>/", vms.vm_overview, name="vm"),
     path("vms/<int:pk>/header", vms.vm_header, name="vm-header"),
     path("vms/<int:pk>/xml/", vms.vm_xml, name="vm-xml"),

@@ -32,6 +32,7 @@ document.addEventListener("submit", async (event) => {
     const answerTo = target();
     body.set("tab", document.querySelector("[name=tab]")?.value ?? "overview");
     if (document.querySelector("[data-rows]")) body.set("rows", "1");
+    for (const row of document.querySelectorAll("[data-rows] tr[data-vm]")) body.append("shown", row.dataset.vm);
     const headers = { "HX-Request": "true", "HX-Target": `div#${answerTo.id}` };
     const response = await fetch(url, { method: "POST", body, headers });
     if (response.redirected) return location.assign(response.url);
@@ -52,6 +53,8 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]") && dialog()?.open) {
     event.preventDefault();
     dialog().close();
+  } else if (event.target.closest("[data-dismiss]")) {
+    event.target.closest(".message").remove();
   } else if (event.target === dialog()) {
     dialog().close();
   }

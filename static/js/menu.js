@@ -28,6 +28,12 @@ document.addEventListener("toggle", (event) => {
   }
 }, true);
 
+/** A menu that folds something out is wider and longer than it was. */
+document.addEventListener("toggle", (event) => {
+  const menu = event.target instanceof HTMLDetailsElement && event.target.closest("[data-menu]");
+  if (menu && openers.get(menu)) place(menu, openers.get(menu));
+}, true);
+
 /** What the state of the row's VM forbids is greyed; what its host's driver cannot do is not there. */
 function fill(menu, row) {
   for (const fold of menu.querySelectorAll("details")) fold.open = false;

@@ -1,4 +1,5 @@
-// Ticks in a list: Shift takes the rows between, one box takes all, and the bar says how many there are.
+// Ticks in a list: Shift takes the rows between, one box takes all of the page and a button all that the filter finds;
+// the bar says how many there are.
 let lastTicked;
 
 const boxes = () => [...document.querySelectorAll("#vms-form tbody input[type=checkbox]")];
@@ -8,10 +9,16 @@ function count() {
   if (!bar) return;
   const ticked = boxes().filter((box) => box.checked).length;
   const label = bar.querySelector("[data-bulk-count]");
+  const found = bar.querySelector("[data-all-found]");
+  const every = ticked === boxes().length;
+  if (!every) found.disabled = true;
   bar.hidden = !ticked;
-  label.textContent = ticked === 1 ? label.dataset.one : label.dataset.many.replace("{n}", ticked);
+  const text = found.disabled ? (ticked === 1 ? label.dataset.one : label.dataset.many) : label.dataset.found;
+  label.textContent = text.replace("{n}", found.disabled ? ticked : found.value);
+  const more = bar.querySelector("[data-tick-found]");
+  if (more) more.hidden = !every || !found.disabled;
   const all = document.querySelector("[data-all]");
-  all.checked = ticked > 0 && ticked === boxes().length;
+  all.checked = ticked > 0 && every;
   all.indeterminate = ticked > 0 && !all.checked;
 }
 
@@ -26,6 +33,8 @@ document.addEventListener("click", (event) => {
       for (const one of all.slice(from, to + 1)) one.checked = box.checked;
     }
     lastTicked = box;
+  } else if (box.closest?.("[data-tick-found]")) {
+    document.querySelector("[data-all-found]").disabled = false;
   } else if (box.closest?.("[data-untick]")) {
     for (const one of boxes()) one.checked = false;
   } else {

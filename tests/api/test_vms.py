@@ -157,6 +157,15 @@ def test_a_silent_host_refuses_work(program: Program, vm: VirtualMachine) -> Non
     problem(program.post(f"/vms/{vm.pk}/reset"), 409, "host_silent")
 
 
+def test_it_waits_for_a_silent_host_by_choice(program: Program, vm: VirtualMachine) -> None:
+    silence(Host.objects.get())
+    problem(program.post(f"/vms/{vm.pk}/reset", {"when_silent": "refuse"}), 409, "host_silent")
+    problem(program.post(f"/vms/{vm.pk}/reset", {"when_silent": "hope"}), 422, "invalid")
+    asked = program.post(f"/vms/{vm.pk}/reset", {"when_silent": "wait"})
+    assert asked.status_code == 202
+    assert asked.json()["operation"]["state"] == "queued" and asked.json()["operation"]["waits_until"]
+
+
 def test_an_idempotency_key_repeats_the_answer_and_not_the_work(program: Program, vm: VirtualMachine) -> None:
     first, again = (program.post(f"/vms/{vm.pk}/pause", **{"Idempotency-Key": "k1"}) for _ in range(2))
     assert first.status_code == again.status_code == 202

@@ -131,6 +131,71 @@ def test_a_silent_host_is_not_asked(stage: Stage, done: Done) -> None:
     assert (operation.error_code, operation.details, stage.fake.opened) == ("host_silent", "keepalive", 0)
 
 
+def wait_for_host(stage: Stage, kind: str) -> Operation:
+    """The operation, asked for while the host is silent."""
+    silence(Host.objects.get())
+    return operations.request(KINDS[kind], stage.vm, actor=stage.actor, wait=True)
+
+
+def is_heard() -> None:
+    Host.objects.update(error_code="", heard_at=timezone.now())
+
+
+def test_what_waits_for_its_host_is_done_when_that_is_heard(
+    stage: Stage, worker: process.WorkerProcess, done: Done
+) -> None:
+    operation = wait_for_host(stage, "vm.start")
+    assert done(operation).state == "queued"
+    assert claim.waiting_in_line(stage.host.node) == []
+    is_heard()
+    assert claim.waiting_in_line(stage.host.node) == [operation.pk]
+    assert done(operation).state == "succeeded"
+
+
+def test_what_waits_does_not_stand_in_the_way_of_others(stage: Stage, worker: process.WorkerProcess) -> None:
+    silence(stage.host)
+    stage.host.refresh_from_db()
+    for number in range(51):
+        vm = make_vm(stage.host, f"crowd-{number}", "shut_off")
+        operations.request(KINDS["vm.start"], vm, actor=stage.actor, wait=True)
+    other = make_vm(Host.objects.create(name="host-b", node=stage.host.node), "far", "shut_off")
+    asked = operations.request(KINDS["vm.start"], other, actor=stage.actor)
+    assert claim.waiting_in_line(stage.host.node) == [asked.pk]
+
+
+def test_what_waits_is_refused_where_it_makes_no_sense_any_more(stage: Stage, done: Done) -> None:
+    operation = wait_for_host(stage, "vm.start")
+    stage.fake.set_state(stage.uuid, "running")
+    is_heard()
+    assert done(operation).state == "refused"
+    assert (operation.error_code, operation.error_params["state"]) == ("wrong_state", "running")
+    assert stage.fake.calls == []
+    assert not OperationLock.objects.exists()
+
+
+def test_what_waits_has_the_rights_of_its_hour(stage: Stage, done: Done) -> None:
+    operation = wait_for_host(stage, "vm.start")
+    User.objects.update(is_administrator=False)
+    is_heard()
+    assert done(operation).state == "refused"
+    assert (operation.error_code, stage.fake.calls) == ("not_allowed", [])
+
+
+def test_what_waits_in_vain_ends_in_words(stage: Stage, worker: process.WorkerProcess, done: Done) -> None:
+    operation = wait_for_host(stage, "vm.start")
+    worker.control()
+    operation.refresh_from_db()
+    assert operation.state == "queued"
+    Operation.objects.update(waits_until=timezone.now() - timedelta(seconds=1))
+    worker.control()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("failed", "not_heard")
+    assert operation.error_params == {"host": "host-a"}
+    assert not OperationLock.objects.exists()
+    is_heard()
+    assert done(operation).state == "failed"
+
+
 def test_a_host_that_nobody_reaches_fails_it(stage: Stage, done: Done) -> None:
     stage.fake.gone = True
     assert done(stage.ask("vm.start")).error_code == "host_unreachable"

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tests.conftest import make_vm, silence
-from vms.errors import BadParameters, HostSilent, Locked, NotAllowed, WrongState
+from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotAllowed, WrongState
 from vms.kinds import hosts, power
 from vms.models import AuditEvent, Host, Lease, Operation, OperationLock, User, VirtualMachine
 from vms.permissions import Actor
@@ -56,6 +56,30 @@ def test_it_refuses_on_a_silent_host(vm: VirtualMachine, host: Host, actor: Acto
     silence(host)
     with pytest.raises(HostSilent):
         operations.request(power.RESET, vm, actor=actor)
+
+
+def test_it_waits_for_a_silent_host_where_that_is_asked_for(vm: VirtualMachine, host: Host, actor: Actor) -> None:
+    silence(host)
+    operation = operations.request(power.RESET, vm, actor=actor, wait=True)
+    assert operation.state == "queued" and operation.waits_until
+    assert timedelta(minutes=59) < operation.waits_until - timezone.now() <= timedelta(hours=1)
+    assert [line.code for line in operation.log.all()] == ["waits"]
+    with pytest.raises(HostSilent):
+        operations.request(power.PAUSE, vm, actor=actor)
+    with pytest.raises(Locked):
+        operations.request(power.PAUSE, vm, actor=actor, wait=True)
+    assert operations.cancel(operation, actor=actor).state == "cancelled"
+    assert not OperationLock.objects.exists()
+
+
+def test_a_host_that_answers_is_not_waited_for(vm: VirtualMachine, actor: Actor) -> None:
+    assert operations.request(power.RESET, vm, actor=actor, wait=True).waits_until is None
+
+
+def test_a_host_that_is_left_alone_is_not_waited_for(vm: VirtualMachine, host: Host, actor: Actor) -> None:
+    Host.objects.update(left_alone=True)
+    with pytest.raises(HostLeftAlone):
+        operations.request(power.RESET, vm, actor=actor, wait=True)
 
 
 def test_it_does_not_believe_a_watcher_that_is_silent_itself(vm: VirtualMachine, host: Host, actor: Actor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tests.conftest import make_vm
+from tests.conftest import make_vm, silence
 from vms.kinds import KINDS
 from vms.models import Host, Operation, VirtualMachine
 
@@ -77,41 +77,44 @@ def test_a_refusal_is_a_sentence(client_alice: Client, host: Host) -> None:
     assert "web-01 is shut off" in page
 
 
-def test_several_are_asked_at_once_and_refused_one_by_one(client_alice: Client, host: Host) -> None:
-    runs, off = make_vm(host, "runs"), make_vm(host, "off", state="shut_off")
-    answer = client_alice.post("/vms/bulk/pause/", {"vm": [runs.pk, off.pk], "rows": "1"}, headers=HX)
+def test_a_silent_host_refuses_and_offers_to_wait(client_alice: Client, vm: VirtualMachine, host: Host) -> None:
+    silence(host)
+    answer = client_alice.post(f"/vms/{vm.pk}/pause/", headers={**HX, "HX-Target": "div#vm-header"})
     assert answer.status_code == 409
-    text = answer.content.decode()
-    assert "“Pause” was refused for 1 of 2 VMs." in text
-    assert "off: off is shut off" in text
-    assert asked() == ["vm.pause"]
-
-
-def test_harm_to_several_is_asked_before_and_names_them(client_alice: Client, host: Host) -> None:
-    pks = [make_vm(host, name).pk for name in ("web-01", "web-02")]
-    question = client_alice.post("/vms/bulk/force-off/", {"vm": pks}).content.decode()
-    assert "Force off 2 VMs?" in question
-    assert "web-01" in question and "web-02" in question
+    for text in (answer.content.decode(), client_alice.post(f"/vms/{vm.pk}/pause/").content.decode()):
+        assert "host-a is not answering" in text
+        assert "Do it when the host answers" in text
+        assert 'name="when_silent" value="wait"' in text
     assert asked() == []
-    assert client_alice.post("/vms/bulk/force-off/", {"vm": pks, "confirmed": "1"}).status_code == 302
-    assert asked() == ["vm.force-off", "vm.force-off"]
+    client_alice.post(f"/vms/{vm.pk}/pause/", {"when_silent": "wait"})
+    operation = Operation.objects.get()
+    assert operation.waits_until
 
 
-def test_bulk_with_one_that_is_not_there_asks_nothing(client_alice: Client, vm: VirtualMachine) -> None:
-    assert client_alice.post("/vms/bulk/pause/", {"vm": [vm.pk, 9999]}).status_code == 404
-    assert client_alice.post("/vms/bulk/pause/", {"vm": ["1; DROP"]}).status_code == 404
+def test_what_was_said_goes_with_the_offer_to_wait(client_alice: Client, vm: VirtualMachine, host: Host) -> None:
+    silence(host)
+    reset = client_alice.post(f"/vms/{vm.pk}/reset/", {"confirmed": "1"}).content.decode()
+    assert 'name="confirmed" value="1"' in reset
+    keys = client_alice.post(f"/vms/{vm.pk}/send-key/", {"keys": "Control+Alt+F2"}).content.decode()
+    assert 'name="keys" value="Control+Alt+F2"' in keys
+
+
+def test_another_refusal_offers_no_waiting(client_alice: Client, host: Host) -> None:
+    vm = make_vm(host, state="shut_off")
+    answer = client_alice.post(f"/vms/{vm.pk}/pause/", headers={**HX, "HX-Target": "div#vm-header"})
+    assert b"when_silent" not in answer.content
+
+
+@pytest.mark.parametrize("keys", ["", "s+e+c+r+e+t", "<script>"])
+def test_keys_that_are_none_are_refused_in_words(client_alice: Client, vm: VirtualMachine, keys: str) -> None:
+    page = client_alice.post(f"/vms/{vm.pk}/send-key/", {"keys": keys}, follow=True).content.decode()
+    assert "“keys” has no value that fits." in page
     assert asked() == []
 
 
-@pytest.mark.parametrize("verb", ["add-screen", "start-with-networks", "explode"])
-def test_bulk_knows_only_what_stands_in_the_menu(client_alice: Client, vm: VirtualMachine, verb: str) -> None:
-    assert client_alice.post(f"/vms/bulk/{verb}/", {"vm": [vm.pk]}).status_code == 404
-
-
-def test_bulk_of_none_says_so(client_alice: Client) -> None:
-    assert "No VM is ticked." in client_alice.post("/vms/bulk/pause/", follow=True).content.decode()
-
-
-def test_bulk_is_no_way_around_a_missing_right(client_mallory: Client, vm: VirtualMachine) -> None:
-    assert client_mallory.post("/vms/bulk/pause/", {"vm": [vm.pk]}).status_code == 404
-    assert asked() == []
+def test_the_switch_says_what_it_will_be(client_alice: Client, host: Host) -> None:
+    off, on = make_vm(host, "off"), make_vm(host, "on", autostart=True)
+    assert 'name="enabled" value="true"' in client_alice.get(f"/vms/{off.pk}/").content.decode()
+    assert 'name="enabled" value="false"' in client_alice.get(f"/vms/{on.pk}/").content.decode()
+    client_alice.post(f"/vms/{off.pk}/autostart/", {"enabled": "true", "tab": "overview"})
+    assert Operation.objects.get().params == {"enabled": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -116,13 +117,36 @@ def test_a_transient_vm_says_that_it_is_not_kept(client_alice: Client, host: Hos
     assert "not kept after it stops" not in header(client_alice, make_vm(host, "kept"))
 
 
-def test_a_silent_host_is_said_and_greys_everything(client_alice: Client, vm: VirtualMachine) -> None:
+def test_a_silent_host_is_said_and_offers_what_its_last_state_allows(client_alice: Client, vm: VirtualMachine) -> None:
     Host.objects.update(error_code="host_unreachable")
     text = header(client_alice, vm)
     assert "was running" in text
     assert "last heard" in text
+    assert "host-a is not answering. What you ask for is refused, or waits until it does." in text
+    disabled = re.findall(r"formaction=\"/vms/\d+/([a-z-]+)/\"[^>]* disabled>", text)
+    assert disabled == ["start", "start-paused", "resume"]
+    assert main_button(text) == ""
+
+
+def test_a_host_that_is_left_alone_greys_everything(client_alice: Client, vm: VirtualMachine) -> None:
+    Host.objects.update(left_alone=True)
+    text = header(client_alice, vm)
     shown = [kind for kind in KINDS.values() if kind.menu and "running" not in kind.hidden]
-    assert text.count("host-a is not answering") == len(shown) + 1
+    assert text.count("host-a is left alone") == len(shown) + 1
+
+
+def test_what_waits_for_its_host_says_so_and_can_be_cancelled(
+    client_alice: Client, vm: VirtualMachine, alice: User
+) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    operation = make_operation(vm, alice, "vm.pause", "queued", waits_until=until)
+    Host.objects.update(error_code="host_unreachable")
+    text = header(client_alice, vm)
+    assert "“Pause” waits until host-a answers" in text
+    assert f'action="/operations/{operation.pk}/cancel/"' in text
+    assert "pausing…" not in text
+    assert "“Pause” waits" in client_alice.get("/vms/").content.decode()
+    assert "waits for host-a" in client_alice.get(f"/operations/{operation.pk}/").content.decode()
 
 
 def test_xml_is_text_and_can_be_chosen(client_alice: Client, vm: VirtualMachine) -> None:

@@ -63,6 +63,7 @@ class OperationItem(BaseModel):
     queued_at: datetime
     started_at: datetime | None
     waiting_at: datetime | None
+    waits_until: datetime | None
     ended_at: datetime | None
 
 
@@ -109,6 +110,7 @@ def item(request: HttpRequest, operation: Operation) -> OperationItem:
         queued_at=operation.queued_at,
         started_at=operation.started_at,
         waiting_at=operation.waiting_at,
+        waits_until=operation.waits_until,
         ended_at=operation.ended_at,
     )
 
@@ -124,9 +126,11 @@ def start(
     thing: VirtualMachine | Host,
     key: str | None,
     params: Params | None = None,
+    *,
+    wait: bool = False,
 ) -> Status[Started]:
     """Ask for the work, and say where it can be followed."""
-    operation = operations.request(kind, thing, actor=actor(request), params=params, idempotency_key=key)
+    operation = operations.request(kind, thing, actor=actor(request), params=params, idempotency_key=key, wait=wait)
     return accepted(request, response, operation)
 
 

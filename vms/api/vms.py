@@ -139,9 +139,10 @@ def show(request: HttpRequest, vm_id: int) -> VmDetail:
 
 
 def wish(kind: Kind) -> type[BaseModel]:
-    """The body of a request for the kind: its parameters and nothing else."""
+    """The body of a request for the kind: its parameters, and whether it waits for a silent host (an hour at most)."""
     types = {"str": str, "int": int, "bool": bool}
     named: dict[str, Any] = {field.name: (types[str(field.type)], ...) for field in fields(kind.params)}
+    named["when_silent"] = (Literal["refuse", "wait"], "refuse")
     return create_model(f"{kind.params.__name__}Wish", __config__=ConfigDict(extra="forbid", strict=True), **named)
 
 
@@ -151,8 +152,10 @@ def add_verb(kind: Kind) -> None:
     def ask(
         request: HttpRequest, vm_id: int, response: HttpResponse, body: Any, key: IdempotencyKey = None
     ) -> Status[Started]:
-        params = kind.params.from_json(body.model_dump() if body else {})
-        return start(request, response, kind, get_vm_or_404(actor(request).user, vm_id), key, params)
+        wishes = body.model_dump() if body else {}
+        wait = wishes.pop("when_silent", "refuse") == "wait"
+        vm = get_vm_or_404(actor(request).user, vm_id)
+        return start(request, response, kind, vm, key, kind.params.from_json(wishes), wait=wait)
 
     needed = bool(fields(kind.params))
     body: Any = wish(kind) if needed else wish(kind) | None

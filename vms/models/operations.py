@@ -44,6 +44,8 @@ class Operation(models.Model):
 
     Every transition is one conditional UPDATE on (id, state, worker): 0 rows means that somebody else decided.
     before holds the facts as they were at the claim, which reconciling compares with what is (Kind's evidence).
+    waits_until: asked for while its host was silent; it is not claimed before the host is heard, and not after this.
+    batch: what was asked for in one stroke, by somebody who ticked several things.
     """
 
     kind = models.CharField(max_length=60)
@@ -72,6 +74,8 @@ class Operation(models.Model):
     superseded_by = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
     worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="operations")
     idempotency_key = models.CharField(max_length=100, null=True)
+    waits_until = models.DateTimeField(null=True)
+    batch = models.UUIDField(null=True)
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     waiting_at = models.DateTimeField(null=True)
@@ -84,6 +88,7 @@ class Operation(models.Model):
             models.Index(fields=["state", "queue", "node"]),
             models.Index(fields=["vm", "-id"]),
             models.Index(fields=["host", "-id"]),
+            models.Index(fields=["batch"]),
         ]
         constraints = [
             models.UniqueConstraint(fields=["actor_user", "idempotency_key"], name="one_operation_per_idempotency_key")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -23,11 +23,16 @@ MOST_SLOW: Final = 2
 NEWEST_VERSION: Final = 1
 
 
+def heard() -> Q:
+    """Those that wait for no host, and those whose host a watcher hears."""
+    return Q(waits_until=None) | Q(Exists(Host.objects.filter(pk=OuterRef("host"), error_code="")))
+
+
 def waiting_in_line(node: str) -> list[int]:
     """The operations that could be claimed here, oldest first; kinds and versions that this worker does not know stay
     for one that does. Those of hosts that belong to no node are everybody's."""
     queued = Operation.objects.filter(
-        state=OperationState.QUEUED, node__in=("", node), kind__in=KNOWN, version__lte=NEWEST_VERSION
+        heard(), state=OperationState.QUEUED, node__in=("", node), kind__in=KNOWN, version__lte=NEWEST_VERSION
     )
     return list(queued.order_by("pk").values_list("pk", flat=True)[:50])
 
@@ -47,6 +52,7 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         list(hosts.values_list("pk", flat=True))
         free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
             Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
+            heard(),
             pk=pk,
             state=OperationState.QUEUED,
             node__in=("", worker.node),

@@ -25,7 +25,7 @@ from vms.operations.connections import Connections
 from vms.operations.evidence import settle
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
-from vms.operations.waiting import end_what_is_seen
+from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
 
 logger = logging.getLogger(__name__)
 
@@ -117,10 +117,11 @@ class WorkerProcess:
             connection.close()
 
     def control(self) -> None:
-        """Cut what is silent for too long, and end what waits for a guest and is seen."""
+        """Cut what is silent for too long; end what waits for a guest and is seen, or waited too long for a host."""
         for running in list(self.running.values()):
             running.cut_when_silent()
         end_what_is_seen(self.node)
+        end_what_waited_in_vain(self.node)
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence; let

@@ -18,7 +18,7 @@ from vms.operations.claim import check_ours, check_rights
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
 from vms.operations.transitions import HELD, cancelled, deliver, fail, succeed
-from vms.operations.way import Verdict
+from vms.operations.way import Facts, Verdict
 from vms.operations.work import Work
 from vms.services.operations import refuse_silent
 from vms.virt import Connection
@@ -110,6 +110,8 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
     """The same, on this connection."""
     operation, way = running.operation, WAYS[running.operation.kind]
     before = way.facts(connection, operation)
+    if operation.waits_until:
+        refuse_senseless(operation, before)
     # From here on a reader of the row must take it as asked; while it is empty, nothing can have been done.
     operation.before = before
     if not Operation.objects.filter(pk=operation.pk, state__in=HELD, worker=worker).update(before=before):
@@ -134,6 +136,13 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
     if verdict is Verdict.UNDONE:
         raise InvalidState(operation.target_name)
     return verdict
+
+
+def refuse_senseless(operation: Operation, now: Facts) -> None:
+    """WrongState where the VM, while its host was silent, came into a state in which this makes no sense."""
+    states = KINDS[operation.kind].states
+    if states and now["state"] not in states:
+        raise WrongState(name=operation.target_name, state=now["state"])
 
 
 def beside(operation: Operation, connections: Connections) -> Connection:

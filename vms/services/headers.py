@@ -25,6 +25,9 @@ MAIN_STEP = {
 }
 
 
+BESIDE = "vm.shutdown"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One entry of the power menu; why says what forbids it now, empty when nothing does."""
@@ -35,7 +38,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent."""
+    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent. underway:
+    whether what is asked of it is being done now, and waits neither for the guest nor for the host."""
 
     vm: VirtualMachine
     placement: Placement
@@ -48,6 +52,7 @@ class Header:
     has_console: bool
     beside: Entry | None
     working: Operation | None
+    underway: bool
     failure: Operation | None
     try_again: Kind | None
     way_out: Kind | None
@@ -59,12 +64,13 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
     fresh = freshness(placement.host)
     shown = shown_state(placement, fresh)
     menu = [
-        Entry(kind, why_not(kind, placement, shown))
+        Entry(kind, why_not(kind, placement))
         for kind in MENU
         if placement.state not in kind.hidden and offers(placement.host.driver, kind.name) and may_ask(kind, user, vm)
     ]
     has_console = shows_screens(placement.host.driver) or bool(placement.serials)
     main = MAIN_STEP.get(shown, "")
+    beside = (entry for entry in menu if entry.kind.name == BESIDE and not entry.why and shown != "silent")
     working = open_operations(user).filter(vm=vm).first()
     failure = unread_failures(user).filter(vm=vm).first()
     return Header(
@@ -74,10 +80,13 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
         shown=shown,
         menu=[entry for entry in menu if not entry.kind.variant],
         variants=[entry for entry in menu if entry.kind.variant],
-        no_keys=why_not(KINDS["vm.send-key"], placement, shown),
+        no_keys=why_not(KINDS["vm.send-key"], placement),
         main=main if has_console or main != "console" else "",
         has_console=has_console,
-        beside=next((entry for entry in menu if entry.kind.name == "vm.shutdown" and not entry.why), None),
+        beside=next(beside, None),
+        underway=bool(
+            working and working.state != "waiting" and not (working.waits_until and working.state == "queued")
+        ),
         working=working,
         failure=failure,
         try_again=again(failure, user) if failure else None,
@@ -85,16 +94,15 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
     )
 
 
-def why_not(kind: Kind, placement: Placement, shown: str) -> str:
-    """Why the state forbids it now; empty when it does not."""
+def why_not(kind: Kind, placement: Placement) -> str:
+    """Why the state forbids it now; empty when it does not. Of a VM on a silent host it is the last one known: whoever
+    asks is refused at once, and may let it wait."""
     if placement.host.left_alone:
         return gettext("{host} is left alone").format(host=placement.host.name)
-    if shown == "silent":
-        return gettext("{host} is not answering").format(host=placement.host.name)
-    if shown == "gone":
+    if not placement.present:
         return gettext("it is gone")
-    if kind.states and shown not in kind.states:
-        return gettext("it is {state}").format(state=state_word(shown))
+    if kind.states and placement.state not in kind.states:
+        return gettext("it is {state}").format(state=state_word(placement.state))
     if kind.kept and not placement.persistent:
         return gettext("not kept after it stops")
     return ""

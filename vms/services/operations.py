@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from celery import current_app
 from django.db import IntegrityError, transaction
@@ -22,6 +23,7 @@ from vms.models import (
     Lease,
     Operation,
     OperationLock,
+    OperationLog,
     OperationState,
     Placement,
     User,
@@ -33,6 +35,8 @@ from vms.services import audit
 logger = logging.getLogger(__name__)
 
 KEY_LIVES = timedelta(hours=24)
+# How long an operation waits for a host that is silent.
+PATIENCE = timedelta(hours=1)
 
 
 def lock_key(target: VirtualMachine | Host) -> str:
@@ -54,6 +58,17 @@ def refuse_silent(host: Host) -> None:
         raise HostSilent(host.error_details, host=host.name, since=host.heard_at.isoformat() if host.heard_at else "")
 
 
+def how_long(host: Host, *, wait: bool) -> datetime | None:
+    """Until when an operation on this host is to wait for it, None where it need not; HostSilent if it may not."""
+    try:
+        refuse_silent(host)
+    except HostSilent:
+        if not wait:
+            raise
+        return timezone.now() + PATIENCE
+    return None
+
+
 def request(
     kind: Kind,
     target: VirtualMachine | Host,
@@ -62,9 +77,12 @@ def request(
     params: Params | None = None,
     idempotency_key: str | None = None,
     parent: Operation | None = None,
+    wait: bool = False,
+    batch: UUID | None = None,
 ) -> Operation:
     """The queued operation, enqueued on commit; the same row for the same actor and idempotency key.
 
+    wait: on a silent host it waits for up to an hour until that is heard, instead of being refused.
     Raises NotAllowed, BadParameters, WrongState, HostSilent, or Locked naming the operation that holds the target.
     """
     for privilege in kind.privileges:
@@ -79,8 +97,7 @@ def request(
             if known:
                 return known
         host = target if isinstance(target, Host) else check_placement(kind, target).host
-        if not kind.unheard:
-            refuse_silent(host)
+        waits_until = None if kind.unheard else how_long(host, wait=wait)
         operation = Operation.objects.create(
             kind=kind.name,
             actor_user=actor.user,
@@ -97,7 +114,11 @@ def request(
             queue=kind.queue,
             params=(params or Params()).to_json(),
             idempotency_key=idempotency_key,
+            waits_until=waits_until,
+            batch=batch,
         )
+        if waits_until:
+            OperationLog.objects.create(operation=operation, code="waits", params={"host": host.name})
         supersede(kind, operation)
         if kind.lock:
             take_lock(operation, lock_key(target))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, QuerySet
@@ -70,16 +71,20 @@ def stream(
     *,
     vm: VirtualMachine | None = None,
     host: Host | None = None,
+    batch: UUID | None = None,
     before: datetime | None = None,
     most: int = 50,
 ) -> list[Entry]:
-    """Operations and happenings in one stream, newest first, of one VM, one host, or everything."""
+    """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of what was asked
+    for in one stroke the operations alone."""
     operations = visible_operations(user).select_related("vm", "host")
     happenings = visible_happenings(user).select_related("vm", "host")
     if vm:
         operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
     if host:
         operations, happenings = operations.filter(host=host), happenings.filter(host=host)
+    if batch:
+        operations, happenings = operations.filter(batch=batch), happenings.none()
     if before:
         operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
     asked = [Entry(operation.queued_at, operation=operation) for operation in operations.order_by("-queued_at")[:most]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -12,7 +13,7 @@ from vms import live
 from vms.models import OPEN_STATES, Operation, VirtualMachine
 from vms.services.abilities import lacking_verbs
 from vms.services.freshness import freshness, placed, shown_state
-from vms.services.sentences import duration, going_on, state_word
+from vms.services.sentences import duration, going_on, kind_title, state_word
 
 # What a row shows, for only(): making objects of columns that nobody sees is a third of the query's time.
 SHOWN = (
@@ -25,8 +26,8 @@ ALIVE = ("running", "paused", "shutting_down")
 
 @dataclass(frozen=True)
 class Row:
-    """state is libvirt's word for the menu, shown names the glyph, word is what is read; pk is text, because a
-    number would be localized seven times a row."""
+    """state is libvirt's word for the menu, on a silent host its last one, shown names the glyph, word is what is
+    read; pk is text, because a number would be localized seven times a row."""
 
     pk: str
     name: str
@@ -77,19 +78,21 @@ def gib(kib: float) -> str:
 def make_rows(vms: Sequence[VirtualMachine]) -> list[Row]:
     """Their rows in the same order; one query and one question to Redis for all."""
     open_ones = Operation.objects.filter(vm__in=[vm.pk for vm in vms], state__in=OPEN_STATES).order_by("pk")
-    working = dict(open_ones.values_list("vm_id", "kind"))
+    working = {vm: (kind, until) for vm, kind, until in open_ones.values_list("vm_id", "kind", "waits_until")}
     use = present_use(vms)
-    return [make_row(vm, working.get(vm.pk, ""), use.get(vm.pk, Use())) for vm in vms if vm.placement]
+    return [make_row(vm, *working.get(vm.pk, ("", None)), use.get(vm.pk, Use())) for vm in vms if vm.placement]
 
 
-def make_row(vm: VirtualMachine, kind: str, use: Use) -> Row:
+def make_row(vm: VirtualMachine, kind: str, waits_until: datetime | None, use: Use) -> Row:
     placement = placed(vm)
     fresh = freshness(placement.host)
     use = use if fresh == "live" else Use()
     shown = shown_state(placement, fresh)
     word = gettext("was {state}").format(state=state_word(placement.state)) if shown == "silent" else state_word(shown)
     note = ""
-    if kind:
+    if kind and waits_until and fresh != "live":
+        note = gettext("“{title}” waits").format(title=kind_title(kind))
+    elif kind:
         note = f"{going_on(kind)}…"
     elif fresh == "alone":
         note = gettext("left alone")
@@ -103,7 +106,7 @@ def make_row(vm: VirtualMachine, kind: str, use: Use) -> Row:
         name=placement.name,
         title=placement.title,
         tags=[tag.name for tag in vm.tags.all()],
-        state=placement.state if shown not in ("gone", "silent") else shown,
+        state=placement.state if shown != "gone" else shown,
         shown=shown,
         word=word,
         note=note,

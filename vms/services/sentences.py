@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as mark
 
 from vms.kinds import KINDS
+from vms.models import Operation
 
 Parameters = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ ERRORS: dict[str, str] = {
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
     "operation_lost": mark("Another operation took its place."),
+    "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker ended before anything was done. Try again."),
     "worker_lost": mark("The worker ended in the middle. Look at the VM before you try again."),
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
@@ -134,6 +136,7 @@ LOG: dict[str, str] = {
     "claimed": mark("A worker has taken it on."),
     "asked": mark("The host has been asked."),
     "delivered": mark("The request was delivered. The VM decides."),
+    "waits": mark("{host} is not answering. It is done when it does."),
     "seen": mark("The effect has been seen."),
     "taken": mark("The host has done it. Nothing more can be seen from outside."),
     "ending": mark("The host has been asked to end it."),
@@ -256,6 +259,13 @@ def state_word(state: str) -> str:
 def operation_state(state: str) -> str:
     """An operation's state in words."""
     return gettext(OPERATION_STATES.get(state, state))
+
+
+def standing(operation: Operation) -> str:
+    """How far an operation is, in words."""
+    if operation.state == "queued" and operation.waits_until and operation.host:
+        return gettext("waits for {host}").format(host=operation.host.name)
+    return operation_state(operation.state)
 
 
 def kind_title(kind: str) -> str:

@@ -18,6 +18,7 @@ register = template.Library()
 
 register.filter("state_word", sentences.state_word)
 register.filter("operation_state", sentences.operation_state)
+register.filter("standing", sentences.standing)
 register.filter("kind_title", sentences.kind_title)
 register.filter("kind_done", sentences.kind_done)
 register.filter("kind_says", sentences.kind_says)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +17,7 @@ from vms.permissions import get_operation_or_404, may
 from vms.services import operations
 from vms.services.actors import session_actor
 from vms.services.attention import again, way_out
+from vms.services.batches import Batch, find_batch
 from vms.services.overview import stream
 from vms.services.sentences import sentence
 from vms.views.vms import PAGE, parse_before
@@ -23,9 +26,24 @@ from vms.views.vms import PAGE, parse_before
 @login_required
 @require_safe
 def activity(request: HttpRequest) -> HttpResponse:
-    """Operations and happenings of all that the user may see, newest first."""
-    entries = stream(request.user, before=parse_before(request), most=PAGE)
-    return render(request, "activity/activity.html", {"entries": entries, "most": PAGE})
+    """Operations and happenings of all that the user may see, newest first; ?batch= what was asked in one stroke."""
+    batch = chosen_batch(request)
+    entries = stream(request.user, batch=batch.id if batch else None, before=parse_before(request), most=PAGE)
+    return render(request, "activity/activity.html", {"entries": entries, "most": PAGE, "batch": batch})
+
+
+def chosen_batch(request: HttpRequest) -> Batch | None:
+    """What was asked for in one stroke, of ?batch=; 404 where there is nothing of it to see."""
+    asked = request.GET.get("batch", "")
+    if not asked:
+        return None
+    try:
+        found = find_batch(request.user, UUID(asked))
+    except ValueError:
+        raise Http404 from None
+    if found is None:
+        raise Http404
+    return found
 
 
 @login_required

@@ -58,6 +58,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "filtered": bool(q or state or host),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
+        "filters": [(name, request.GET.get(name, "")) for name in ("q", "state", "host")],
         **row_context(many_hosts=len(hosts) > 1),
     }
     return render(request, "vms/list.html", context)
