@@ -41,6 +41,7 @@ document.addEventListener("submit", async (event) => {
     const text = await response.text();
     if (!response.ok && response.status !== 409) return location.reload();
     await htmx.swap({ text, target: answerTo, swap: "outerMorph", sourceElement: document.body });
+    if (bulk) document.getElementById("messages")?.scrollIntoView({ block: "nearest" });
     document.dispatchEvent(new Event("kvmweb:swapped"));
   } catch {
     document.getElementById("lost").hidden = false;

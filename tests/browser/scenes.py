@@ -92,6 +92,10 @@ def list_of_the_crowd(stage: Stage) -> str:
     return "/vms/?q=crowd-0"
 
 
+def list_of_the_deaf(stage: Stage) -> str:
+    return f"/vms/?q={stage.runs('deaf').name}"
+
+
 def list_of_one(stage: Stage) -> str:
     return f"/vms/?q={stage.runs('stoic').name}"
 
@@ -130,6 +134,26 @@ def changes_password_wrongly(page: Page) -> None:
 def ticks_two(page: Page) -> None:
     for box in page.locator("tbody [type=checkbox]").all()[:2]:
         box.check()
+
+
+def ticks_all(page: Page) -> None:
+    page.locator("tbody [type=checkbox]").first.wait_for()
+    for box in page.locator("tbody [type=checkbox]").all():
+        box.check()
+    page.locator("[data-tick-found]").click()
+    expect(page.locator("[data-bulk-count]")).to_contain_text("of this list ticked")
+
+
+def opens_bulk_menu(page: Page) -> None:
+    ticks_two(page)
+    page.locator("[popovertarget=bulk-menu]").click()
+    expect(page.locator("#bulk-menu")).to_be_visible()
+
+
+def asks_several(page: Page) -> None:
+    ticks_two(page)
+    page.locator("[data-bulk]").get_by_role("button", name="Shut down").click()
+    expect(page.locator("#batch")).to_contain_text("waits for its guest")
 
 
 def opens(name: str) -> Callable[[Page], None]:
@@ -221,6 +245,9 @@ SCENES = (
     Scene("list-page-2", "vms/", at("/vms/?page=2&sort=-name")),
     Scene("list-menu", "vms/", list_of_one, opens_row_menu),
     Scene("list-ticked", "vms/", list_of_the_crowd, ticks_two),
+    Scene("list-all-ticked", "vms/", at("/vms/"), ticks_all),
+    Scene("list-ticked-menu", "vms/", list_of_the_crowd, opens_bulk_menu),
+    Scene("list-batch", "vms/", list_of_the_deaf, asks_several),
     Scene("list-filtered", "vms/", at("/vms/?state=gone")),
     Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),

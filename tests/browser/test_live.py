@@ -104,6 +104,7 @@ def test_two_vms_are_asked_at_once_and_another_browser_sees_it(page: Page, cast:
         bulk.get_by_role("button", name="Resume").click()
         for name in ("web", "deaf"):
             expect(state_in_row(page, cast[name])).to_have_text("running")
+        page.locator("[popovertarget=bulk-menu]").click()
         bulk.get_by_role("button", name="Force off").click()
         question = page.get_by_role("dialog", name="Force off 2 VMs?")
         expect(question).to_contain_text("deaf, web")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
 from tests.lab.test_kills import held
+from vms.demo.guest import Guest
 
 
 def test_a_host_that_hangs_is_silent_and_is_heard_again(
@@ -31,6 +35,53 @@ def test_a_host_that_hangs_is_silent_and_is_heard_again(
         guest.wait_for_count()
     eventually(answers, "the host is heard again", within=60)
     dashboard.await_operation(dashboard.ask(vm, "pause"))
+
+
+@pytest.fixture
+def other_host(dashboard: Dashboard, guest_files: Guest) -> Iterator[tuple[int, Guests]]:
+    """A second host, added to the same dashboard: its row's id and what makes guests on it."""
+    host = LabHost("lab-b")
+    row = (
+        "from vms.models import Host; from django.conf import settings; "
+        f"print('row', Host.objects.create(name='lab-b', transport='unix', socket='{host.socket}', "
+        "node=settings.ENVIRONMENT.node).pk)"
+    )
+    pk = int(dashboard.manage("shell", "-c", row).split()[-1])
+    guests = Guests(host, guest_files)
+    yield pk, guests
+    dashboard.manage("shell", "-c", f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
+    host.stop()
+
+
+def test_an_action_may_wait_for_a_silent_host_and_others_do_not_notice(
+    dashboard: Dashboard, guests: Guests, lab_host: LabHost, other_host: tuple[int, Guests]
+) -> None:
+    silent = guests.make("on-the-silent-host", start=True)
+    waits, senseless = dashboard.vm(silent.uuid), dashboard.vm(guests.make("off-there").uuid)
+    dashboard.await_state(waits, "running")
+    near = other_host[1].make("on-the-other-host")
+    elsewhere = dashboard.vm(near.uuid)
+    [host] = [one for one in dashboard.get("/hosts")["items"] if one["id"] != other_host[0]]
+
+    with held(lab_host):
+        eventually(lambda: not dashboard.get(f"/hosts/{host['id']}")["answering"], "it is silent", within=30)
+        assert dashboard.post(f"/vms/{waits}/pause").body["code"] == "host_silent"
+        asked = dashboard.post(f"/vms/{waits}/pause", {"when_silent": "wait"})
+        assert asked.status == 202
+        pause = asked.body["operation"]["id"]
+        start = dashboard.post(f"/vms/{senseless}/start", {"when_silent": "wait"}).body["operation"]["id"]
+        began = time.monotonic()
+        dashboard.await_operation(dashboard.ask(elsewhere, "start"))
+        assert time.monotonic() - began < 10
+        near.wait_for_boot()
+        assert dashboard.operation(pause)["state"] == "queued"
+        assert dashboard.post(f"/operations/{start}/cancel").status == 202
+        assert dashboard.operation(start)["state"] == "cancelled"
+        silent.wait_for_count()
+
+    dashboard.await_operation(pause, within=60)
+    assert silent.stands_still()
+    assert [line["code"] for line in dashboard.operation(pause)["log"]] == ["waits", "claimed", "seen"]
 
 
 def test_work_under_way_when_the_host_hangs_is_told_by_evidence(

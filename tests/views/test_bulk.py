@@ -122,7 +122,7 @@ def test_a_list_that_has_changed_since_is_not_asked(client_alice: Client, host: 
     make_vm(host, "web-01")
     answer = client_alice.post("/vms/bulk/pause/", filtered(all="2"), headers=HX)
     assert answer.status_code == 409
-    assert "it has 1 VMs now" in answer.content.decode()
+    assert "it has 1 VM now" in answer.content.decode()
     assert asked() == []
 
 

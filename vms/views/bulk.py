@@ -117,7 +117,12 @@ def found_by_filter(request: HttpRequest) -> list[VirtualMachine]:
     if number > MOST_AT_ONCE:
         raise OtherList(gettext("These are {n} VMs; {most} at once is the most.").format(n=number, most=MOST_AT_ONCE))
     if number != int(said):
-        raise OtherList(gettext("The list has changed: it has {n} VMs now. Tick them again.").format(n=number))
+        text = ngettext(
+            "The list has changed: it has {n} VM now. Tick again.",
+            "The list has changed: it has {n} VMs now. Tick again.",
+            number,
+        )
+        raise OtherList(text.format(n=number))
     return list(found)
 
 

@@ -4,24 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('vms', '0002_many_hosts'),
+        ("vms", "0003_serial_driver"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='operation',
-            name='batch',
+            model_name="operation",
+            name="batch",
             field=models.UUIDField(null=True),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='waits_until',
+            model_name="operation",
+            name="waits_until",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['batch'], name='vms_operati_batch_1b6cb7_idx'),
+            model_name="operation",
+            index=models.Index(fields=["batch"], name="vms_operati_batch_1b6cb7_idx"),
         ),
     ]
