@@ -38,8 +38,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent. underway:
-    whether what is asked of it is being done now, and waits neither for the guest nor for the host."""
+    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent.
+    underway: what was asked of it is being done, and waits neither for the guest nor for the host."""
 
     vm: VirtualMachine
     placement: Placement
@@ -84,14 +84,17 @@ def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
         main=main if has_console or main != "console" else "",
         has_console=has_console,
         beside=next(beside, None),
-        underway=bool(
-            working and working.state != "waiting" and not (working.waits_until and working.state == "queued")
-        ),
+        underway=bool(working and not waits(working)),
         working=working,
         failure=failure,
         try_again=again(failure, user) if failure else None,
         way_out=way_out(failure, user) if failure else None,
     )
+
+
+def waits(operation: Operation) -> bool:
+    """Whether it is the guest's or the host's turn."""
+    return operation.state == "waiting" or (operation.state == "queued" and operation.waits_until is not None)
 
 
 def why_not(kind: Kind, placement: Placement) -> str:

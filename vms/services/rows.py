@@ -106,7 +106,7 @@ def make_row(vm: VirtualMachine, kind: str, waits_until: datetime | None, use: U
         name=placement.name,
         title=placement.title,
         tags=[tag.name for tag in vm.tags.all()],
-        state=placement.state if shown != "gone" else shown,
+        state=placement.state if shown != "gone" and fresh != "alone" else shown,
         shown=shown,
         word=word,
         note=note,
