@@ -21,9 +21,18 @@ def domain_type() -> str:
 
 
 def definition(
-    name: str, files: guest.Guest, serial: Path, *, obeys: bool, graphics: str | None, network: str | None, shell: bool
+    name: str,
+    files: guest.Guest,
+    serial: Path,
+    *,
+    obeys: bool,
+    graphics: str | None,
+    network: str | None,
+    shell: bool,
+    clipboard: bool,
 ) -> str:
-    """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty."""
+    """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty.
+    clipboard: it crosses the screen, through the channel of a guest's agent."""
     wishes = "report-pointer" + ("" if obeys else " ignore-power")
     devices = E.devices(
         E.controller(type="usb", model="none"),
@@ -33,6 +42,14 @@ def definition(
     )
     if shell:
         devices.append(E.serial(type="pty"))
+    if clipboard:
+        devices.append(
+            E.channel(
+                E.source(E.clipboard(copypaste="yes")),
+                E.target(type="virtio", name="com.redhat.spice.0"),
+                type="qemu-vdagent",
+            )
+        )
     if graphics:
         devices.append(E.graphics(E.listen(type="none"), type=graphics))
         devices.append(E.video(E.model(type="vga")))
@@ -155,10 +172,13 @@ class Guests:
         graphics: str | None = "vnc",
         network: str | None = None,
         shell: bool = False,
+        clipboard: bool = False,
         start: bool = False,
     ) -> LabGuest:
         serial = self.host.folder / "serial" / f"{len(self.made)}-{time.monotonic_ns()}.log"
-        xml = definition(name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell)
+        xml = definition(
+            name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell, clipboard=clipboard
+        )
         self.host.connect().defineXML(xml)
         made = LabGuest(self.host, name, serial)
         self.made.append(made)

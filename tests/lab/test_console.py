@@ -113,6 +113,27 @@ def test_a_viewers_keys_pointer_and_clipboard_never_arrive_and_a_drivers_do(
             assert viewer.is_drawn()
 
 
+def cut(text: str) -> bytes:
+    """The text as the desk's clipboard."""
+    return b"\x06\x00\x00\x00" + struct.pack(">I", len(text)) + text.encode("latin-1")
+
+
+def test_a_drivers_clipboard_reaches_the_guest_and_a_viewers_does_not(dashboard: Dashboard, guests: Guests) -> None:
+    guest = guests.make("pasted", clipboard=True, start=True)
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_state(vm, "running")
+    with opened(dashboard, vm, "view") as viewer:
+        viewer.send(cut("from a viewer"))
+        assert viewer.is_drawn()
+        time.sleep(2)
+        guest.wait_for_count()
+        assert not [line for line in guest.lines() if line.startswith("clipboard")]
+        with opened(dashboard, vm, "drive") as driver:
+            driver.send(cut("from a driver"))
+            guest.wait_for_line("clipboard from a driver")
+    assert not any("viewer" in line for line in guest.lines())
+
+
 def refusal(address: str, **headers: str) -> int:
     """The status instead of the 101."""
     origin = headers.pop("Origin", None)

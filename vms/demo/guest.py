@@ -3,7 +3,8 @@
 It reads from its SMBIOS data what it is called (system serial) and what else it shall do (system family):
 "ignore-power" makes it deaf for the power button, "report-pointer" makes it tell on its serial line of pointer events.
 On the serial line it says "boot <id>" once a boot, "up <n> s" each second, and "address <a>" when DHCP gave it one;
-whoever presses Enter there has a shell, and on a second line too.
+whoever presses Enter there has a shell, and on a second line too. With a qemu-vdagent channel it has a clipboard,
+and says "clipboard <text>" when something is put into it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ WISHES = [
 PLACES = {
     "init": "init", "inittab": "etc/inittab", "start": "etc/start", "count": "etc/count", "lease": "etc/lease",
     "pointer": "etc/pointer", "profile": "etc/profile", "power": "etc/acpi/PWRF/00000080", "serial": "etc/serial",
+    "clipboard": "etc/clipboard",
 }  # fmt: skip
 COMMAND_LINE = (FILES / "isolinux.cfg").read_text().partition("APPEND ")[2].strip()
 
