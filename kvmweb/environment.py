@@ -9,9 +9,14 @@ import os
 import secrets
 import socket
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+# What there may be several of, each doing the same work.
+SEVERAL = ("web", "worker", "watcher", "console")
+MOST_PROCESSES = 16
 
 
 class BadSetting(ValueError):
@@ -84,7 +89,7 @@ class State:
         return self.db / "kvmweb.sqlite3"
 
     def socket(self, name: str) -> Path:
-        """The unix socket of a process: redis, web or console."""
+        """The unix socket of a process: redis, web, web-2, console..."""
         return self.run / f"{name}.sock"
 
     def folders(self) -> tuple[Path, ...]:
@@ -92,7 +97,7 @@ class State:
 
     def prepare(self) -> None:
         """Make the folders, 0700; BadSetting when one is a link, another's, or open to others."""
-        if len(str(self.socket("console"))) > 100:
+        if len(str(self.socket(f"console-{MOST_PROCESSES}"))) > 100:
             raise BadSetting(f"KVMWEB_STATE_DIR={self.root} is too long: unix sockets inside it would pass 100 bytes")
         for folder in self.folders():
             folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
@@ -142,10 +147,15 @@ class Environment:
     key_file: Path
     database_url: str
     redis_url: str
+    processes: Mapping[str, int]
 
     @property
     def loopback(self) -> bool:
         return self.bind in ("127.0.0.1", "::1", "localhost")
+
+    def programs(self, name: str) -> list[str]:
+        """What the processes of that name are called: web, web-2, web-3."""
+        return [name if number == 1 else f"{name}-{number}" for number in range(1, self.processes[name] + 1)]
 
     @property
     def own_redis(self) -> bool:
@@ -161,6 +171,18 @@ class Environment:
     def tls(self) -> bool:
         """TLS whenever others can reach the port."""
         return not self.loopback
+
+
+def processes(text: str) -> dict[str, int]:
+    """How many of each, from "web=2,worker=3"; BadSetting for another name, or a number below 1 or above 16."""
+    found = dict.fromkeys(SEVERAL, 1)
+    for part in filter(None, text.split(",")):
+        name, _, number = part.strip().partition("=")
+        if name not in SEVERAL or not number.isdigit() or not 1 <= int(number) <= MOST_PROCESSES:
+            names = ", ".join(SEVERAL)
+            raise BadSetting(f"KVMWEB_PROCESSES: {part.strip()!r} is not one of {names} with 1 to {MOST_PROCESSES}")
+        found[name] = int(number)
+    return found
 
 
 def usable_redis(url: str) -> str:
@@ -198,6 +220,7 @@ def load() -> Environment:
         tls_cert=read("KVMWEB_TLS_CERT"),
         tls_key=read("KVMWEB_TLS_KEY"),
         database_url=read("KVMWEB_DATABASE_URL"),
+        processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )

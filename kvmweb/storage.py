@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dj_database_url
@@ -19,7 +20,8 @@ def database(environment: Environment) -> dict[str, Any]:
         found = dj_database_url.DBConfig()
     if found.get("ENGINE") != "django.db.backends.postgresql":
         raise BadSetting("KVMWEB_DATABASE_URL is not of the form postgresql://USER:PASSWORD@NAME/DATABASE")
-    return dict(found)
+    # Who a connection belongs to, as the server's own views show it.
+    return {**found, "OPTIONS": {"application_name": f"kvmweb {os.getpid()}", **found.get("OPTIONS", {})}}
 
 
 def sqlite(environment: Environment) -> dict[str, Any]:

@@ -48,3 +48,12 @@ async def test_an_announcement_carries_names_and_a_number() -> None:
     second = await layer.receive(channel)
     assert (first["names"], second["names"]) == (["vm:1"], ["vm:2", "op:3"])
     assert second["number"] == first["number"] + 1
+
+
+def test_who_is_there_is_counted_and_forgotten(redis: None) -> None:
+    assert live.present("watcher", "a") == 1
+    assert live.present("watcher", "b") == 2
+    assert live.present("watcher", "a") == 2
+    assert live.present("worker", "a") == 1
+    live.connection().zadd(live.key("present", "watcher"), {"b": 1.0})
+    assert live.present("watcher", "a") == 1

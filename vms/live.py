@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 GROUP = "names"
 MOST_NAMES = 500
+PRESENT_SECONDS = 10
 
 
 @cache
@@ -159,3 +160,18 @@ def numbers(hosts: Iterable[int]) -> dict[str, dict[str, float]]:
         if value:
             found.update(json.loads(value))
     return found
+
+
+def present(kind: str, name: str) -> int:
+    """Say that this process is there, and how many of its kind said so in the last 10 s; 1 without Redis."""
+    try:
+        redis_client, crowd = connection(), key("present", kind)
+        seconds: Any = redis_client.time()
+        now = seconds[0] + seconds[1] / 1e6
+        pipeline = redis_client.pipeline()
+        pipeline.zadd(crowd, {name: now})
+        pipeline.zremrangebyscore(crowd, 0, now - PRESENT_SECONDS)
+        pipeline.zcard(crowd)
+        return int(pipeline.execute()[-1])
+    except redis.RedisError:
+        return 1

@@ -47,6 +47,12 @@ def quoted(value: str) -> str:
     return f'"{value}"'
 
 
+def servers(environment: Environment, name: str) -> str:
+    """An upstream's lines. One that does not answer is asked again in a second: it is starting."""
+    sockets = [environment.state.socket(program) for program in environment.programs(name)]
+    return "\n".join(f"        server unix:{path} fail_timeout=1s;" for path in sockets)
+
+
 def render(
     environment: Environment, names: Sequence[str], static: Path, certificate: Certificate | None, owner: str = ""
 ) -> str:
@@ -75,6 +81,8 @@ def render(
         hsts=f"            {hsts}" if hsts else "",
         names=" ".join(quoted(name) for name in names),
         static=static,
+        webs=servers(environment, "web"),
+        consoles=servers(environment, "console"),
         timeout=f"{environment.proxy_timeout}s",
     )
 

@@ -60,17 +60,17 @@ def redis(environment: Environment) -> Program:
     return Program("redis", argv, executable=REDIS_PROGRAM)
 
 
-def web(environment: Environment) -> Program:
+def web(environment: Environment, name: str) -> Program:
     """uvicorn; its pings stay well below the front's time-out, so that a quiet page is not cut off."""
     ping = min(20.0, environment.proxy_timeout / 3)
     argv = (
-        sys.executable, "-m", "uvicorn", "kvmweb.asgi:application", "--uds", str(environment.state.socket("web")),
+        sys.executable, "-m", "uvicorn", "kvmweb.asgi:application", "--uds", str(environment.state.socket(name)),
         "--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "1048576",
         "--ws-ping-interval", str(ping), "--ws-ping-timeout", "60", "--no-access-log",
         # The peer is always nginx, which sets these headers itself; the socket lies in a folder closed to others.
         "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "3", "--lifespan", "on",
     )  # fmt: skip
-    return Program("web", argv)
+    return Program(name, argv)
 
 
 def nginx(environment: Environment, configuration: Path) -> Program:
@@ -83,10 +83,10 @@ def programs(environment: Environment, configuration: Path) -> list[Program]:
     manage = (sys.executable, str(BASE / "manage.py"))
     return [
         *([redis(environment)] if environment.own_redis else []),
-        web(environment),
-        Program("worker", (*manage, "work"), grace=10.0),
-        Program("watcher", (*manage, "watch")),
-        Program("console", (*manage, "relay")),
+        *(web(environment, name) for name in environment.programs("web")),
+        *(Program(name, (*manage, "work"), grace=10.0) for name in environment.programs("worker")),
+        *(Program(name, (*manage, "watch")) for name in environment.programs("watcher")),
+        *(Program(name, (*manage, "relay", "--name", name)) for name in environment.programs("console")),
         nginx(environment, configuration),
     ]
 

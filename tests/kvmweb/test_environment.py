@@ -95,3 +95,18 @@ def test_a_redis_that_others_could_read_is_refused(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BadSetting, match=why) as refused:
         environment.load()
     assert "secret" not in str(refused.value)
+
+
+def test_there_may_be_several_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVMWEB_PROCESSES", "web=2, console=3")
+    found = environment.load()
+    assert found.programs("web") == ["web", "web-2"]
+    assert found.programs("console") == ["console", "console-2", "console-3"]
+    assert found.programs("watcher") == ["watcher"]
+
+
+@pytest.mark.parametrize("text", ["web", "web=0", "web=17", "web=-1", "redis=2", "web=2;worker=2", "web=x"])
+def test_a_number_of_processes_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("KVMWEB_PROCESSES", text)
+    with pytest.raises(BadSetting, match="KVMWEB_PROCESSES"):
+        environment.load()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from kvmweb import environment
@@ -25,7 +27,7 @@ def test_postgresql_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["ENGINE"] == "django.db.backends.postgresql"
     assert (found["HOST"], found["PORT"], found["NAME"]) == ("db.example.org", 5433, "kvmweb")
     assert (found["USER"], found["PASSWORD"]) == ("kvm", "s@crt")
-    assert found["OPTIONS"] == {"sslmode": "verify-full"}
+    assert found["OPTIONS"] == {"sslmode": "verify-full", "application_name": f"kvmweb {os.getpid()}"}
 
 
 @pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "sqlite:////etc/passwd", "nonsense", "foo://secret@h/d"])

@@ -109,11 +109,19 @@ class Dashboard:
 
     def pid(self, name: str) -> int:
         """The pid of one of its processes: redis, web, worker, watcher, console or front."""
+        found = self.pids(name)
+        assert found, f"no {name} runs"
+        return found[0]
+
+    def pids(self, name: str) -> list[int]:
+        """The pids of all its processes of that name."""
         assert self.process
-        for pid in children(self.process.pid):
-            if PROGRAMS[name] in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
-                return pid
-        raise AssertionError(f"no {name} runs")
+        words = PROGRAMS[name]
+        return [
+            pid
+            for pid in children(self.process.pid)
+            if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        ]
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request by the administrator's token."""

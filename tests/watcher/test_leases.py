@@ -50,3 +50,16 @@ def test_what_is_given_back_is_free(host: Host) -> None:
     assert term
     leases.release(term)
     assert leases.take(host, "here 1 1", "here")
+
+
+@pytest.mark.parametrize(("hosts", "watchers", "each"), [(1, 1, 1), (1, 2, 1), (5, 2, 3), (100, 3, 34), (0, 2, 0)])
+def test_each_watcher_takes_its_share_and_none_is_left(hosts: int, watchers: int, each: int) -> None:
+    assert leases.share(hosts, watchers) == each
+    assert each * watchers >= hosts
+
+
+def test_a_host_that_nobody_watches_is_overdue(host: Host) -> None:
+    assert leases.take(host, OTHER, "elsewhere")
+    assert not leases.overdue(host)
+    Lease.objects.update(until="2020-01-01T00:00Z")
+    assert leases.overdue(host)

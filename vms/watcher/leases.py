@@ -55,6 +55,16 @@ def take(host: Host, watcher: str, node: str) -> Term | None:
     return Term(host, watcher, holder.epoch + 1) if taken else None
 
 
+def share(hosts: int, watchers: int) -> int:
+    """How many hosts a watcher takes, so that all of them are watched when each takes as many."""
+    return -(-hosts // max(watchers, 1))
+
+
+def overdue(host: Host) -> bool:
+    """Whether nobody has watched the host for as long as a lease: then whoever sees it takes it."""
+    return Lease.objects.filter(host=host, until__lt=Now() - LENGTH).exists()
+
+
 def renew(term: Term) -> bool:
     """Whether the lease is still ours, now for another 10 s."""
     held = Lease.objects.filter(host=term.host, watcher=term.watcher, epoch=term.epoch)

@@ -70,17 +70,26 @@ class Watcher:
             ours = leases.renew(thread.term)
             refused = thread.twin is not None and known.filter(pk=thread.twin).exists()
             if not ours or moved or not (thread.is_alive() or refused):
-                thread.stop()
-                leases.release(thread.term)
-                del self.threads[pk]
+                self.give_back(pk)
             elif thread.busy_since and time.monotonic() - thread.busy_since > LONGEST_CALL and thread.connection:
                 logger.warning("%s has not answered for %s s", thread.name, LONGEST_CALL)
                 thread.connection.cut()
+        share = leases.share(len(hosts), live.present("watcher", self.name))
+        for pk in list(self.threads)[share:]:
+            # Another watcher came: it takes what this one gives back.
+            self.give_back(pk)
         for pk, host in hosts.items():
-            term = None if pk in self.threads else leases.take(host, self.name, self.node)
+            full = len(self.threads) >= share and not leases.overdue(host)
+            term = None if pk in self.threads or full else leases.take(host, self.name, self.node)
             if term:
                 self.threads[pk] = HostWatch(term, self.writer)
                 self.threads[pk].start()
+
+    def give_back(self, pk: int) -> None:
+        """Let somebody else watch the host."""
+        thread = self.threads.pop(pk)
+        thread.stop()
+        leases.release(thread.term)
 
     def take_looks(self) -> None:
         """Pass each request to look to its host's thread."""

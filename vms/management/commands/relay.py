@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 import time
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,10 @@ from vms.services import consoles, schema
 
 
 class Command(BaseCommand):
-    help = "Serve consoles on the state folder's unix socket until SIGTERM."
+    help = "Serve consoles on a unix socket in the state folder until SIGTERM."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--name", default="console", help="which one it is: its socket is called so")
 
     def handle(self, *args: Any, **options: Any) -> None:
         schema.require_current()
@@ -29,10 +33,10 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        name = settings.ENVIRONMENT.node
+        name = f"{options['name']} {settings.ENVIRONMENT.node}"[:100]
         # The pings are also what keeps the front from ending an idle console.
         ping_every = min(15.0, settings.ENVIRONMENT.proxy_timeout / 3)
-        path = settings.STATE.socket("console")
+        path = settings.STATE.socket(options["name"])
         lines = Lines(open_device)
         with Relay(path, name=name, open_screen=open_screen, lines=lines, ping_every=ping_every) as relay:
             consoles.close_stale(name)

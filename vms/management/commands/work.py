@@ -36,7 +36,7 @@ class Command(BaseCommand):
             pool="threads",
             concurrency=process.THREADS,
             queues=",".join(queue_name(queue, node) for queue in ("quick", "slow") for node in (worker.node, "")),
-            hostname=f"kvmweb@{worker.name}",
+            hostname=f"kvmweb-{worker.worker.pid}@{worker.name}",
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
