@@ -6,6 +6,8 @@ VmsError
 │   ├── NotAllowed            the actor lacks a privilege
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
+│   ├── NothingToBoot         the VM has no such device, or no medium in it; params: name
+│   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
@@ -51,6 +53,7 @@ VmsError
     ├── Aborted               somebody ended the host's work before it was done
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
+    ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
     ├── BadDocument           the host refused a definition
     └── HostRefused           any other no
 """
@@ -93,6 +96,18 @@ class WrongState(RequestRefused):
     """The thing's state forbids it; params: name, state."""
 
     code = "wrong_state"
+
+
+class NothingToBoot(RequestRefused):
+    """No device of that kind to boot from, or no medium in it; params: name."""
+
+    code = "nothing_to_boot"
+
+
+class BootFixed(RequestRefused):
+    """A kernel of the host's is booted, whatever the order of devices; params: name."""
+
+    code = "boot_fixed"
 
 
 class NotKept(RequestRefused):
@@ -367,6 +382,12 @@ class ConsoleBusy(VirtError):
     """Somebody outside the dashboard holds the serial line; one holds it at a time."""
 
     code = "console_busy"
+
+
+class BootOrderLeft(VirtError):
+    """The order of devices of one start still stands in the definition."""
+
+    code = "boot_order_left"
 
 
 class BadDocument(VirtError):

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
+from lxml import etree
+from lxml.builder import E
 
-from tests.lab.guests import Guests
+from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
-from tests.lab.test_kills import asked, kill
+from tests.lab.test_kills import asked, held, kill
 
 
 def writers(host: LabHost) -> list[int]:
@@ -138,6 +140,64 @@ def test_autostart_is_what_virsh_sees(dashboard: Dashboard, guests: Guests, lab_
         dashboard.await_operation(asked.body["operation"]["id"])
         assert ("with-the-host" in lab_host.virsh("list", "--all", "--autostart")) is enabled
         assert dashboard.get(f"/vms/{vm}")["autostart"] is enabled
+
+
+def boots_from_disk(guest: LabGuest, iso: Path) -> None:
+    """It has a disk that holds nothing, a CD with a system, and no kernel from its host."""
+    document = etree.fromstring(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    system, devices = document.find("os"), document.find("devices")
+    assert system is not None and devices is not None
+    for given in system.xpath("kernel | initrd | cmdline"):
+        system.remove(given)
+    disk = guest.host.images / f"{guest.name}.raw"
+    disk.parent.mkdir(parents=True, exist_ok=True)
+    disk.write_bytes(bytes(1 << 20))
+    for kind, path, target in (("disk", disk, "hda"), ("cdrom", iso, "hdc")):
+        devices.append(
+            E.disk(
+                E.driver(name="qemu", type="raw"), E.source(file=str(path)), E.target(dev=target, bus="ide"),
+                type="file", device=kind,
+            )
+        )  # fmt: skip
+    guest.host.connect().defineXML(etree.tostring(document, encoding="unicode"))
+
+
+def boots_first(guest: LabGuest, flags: int) -> list[str]:
+    """The devices of its order: what <os> names, and the targets of those with a place of their own."""
+    document = etree.fromstring(guest.domain.XMLDesc(flags))
+    placed = sorted((str(boot.get("order")), boot.getparent()) for boot in document.iterfind("devices/*/boot"))
+    targets = [str(device.find("target").get("dev")) for _, device in placed]  # type: ignore[union-attr]
+    return [str(boot.get("dev")) for boot in document.iterfind("os/boot")] + targets
+
+
+def test_it_starts_once_from_its_cd(dashboard: Dashboard, guests: Guests) -> None:
+    guest = guests.make("rescued")
+    boots_from_disk(guest, guests.files.iso)
+    before = guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_operation(dashboard.ask(vm, "boot-cd"))
+    guest.wait_for_boot()
+    assert boots_first(guest, 0) == ["hdc", "hda"]
+    assert guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
+    failed = guests.make("cardless")
+    boots_from_disk(failed, guests.files.iso)
+    asked = dashboard.ask(dashboard.vm(failed.uuid), "boot-network")
+    assert dashboard.await_operation(asked, "failed")["error"]["code"] == "nothing_to_boot"
+
+
+def test_a_worker_killed_within_leaves_no_other_order(dashboard: Dashboard, guests: Guests, lab_host: LabHost) -> None:
+    guest = guests.make("rescued-alone")
+    boots_from_disk(guest, guests.files.iso)
+    before = guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    vm = dashboard.vm(guest.uuid)
+    changed = "select 1 from vms_operationlog where operation_id = ? and code = 'boot_order_changed'"
+    operation = dashboard.ask(vm, "boot-cd")
+    eventually(lambda: dashboard.query(changed, operation), "the order is changed", every=0.001)
+    with held(lab_host):
+        kill(dashboard, "worker")
+    told = dashboard.await_operation(operation, "succeeded", "failed", within=60)
+    assert guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
+    assert (told["state"] == "succeeded") == guest.is_running(), told
 
 
 def test_started_paused_it_stands_before_its_first_step(dashboard: Dashboard, guests: Guests) -> None:

@@ -52,6 +52,30 @@ START_PAUSED = Kind(
     says=mark("stands still before its first step"),
     variant=True,
 )
+BOOT_CD = Kind(
+    name="vm.boot-cd",
+    title=mark("Start from its CD"),
+    done=mark("started from its CD"),
+    target="vm",
+    privileges=("vm.power", "vm.boot"),
+    states=frozenset({"shut_off", "crashed"}),
+    menu=True,
+    icon="disc",
+    says=mark("this once, until it is off; then as before"),
+    variant=True,
+)
+BOOT_NETWORK = Kind(
+    name="vm.boot-network",
+    title=mark("Start from the network"),
+    done=mark("started from the network"),
+    target="vm",
+    privileges=("vm.power", "vm.boot"),
+    states=frozenset({"shut_off", "crashed"}),
+    menu=True,
+    icon="network",
+    says=mark("this once, until it is off; then as before"),
+    variant=True,
+)
 START_WITH_NETWORKS = Kind(
     name="vm.start-with-networks",
     title=mark("Start its networks and try again"),
@@ -223,6 +247,6 @@ AUTOSTART = Kind(
 )
 
 KINDS = (
-    START, RESTORE, START_PAUSED, START_WITH_NETWORKS, RESUME, PAUSE, SAVE, REBOOT, SHUTDOWN, NMI, RESET, FORCE_OFF,
-    DISCARD_SAVED, SEND_KEY, AUTOSTART,
+    START, RESTORE, START_PAUSED, BOOT_CD, BOOT_NETWORK, START_WITH_NETWORKS, RESUME, PAUSE, SAVE, REBOOT, SHUTDOWN,
+    NMI, RESET, FORCE_OFF, DISCARD_SAVED, SEND_KEY, AUTOSTART,
 )  # fmt: skip

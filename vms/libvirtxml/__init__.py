@@ -1,5 +1,6 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
+from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
@@ -18,9 +19,12 @@ __all__ = [
     "Graphics",
     "Interface",
     "Listen",
+    "What",
     "Where",
     "add_serial",
     "add_vnc_screen",
+    "boot_first",
+    "boot_order",
     "faults",
     "glance",
     "let_vnc_listen",
@@ -31,6 +35,7 @@ __all__ = [
     "new_password",
     "parse",
     "pool_document",
+    "put_order",
     "serialize",
     "unreachable",
     "where",

@@ -97,6 +97,7 @@ class DomainXML:
     machine = Text("os/type/@machine")
     firmware = Text("os/@firmware")
     loader = Text("os/loader")
+    kernel = Text("os/kernel")
 
     def __init__(self, element: etree._Element) -> None:
         self.element = element

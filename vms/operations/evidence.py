@@ -31,6 +31,8 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
     for pause in ASK_AGAIN:
         time.sleep(pause)
         try:
+            if way.mend:
+                way.mend(connections.borrow(operation.host), operation)
             now = way.facts(connections.borrow(operation.host), operation)
         except VirtError as error:
             logger.warning("operation %s: no evidence: %s %s", operation.pk, error.code, error.details)

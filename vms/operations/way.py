@@ -26,12 +26,14 @@ class Verdict(Enum):
 @dataclass(frozen=True)
 class Way:
     """do: ask the host. facts: what decides, read from the host before and after. evidence: (before, now) -> verdict.
-    ended: for kinds that wait for the guest, what the rows say, None while it is not decided."""
+    ended: for kinds that wait for the guest, what the rows say, None while it is not decided. mend: puts back what was
+    changed for the time of the work only, where a worker died in between; before the evidence is asked."""
 
     do: Callable[[Work], None]
     facts: Callable[[Connection, Operation], Facts]
     evidence: Callable[[Facts, Facts], Verdict]
     ended: Callable[[Operation], Verdict | None] | None = None
+    mend: Callable[[Connection, Operation], None] | None = None
 
 
 @dataclass(frozen=True)

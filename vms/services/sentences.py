@@ -23,6 +23,8 @@ ERRORS: dict[str, str] = {
     "not_allowed": mark("You may not do this. An administrator can."),
     "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
     "wrong_state": mark("{name} is {state}. This makes no sense now."),
+    "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
+    "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
@@ -89,6 +91,7 @@ ERRORS: dict[str, str] = {
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "boot_order_left": mark("The old order of devices could not be put back. Look at the VM's definition."),
     "bad_document": mark("The host refused the definition. Details say which part."),
     "host_refused": mark("The host refused. Details say why."),
     # Not raised, but stored: what became of an operation, and why a host is silent.
@@ -105,6 +108,9 @@ FIELDS: dict[str, str] = {
     "not_for": mark("A host that is reached this way has no such field."),
     "name_long": mark("A name has 255 characters at most."),
     "name_signs": mark("A name has no line breaks and no control characters."),
+    "boot_order_changed": mark("The order of devices is another for this start."),
+    "boot_order_back": mark("The old order of devices is back for the next start."),
+    "boot_order_changed_still": mark("The old order of devices could not be put back yet."),
     "taken": mark("Another host has this name."),
     "local_once": mark("This machine is in the dashboard already."),
     "test_local": mark("The test driver stands behind a libvirt that runs: reach it by its socket."),
@@ -178,6 +184,8 @@ OPERATION_STATES: dict[str, str] = {
 # While an operation runs on a VM, its row says what is going on.
 GOING_ON: dict[str, str] = {
     "vm.start": mark("starting"),
+    "vm.boot-cd": mark("starting from its CD"),
+    "vm.boot-network": mark("starting from the network"),
     "vm.start-with-networks": mark("starting"),
     "vm.restore": mark("restoring"),
     "vm.start-paused": mark("starting"),
