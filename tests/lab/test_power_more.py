@@ -147,8 +147,9 @@ def boots_from_disk(guest: LabGuest, iso: Path) -> None:
     document = etree.fromstring(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     system, devices = document.find("os"), document.find("devices")
     assert system is not None and devices is not None
-    for given in system.xpath("kernel | initrd | cmdline"):
-        system.remove(given)
+    for name in ("kernel", "initrd", "cmdline"):
+        for given in system.findall(name):
+            system.remove(given)
     disk = guest.host.images / f"{guest.name}.raw"
     disk.parent.mkdir(parents=True, exist_ok=True)
     disk.write_bytes(bytes(1 << 20))
