@@ -22,6 +22,14 @@ def lab_host() -> Iterator[LabHost]:
 
 
 @pytest.fixture(scope="session")
+def far_host() -> Iterator[LabHost]:
+    """Another machine: sshd, and libvirtd by TCP and TLS."""
+    host = LabHost("lab-far", doors=True)
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="session")
 def guest_files() -> guest.Guest:
     from django.conf import settings
 
