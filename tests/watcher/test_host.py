@@ -148,7 +148,7 @@ def test_one_that_is_left_alone_or_removed_is_let_go(
     Host.objects.filter(pk=host.pk).update(**fields)
     eventually(lambda: host.pk not in watcher.threads and not thread.is_alive())
     opened = stage.host.opened
-    assert not Lease.objects.filter(host=host, until__gt=timezone.now()).exists()
+    eventually(lambda: not Lease.objects.filter(host=host, until__gt=timezone.now()).exists())
     assert Host.objects.get().error_code == ""
     Host.objects.filter(pk=host.pk).update(left_alone=False, removed_at=None)
     eventually(lambda: stage.host.opened > opened)
