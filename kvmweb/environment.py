@@ -5,6 +5,8 @@ Each setting NAME may also be given as NAME_FILE, a file whose content is the va
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 import socket
@@ -148,6 +150,7 @@ class Environment:
     database_url: str
     redis_url: str
     processes: Mapping[str, int]
+    machine: str
 
     @property
     def loopback(self) -> bool:
@@ -171,6 +174,16 @@ class Environment:
     def tls(self) -> bool:
         """TLS whenever others can reach the port."""
         return not self.loopback
+
+
+def this_machine() -> str:
+    """What tells this machine from others, "" where it has no id: a hash, because the id itself is confidential
+    (machine-id(5))."""
+    try:
+        identity = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        return ""
+    return hmac.new(identity.encode(), b"kvmweb", hashlib.sha256).hexdigest() if identity else ""
 
 
 def processes(text: str) -> dict[str, int]:
@@ -220,6 +233,7 @@ def load() -> Environment:
         tls_cert=read("KVMWEB_TLS_CERT"),
         tls_key=read("KVMWEB_TLS_KEY"),
         database_url=read("KVMWEB_DATABASE_URL"),
+        machine=this_machine(),
         processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),

@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hosts/<int:pk>/", hosts.host, name="host"),
     path("hosts/<int:pk>/test/", hosts.host_test, name="host-test"),
     path("hosts/<int:pk>/edit/", host_changes.host_edit, name="host-edit"),
+    path("hosts/<int:pk>/accept-machine/", host_changes.host_accept_machine, name="host-accept-machine"),
     path("hosts/<int:pk>/accept-key/", host_changes.host_accept_key, name="host-accept-key"),
     path("hosts/<int:pk>/refuse-key/", host_changes.host_refuse_key, name="host-refuse-key"),
     path("hosts/<int:pk>/new-key/", host_changes.host_new_key, name="host-new-key"),

@@ -14,8 +14,8 @@ NO_PAGES = {
     "vm-rows", "vm-numbers", "vm-header", "running", "internal-session", "theme", "vm-bulk", "vm-batch",
     "vm-console-ticket", "vm-console-card", "vm-viewer", "host-get-ready", "operation-cancel", "operation-read",
     "account_inactive",
-    "host-test", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone", "host-take-up",
-    "password-keep", "healthz", "readyz",
+    "host-test", "host-accept-machine", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone",
+    "host-take-up", "password-keep", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
 

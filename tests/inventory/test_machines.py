@@ -93,3 +93,22 @@ def test_nothing_is_written_when_the_lease_is_another_s(host: Host) -> None:
     with pytest.raises(LeaseLost):
         recognise(term, Machine(str(uuid.uuid4())))
     assert Host.objects.get(pk=term.host.pk).libvirt_uuid is None
+
+
+def test_this_machine_is_itself_whatever_uuid_its_libvirt_makes_up() -> None:
+    term = added(transport="local", machine=settings.ENVIRONMENT.machine)
+    for number in (1, 2):
+        made_up = str(uuid.UUID(int=number))
+        term = Term(Host.objects.get(pk=term.host.pk), term.watcher, term.epoch)
+        recognise(term, Machine(made_up))
+        found = Host.objects.get(pk=term.host.pk)
+        assert str(found.libvirt_uuid) == made_up
+        assert found.spec_fields()["uuid"] == ""
+
+
+def test_another_machine_with_the_same_node_name_is_not_this_one() -> None:
+    term = added(transport="local", machine="of another")
+    recognise(term, Machine(str(uuid.UUID(int=1))))
+    assert Host.objects.get(pk=term.host.pk).spec_fields()["uuid"] == str(uuid.UUID(int=1))
+    with pytest.raises(WrongHost):
+        recognise(term, Machine(str(uuid.UUID(int=2))))

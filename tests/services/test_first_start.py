@@ -71,11 +71,19 @@ def test_generated_passwords_differ_and_hold_nothing_ambiguous() -> None:
 
 
 def test_this_machine_is_the_first_host() -> None:
-    first_start.ensure_host("box", "")
-    first_start.ensure_host("renamed", "")
+    first_start.ensure_host("box", "", "m1")
+    first_start.ensure_host("renamed", "", "m1")
     assert Host.objects.values_list("name", "node", "transport", "socket").get() == ("box", "box", "local", "")
 
 
 def test_a_socket_of_the_sites_own_is_kept_with_the_host() -> None:
-    first_start.ensure_host("box", "/run/other/libvirt-sock")
+    first_start.ensure_host("box", "/run/other/libvirt-sock", "m1")
     assert Host.objects.values_list("transport", "socket").get() == ("unix", "/run/other/libvirt-sock")
+
+
+def test_a_local_host_of_an_earlier_release_learns_which_machine_it_is() -> None:
+    Host.objects.create(name="box", node="box", transport="local")
+    first_start.ensure_host("box", "", "m1")
+    assert Host.objects.get().machine == "m1"
+    first_start.ensure_host("box", "", "m2")
+    assert Host.objects.get().machine == "m1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -101,6 +102,12 @@ class HostChange(BaseModel):
     private_key: Pem = ""
     unencrypted: bool = False
     left_alone: bool = False
+
+
+class MachineWish(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    uuid: UUID
 
 
 class KeyWish(BaseModel):
@@ -211,6 +218,17 @@ def test(
 def accept_key(request: HttpRequest, host_id: int, body: KeyWish) -> HostItem:
     who = actor(request)
     host_changes.accept_key(who, get_host_or_404(who.user, host_id), body.fingerprint)
+    return item(get_host_or_404(who.user, host_id))
+
+
+@router.post(
+    "/{int:host_id}/accept-machine",
+    response=answers(200, HostItem, 400, 403, 404),
+    summary="Keep the host although its machine has another UUID now, which error.params names",
+)
+def accept_machine(request: HttpRequest, host_id: int, body: MachineWish) -> HostItem:
+    who = actor(request)
+    host_changes.accept_machine(who, get_host_or_404(who.user, host_id), str(body.uuid))
     return item(get_host_or_404(who.user, host_id))
 
 

@@ -39,7 +39,7 @@ def recognise(term: Term, machine: Machine) -> None:
 
     Raises SameMachine naming the host that it is already, WrongHost where it is another one than before, or Returned.
     """
-    if term.host.libvirt_uuid:
+    if term.host.libvirt_uuid and not term.host.is_here:
         # The opening has compared it.
         return
     uuid = machine.uuid()
@@ -59,18 +59,21 @@ def settle(term: Term, uuid: str) -> bool:
     """Whether the machine's former row has come back in the term's host's place."""
     hold(term)
     host = Host.objects.get(pk=term.host.pk)
-    if host.libvirt_uuid:
-        if str(host.libvirt_uuid) != uuid:
-            raise WrongHost(expected=str(host.libvirt_uuid), found=uuid)
+    if str(host.libvirt_uuid) == uuid:
         return False
+    if host.libvirt_uuid and not host.is_here:
+        raise WrongHost(expected=str(host.libvirt_uuid), found=uuid)
     other = Host.objects.filter(libvirt_uuid=uuid, driver=host.driver).first()
-    if other is None:
-        Host.objects.filter(pk=host.pk).update(libvirt_uuid=uuid)
-        return False
-    if other.removed_at is None:
+    if other and other.removed_at is None:
         raise SameMachine(host=other.name, host_id=other.pk)
-    bring_back(other, host)
-    return True
+    if other and not host.libvirt_uuid:
+        bring_back(other, host)
+        return True
+    if other:
+        # Both were this machine; what stands on the row of today stays there.
+        Host.objects.filter(pk=other.pk).update(libvirt_uuid=None)
+    Host.objects.filter(pk=host.pk).update(libvirt_uuid=uuid)
+    return False
 
 
 def bring_back(former: Host, new: Host) -> None:

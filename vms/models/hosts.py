@@ -33,6 +33,9 @@ class Host(models.Model):
     transport = models.CharField(max_length=10, choices=Transport, default=Transport.LOCAL)
     driver = models.CharField(max_length=10, choices=Driver, default=Driver.QEMU)
     node = models.CharField(max_length=255, blank=True)
+    # Of a local one, which machine that is (Environment.machine): libvirt makes up a new UUID at each start where the
+    # board has none.
+    machine = models.CharField(max_length=64, blank=True)
     socket = models.CharField(max_length=255, blank=True)
     address = models.CharField(max_length=255, blank=True)
     port = models.PositiveIntegerField(null=True)
@@ -70,7 +73,7 @@ class Host(models.Model):
             "transport": self.transport,
             "driver": self.driver,
             "socket": self.socket,
-            "uuid": str(self.libvirt_uuid or ""),
+            "uuid": "" if self.is_here else str(self.libvirt_uuid or ""),
             "address": self.address,
             "port": self.port or 0,
             "user": self.user,
@@ -81,6 +84,12 @@ class Host(models.Model):
             "sealed_for": self.sealed_for,
             "key_file": str(settings.ENVIRONMENT.key_file),
         }
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this very machine, whatever UUID its libvirt tells."""
+        here = settings.ENVIRONMENT.machine
+        return self.transport == self.Transport.LOCAL and bool(here) and self.machine == here
 
     @property
     def sealed_for(self) -> str:

@@ -65,9 +65,10 @@ def renew_password(file: Path) -> None:
         audit.record("renewed:password", address="scripts/run", name=NAME)
 
 
-def ensure_host(node: str, socket: str) -> None:
+def ensure_host(node: str, socket: str, machine: str) -> None:
     """This machine as the first host; with a socket of the site's own, libvirt behind that."""
+    Host.objects.filter(transport=Host.Transport.LOCAL, node=node, machine="").update(machine=machine)
     if Host.objects.exists():
         return
     transport = Host.Transport.UNIX if socket else Host.Transport.LOCAL
-    Host.objects.create(name=node, node=node, transport=transport, socket=socket)
+    Host.objects.create(name=node, node=node, transport=transport, socket=socket, machine="" if socket else machine)

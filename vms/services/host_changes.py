@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from vms import live
-from vms.errors import KeyNotOffered, Locked
+from vms.errors import BadParameters, KeyNotOffered, Locked, WrongHost
 from vms.kinds import KINDS
 from vms.models import OPEN_STATES, Host, Lease, Operation, Placement, VirtualMachine
 from vms.permissions import Actor, require
@@ -120,6 +120,24 @@ def refuse_key(actor: Actor, host: Host) -> None:
         if offered:
             Host.objects.filter(pk=host.pk).update(offered_key="")
             tell("refused:host-key", actor, host, fingerprint=offered)
+
+
+def accept_machine(actor: Actor, host: Host, uuid: str) -> None:
+    """It is the same host, although its UUID is another now (a new board, or one without a UUID of its own).
+
+    BadParameters when that is not the UUID that answers there at present. Where it is another row's, the watcher says
+    so at its next look.
+    """
+    require(actor.user, PRIVILEGE, host)
+    with transaction.atomic():
+        now = Host.objects.get(pk=host.pk)
+        if now.error_code != WrongHost.code or not constant_time_compare(uuid, str(now.error_params.get("found"))):
+            raise BadParameters(field="uuid")
+        taken = Host.objects.filter(libvirt_uuid=uuid, driver=now.driver).exclude(pk=now.pk).exists()
+        Host.objects.filter(pk=now.pk).update(
+            libvirt_uuid=None if taken else uuid, error_code="", error_details="", error_params={}
+        )
+        tell("accepted:machine", actor, host, was=str(now.libvirt_uuid), now=uuid)
 
 
 def leave_alone(actor: Actor, host: Host) -> None:

@@ -79,7 +79,10 @@ ERRORS: dict[str, str] = {
     "hung_up": mark("The machine closes the connection without a word. Look at the logs of sshd and libvirt there."),
     "same_machine": mark("This machine is in the dashboard already, as {host}. Remove one of the two."),
     "host_left_alone": mark("{host} is left alone: nothing is asked of it. An administrator can end this."),
-    "wrong_host": mark("Another machine answered than the one that was added. Look at the host's address."),
+    "wrong_host": mark(
+        "A machine with another UUID answers here than the one that was added, so nothing is read or changed. Look at "
+        "the host's address. Where its board was changed, or has no UUID of its own, it may be the same host."
+    ),
     "auth_refused": mark("The host does not let the dashboard in. Look at its access rights to libvirt."),
     "secret_unreadable": mark(
         "The key to this host was sealed for another key file. Put KVMWEB_KEY_FILE back, or set the host's access anew."

@@ -106,6 +106,14 @@ def host_refuse_key(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @login_required
 @require_POST
+def host_accept_machine(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """It is the same host, although its UUID is another."""
+    uuid = request.POST.get("uuid", "")
+    return change(request, pk, lambda actor, found: host_changes.accept_machine(actor, found, uuid))
+
+
+@login_required
+@require_POST
 def host_leave_alone(request: HttpRequest, pk: int) -> HttpResponseBase:
     """No connection any more, until it is taken up again."""
     return change(request, pk, host_changes.leave_alone)

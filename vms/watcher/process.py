@@ -115,4 +115,5 @@ class Watcher:
 
 def same_place(now: Host, before: Host) -> bool:
     """Whether the host is still reached the same way; that its UUID became known is no move."""
-    return now.spec_fields() == {**before.spec_fields(), "uuid": str(before.libvirt_uuid or now.libvirt_uuid or "")}
+    known = before.libvirt_uuid in (None, now.libvirt_uuid) or now.is_here
+    return known and {**now.spec_fields(), "uuid": ""} == {**before.spec_fields(), "uuid": ""}

@@ -38,4 +38,5 @@ class Command(BaseCommand):
             first_start.renew_password(file)
         sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
         first_start.ensure_administrator(given, file)
-        first_start.ensure_host(settings.ENVIRONMENT.node, settings.ENVIRONMENT.local_uri_socket)
+        here = settings.ENVIRONMENT
+        first_start.ensure_host(here.node, here.local_uri_socket, here.machine)
