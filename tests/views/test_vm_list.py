@@ -11,6 +11,7 @@ from django.test import Client
 from tests.conftest import make_vm
 from vms import live
 from vms.models import Host, Operation, User, VirtualMachine
+from vms.services.rows import share_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -136,3 +137,11 @@ def test_a_row_says_what_is_going_on(client_alice: Client, vm: VirtualMachine, h
         vm=vm, host=host, node="node-a", queue="quick", state="running",
     )  # fmt: skip
     assert "pausing…" in client_alice.get("/vms/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "text"),
+    [(39 << 10, 192 << 10, "39 of 192 MiB"), (512 << 10, 1 << 20, "0.5 of 1 GiB"), (0, 4 << 20, "0 of 4 GiB")],
+)
+def test_memory_is_told_in_the_unit_that_says_something(used: int, most: int, text: str) -> None:
+    assert share_of(used, most) == text

@@ -67,8 +67,15 @@ def use_text(vm: VirtualMachine, numbers: dict[str, float]) -> Use:
     used = min(used, most) if used is not None else None
     return Use(
         cpu=gettext("{n} %").format(n=round(100 * numbers["cpu"])) if "cpu" in numbers else "",
-        memory=gettext("{used} of {most} GiB").format(used=gib(used), most=gib(most)) if used is not None else "",
+        memory=share_of(used, most) if used is not None else "",
     )
+
+
+def share_of(used: float, most: float) -> str:
+    """Of a small VM in MiB, where tenths of a GiB would say nothing."""
+    if most < 1 << 20:
+        return gettext("{used} of {most} MiB").format(used=round(used / 1024), most=round(most / 1024))
+    return gettext("{used} of {most} GiB").format(used=gib(used), most=gib(most))
 
 
 def gib(kib: float) -> str:

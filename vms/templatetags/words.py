@@ -88,7 +88,9 @@ def clock(at: datetime | None) -> SafeString | str:
 
 @register.filter
 def gib(kib: int | float | None) -> str:
-    """Kibibytes as GiB with one digit."""
+    """Kibibytes as GiB with one digit; less than one as MiB."""
+    if kib and kib < 1 << 20:
+        return gettext("{n} MiB").format(n=round(kib / 1024))
     return gettext("{n} GiB").format(n=digit(kib or 0))
 
 
