@@ -1,5 +1,6 @@
 // A VM's screen: puts the parts together and says in words how it stands.
 import { makeClipboard } from "./console/clipboard.js";
+import { makeGestures } from "./console/gestures.js";
 import { release } from "./console/keys.js";
 import { makeLink } from "./console/link.js";
 import { keep, save } from "./console/picture.js";
@@ -17,6 +18,8 @@ function start(root) {
   let stand = ["connecting", {}];
   const link = makeLink({ form: part("ticket"), screen, expected, told });
   const view = makeView(root, link);
+  const gestures = makeGestures(root, part("stage"), screen, { fits: () => view.fits });
+  view.changed = gestures.reset;
   const clipboard = makeClipboard(root, link);
   makeTouch(root, link);
   makeTyping(root, link);

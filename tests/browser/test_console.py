@@ -131,6 +131,92 @@ def test_a_text_is_typed_as_keys(page: Page, cast: Cast) -> None:
     heard(player, 'It\'s "so" {1} ~|\\?', before)
 
 
+def test_clipboards_cross_by_a_click_each_way(page: Page, cast: Cast) -> None:
+    player = cast.engage("pasting", clipboard=True, run=True)
+    open_console(page, player)
+    player.guest.wait_for_boot()
+    page.get_by_role("button", name="Clipboard").click()
+    expect(page.get_by_role("button", name="Copy it here")).to_be_disabled()
+    page.get_by_label("For the VM's clipboard").fill("from the desk, größer")
+    page.get_by_role("button", name="Give it to the VM").click()
+    expect(page.locator("[data-clipboard-said]")).to_have_text("The VM has it.")
+    player.guest.wait_for_line("clipboard from the desk")
+    expect(page.get_by_label("The VM's clipboard", exact=True)).to_have_value("heard: from the desk, größer")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy it here").click()
+    expect(page.locator("[data-clipboard-said]")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "heard: from the desk, größer"
+
+
+class Fingers:
+    """Fingers on the picture, in parts of its width and height."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+        box = page.locator("[data-stage]").bounding_box()
+        assert box
+        self.box = box
+
+    def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        box = self.box
+        self.session.send(
+            "Input.dispatchTouchEvent",
+            {
+                "type": kind,
+                "touchPoints": [
+                    {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": number}
+                    for number, (x, y) in enumerate(points)
+                ],
+            },
+        )
+
+    def move(self, start: list[tuple[float, float]], end: list[tuple[float, float]]) -> None:
+        """All fingers down, then along straight lines, then up."""
+        steps = 12
+        self.touch("touchStart", *start)
+        for step in range(1, steps + 1):
+            part = step / steps
+            self.touch(
+                "touchMove",
+                *((a + (c - a) * part, b + (d - b) * part) for (a, b), (c, d) in zip(start, end, strict=True)),
+            )
+            time.sleep(0.02)
+        self.touch("touchEnd")
+
+
+def picture(page: Page) -> dict[str, float]:
+    box = page.locator("[data-screen] canvas").bounding_box()
+    assert box
+    return {"x": round(box["x"]), "y": round(box["y"]), "width": round(box["width"]), "height": round(box["height"])}
+
+
+def test_two_fingers_enlarge_and_move_the_picture_and_one_points(new_browser: NewContext, cast: Cast) -> None:
+    cast.is_on("web")
+    player = cast["web"]
+    page = new_browser(viewport=NARROW, has_touch=True, is_mobile=True).new_page()
+    open_console(page, player)
+    page.locator("[data-stage]").scroll_into_view_if_needed()
+    player.guest.wait_for_count()
+    before, pointed = picture(page), said_by(player, "pointer")
+    fingers = Fingers(page)
+    fingers.move([(0.45, 0.5), (0.55, 0.5)], [(0.3, 0.5), (0.7, 0.5)])
+    eventually(lambda: picture(page)["width"] > 2 * before["width"], "the picture is larger")
+    large = picture(page)
+    # What lay between the fingers is there still.
+    assert abs(large["x"] + large["width"] / 2 - (before["x"] + before["width"] / 2)) < 0.1 * large["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    fingers.move([(0.45, 0.5), (0.55, 0.5)], [(0.65, 0.6), (0.75, 0.6)])
+    eventually(lambda: picture(page)["x"] > large["x"] + 30, "the picture has moved")
+    assert picture(page)["width"] == large["width"]
+    # Nothing of it was the VM's.
+    player.guest.wait_for_count()
+    assert said_by(player, "pointer") == pointed
+    fingers.move([(0.5, 0.5)], [(0.6, 0.5)])
+    eventually(lambda: said_by(player, "pointer") > pointed, "one finger is the VM's pointer", within=40)
+    fingers.move([(0.1, 0.5), (0.9, 0.5)], [(0.45, 0.5), (0.55, 0.5)])
+    eventually(lambda: picture(page) == before, "the picture is as it was")
+
+
 def test_combinations_arrive(page: Page, cast: Cast) -> None:
     cast.is_on("web")
     player = cast["web"]

@@ -67,7 +67,7 @@ class Stage:
     path: Path
     screens: list[Screen]
     listens: bool = True
-    greeting: bytes = b""
+    greeted: bool = False
     devices: list[Screen] = field(default_factory=list)
     forced: list[bool] = field(default_factory=list)
     no_device: str = ""
@@ -77,7 +77,7 @@ class Stage:
         self.screens.append(screen)
         if self.listens:
             screen.listen()
-        return Opened(screen.theirs, self.greeting)
+        return Opened(screen.theirs, self.greeted)
 
     def open_device(self, console: Console) -> socket.socket:
         """A serial device, as open_screen() is a screen."""

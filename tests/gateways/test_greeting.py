@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateways.vncserver import Server, served
 from vms.gateways.closing import Ended
-from vms.gateways.greeting import FOR_BROWSER, Greeting, response
+from vms.gateways.greeting import Greeting, response
 from vms.gateways.rfb import BadStream, ClientStream
 
 V37, V38 = b"RFB 003.007\n", b"RFB 003.008\n"
@@ -126,13 +126,18 @@ def test_one_that_closes_is_left(says: list[bytes], wants: list[int], word: str)
     assert reason(Server(says, wants, stays=False)) == word
 
 
-def test_a_browser_is_told_that_there_is_no_password_and_its_answers_go_nowhere() -> None:
-    assert V38 + b"\x01\x01" + bytes(4) == FOR_BROWSER
-    stream = ClientStream(view_only=False, greeted=True)
-    assert stream.feed(V38 + b"\x01" + b"\x00" + b"\x03" + bytes(9)) == b"\x01" + b"\x03" + bytes(9)
+def test_a_browser_is_told_step_by_step_that_there_is_no_password_and_its_answers_go_nowhere() -> None:
+    said: list[bytes] = []
+    stream = ClientStream(view_only=False, answer=said.append)
+    assert stream.feed(V38[:5]) == b""
+    assert said == []
+    assert stream.feed(V38[5:]) == b""
+    assert said == [b"\x01\x01"]
+    assert stream.feed(b"\x01" + b"\x00" + b"\x03" + bytes(9)) == b"\x01" + b"\x03" + bytes(9)
+    assert said == [b"\x01\x01", bytes(4)]
 
 
 @pytest.mark.parametrize("data", [V37, V38 + b"\x02"])
 def test_a_browser_that_answers_something_else_is_closed(data: bytes) -> None:
     with pytest.raises(BadStream):
-        ClientStream(view_only=False, greeted=True).feed(data)
+        ClientStream(view_only=False, answer=lambda words: None).feed(data)

@@ -53,6 +53,20 @@ def test_a_viewer_types_into_nothing_and_the_same_bytes_with_a_drivers_ticket_ar
         assert bytes(stage.screens[1].heard) == HELLO + SHARED + b"".join(FORBIDDEN) + b"".join(ALLOWED)
 
 
+def test_a_browser_shakes_hands_with_the_relay_where_that_has_done_so_with_the_screen(
+    stage: Stage, person: Person, vm: VirtualMachine
+) -> None:
+    stage.greeted = True
+    with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:
+        # One step at a time: noVNC reads no further than it has answered.
+        for words, answer in ((b"RFB 003.008\n", b"RFB 003.008\n"), (b"\x01\x01", b"\x01"), (bytes(4), b"\x00")):
+            assert browser.recv(timeout=15) == words
+            browser.send(answer)
+        browser.send(KEY)
+        stage.screens[0].expect(KEY)
+        assert bytes(stage.screens[0].heard) == SHARED + KEY
+
+
 def test_the_picture_arrives_whole(stage: Stage, person: Person, vm: VirtualMachine) -> None:
     picture = bytes(range(256)) * 20_000
     with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:

@@ -16,7 +16,6 @@ from vms import virt
 from vms.errors import HostRefused, HostUnreachable
 from vms.gateways import remote, screens
 from vms.gateways.closing import Ended
-from vms.gateways.greeting import FOR_BROWSER
 from vms.libvirtxml import DomainXML, Graphics
 from vms.models import Console, Host, User, VirtualMachine
 from vms.virt import HostSpec
@@ -229,7 +228,7 @@ def served_by(server: Server, domain: FakeDomain, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.django_db(transaction=True)
 def test_any_node_opens_the_screen_of_a_remote_host(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     with served_by(Server(*LOCKED), FakeDomain(LIVE), monkeypatch) as target:
-        assert screens.open_screen(console) == (target, FOR_BROWSER)
+        assert screens.open_screen(console) == (target, True)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,14 +15,12 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from vms.gateways.closing import Ended
+from vms.gateways.rfb import VERSIONS
 
-VERSION: Final = b"RFB 003.008\n"
-# 3.3 lets the server choose, and has no way to say that it wants nothing.
-TAKEN: Final = (b"RFB 003.007\n", VERSION)
+# Not 3.3: it lets the server choose.
+VERSION: Final = VERSIONS[-1]
 NO_AUTHENTICATION, PASSWORD = 1, 2
 CHALLENGE_LENGTH: Final = 16
-# What the browser is told, which has given no answer yet: 3.8, no authentication, and that it succeeded.
-FOR_BROWSER: Final = VERSION + bytes([1, NO_AUTHENTICATION]) + bytes(4)
 
 
 class Greeting:
@@ -49,7 +47,7 @@ class Greeting:
 
     def shake(self, password: Callable[[], str]) -> None:
         version = self.read(len(VERSION))
-        if version not in TAKEN:
+        if version not in VERSIONS:
             raise Ended("screen_strange")
         self.say(version)
         offered = self.read(self.read(1)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from vms.gateways.closing import CODES, Ended
 from vms.gateways.framing import BINARY, TEXT, BrowserSocket
 from vms.gateways.origin import ForeignOrigin, check_origin
 from vms.gateways.pump import Pump, Stream, Typed
-from vms.gateways.rfb import ClientStream
+from vms.gateways.rfb import VERSIONS, ClientStream
 from vms.models import Console
 from vms.services import consoles
 
@@ -104,10 +105,11 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
                 stream = Typed()
                 browser.say(TEXT, greeting)
             else:
-                target, greeting = self.server.open_screen(self.console)
-                stream = ClientStream(view_only=self.views, greeted=bool(greeting))
-                if greeting:
-                    browser.say(BINARY, greeting)
+                target, greeted = self.server.open_screen(self.console)
+                answer = partial(browser.say, BINARY) if greeted else None
+                stream = ClientStream(view_only=self.views, answer=answer)
+                if greeted:
+                    browser.say(BINARY, VERSIONS[-1])
             self.server.register(self.console.pk, target, stream)
             Pump(browser, target, stream, ping_every=self.server.ping_every, pong_within=self.server.pong_within).run()
         except Ended as ended:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 VERSIONS = (b"RFB 003.007\n", b"RFB 003.008\n")
 NO_AUTHENTICATION = b"\x01"
 SHARED = b"\x01"
+ONE_TYPE = b"\x01"
+SUCCEEDED = bytes(4)
 
 SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
 CONTINUOUS_UPDATES, FENCE, XVP, SET_DESKTOP_SIZE, QEMU = 150, 248, 250, 251, 255
@@ -76,12 +78,13 @@ def without_clipboard(message: bytes) -> bytes:
 class ClientStream:
     """One browser's bytes on their way to the server; feed() gives what goes on, acted says that keys were pressed.
 
-    greeted: the relay has shaken hands with the server, so that the browser's half of it goes nowhere.
+    answer: where the relay has shaken hands with the server itself, and has told the browser the version: says the
+    rest of a handshake without a password to the browser, whose half of it goes nowhere.
     """
 
-    def __init__(self, *, view_only: bool, greeted: bool = False) -> None:
+    def __init__(self, *, view_only: bool, answer: Callable[[bytes], None] | None = None) -> None:
         self.view_only = view_only
-        self.greeted = greeted
+        self.answer = answer
         self.acted = False
         self.buffer = bytearray()
         self.rest = 0
@@ -107,10 +110,10 @@ class ClientStream:
         piece = self.take(12)
         if piece is None:
             return None
-        if piece not in (VERSIONS[-1:] if self.greeted else VERSIONS):
+        if piece not in (VERSIONS[-1:] if self.answer else VERSIONS):
             raise BadStream("version")
         self.step = self.security
-        return b"" if self.greeted else piece
+        return self.answered(ONE_TYPE + NO_AUTHENTICATION, piece)
 
     def security(self) -> bytes | None:
         piece = self.take(1)
@@ -119,7 +122,14 @@ class ClientStream:
         if piece != NO_AUTHENTICATION:
             raise BadStream("security type")
         self.step = self.shared_flag
-        return b"" if self.greeted else piece
+        return self.answered(SUCCEEDED, piece)
+
+    def answered(self, words: bytes, piece: bytes) -> bytes:
+        """Say the words to the browser in the server's place, or pass its piece on."""
+        if self.answer is None:
+            return piece
+        self.answer(words)
+        return b""
 
     def shared_flag(self) -> bytes | None:
         if self.take(1) is None:

@@ -17,7 +17,6 @@ from vms import virt
 from vms.errors import HostUnreachable, NotFound, TimedOut, VirtError
 from vms.gateways import remote
 from vms.gateways.closing import Ended
-from vms.gateways.greeting import FOR_BROWSER
 from vms.libvirtxml import DomainXML
 from vms.models import Console, Host, Placement
 
@@ -32,10 +31,10 @@ opening: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 class Opened(NamedTuple):
-    """A screen's socket; greeting is what the browser is told of a handshake that the relay has done, else b""."""
+    """A screen's socket. greeted: the relay has shaken hands with it; else that is the browser's."""
 
     socket: socket.socket
-    greeting: bytes = b""
+    greeted: bool = False
 
 
 def open_screen(console: Console) -> Opened:
@@ -105,7 +104,7 @@ def open_remote(host: Host, uuid: str) -> Opened:
         except BaseException:
             target.close()
             raise
-    return Opened(target, FOR_BROWSER)
+    return Opened(target, greeted=True)
 
 
 def first_vnc(document: str) -> int:

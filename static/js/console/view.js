@@ -6,9 +6,12 @@ export function makeView(root, link) {
   const full = root.querySelector("[data-full]");
   const handle = root.querySelector("[data-handle]");
   const move = root.querySelector("[data-move]");
-  let fits = true, moves = false;
+  let moves = false;
+  // changed: told when the picture goes from fit to 1:1 and back.
+  const view = { fits: true, apply, unfold, changed: () => {} };
 
   function apply() {
+    const { fits } = view;
     root.toggleAttribute("data-one-to-one", !fits);
     scale.setAttribute("aria-pressed", String(fits));
     move.hidden = fits;
@@ -26,7 +29,8 @@ export function makeView(root, link) {
   });
 
   scale.addEventListener("click", () => {
-    fits = !fits;
+    view.fits = !view.fits;
+    view.changed();
     apply();
   });
 
@@ -63,5 +67,5 @@ export function makeView(root, link) {
     from = null;
   });
 
-  return { apply, unfold };
+  return view;
 }
