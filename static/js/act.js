@@ -35,7 +35,8 @@ document.addEventListener("submit", async (event) => {
     for (const row of document.querySelectorAll("[data-rows] tr[data-vm]")) body.append("shown", row.dataset.vm);
     const headers = { "HX-Request": "true", "HX-Target": `div#${answerTo.id}` };
     const response = await fetch(url, { method: "POST", body, headers });
-    if (response.redirected) return location.assign(response.url);
+    const to = response.headers.get("HX-Redirect") ?? (response.redirected && response.url);
+    if (to) return location.assign(to);
     dialog().close();
     if (response.status === 204) return document.dispatchEvent(new CustomEvent("kvmweb:names", { detail: ["*"] }));
     const text = await response.text();
