@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
@@ -18,7 +17,7 @@ from vms.services.freshness import placed
 from vms.services.screens import offer
 from vms.services.sentences import sentence
 from vms.views import console_keys
-from vms.views.vms import tab_context
+from vms.views.vms import tab_context, this_machine
 
 
 @login_required
@@ -48,13 +47,6 @@ def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
         "viewer_file": bool(viewers.file(placed(vm), this_machine(request, vm))),
         **console_keys.CONTEXT,
     }
-
-
-def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:
-    """What a desk calls the machine on which the dashboard runs."""
-    name, _ = split_domain_port(request.get_host())
-    here = name in ("localhost", "127.0.0.1", "[::1]")
-    return placed(vm).host.node if here else name.strip("[]")
 
 
 @login_required

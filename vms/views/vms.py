@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
@@ -17,6 +18,7 @@ from vms.errors import BadParameters
 from vms.kinds import MENU
 from vms.models import Document, Host, VirtualMachine
 from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
+from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import make_header
@@ -162,6 +164,13 @@ def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str
     }
 
 
+def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:
+    """What a desk calls the machine on which the dashboard runs."""
+    name, _ = split_domain_port(request.get_host())
+    here = name in ("localhost", "127.0.0.1", "[::1]")
+    return placed(vm).host.node if here else name.strip("[]")
+
+
 @login_required
 @require_safe
 def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
@@ -178,6 +187,7 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
             "use": use,
             "facts": document.facts if document else {},
             "exposed": exposed(placed(vm), document),
+            "viewer_file": may(request.user, "vm.console", vm) and viewers.file(placed(vm), this_machine(request, vm)),
             "may_device": may(request.user, "vm.device", vm),
             "entries": stream(request.user, vm=vm, most=6),
         },
