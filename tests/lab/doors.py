@@ -1,7 +1,8 @@
 """The doors of a lab host: sshd, and libvirtd by TCP and TLS, on a network that only this machine's root enters.
 
 libvirtd by TCP asks nobody who he is, and is root on the host. So each host's network is a pair of virtual cards with
-two routing rules: packets to it are taken from root's own processes and from nobody else, and nothing is forwarded.
+routing rules: packets to it are taken from root's own processes and from nobody else, and nothing is forwarded. Its
+root has a home of its own, so that what is done there is not done to this machine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tests.lab.certificates import Authority
 
 CARD = "kvml"
 NETWORK = "10.213.{}"
-RULES = (("1000", "iif", "lo", "uidrange", "0-0", "lookup", "main"), ("1001", "prohibit"))
+MAY, MAY_NOT = "1000", "1001"
 # In no group: may sign in, and not use libvirt.
 STRANGER = "stranger"
 STRANGERS_LINES = {"etc/passwd": f"{STRANGER}:x:4711:4711::/tmp:/bin/sh\n", "etc/shadow": f"{STRANGER}:*:1::::::\n"}
@@ -22,7 +23,7 @@ SSHD = """\
 Port 22
 HostKey /run/lab/host_key
 PidFile none
-AuthorizedKeysFile /run/lab/authorized_keys
+AuthorizedKeysFile /run/lab/authorized_keys .ssh/authorized_keys
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
 StrictModes no
@@ -61,19 +62,21 @@ def sweep() -> None:
 
 
 def unrule(number: int) -> None:
-    for priority, *_ in RULES:
+    for priority in (MAY, MAY_NOT):
         words = ["ip", "rule", "del", "to", f"{NETWORK.format(number)}.0/30", "priority", priority]
-        subprocess.run(words, capture_output=True, timeout=30)
+        while subprocess.run(words, capture_output=True, timeout=30).returncode == 0:
+            pass
 
 
 class Doors:
     """address: where the host is reached. host_key, authority: by what it is known. authorize() lets a key in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: tuple[int, ...]) -> None:
         self.folder = folder / "run/lab"
         self.folder.mkdir()
         (folder / "run/sshd").mkdir()
-        self.number = self.make_cards()
+        (folder / "root").mkdir(mode=0o700)
+        self.number = self.make_cards(users)
         self.address = f"{NETWORK.format(self.number)}.2"
         self.authority = Authority()
         self.write_certificate()
@@ -89,15 +92,17 @@ class Doors:
         ):
             (folder / "etc" / path).write_text(Path("/etc", path).read_text() + line)
 
-    def make_cards(self) -> int:
+    def make_cards(self, users: tuple[int, ...]) -> int:
         """The number of a network that is free, with its rules in force before anything listens on it."""
         sweep()
         for number in range(1, 250):
             words = ["ip", "link", "add", f"{CARD}{number}", "type", "veth", "peer", "name", f"{CARD}-peer{number}"]
             if subprocess.run(words, capture_output=True, timeout=30).returncode == 0:
                 break
-        for priority, *rule in RULES:
-            command("ip", "rule", "add", "to", f"{NETWORK.format(number)}.0/30", *rule, "priority", priority)
+        rule = ("ip", "rule", "add", "to", f"{NETWORK.format(number)}.0/30")
+        for user in users:
+            command(*rule, "iif", "lo", "uidrange", f"{user}-{user}", "lookup", "main", "priority", MAY)
+        command(*rule, "prohibit", "priority", MAY_NOT)
         command("ip", "address", "add", f"{NETWORK.format(number)}.1/30", "dev", f"{CARD}{number}")
         command("ip", "link", "set", f"{CARD}{number}", "up")
         return number

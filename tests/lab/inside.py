@@ -17,13 +17,14 @@ CLOSED = ((LOG,), (VIRT,))
 # With doors (tests/lab/doors.py).
 OPEN = ((LOG,), (VIRT, "--listen"), (SSH, "-D", "-f", "/run/lab/sshd_config"))
 FOLDERS = ("etc/libvirt", "var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt", "run")
-FILES = ("etc/passwd", "etc/shadow")
+# Of a host with doors only.
+OWN = ("etc/passwd", "etc/shadow", "root")
 
 
 def settle(folder: Path, name: str) -> None:
     """Nothing of the machine's own libvirt is seen or touched from here on."""
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    for path in (*FOLDERS, *(file for file in FILES if (folder / file).exists())):
+    for path in (*FOLDERS, *(path for path in OWN if (folder / path).exists())):
         subprocess.run(["mount", "--bind", folder / path, Path("/") / path], check=True)
     subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)  # libvirt looks for bridges there
     subprocess.run(["hostname", name], check=True)

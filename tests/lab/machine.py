@@ -93,13 +93,13 @@ def write_settings(folder: Path, identity: uuid.UUID) -> None:
 class LabHost:
     """Running from the beginning to stop(), which is also what happens when this process is killed."""
 
-    def __init__(self, name: str = "lab-a", *, doors: bool = False) -> None:
-        """doors: it can be reached over the network too; see tests/lab/doors.py."""
+    def __init__(self, name: str = "lab-a", *, doors: bool = False, users: tuple[int, ...] = (0,)) -> None:
+        """doors: it can be reached over the network too, by processes of these users; see tests/lab/doors.py."""
         self.name = name
         self.uuid = uuid.uuid4()
         self.folder = own_folder(PREFIX)
         write_settings(self.folder, self.uuid)
-        self.doors = Doors(self.folder) if doors else None
+        self.doors = Doors(self.folder, users) if doors else None
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork",
              "--kill-child", "--mount-proc", sys.executable, "-I", INSIDE, self.folder, name],
