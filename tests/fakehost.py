@@ -114,6 +114,9 @@ class FakeConnection:
     def states(self) -> dict[str, tuple[str, int | None]]:
         return {made.uuid: (made.state, made.run_id) for made in self.host.domains.values()}
 
+    def starting_with_host(self) -> set[str]:
+        return {made.uuid for made in self.host.domains.values() if made.autostart}
+
     def domains(self) -> list[DomainInfo]:
         self.answer()
         return list(self.host.domains.values())

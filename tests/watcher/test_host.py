@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from django.db import connections
@@ -121,6 +122,8 @@ def test_the_sweep_heals_lost_events(stage: Stage, watcher: Watcher) -> None:
     stage.host.set_state(made.uuid, "paused")
     stage.host.add(info("web-02"))
     eventually(lambda: state("web-01") == "paused" and state("web-02") == "shut_off")
+    stage.host.domains[made.uuid] = replace(stage.host.domains[made.uuid], autostart=True)
+    eventually(lambda: Placement.objects.filter(name="web-01", autostart=True).exists())
     del stage.host.domains[made.uuid]
     eventually(lambda: Placement.objects.filter(name="web-01", present=False).exists())
 

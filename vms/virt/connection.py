@@ -100,6 +100,11 @@ class Connection:
         with self.guard():
             return listing.states(self.handle)
 
+    def starting_with_host(self) -> set[str]:
+        """The UUIDs of the domains that the host starts when it starts itself; no event tells of a change."""
+        with self.guard():
+            return listing.having(self.handle, "AUTOSTART")
+
     def numbers(self) -> dict[str, Numbers]:
         """The counters of the running domains in one call that waits for no stuck QEMU; {} where unsupported."""
         with self.guard():

@@ -130,11 +130,12 @@ class Reader:
                 self.budget.ask(uuid, time.monotonic())
 
     def sweep(self, connection: Connection) -> None:
-        """Compare the states of all with what is known: heals an event that was lost."""
-        there = connection.states()
+        """Compare the states of all with what is known, and what has no event: heals what was lost."""
+        there, starting = connection.states(), connection.starting_with_host()
         for uuid, (state, run_id) in there.items():
             seen = self.known.get(uuid)
-            if seen is None or (seen.placement["state"], seen.placement["run_id"]) != (state, run_id):
+            now = {"state": state, "run_id": run_id, "autostart": uuid in starting}
+            if seen is None or any(seen.placement[name] != value for name, value in now.items()):
                 self.budget.ask(uuid, time.monotonic())
         for uuid in self.known.keys() - there.keys():
             self.budget.ask(uuid, time.monotonic())
