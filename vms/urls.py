@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from vms.kinds import KINDS
-from vms.views import accounts, bulk, console, health, host_changes, hosts, operations, overview, power, vms
+from vms.views import accounts, bulk, console, health, host_changes, hosts, operations, overview, power, serial, vms
 
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
@@ -28,6 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/console/card", console.vm_console_card, name="vm-console-card"),
     path("vms/<int:pk>/console/viewer.vv", console.vm_viewer, name="vm-viewer"),
     path("vms/<int:pk>/console/ticket/", console.vm_console_ticket, name="vm-console-ticket"),
+    path("vms/<int:pk>/console/take-over/", serial.vm_console_take_over, name="vm-console-take-over"),
+    path("vms/<int:pk>/serial/", serial.vm_serial, name="vm-serial"),
+    path("vms/<int:pk>/serial/card", serial.vm_serial_card, name="vm-serial-card"),
     *verbs,
     path("hosts/", hosts.host_list, name="host-list"),
     path("hosts/add/", host_changes.host_add, name="host-add"),

@@ -1,7 +1,9 @@
 // A VM's screen: puts the parts together and says in words how it stands.
+import RFB from "@novnc/novnc";
 import { makeClipboard } from "./console/clipboard.js";
+import { makeFull } from "./console/full.js";
 import { makeGestures } from "./console/gestures.js";
-import { release } from "./console/keys.js";
+import { known, press, release } from "./console/keys.js";
 import { makeLink } from "./console/link.js";
 import { keep, save } from "./console/picture.js";
 import { makeTouch } from "./console/touch.js";
@@ -16,14 +18,27 @@ function start(root) {
   const expected = () => card().dataset.offer === "ready";
 
   let stand = ["connecting", {}];
-  const link = makeLink({ form: part("ticket"), screen, expected, told });
+  const link = makeLink({ form: part("ticket"), attach, expected, told });
   const view = makeView(root, link);
   const gestures = makeGestures(root, part("stage"), screen, { fits: () => view.fits });
   view.changed = gestures.reset;
+  const full = makeFull(root, () => link.rfb?.focus());
   const clipboard = makeClipboard(root, link);
-  makeTouch(root, link);
+  makeTouch(root, { known, press: (names) => link.rfb && press(link.rfb, names) });
   makeTyping(root, link);
   makeCombos(root, link);
+
+  function attach(socket, up) {
+    const rfb = new RFB(screen, socket, { shared: true });
+    link.rfb = rfb;
+    rfb.viewOnly = link.mode !== "drive";
+    rfb.background = "transparent";
+    rfb.addEventListener("connect", up);
+    return (closed) => {
+      if (!closed) rfb.disconnect();
+      link.rfb = null;
+    };
+  }
 
   function told(state, detail = {}) {
     root.dataset.link = state;
@@ -84,7 +99,7 @@ function start(root) {
     event.preventDefault();
     event.stopPropagation();
     release(link.rfb);
-    view.unfold(true);
+    full.unfold(true);
     [...root.querySelectorAll(".console-tools button")].find((tool) => !tool.disabled && tool.offsetParent)?.focus();
   }, { capture: true });
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page
 # Routes that are no page: fragments, JSON, actions, checks. A new route is a page until it stands here.
 NO_PAGES = {
     "vm-rows", "vm-numbers", "vm-header", "running", "internal-session", "theme", "vm-bulk", "vm-batch",
-    "vm-console-ticket", "vm-console-card", "vm-viewer", "host-get-ready", "operation-cancel", "operation-read",
-    "account_inactive",
+    "vm-console-ticket", "vm-console-card", "vm-console-take-over", "vm-serial-card", "vm-viewer", "host-get-ready",
+    "operation-cancel", "operation-read", "account_inactive",
     "host-test", "host-accept-machine", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone",
     "host-take-up", "password-keep", "healthz", "readyz",
 }  # fmt: skip

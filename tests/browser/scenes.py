@@ -108,6 +108,10 @@ def screenless(stage: Stage) -> Player:
     return stage.is_off_and_as_made("blank")
 
 
+def terminal_off(stage: Stage) -> Player:
+    return stage.is_off("headless-off")
+
+
 def operation(name: str) -> Callable[[Stage], str]:
     def path(stage: Stage) -> str:
         if name in ("waiting", "failed"):
@@ -185,6 +189,18 @@ def asks_force_off(page: Page) -> None:
 
 def has_a_picture(page: Page) -> None:
     connected(page, within=30)
+
+
+def has_a_terminal(page: Page) -> None:
+    expect(page.locator("[data-serial]")).to_have_attribute("data-link", "connected", timeout=30_000)
+
+
+def opens_in_terminal(name: str) -> Callable[[Page], None]:
+    def do(page: Page) -> None:
+        has_a_terminal(page)
+        opens(name)(page)
+
+    return do
 
 
 def opens_in_console(name: str) -> Callable[[Page], None]:
@@ -277,6 +293,12 @@ SCENES = (
     Scene("console-off", VM + "console/", of(off, "console/")),
     Scene("console-spice", VM + "console/", of(only_spice, "console/")),
     Scene("console-blank", VM + "console/", of(screenless, "console/")),
+    Scene("serial", VM + "serial/", of(runs, "serial/"), has_a_terminal),
+    Scene("serial-own", VM + "serial/", of(runs, "serial/?own"), has_a_terminal),
+    Scene("serial-type", VM + "serial/", of(runs, "serial/"), opens_in_terminal("Type text")),
+    Scene("serial-find", VM + "serial/", of(runs, "serial/"), opens_in_terminal("Find")),
+    Scene("serial-off", VM + "serial/", of(terminal_off, "serial/")),
+    Scene("serial-none", VM + "serial/", of(screenless, "serial/")),
     Scene("console-gone", VM + "console/", of(gone, "console/")),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),

@@ -34,7 +34,8 @@ class Stage:
 
     def set(self) -> None:
         guests = self.cast.guests
-        self.cast.engage("stoic", obeys=False, run=True)
+        self.cast.engage("stoic", obeys=False, shell=True, run=True)
+        self.cast.engage("headless-off", graphics=None, shell=True)
         for number in range(CROWD):
             last = guests.make(f"crowd-{number:02}")
         self.strange = self.cast.engage(LONG_NAME)

@@ -38,6 +38,8 @@ QUERIES = {
     "vms/<int:pk>/header": ("tab",),
     "vms/<int:pk>/xml/": ("which",),
     "vms/<int:pk>/activity/": ("before",),
+    "vms/<int:pk>/serial/": ("device", "own"),
+    "vms/<int:pk>/serial/card": ("device", "console"),
     "activity/": ("before", "batch"),
     "accounts/login/": ("next",),
     "api/v1/vms": ("q", "state", "host", "sort", "page", "page_size"),
@@ -60,7 +62,8 @@ FORMS = {
     "vms/<int:pk>/autostart/": ("enabled", "tab"),
     "vms/<int:pk>/reset/": ("confirmed", "tab"),
     "accounts/login/": ("login", "password", "next"),
-    "vms/<int:pk>/console/ticket/": ("kind", "mode"),
+    "vms/<int:pk>/console/ticket/": ("kind", "mode", "device", "force"),
+    "vms/<int:pk>/console/take-over/": ("console",),
 }
 VALUES = (
     "", "0", "-1", "1e9", "9" * 20, "9" * 5000, "NaN", "null", "1,2,x", ",", "2026-13-45T99:99", "2026-01-01",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,15 +17,19 @@ from vms.services.actors import session_actor
 from vms.services.freshness import placed
 from vms.services.screens import offer
 from vms.services.sentences import sentence
+from vms.services.serials import opens_on_serial
 from vms.views import console_keys
 from vms.views.vms import tab_context, this_machine
 
 
 @login_required
 @require_safe
-def vm_console(request: HttpRequest, pk: int) -> HttpResponse:
-    """The VM's screen; ?own for a window that holds nothing else."""
+def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The VM's screen, or its serial line where it has no screen and ?screen does not ask for it; ?own for a window
+    that holds nothing else."""
     vm = get_vm_or_404(request.user, pk, to="vm.screen")
+    if "screen" not in request.GET and opens_on_serial(vm):
+        return redirect(reverse("vm-serial", args=[pk]) + ("?own" if "own" in request.GET else ""))
     template = "vms/console_own.html" if "own" in request.GET else "vms/console.html"
     return render(request, template, {**tab_context(request, vm, "console"), **context(request, vm)})
 
@@ -64,16 +69,22 @@ def vm_viewer(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def vm_console_ticket(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """{url, ticket} for the mode that the form asks for; else {code, said} with 401, 403 or 409."""
+    """{url, ticket, console, mode} for what the form asks for; else {code, said} with 401, 403 or 409."""
     if not request.user.is_authenticated:
         return JsonResponse({"code": "signed_out", "said": gettext("You are signed out.")}, status=401)
     vm = get_vm_or_404(request.user, pk)
     try:
-        console, ticket = consoles.issue(session_actor(request), vm, mode=request.POST.get("mode", "drive"))
+        console, ticket = consoles.issue(
+            session_actor(request), vm,
+            kind=request.POST.get("kind", "vnc"), mode=request.POST.get("mode", "drive"),
+            device=request.POST.get("device", ""), force="force" in request.POST,
+        )  # fmt: skip
     except RequestRefused as refused:
         status = 403 if refused.code == "not_allowed" else 409
         return JsonResponse({"code": refused.code, "said": sentence(refused.code, refused.params)}, status=status)
-    return JsonResponse({"url": consoles.address(console, ticket), "ticket": ticket})
+    return JsonResponse(
+        {"url": consoles.address(console, ticket), "ticket": ticket, "console": console.pk, "mode": console.mode}
+    )
 
 
 @require_safe

@@ -1,35 +1,36 @@
-// The way to the screen: a ticket, a WebSocket, noVNC; found again by itself unless somebody may no longer see it.
-import RFB from "@novnc/novnc";
-
+// The way to a screen or a serial line: a ticket, a WebSocket; found again by itself unless somebody may no longer see
+// it, or somebody else has to decide first.
 const WAITS = [0.5, 1, 2, 4, 8, 15];
-const FINAL = new Set(["signed_out", "session_ended", "token_ended", "right_gone", "vm_gone"]);
+const FINAL = new Set(["signed_out", "session_ended", "token_ended", "right_gone", "vm_gone", "held_elsewhere"]);
 const STATUS = { 401: "signed_out", 403: "right_gone", 404: "vm_gone" };
 
 /**
- * form: where the ticket is asked for; screen: the element for the picture; expected(): whether there should be a
- * picture now; told(state, detail): connecting, connected, retrying {seconds, reason}, idle, leaving, ended {reason, said}.
+ * form: where the ticket is asked for; attach(socket, up): takes the new socket, calls up() when there is something to
+ * see, returns leave(closed), which lets go of it; expected(): whether there should be something to see now;
+ * told(state, detail): connecting, connected, retrying {seconds, reason}, idle, leaving, ended {reason, said}.
+ * mode is what one does, drive or view, and what is asked for when the way is found again; console is its number.
  */
-export function makeLink({ form, screen, expected, told }) {
-  const link = { rfb: null, connected: false, mode: "drive", open, wake, rest, over: false };
-  let socket = null, timer = 0, tries = 0, turn = 0;
+export function makeLink({ form, attach, expected, told }) {
+  const link = { connected: false, mode: "drive", console: 0, open, wake, rest, over: false };
+  let socket = null, leave = () => {}, timer = 0, tries = 0, turn = 0;
 
-  async function open(mode = link.mode) {
+  async function open(mode = link.mode, wish = {}) {
     const mine = ++turn;
     clearTimeout(timer);
     link.mode = mode;
     link.over = false;
-    drop();
+    forget(false);
     told("connecting");
-    const answer = await ask(mode);
+    const answer = await ask({ mode, ...wish });
     if (mine !== turn) return;
-    if (answer.url) connect(answer.url, mine);
+    if (answer.url) connect(answer, mine);
     else if (answer.final) end(answer.final, answer.said);
     else retry(answer.reason, answer.said);
   }
 
-  async function ask(mode) {
+  async function ask(wish) {
     const body = new FormData(form);
-    body.set("mode", mode);
+    for (const [name, value] of Object.entries(wish)) body.set(name, value);
     try {
       const response = await fetch(form.action, { method: "POST", body, redirect: "manual" });
       const json = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : {};
@@ -43,18 +44,16 @@ export function makeLink({ form, screen, expected, told }) {
     }
   }
 
-  function connect(path, mine) {
-    const address = new URL(path, location.href);
+  function connect({ url, mode, console }, mine) {
+    const address = new URL(url, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    link.mode = mode;
+    link.console = console;
     socket = new WebSocket(address, "binary");
     socket.binaryType = "arraybuffer";
     // Before noVNC's own listener, which takes the picture away.
     socket.addEventListener("close", (event) => mine === turn && closed(event));
-    const rfb = new RFB(screen, socket, { shared: true });
-    link.rfb = rfb;
-    rfb.viewOnly = link.mode !== "drive";
-    rfb.background = "transparent";
-    rfb.addEventListener("connect", () => {
+    leave = attach(socket, () => {
       if (mine !== turn) return;
       tries = 0;
       link.connected = true;
@@ -62,37 +61,36 @@ export function makeLink({ form, screen, expected, told }) {
     });
   }
 
-  function closed(event) {
+  function forget(closed) {
     if (link.connected) told("leaving");
     link.connected = false;
-    link.rfb = socket = null;
+    leave(closed);
+    leave = () => {};
+    socket = null;
+  }
+
+  function closed(event) {
+    forget(true);
     turn++;
     if (FINAL.has(event.reason)) end(event.reason);
     else retry(event.reason || "lost");
-  }
-
-  function drop() {
-    if (link.connected) told("leaving");
-    link.connected = false;
-    link.rfb?.disconnect();
-    link.rfb = socket = null;
   }
 
   function retry(reason, said) {
     if (!expected()) return rest();
     const seconds = WAITS[Math.min(tries++, WAITS.length - 1)];
     told("retrying", { seconds, reason, said });
-    timer = setTimeout(open, 1000 * seconds * (0.8 + 0.4 * Math.random()));
+    timer = setTimeout(() => open(), 1000 * seconds * (0.8 + 0.4 * Math.random()));
   }
 
-  /** There should be a picture: try now. */
+  /** There should be something: try now. */
   function wake() {
     if (link.over || socket || link.connected) return;
     tries = 0;
     open();
   }
 
-  /** There is none: wait until woken. */
+  /** There is nothing: wait until woken. */
   function rest() {
     clearTimeout(timer);
     if (socket || link.over) return;

@@ -1,10 +1,9 @@
 // A telephone's keyboard and a row of the keys that it lacks. What it writes arrives in a hidden field; the difference
 // to what was there before is typed, because such keyboards replace words and name no keys.
-import { known, press } from "./keys.js";
-
 const FILLER = "_".repeat(64);
 
-export function makeTouch(root, link) {
+/** press(names): what is done with keys; known(name): whether there is such a key. */
+export function makeTouch(root, { press, known }) {
   const button = root.querySelector("[data-keyboard]");
   const row = root.querySelector("[data-key-row]");
   const field = root.querySelector("[data-catcher]");
@@ -12,8 +11,8 @@ export function makeTouch(root, link) {
   const held = new Set();
 
   function send(name) {
-    if (!link.rfb || !known(name)) return;
-    press(link.rfb, [...held, name]);
+    if (!known(name)) return;
+    press([...held, name]);
     for (const sticky of [...held]) stick(sticky, false);
   }
 
