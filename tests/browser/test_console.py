@@ -148,6 +148,24 @@ def test_clipboards_cross_by_a_click_each_way(page: Page, cast: Cast) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == "heard: from the desk, größer"
 
 
+def test_a_text_is_typed_for_the_vms_own_keyboard(page: Page, cast: Cast) -> None:
+    cast.is_on("web")
+    player = cast["web"]
+    open_console(page, player)
+    before = said_by(player, "yz-kvmweb")
+    page.get_by_role("button", name="Type text").click()
+    field = page.get_by_label("Text to type as keys")
+    page.get_by_label("Keyboard of the VM").select_option("German")
+    # The guest has a US keyboard, so that it reads what stands there at the places of these German keys.
+    field.fill("echo zyßkvmweb > -dev-ttzS0\n")
+    page.get_by_role("button", name="Type it").click()
+    expect(page.locator("[data-typing-said]")).to_have_text("Typed.")
+    heard(player, "yz-kvmweb", before)
+    field.fill("größer €@~ £")
+    page.get_by_role("button", name="Type it").click()
+    expect(page.locator("[data-typing-said]")).to_have_text("Cannot be typed as keys: £")
+
+
 class Fingers:
     """Fingers on the picture, in parts of its width and height."""
 

@@ -12,7 +12,7 @@ class Key(NamedTuple):
     """name: static/js/console/keys.js knows it; spoken: where the label is a sign."""
 
     name: str
-    label: str
+    label: str | Promise
     spoken: str | Promise = ""
 
 
@@ -60,7 +60,10 @@ COMBINATIONS: Final = (
     Combination("PrintScreen", "Print"),
     *(Combination(f"Control+Alt+{name}", f"Ctrl-Alt-{name}") for name in FUNCTIONS),
 )
+# Those of static/js/console/layouts.js, named as libvirt names a screen's keymap.
+LAYOUTS: Final = (Key("us", _("English (US)")), Key("de", _("German")), Key("fr", _("French")))
 CONTEXT: Final = {
+    "layouts": LAYOUTS,
     "function_keys": FUNCTIONS,
     "modifier_keys": MODIFIERS,
     "sticky_keys": STICKY,

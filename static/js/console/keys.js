@@ -1,8 +1,10 @@
 // Keys by the names that browsers give them, each with its X11 keysym and the code of its place on the keyboard.
 // QEMU takes the place: what needs Shift must be sent with Shift.
+import { charactersOf } from "./layouts.js";
 
 const NAMED = {
   Control: [0xffe3, "ControlLeft"], Alt: [0xffe9, "AltLeft"], Shift: [0xffe1, "ShiftLeft"], Meta: [0xffeb, "MetaLeft"],
+  AltGraph: [0xfe03, "AltRight"],
   Escape: [0xff1b, "Escape"], Tab: [0xff09, "Tab"], Enter: [0xff0d, "Enter"], Backspace: [0xff08, "Backspace"],
   Delete: [0xffff, "Delete"], Insert: [0xff63, "Insert"], Home: [0xff50, "Home"], End: [0xff57, "End"],
   PageUp: [0xff55, "PageUp"], PageDown: [0xff56, "PageDown"], PrintScreen: [0xff61, "PrintScreen"],
@@ -11,23 +13,16 @@ const NAMED = {
 };
 for (let n = 1; n <= 12; n++) NAMED[`F${n}`] = [0xffbd + n, `F${n}`];
 
-const PLACES = [
-  ["`~", "Backquote"], ["1!", "Digit1"], ["2@", "Digit2"], ["3#", "Digit3"], ["4$", "Digit4"], ["5%", "Digit5"],
-  ["6^", "Digit6"], ["7&", "Digit7"], ["8*", "Digit8"], ["9(", "Digit9"], ["0)", "Digit0"], ["-_", "Minus"],
-  ["=+", "Equal"], ["[{", "BracketLeft"], ["]}", "BracketRight"], ["\\|", "Backslash"], [";:", "Semicolon"],
-  ["'\"", "Quote"], [",<", "Comma"], [".>", "Period"], ["/?", "Slash"], ["  ", "Space"],
-];
-for (const letter of "abcdefghijklmnopqrstuvwxyz") PLACES.push([letter + letter.toUpperCase(), `Key${letter.toUpperCase()}`]);
+let characters = charactersOf("us");
 
-const CHARACTERS = new Map([["\n", { names: ["Enter"] }], ["\t", { names: ["Tab"] }]]);
-for (const [[plain, shifted], code] of PLACES) {
-  CHARACTERS.set(shifted, { keysym: shifted.codePointAt(0), code, shift: true });
-  CHARACTERS.set(plain, { keysym: plain.codePointAt(0), code, shift: false });
+/** Type for a VM whose keyboard has this layout; one that is not known is taken for the US layout. */
+export function useLayout(name) {
+  characters = charactersOf(name);
 }
 
-/** Whether this name is a key or a character of the US keyboard. */
+/** Whether this name is a key or a character of the VM's keyboard. */
 export function known(name) {
-  return name in NAMED || CHARACTERS.has(name);
+  return name in NAMED || characters.has(name);
 }
 
 function named(name) {
@@ -40,13 +35,14 @@ export function press(rfb, names) {
   const keys = names.flatMap(strokes);
   for (const key of keys) rfb.sendKey(key.keysym, key.code, true);
   for (const key of keys.reverse()) rfb.sendKey(key.keysym, key.code, false);
+  // A dead key is a character of its own with a space after it.
+  if (names.some((name) => characters.get(name)?.dead)) press(rfb, [" "]);
 }
 
 function strokes(name) {
   if (name in NAMED) return [named(name)];
-  const character = CHARACTERS.get(name);
-  if (character.names) return character.names.map(named);
-  return character.shift ? [named("Shift"), character] : [character];
+  const { names = [], keysym, code } = characters.get(name);
+  return [...names.map(named), ...(code ? [{ keysym, code }] : [])];
 }
 
 /** Let go of what the guest may believe to be held. */

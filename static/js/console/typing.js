@@ -1,5 +1,5 @@
 // Typing a text as keys, and combinations of keys by name.
-import { known, press } from "./keys.js";
+import { known, press, useLayout } from "./keys.js";
 import { word } from "./words.js";
 
 const PAUSE = 1000 / 30;
@@ -9,7 +9,11 @@ export function makeTyping(root, link) {
   if (!form) return;
   const said = form.querySelector("[data-typing-said]");
   const stop = form.querySelector("[data-stop]");
+  const layout = form.elements.layout;
   let going = false;
+
+  layout.addEventListener("change", () => useLayout(layout.value));
+  useLayout(layout.value);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
