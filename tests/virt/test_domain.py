@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import libvirt
 import pytest
 
 from tests.virt.conftest import UUID
 from vms.errors import BadDocument, HostRefused, InvalidState, NotFound, Unsupported
 from vms.libvirtxml import DomainXML, add_vnc_screen
 from vms.virt import Connection
+from vms.virt.domain import open_screens
 
 
 def test_it_describes_a_running_domain(connection: Connection) -> None:
@@ -84,3 +86,51 @@ def test_a_state_that_forbids_it_is_told(connection: Connection) -> None:
     # The test driver says "internal error" where QEMU says that the operation is invalid.
     with pytest.raises((InvalidState, HostRefused)):
         connection.domain(UUID).pause()
+
+
+class Handle:
+    """A domain whose public document is that, and whose secrets are shown or not."""
+
+    def __init__(self, secret: str | None) -> None:
+        self.secret = secret
+        self.asked = 0
+
+    def XMLDesc(self, flags: int) -> str:
+        assert flags == libvirt.VIR_DOMAIN_XML_SECURE
+        self.asked += 1
+        if self.secret is None:
+            raise libvirt.libvirtError("access denied")
+        return self.secret
+
+
+OPEN = (
+    "<domain><devices><graphics type='vnc'{}><listen type='address' address='0.0.0.0'/></graphics></devices></domain>"
+)
+
+
+@pytest.mark.parametrize(
+    ("live", "secret", "found", "asked"),
+    [
+        (OPEN.format(""), OPEN.format(""), ("vnc",), 1),
+        (OPEN.format(""), OPEN.format(" passwd='hunter2'"), (), 1),
+        (OPEN.format(""), None, (), 1),
+        (OPEN.format("").replace("address='0.0.0.0'", "").replace("'address'", "'none'"), None, (), 0),
+        ("", None, (), 0),
+    ],
+)
+def test_secrets_are_asked_for_only_where_a_screen_listens(
+    live: str, secret: str | None, found: tuple[str, ...], asked: int
+) -> None:
+    handle = Handle(secret)
+    assert open_screens(handle, live) == found
+    assert handle.asked == asked
+
+
+def test_the_live_document_comes_with_secrets_and_its_run(connection: Connection) -> None:
+    domain = connection.domain(UUID)
+    document, run = domain.live()
+    assert document.vnc and document.vnc.password == "hunter2"
+    assert run == domain.state()[1]
+    domain.force_off()
+    with pytest.raises(InvalidState):
+        connection.domain(UUID).live()

@@ -270,10 +270,11 @@ def describe(
 
 
 def open_screens(handle: Any, live: str) -> tuple[str, ...]:
-    """Which screens take anybody; asked with secrets only where a screen listens on an address, and not kept."""
+    """Which screens take anybody; asked with secrets only where a screen listens on an address, and not kept. None
+    where the host does not show its secrets."""
     if "<listen type='address'" not in live and "<listen type='network'" not in live:
         return ()
     try:
         return without_password(DomainXML.parse(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)))
-    except BadXML:
+    except (BadXML, libvirt.libvirtError):
         return ()
