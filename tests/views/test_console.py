@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from vms.gateways.closing import CODES
-from vms.models import ApiToken, Console, Document, Host, User, VirtualMachine
+from vms.models import ApiToken, Console, Document, Host, Placement, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import consoles
 
@@ -93,6 +93,15 @@ def test_a_screen_that_is_not_reached_says_what_is_missing_and_gives_no_ticket(
     assert not verb or f'formaction="/vms/{vm.pk}/{verb}"' in text
     if state == "running":
         assert ask(client_alice, vm)[0] == (409 if verb else 200)
+
+
+def test_a_serial_line_is_offered_where_a_screen_is_not_reached(client_alice: Client, host: Host) -> None:
+    Host.objects.update(transport="ssh")
+    vm = make_vm(host, serials=["serial0"])
+    Document.objects.update(facts={"graphics": [NONE]})
+    assert f'href="/vms/{vm.pk}/serial/"' in card(client_alice, vm)
+    Placement.objects.update(serials=[])
+    assert "serial line" not in card(client_alice, vm)
 
 
 @pytest.mark.parametrize(("address", "offer"), [("127.0.0.1", "pending"), ("192.0.2.7", "unreachable")])
