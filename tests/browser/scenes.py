@@ -50,14 +50,17 @@ def runs(stage: Stage) -> Player:
 
 
 def off(stage: Stage) -> Player:
+    stage.in_peace("idle")
     return stage.is_off("idle")
 
 
 def paused(stage: Stage) -> Player:
+    stage.in_peace("idle")
     return stage.is_paused("idle")
 
 
 def saved(stage: Stage) -> Player:
+    stage.in_peace("idle")
     return stage.is_saved("idle")
 
 
@@ -157,7 +160,7 @@ def opens_bulk_menu(page: Page) -> None:
 def asks_several(page: Page) -> None:
     ticks_two(page)
     page.locator("[data-bulk]").get_by_role("button", name="Shut down").click()
-    expect(page.locator("#batch")).to_contain_text("waits for its guest")
+    expect(page.locator("#batch")).to_contain_text("of 1 done")
 
 
 def opens(name: str) -> Callable[[Page], None]:

@@ -17,6 +17,10 @@ OPEN = """
 select id from vms_operation
 where target_kind = ? and target_name like ? and state in ('queued', 'running', 'waiting', 'cancelling')
 """
+FAILURES = """
+select 1 from vms_operation where target_name = ? and read_at is null and state in ('failed', 'refused', 'unknown')
+"""
+READ = "from vms.models import Operation; from django.utils import timezone; "
 UNREAD = """
 select id from vms_operation as failed where id = ? and read_at is null and not exists (
   select 1 from vms_operation where vm_id = failed.vm_id and id > failed.id and state = 'succeeded')
@@ -58,6 +62,13 @@ class Stage:
         """Nothing is asked of it any more."""
         self.end_all("vm", name)
         return self.cast[name]
+
+    def in_peace(self, name: str) -> None:
+        """Whatever failed on it before has been read."""
+        if self.dashboard.query(FAILURES, name):
+            self.dashboard.manage(
+                "shell", "-c", f"{READ}Operation.objects.filter(target_name={name!r}).update(read_at=timezone.now())"
+            )
 
     def end_all(self, kind: str, names: str) -> None:
         """No operation on these is open: those that run end, those that wait are cancelled."""
