@@ -254,3 +254,18 @@ def test_another_reason_of_silence_is_told_with_what_it_names(host: Host) -> Non
     inventory_hosts.heard(host)
     host.refresh_from_db()
     assert (host.error_code, host.error_params) == ("", {})
+
+
+def test_an_exposed_screen_is_marked_while_it_runs(term: Term) -> None:
+    made = info(state="running")
+    assert "listen" not in made.live_xml
+    network = made.live_xml.replace("<graphics type='spice'/>", "<graphics type='vnc' listen='0.0.0.0'>"
+                                    "<listen type='address' address='0.0.0.0'/></graphics>")  # fmt: skip
+    for text, open_screens, marked in (
+        (made.live_xml, ("spice",), "no_password"),
+        (network, ("vnc",), "network no_password"),
+        (network, (), "network"),
+        ("", (), ""),
+    ):
+        see(term, replace(made, live_xml=text, open_screens=open_screens), complete=True)
+        assert Placement.objects.get().exposed == marked

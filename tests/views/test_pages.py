@@ -192,3 +192,24 @@ def test_a_watcher_that_is_away_is_said(client_alice: Client, vm: VirtualMachine
     Host.objects.update(heard_at=timezone.now() - timedelta(minutes=5))
     assert "watcher is not running" in text(client_alice, "/")
     assert "5 min ago" in text(client_alice, "/vms/")
+
+
+@pytest.mark.parametrize(
+    ("transport", "how", "said"),
+    [
+        ("local", "", ""),
+        ("local", "network", "listens on the network"),
+        ("ssh", "network no_password", "asks for no password"),
+        ("tls", "no_password", "asks for no password"),
+        # The only way to a screen there, and it asks for a password.
+        ("tls", "network", ""),
+    ],
+)
+def test_the_overview_names_exposed_screens(
+    transport: str, how: str, said: str, client_alice: Client, client_mallory: Client, host: Host
+) -> None:
+    Host.objects.update(transport=transport)
+    make_vm(host, "open-01", exposed=how)
+    text = client_alice.get("/").content.decode()
+    assert ("open-01" in text and said in text) if said else "Needs you" not in text
+    assert "open-01" not in client_mallory.get("/").content.decode()

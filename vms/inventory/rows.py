@@ -81,6 +81,7 @@ def read(info: DomainInfo, source: str) -> Documents:
     now, then = public(info.live_xml), public(info.next_boot_xml)
     domain = now or then
     live, next_boot = now.text if now else "", then.text if then else ""
+    facts = glance(domain, info.open_screens if now else None) if domain else {}
     return Documents(
         source=source,
         columns={
@@ -88,6 +89,7 @@ def read(info: DomainInfo, source: str) -> Documents:
             "description": ((domain.description if domain else None) or "")[:LONGEST_DESCRIPTION],
             "vcpus": bounded(domain.vcpus if domain else 0, LARGEST),
             "memory_kib": bounded(domain.memory_kib if domain else 0, 2**53),
+            "exposed": " ".join(sorted({how for screen in facts.get("graphics", []) for how in screen["exposed"]})),
             "graphics": sorted({screen.type for screen in domain.graphics if screen.type}) if domain else [],
             "serials": lines(domain) if domain else [],
         },
@@ -96,7 +98,7 @@ def read(info: DomainInfo, source: str) -> Documents:
             "next_boot": next_boot,
             "live_sha256": digest(live),
             "next_boot_sha256": digest(next_boot),
-            "facts": glance(domain, info.open_screens if now else None) if domain else {},
+            "facts": facts,
         },
         macs=tuple(domain.macs) if domain else (),
     )

@@ -37,6 +37,7 @@ class Placement(models.Model):
 
     The age of a row is its host's heard_at. search is what the list searches: name, title, description, UUID,
     addresses and MACs in lower case. graphics lists the kinds of screen in the live (else the next-boot) document,
+    exposed how others than the dashboard reach one of its screens now ("network no_password"), "" for not at all,
     serials the names of the serial devices on which a console can be opened ("serial0").
     """
 
@@ -59,6 +60,7 @@ class Placement(models.Model):
     memory_kib = models.PositiveBigIntegerField(default=0)
     graphics: models.JSONField[list[str]] = models.JSONField(default=list)
     serials: models.JSONField[list[str]] = models.JSONField(default=list)
+    exposed = models.CharField(max_length=40, blank=True)
     addresses: models.JSONField[list[str]] = models.JSONField(default=list)
     search = models.TextField(blank=True)
     read_at = models.DateTimeField(null=True)

@@ -97,6 +97,14 @@ def visible_happenings(user: User | AnonymousUser) -> QuerySet[Happening]:
     return happenings if may(user, "vm.view") else happenings.none()
 
 
+def exposed(user: User | AnonymousUser) -> QuerySet[VirtualMachine]:
+    """The VMs of which others than the dashboard reach a screen; over tls and tcp a network is the only way to one, so
+    there it is said only where the screen asks for no password."""
+    there = visible_vms(user).filter(placement__present=True).exclude(placement__exposed="")
+    networked = (Host.Transport.TLS, Host.Transport.TCP)
+    return there.exclude(placement__exposed="network", placement__host__transport__in=networked).order_by("name", "pk")
+
+
 def lately(user: User | AnonymousUser) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
