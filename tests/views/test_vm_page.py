@@ -125,6 +125,7 @@ def test_a_silent_host_is_said_and_offers_what_its_last_state_allows(client_alic
     assert "host-a is not answering. What you ask for is refused, or waits until it does." in text
     disabled = re.findall(r"formaction=\"/vms/\d+/([a-z-]+)/\"[^>]* disabled>", text)
     assert disabled == ["start", "start-paused", "boot-cd", "boot-network", "resume"]
+    assert text.count("it was running") == len(disabled)
     assert main_button(text) == ""
 
 

@@ -12,6 +12,7 @@ from vms.models import Operation, Placement, User, VirtualMachine
 from vms.services.abilities import offers, shows_screens
 from vms.services.attention import again, may_ask, open_operations, unread_failures, way_out
 from vms.services.freshness import Freshness, freshness, placed, shown_state
+from vms.services.operations import is_silent
 from vms.services.sentences import state_word
 
 MAIN_STEP = {
@@ -105,7 +106,8 @@ def why_not(kind: Kind, placement: Placement) -> str:
     if not placement.present:
         return gettext("it is gone")
     if kind.states and placement.state not in kind.states:
-        return gettext("it is {state}").format(state=state_word(placement.state))
+        words = gettext("it was {state}") if is_silent(placement.host) else gettext("it is {state}")
+        return words.format(state=state_word(placement.state))
     if kind.kept and not placement.persistent:
         return gettext("not kept after it stops")
     return ""
