@@ -137,10 +137,12 @@ def hurry(relay: str) -> None:
     transaction.on_commit(knock)
 
 
-def hurried(relay: str, timeout: float) -> None:
-    """For the relay: return when somebody is in a hurry, at the latest after timeout seconds."""
-    if connection().blpop([key("hurry", relay)], timeout=timeout):
-        connection().delete(key("hurry", relay))
+def hurried(relay: str, timeout: float) -> bool:
+    """For the relay: whether somebody is in a hurry, as soon as he is and after timeout seconds at the latest."""
+    if connection().blpop([key("hurry", relay)], timeout=timeout) is None:
+        return False
+    connection().delete(key("hurry", relay))
+    return True
 
 
 def store_numbers(host: int, numbers: dict[str, dict[str, float]]) -> None:

@@ -180,7 +180,7 @@ def test_it_ends_with_the_vm_and_comes_back_with_what_was_there(
     stage: Stage, person: Person, serial: VirtualMachine
 ) -> None:
     with stage.connect(line(person, serial)[0], serial.pk, cookie=person.cookie) as browser:
-        eventually(lambda: bool(stage.devices))
+        eventually(lambda: bool(stage.relay.consoles))
         stage.devices[0].ours.sendall(b"halted.\r\n")
         stage.devices[0].ours.shutdown(socket.SHUT_RDWR)
         assert read(browser, b"halted.\r\n")
@@ -189,6 +189,23 @@ def test_it_ends_with_the_vm_and_comes_back_with_what_was_there(
         eventually(lambda: len(stage.devices) == 2)
         stage.devices[1].ours.sendall(b"boot\r\n")
         assert read(browser, b"boot\r\n") == b"halted.\r\nboot\r\n"
+
+
+def test_a_device_that_ends_at_once_is_not_asked_for_for_ever(
+    stage: Stage, person: Person, serial: VirtualMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+
+    def ends(console: Console) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        ours.close()
+        opened.append(theirs)
+        return theirs
+
+    monkeypatch.setattr(stage.relay.lines, "open_device", ends)
+    with stage.connect(line(person, serial)[0], serial.pk, cookie=person.cookie) as browser:
+        assert ended(browser)[1] == "target_closed"
+    assert 1 <= len(opened) <= 3
 
 
 def test_a_line_that_somebody_outside_holds_is_said_and_taken_only_when_asked(

@@ -196,6 +196,27 @@ def test_typing_keeps_the_session_awake_and_looking_does_not(stage: Stage, perso
         eventually(lambda: UserSession.objects.get().last_seen_at > before)
 
 
+def test_a_redis_that_hangs_keeps_no_console_open(
+    stage: Stage, person: Person, vm: VirtualMachine, client_alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, over = threading.Event(), threading.Event()
+
+    def hang(*words: object) -> bool:
+        hangs.set()
+        return over.wait(30)
+
+    monkeypatch.setattr(live, "hurried", hang)
+    live.connection().rpush(live.key("hurry", stage.relay.name), 1)
+    assert hangs.wait(10)
+    with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:
+        eventually(lambda: bool(stage.relay.consoles))
+        client_alice.logout()
+        began = time.monotonic()
+        assert ended(browser)[1] == "signed_out"
+        assert time.monotonic() - began < 2
+    over.set()
+
+
 def test_it_says_that_it_is_there(stage: Stage) -> None:
     eventually(lambda: live.connection().ttl(live.key("ready", "console")) > 0)
 

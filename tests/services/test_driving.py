@@ -99,7 +99,8 @@ def test_it_hurries_the_relay(
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         driving.take_over(bob, serial, bobs.pk)
     assert live.connection().exists(live.key("hurry", "r"))
-    live.hurried("r", 5.0)
+    assert live.hurried("r", 5.0)
+    assert not live.hurried("r", 0.1)
     assert not live.connection().exists(live.key("hurry", "r"))
 
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 # So that looking at another tab loses nothing; the price is that a program on the host finds the line held so long.
 LINGER = 300.0
 LET_GO = 0.5
+# A device that ends as soon as it is opened, or a line that was just over.
+ATTEMPTS = 3
 
 
 class Lines:
@@ -34,8 +36,8 @@ class Lines:
         self.lines: dict[tuple[int, str], Line] = {}
 
     def join(self, console: Console) -> End:
-        """The console's end of its line, which is opened where nobody has it yet."""
-        while True:
+        """The console's end of its line, which is opened where nobody has it yet; Ended says why there is none."""
+        for _ in range(ATTEMPTS):
             line = self.line(console)
             with line.opening:
                 if not line.hold():
@@ -45,6 +47,7 @@ class Lines:
                 end = line.seat(console.pk, drives=console.mode == Console.Mode.DRIVE.value)
             if end:
                 return end
+        raise Ended("target_closed")
 
     def line(self, console: Console) -> Line:
         """The line of the console's device; those that are over are forgotten."""

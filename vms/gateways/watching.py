@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import redis
@@ -18,14 +19,23 @@ logger = logging.getLogger(__name__)
 
 # Without an answer from the database for so long nobody knows who may: the default is no.
 BLIND_SECONDS = 15.0
-READY_EVERY = 3
+READY_SECONDS = 3.0
 
 
 def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
-    """Until stop: end what is no longer allowed, note activity, end slow handshakes, say that we are ready."""
-    asked_at = time.monotonic()
-    turn = 0
-    while not rest(relay, stop, every):
+    """Until stop: end what is no longer allowed, let type who drives, note activity, end slow handshakes.
+
+    Nothing here asks Redis, which may hang: a thread beside it does, for what is only quicker by it.
+    """
+    asked_at = turned_at = time.monotonic()
+    wake = threading.Event()
+    beside = (relay.name, stop, wake, lambda: time.monotonic() - turned_at < BLIND_SECONDS)
+    threading.Thread(target=listen, args=beside, name="redis", daemon=True).start()
+    while True:
+        wake.wait(every)
+        wake.clear()
+        if stop.is_set():
+            break
         try:
             if relay.lines.has_viewers():
                 relay.lines.drive(driving.drivers(relay.name))
@@ -40,19 +50,20 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
             if time.monotonic() - asked_at > BLIND_SECONDS:
                 relay.end_all("unwatched")
         relay.end_slow_handshakes()
-        if turn % READY_EVERY == 0:
-            say_ready()
-        turn += 1
+        turned_at = time.monotonic()
     connections.close_all()
 
 
-def rest(relay: Relay, stop: threading.Event, seconds: float) -> bool:
-    """Wait so long, or until somebody who took over a console is in a hurry; whether to stop."""
-    try:
-        live.hurried(relay.name, seconds)
-    except redis.RedisError:
-        stop.wait(seconds)
-    return stop.is_set()
+def listen(relay: str, stop: threading.Event, wake: threading.Event, watches: Callable[[], bool]) -> None:
+    """Until stop: say that we are ready while somebody watches, and wake him when somebody is in a hurry."""
+    while not stop.is_set():
+        if watches():
+            say_ready()
+        try:
+            if live.hurried(relay, READY_SECONDS):
+                wake.set()
+        except redis.RedisError:
+            stop.wait(READY_SECONDS)
 
 
 def say_ready() -> None:
