@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.lab.machine import LabHost
 from vms.models import Host
-from vms.services import sealing
+from vms.services import host_keys, sealing
 
 
 def ssh_key() -> tuple[str, str]:
@@ -26,7 +26,7 @@ def row(machine: LabHost, transport: str) -> Host:
     secret = ""
     if transport == "ssh":
         public, secret = ssh_key()
-        machine.doors.authorize(public)
+        machine.doors.authorize(f"{host_keys.OPTIONS} {public}")
         fields |= {"user": "root", "public_key": public, "host_key": machine.doors.host_key}
     elif transport == "tls":
         certificate, secret = machine.doors.authority.issue("kvmweb")

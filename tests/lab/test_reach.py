@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +389,36 @@ def test_tunnels_lead_to_ports_and_sockets_there(far_host: LabHost) -> None:
         assert stream.recv(1) == b""
     eventually(lambda: not of(far_host, "sshd")[1:], "nothing of the tunnels stays there")
     assert offered_key(good) == " ".join(good.host_key.split()[:2])
+
+
+CONNECTS = """
+import json, sys
+from vms.virt import HostSpec, open_connection, ssh, tunnel, tunnel_to_socket
+ssh.unseal = lambda sealed, bound_to, key_file: sealed
+spec = HostSpec(**json.load(sys.stdin))
+held = open_connection(spec), tunnel(spec, "127.0.0.1", 22), tunnel_to_socket(spec, "/run/libvirt/libvirt-sock")
+print(open(f"/proc/self/task/{__import__('os').getpid()}/children").read(), flush=True)
+__import__("time").sleep(60)
+"""
+
+
+def test_a_process_that_is_killed_leaves_no_ssh_behind(far_host: LabHost) -> None:
+    good = spec(row(far_host, "ssh"))
+    secret = unseal(good.sealed, good.sealed_for, good.key_file)
+    fields = json.dumps(asdict(replace(good, sealed=secret)))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    owner = subprocess.Popen(
+        [sys.executable, "-c", CONNECTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert owner.stdin and owner.stdout
+    with owner.stdin as given, owner.stdout as told:
+        given.write(fields)
+        given.close()
+        pids = told.readline().split()
+        assert len(pids) == 3
+        owner.kill()
+        owner.wait()
+    eventually(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "all three have ended", within=20)
 
 
 def test_nobody_else_on_this_machine_gets_in(far_host: LabHost, alice: User) -> None:

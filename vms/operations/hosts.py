@@ -62,7 +62,7 @@ def try_connection(operation: Operation, hold: Callable[[Connection], None]) -> 
         ) from None
     twin = Host.objects.filter(libvirt_uuid=facts.uuid or None, driver=host.driver, removed_at=None)
     if facts.uuid and (other := twin.exclude(pk=host.pk).first()):
-        raise SameMachine(host=other.name)
+        raise SameMachine(host=other.name, host_id=other.pk)
     return {
         "uuid": facts.uuid, "hostname": facts.hostname, "libvirt_version": facts.libvirt_version,
         "driver": host.driver,

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-SYSTEM_SOCKETS: Final = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
+# The one daemon for all drivers, and each driver's own.
+SYSTEM_SOCKET: Final = "/run/libvirt/libvirt-sock"
+DRIVER_SOCKETS: Final = {
+    "qemu": "/run/libvirt/virtqemud-sock", "lxc": "/run/libvirt/virtlxcd-sock", "xen": "/run/libvirt/virtxend-sock",
+}  # fmt: skip
 TRANSPORTS: Final = ("local", "unix", "ssh", "tls", "tcp")
 PATHS: Final = {"qemu": "/system", "lxc": "/system", "xen": "/system", "test": "/default"}
 
@@ -45,7 +49,8 @@ class HostSpec:
         """The daemon's socket."""
         if self.socket:
             return self.socket
-        return next((path for path in SYSTEM_SOCKETS if Path(path).exists()), SYSTEM_SOCKETS[0])
+        own = DRIVER_SOCKETS.get(self.driver, SYSTEM_SOCKET)
+        return next((path for path in (SYSTEM_SOCKET, own) if Path(path).exists()), SYSTEM_SOCKET)
 
     def uri(self, socket: str) -> str:
         """The libvirt URI over that socket."""

@@ -61,6 +61,7 @@ class HostWatch(threading.Thread):
         self.busy_since: float | None = None
         # The host that this machine is already: it is not asked again before one of the two is changed.
         self.twin: int | None = None
+        self.said = ""
         self.reader = Reader(term, writer, self.read_all_again)
 
     def stop(self) -> None:
@@ -89,18 +90,17 @@ class HostWatch(threading.Thread):
                     if self.stopping.is_set():
                         return
                     recognise(self.term, connection)
-                    pause = 1.0
+                    pause, self.said = 1.0, ""
                     self.serve(connection)
             except LeaseLost:
                 return
             except SameMachine as error:
                 self.twin = int(error.params["host_id"])
-                self.writer.silent(self.term, error)
+                self.say(error)
                 return
             except VirtError as error:
                 if not self.stopping.is_set():
-                    logger.warning("%s: %s %s", self.term.host.name, error.code, error.details)
-                    self.writer.silent(self.term, error)
+                    self.say(error)
             except Exception:
                 logger.exception("%s: watching it failed", self.term.host.name)
             finally:
@@ -108,6 +108,13 @@ class HostWatch(threading.Thread):
             # Many watchers of one rebooted host must not all come back in the same moment.
             self.stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311
             pause = min(pause * 2, SLOWEST_RETRY)
+
+    def say(self, error: VirtError) -> None:
+        """Store why the host is silent; the log hears it once, however often it is tried."""
+        if error.code != self.said:
+            logger.warning("%s: %s %s", self.term.host.name, error.code, error.details)
+        self.said = error.code
+        self.writer.silent(self.term, error)
 
     def serve(self, connection: Connection) -> None:
         """Read everything, then what events, looks and clocks ask for, until stopped or disconnected."""
