@@ -12,6 +12,12 @@ function place(menu, button) {
   menu.style.setProperty("top", `${top}px`);
 }
 
+/** What can be pressed now; a fold whose entries are all greyed can be opened, but the keys pass over it. */
+function entries(menu) {
+  const found = menu.querySelectorAll("button:not(:disabled), a, details:has(button:not(:disabled)) > summary");
+  return [...found].filter((entry) => entry.checkVisibility());
+}
+
 const openers = new WeakMap();
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[popovertarget]");
@@ -24,7 +30,7 @@ document.addEventListener("toggle", (event) => {
   const button = openers.get(menu) ?? document.querySelector(`[popovertarget="${menu.id}"]`);
   if (event.newState === "open" && button) {
     place(menu, button);
-    [...menu.querySelectorAll("button:not(:disabled), a, summary")].find((entry) => entry.checkVisibility())?.focus({ preventScroll: true });
+    entries(menu)[0]?.focus({ preventScroll: true });
   }
 }, true);
 
@@ -65,9 +71,9 @@ document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!menu || !step) return;
   event.preventDefault();
-  const entries = [...menu.querySelectorAll("button:not(:disabled), a, summary")].filter((entry) => entry.checkVisibility());
-  const next = entries.indexOf(document.activeElement) + step;
-  entries.at(next % entries.length)?.focus();
+  const pressable = entries(menu);
+  const next = pressable.indexOf(document.activeElement) + step;
+  pressable.at(next % pressable.length)?.focus();
 });
 
 // A page that renews itself must not leave a menu at its old place.
