@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.bench import click_to_running, event_to_page, list_page, machine, report, resync, starts, weight
+from tests.bench import click_to_running, event_to_page, list_page, machine, report, resync, serial_echo, starts, weight
 from tests.bench.figures import Figure
 from tests.bench.processes import ROOT
 from tests.bench.relay.measure import measure as relay
@@ -22,6 +22,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "event": event_to_page.measure,
     "click": click_to_running.measure,
     "relay": relay,
+    "serial": serial_echo.measure,
     "start": starts.measure,
     "weight": weight.measure,
 }

@@ -14,19 +14,21 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.lab.far import row
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
 from vms import virt
+from vms.demo.guest import Guest
 from vms.errors import ConsoleBusy, HostRefused
 
 LINE = "serial1"
 
 
 @pytest.fixture(scope="module")
-def shell(lab_host: LabHost, guest_files: object) -> Iterator[LabGuest]:
+def shell(lab_host: LabHost, guest_files: Guest) -> Iterator[LabGuest]:
     """It has a shell on its second serial line, the only one that is a pty."""
-    guests = Guests(lab_host, guest_files)  # type: ignore[arg-type]
+    guests = Guests(lab_host, guest_files)
     yield guests.make("serial-shell", shell=True, start=True)
     guests.remove_all()
 
@@ -133,6 +135,29 @@ def test_it_ends_with_the_vm(guests: Guests) -> None:
         line.settimeout(20)
         while line.recv(65536):
             pass
+    eventually(lambda: threads() == before, "its threads have ended")
+
+
+@pytest.fixture(scope="module")
+def far_shell(far_host: LabHost, guest_files: Guest) -> Iterator[LabGuest]:
+    """The same on another machine."""
+    guests = Guests(far_host, guest_files)
+    yield guests.make("far-shell", shell=True, start=True)
+    guests.remove_all()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("transport", ["ssh", "tls", "tcp"])
+def test_the_line_of_another_machine_is_the_same(far_host: LabHost, far_shell: LabGuest, transport: str) -> None:
+    before = threads()
+    line = virt.open_console(virt.HostSpec(**row(far_host, transport).spec_fields()), far_shell.uuid, LINE, force=True)
+    try:
+        line.sendall(b"\x15\r")
+        read(line, b":/# ")
+        line.sendall(f"echo by-{transport}-$((6*7))\r".encode())
+        read(line, f"by-{transport}-42".encode())
+    finally:
+        line.close()
     eventually(lambda: threads() == before, "its threads have ended")
 
 
