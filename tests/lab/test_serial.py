@@ -52,9 +52,17 @@ def read(line: socket.socket, text: bytes) -> bytes:
     return got
 
 
+def free(guest: LabGuest, force: bool) -> socket.socket | None:
+    """The line, None while somebody holds it: who has just let it go holds it for another moment."""
+    try:
+        return virt.open_console(spec(guest), guest.uuid, LINE, force=force)
+    except ConsoleBusy:
+        return None
+
+
 @contextmanager
 def opened(guest: LabGuest, *, force: bool = False) -> Iterator[socket.socket]:
-    line = virt.open_console(spec(guest), guest.uuid, LINE, force=force)
+    line = eventually(lambda: free(guest, force), "the line is free")
     try:
         yield line
     finally:
@@ -64,6 +72,9 @@ def opened(guest: LabGuest, *, force: bool = False) -> Iterator[socket.socket]:
 @contextmanager
 def virsh(guest: LabGuest) -> Iterator[subprocess.Popen[bytes]]:
     """Somebody who holds the line at the host's own prompt."""
+    with opened(guest):
+        pass
+    time.sleep(1)
     command = f"virsh -c {guest.host.uri} console {guest.name} {LINE}"
     with subprocess.Popen(
         ["script", "-qec", command, "/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
