@@ -4,6 +4,7 @@ import "./menu.js";
 import "./act.js";
 import "./filter.js";
 import "./select.js";
+import "./sections.js";
 import "./keys.js";
 import "./copy.js";
 import "./times.js";

@@ -2,7 +2,7 @@
 // the bar says how many there are.
 let lastTicked;
 
-const boxes = () => [...document.querySelectorAll("#vms-form tbody input[type=checkbox]")];
+const boxes = () => [...document.querySelectorAll("#vms-form tbody:not([data-folded]) input[type=checkbox]")];
 
 function count() {
   const bar = document.querySelector("[data-bulk]");

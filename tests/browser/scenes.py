@@ -224,6 +224,16 @@ def two_hosts(stage: Stage) -> str:
     return "/hosts/"
 
 
+def list_by_host(stage: Stage) -> str:
+    stage.visitor()
+    return "/vms/?group=host"
+
+
+def folds(page: Page) -> None:
+    page.locator("[data-fold]").first.click()
+    expect(page.locator("[data-fold]").first).to_have_attribute("aria-expanded", "false")
+
+
 def chooses(label: str) -> Callable[[Page], None]:
     def do(page: Page) -> None:
         page.get_by_role("radio", name=label).check()
@@ -267,6 +277,8 @@ SCENES = (
     Scene("list-all-ticked", "vms/", at("/vms/"), ticks_all),
     Scene("list-ticked-menu", "vms/", list_of_the_crowd, opens_bulk_menu),
     Scene("list-batch", "vms/", list_of_the_deaf, asks_several),
+    Scene("list-by-host", "vms/", list_by_host),
+    Scene("list-folded", "vms/", list_by_host, folds),
     Scene("list-filtered", "vms/", at("/vms/?state=gone")),
     Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),

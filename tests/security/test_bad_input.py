@@ -32,7 +32,7 @@ KINDS = (
 )  # fmt: skip
 # What is read of a query string, and of a form; a field that a route does not read is refused or ignored elsewhere.
 QUERIES = {
-    "vms/": ("q", "state", "host", "sort", "page"),
+    "vms/": ("q", "state", "host", "sort", "page", "group"),
     "vms/rows": ("ids",),
     "vms/numbers": ("ids",),
     "vms/<int:pk>/header": ("tab",),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import make_vm
 from vms import live
@@ -145,3 +147,35 @@ def test_a_row_says_what_is_going_on(client_alice: Client, vm: VirtualMachine, h
 )
 def test_memory_is_told_in_the_unit_that_says_something(used: int, most: int, text: str) -> None:
     assert share_of(used, most) == text
+
+
+def test_by_host_each_shows_its_first_and_leads_to_all(client_alice: Client, host: Host) -> None:
+    other = Host.objects.create(name="host-b", heard_at=timezone.now())
+    Host.objects.create(name="empty", heard_at=timezone.now())
+    for number in range(25):
+        make_vm(host, f"a-{number:02}")
+        make_vm(other, f"b-{number:02}", state="shut_off")
+    page = client_alice.get("/vms/?group=host").content.decode()
+    assert re.findall(r'data-section="(\d+)"', page) == [str(host.pk), str(other.pk)]
+    names = re.findall(r"<bdi data-glow>([ab]-\d\d)</bdi>", page)
+    assert names == [f"{one}-{number:02}" for one in "ab" for number in range(20)]
+    assert f'href="/vms/?host={other.pk}">All 25' in page and 'class="pages"' not in page
+    latest = client_alice.get("/vms/?group=host&sort=-name&state=shut_off&q=b-").content.decode()
+    assert re.findall(r"<bdi data-glow>([ab]-\d\d)</bdi>", latest)[0] == "b-24"
+    assert f'href="/vms/?host={other.pk}&amp;q=b-&amp;state=shut_off">All 25' in latest
+    assert f'data-section="{host.pk}"' not in latest
+
+
+def test_by_host_costs_no_query_a_host(
+    client_alice: Client, host: Host, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    for number in range(9):
+        make_vm(Host.objects.create(name=f"host-{number}", heard_at=timezone.now()), f"vm-{number}")
+    client_alice.get("/vms/?group=host")
+    with django_assert_max_num_queries(14):
+        assert client_alice.get("/vms/?group=host").content.count(b"data-section=") == 9
+
+
+def test_one_host_has_no_sections(client_alice: Client, vm: VirtualMachine) -> None:
+    page = client_alice.get("/vms/?group=host").content.decode()
+    assert "data-section" not in page and 'name="group"' not in page and "web-01" in page

@@ -9,8 +9,9 @@ from operator import or_
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Lower, RowNumber
 from django.utils import timezone
 
 from vms.errors import BadParameters
@@ -75,8 +76,18 @@ def contains(word: str) -> Q:
     return Q(placement__search__contains=word) | tagged
 
 
+def by_host(vms: QuerySet[VirtualMachine], sort: str, most: int) -> QuerySet[VirtualMachine]:
+    """The first few of each host, one host after the other."""
+    place = Window(RowNumber(), partition_by=F("placement__host_id"), order_by=order(sort))
+    return vms.annotate(place=place).filter(place__lte=most).order_by("placement__host__name", "place")
+
+
 def ordered(vms: QuerySet[VirtualMachine], sort: str) -> QuerySet[VirtualMachine]:
     """By the sort's column, then by name and id, so that pages neither repeat nor lose a row."""
+    return vms.annotate(name_order=Lower("placement__name")).order_by(*order(sort))
+
+
+def order(sort: str) -> list[OrderBy]:
     column = F(SORTS[sort.removeprefix("-")])
     first = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return vms.annotate(name_order=Lower("placement__name")).order_by(first, "name_order", "pk")
+    return [first, F("name_order").asc(), F("pk").asc()]

@@ -26,6 +26,7 @@ from vms.services.lists import STATES, find_vms
 from vms.services.overview import stream
 from vms.services.reaching import exposed
 from vms.services.rows import SHOWN, make_rows, present_use
+from vms.services.sections import sections
 from vms.views import console_keys
 
 PAGE = 50
@@ -47,10 +48,13 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     paginator = Paginator(found.only(*SHOWN), PAGE)
     page = paginator.get_page(request.GET.get("page"))
     hosts = list(visible_hosts(request.user).order_by("name"))
+    grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1
     context = {
         "page": page,
         "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
-        "rows": make_rows(list(page.object_list)),
+        "grouped": grouped,
+        "sections": sections(found, sort or "name", hosts) if grouped else [],
+        "rows": [] if grouped else make_rows(list(page.object_list)),
         "q": q,
         "state": state,
         "host": host,
@@ -111,7 +115,7 @@ def columns(request: HttpRequest, sort: str, *, many_hosts: bool) -> list[dict[s
 
 def query(request: HttpRequest, **changes: str) -> str:
     """The list's address with the filters of now and these changes, back on the first page."""
-    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "sort")} | changes
+    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "sort", "group")} | changes
     kept = request.GET.copy()
     kept.clear()
     kept.update({name: value for name, value in fields.items() if value})
