@@ -22,7 +22,9 @@ from kvmweb.supervisor.session import Session
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m kvmweb.supervisor", description=__doc__)
     parser.add_argument("--lock-fd", type=int, help="descriptor of the state folder's lock, already held")
-    parser.add_argument("--demo", action="store_true", help="make the demo VMs once everything is ready")
+    parser.add_argument(
+        "--demo", nargs="?", const="vms", choices=("vms", "fleet"), help="make the demo VMs once everything is ready"
+    )
     parser.add_argument("--demo-remove", action="store_true", help="remove them instead")
     return parser.parse_args()
 
@@ -71,9 +73,9 @@ def main() -> int:
     except BadSetting as problem:
         print(f"The dashboard cannot start: {problem}", file=sys.stderr)
         return 1
-    demo = ["demo", "--remove"] if options.demo_remove else ["demo"] if options.demo else []
+    wanted = {None: [], "vms": ["demo"], "fleet": ["demo", "--fleet"]}[options.demo]
     try:
-        return session.run(settings.REDIS_PREFIX, demo)
+        return session.run(settings.REDIS_PREFIX, ["demo", "--remove"] if options.demo_remove else wanted)
     finally:
         os.close(lock)
 

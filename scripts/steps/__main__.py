@@ -25,7 +25,10 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="don't ask before changing the machine")
     parser.add_argument("--new-password", action="store_true", help="make a new password for admin")
-    parser.add_argument("--demo", action="store_true", help="make three demo VMs")
+    parser.add_argument(
+        "--demo", nargs="?", const="vms", choices=("vms", "fleet"),
+        help="make three demo VMs; fleet: and a host with 1,000 VMs that are not real",
+    )  # fmt: skip
     parser.add_argument(
         "--demo-remove", action="store_true", help="remove what --demo made, and nothing else; then end"
     )
@@ -61,10 +64,10 @@ def set_up(environment: Environment, *, new_password: bool, password: str) -> No
         manage(log, "setup", "--password-from-stdin", *options, given=password + "\n")
 
 
-def become_supervisor(lock: int, *, demo: bool) -> None:
+def become_supervisor(lock: int, *, demo: str) -> None:
     """Does not return. Where only a group that this session lacks opens libvirt, through sg with a constant line."""
     os.set_inheritable(lock, True)
-    options = ["--lock-fd", str(lock), *(["--demo"] if demo else [])]
+    options = ["--lock-fd", str(lock), *(["--demo", demo] if demo else [])]
     if hypervisor.needs_sg():
         os.environ.update(RUN_PYTHON=os.fspath(python.PYTHON), RUN_ARGUMENTS=" ".join(options))
         os.execvp("sg", ["sg", hypervisor.GROUP, "-c", SG_SUPERVISOR])
@@ -87,7 +90,7 @@ def start(options: argparse.Namespace) -> int:
         problem = ports.complaint(environment.bind, environment.port, environment.state.run / "processes.json")
         if problem:
             return refuse(problem)
-    steps = planned(environment, demo=options.demo)
+    steps = planned(environment, demo=bool(options.demo))
     if not question.agreed(steps, ROOT, environment.state.root, yes=options.yes):
         return refuse("Nothing was changed.")
     if not question.may_sudo(steps):
@@ -100,11 +103,12 @@ def start(options: argparse.Namespace) -> int:
     if lock is not None:
         set_up(environment, new_password=options.new_password, password=password)
     if lock is not None and not options.demo_remove:
-        become_supervisor(lock, demo=options.demo)
+        become_supervisor(lock, demo=options.demo or "")
     # The dashboard runs already, or is not wanted: the demo VMs need none.
     log = Log(environment.state.logs / "demo.log")
     with reported("Demo VMs removed" if options.demo_remove else "Demo VMs made", log.path):
-        manage_libvirt(log, "demo", *(["--remove"] if options.demo_remove else []))
+        more = ["--remove"] if options.demo_remove else ["--fleet"] if options.demo == "fleet" else []
+        manage_libvirt(log, "demo", *more)
     return 0
 
 

@@ -118,3 +118,20 @@ def test_a_host_without_its_network_gets_vms_without_a_card(
     lab_host.virsh("destroy", "demo-web")
     machines.make(connection, lambda: guest_files, said.append)
     assert states(connection)["demo-web"] == "running", "a later run starts what should run"
+
+
+def test_a_fleet_of_a_thousand_comes_once_and_goes(dashboard: Dashboard, connection: Connection) -> None:
+    dashboard.manage("demo", "--fleet")
+    [fleet_host] = [host for host in dashboard.get("/hosts")["items"] if host["name"] == "demo-fleet"]
+    vms = dashboard.get(f"/vms?host={fleet_host['id']}&q=ber-&page_size=200")["items"]
+    assert (fleet_host["driver"], fleet_host["transport"]) == ("test", "unix")
+    assert dashboard.get(f"/vms?host={fleet_host['id']}")["count"] >= 1000
+    assert {vm["state"] for vm in vms} == {"running", "shut_off", "paused"}
+    off = next(vm for vm in vms if vm["state"] == "shut_off")
+    dashboard.await_operation(dashboard.ask(off["id"], "start"))
+    dashboard.await_state(off["id"], "running")
+    assert dashboard.manage("demo", "--fleet") == "", "the second run changes nothing"
+    assert dashboard.get(f"/vms/{off['id']}")["state"] == "running"
+    assert "demo-fleet removed" in dashboard.manage("demo", "--remove")
+    assert [host["name"] for host in dashboard.get("/hosts")["items"] if host["driver"] == "test"] == []
+    assert dashboard.get("/vms?q=ber-")["count"] == 0

@@ -1,4 +1,5 @@
-"""`manage.py demo`: three VMs to try the dashboard with, on this machine's libvirt; `--remove` takes them away."""
+"""`manage.py demo`: three VMs to try the dashboard with, on this machine's libvirt; `--fleet`: beside them a thousand
+that are not real; `--remove` takes all of it away."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from vms import live
-from vms.demo import machines
+from vms.demo import fleet, machines
 from vms.demo.guest import guest
 from vms.demo.packages import BuildFailed
 from vms.errors import VirtError
 from vms.models import Host, Placement, Tag, VirtualMachine
+from vms.services import audit
 from vms.virt import HostSpec, connect
 
 TAG: Final = "demo"
@@ -26,22 +28,56 @@ class Command(BaseCommand):
     help = "Make the demo VMs on this machine's libvirt where they are missing, or remove them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--fleet", action="store_true", help="also a host with 1,000 VMs that are not real")
         parser.add_argument("--remove", action="store_true", help="take away what this command made, and nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host = Host.objects.filter(node=settings.ENVIRONMENT.node).order_by("pk").first()
+        here = Host.objects.filter(node=settings.ENVIRONMENT.node, driver=Host.Driver.QEMU, removed_at=None)
+        host = here.order_by("pk").first()
         if host is None:
             raise CommandError("This machine is not one of the dashboard's hosts; start it once with scripts/run.")
+        spec = HostSpec(**host.spec_fields())
         try:
-            with connect(HostSpec(**host.spec_fields())) as connection:
+            with connect(spec) as connection:
                 if options["remove"]:
                     forget(host, machines.remove(connection, self.stdout.write))
                 else:
                     tag(host, machines.make(connection, lambda: guest(settings.CACHE_DIR), self.stdout.write))
+            if options["remove"]:
+                self.remove_fleet()
+            elif options["fleet"]:
+                self.make_fleet(spec.daemon())
         except BuildFailed as error:
             raise CommandError(f"The demo guest could not be built. {error}") from error
         except VirtError as error:
             raise CommandError(f"libvirt refused: {error.details}") from error
+
+    def make_fleet(self, socket: str) -> None:
+        """The row and what stands there; our connection keeps that until the watcher's does."""
+        host, made = Host.objects.get_or_create(
+            **of_fleet(), defaults={"socket": socket, "node": settings.ENVIRONMENT.node}
+        )
+        if made:
+            audit.record("added:host", target=host, address="scripts/run", transport=host.transport, driver=host.driver)
+            live.announce([f"host:{host.pk}"])
+        with connect(HostSpec(**host.spec_fields())) as connection:
+            fleet.make(connection, self.stdout.write)
+            until = time.monotonic() + SHOWN_WITHIN
+            while Placement.objects.filter(host=host, present=True).count() < fleet.SIZE and time.monotonic() < until:
+                time.sleep(0.2)
+
+    def remove_fleet(self) -> None:
+        """Nothing of it is worth keeping, rows and all; libvirt forgets it when nobody is connected any more."""
+        for host in Host.objects.filter(**of_fleet()):
+            VirtualMachine.objects.filter(placements__host=host).delete()
+            host.delete()
+            live.announce(["*"])
+            self.stdout.write(f"{fleet.NAME} removed")
+
+
+def of_fleet() -> dict[str, Any]:
+    """By what its row is known."""
+    return {"name": fleet.NAME, "driver": Host.Driver.TEST, "transport": Host.Transport.UNIX, "removed_at": None}
 
 
 def tag(host: Host, uuids: list[str]) -> None:
