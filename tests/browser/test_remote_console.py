@@ -9,13 +9,14 @@ import libvirt
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.chromium import axe
 from tests.browser.conftest import PICTURES, sign_in
 from tests.browser.pages import connected, type_line
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import ADMIN, Dashboard
 from vms.demo.guest import Guest
-from vms.libvirtxml import DomainXML
+from vms.libvirtxml import DomainXML, let_vnc_listen
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,7 @@ def test_a_screen_without_port_is_let_listen_and_typed_into(
     card = own_page.locator("#console-card")
     expect(card).to_contain_text("This VM's screen has no port, and over ssh there is nothing on far to connect to.")
     own_page.screenshot(path=PICTURES / "remote-console-unreachable.png")
+    assert axe(own_page) == []
     card.get_by_role("button", name="Let it listen on its host").click()
     expect(card).to_contain_text("from its next start on", timeout=60_000)
     guest.domain.destroy()
@@ -97,3 +99,36 @@ def test_a_screen_without_port_is_let_listen_and_typed_into(
     assert screen.password not in own_page.content()
     logs = "".join(path.read_text(errors="replace") for path in (own_dashboard.state / "logs").iterdir())
     assert screen.password not in logs
+
+
+def test_an_exposed_screen_is_named_and_closed(own_page: Page, own_dashboard: Dashboard, far_guests: Guests) -> None:
+    guest = far_guests.make("far-open")
+    document = DomainXML.parse(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    assert document.vnc
+    let_vnc_listen(document, "everywhere")
+    document.vnc.password = document.vnc.password_until = None
+    far_guests.host.connect().defineXML(document.text)
+    guest.domain.create()
+    vm = own_dashboard.vm(guest.uuid)
+    own_dashboard.await_state(vm, "running")
+    assert own_dashboard.get(f"/vms/{vm}")["exposed"] == [{"type": "vnc", "how": ["network", "no_password"]}]
+
+    own_page.goto("/")
+    expect(own_page.locator(".needs")).to_contain_text(
+        "far-open: others reach its screen, and it asks for no password."
+    )
+    own_page.locator(".needs").get_by_role("link", name="far-open").click()
+    marked = own_page.locator(".exposed")
+    expect(marked).to_contain_text("whoever reaches its port has screen, keyboard and mouse")
+    own_page.screenshot(path=PICTURES / "remote-console-exposed.png")
+    assert axe(own_page) == []
+    file = own_page.request.get(f"/vms/{vm}/console/viewer.vv")
+    screen = DomainXML.parse(guest.domain.XMLDesc()).vnc
+    assert screen and f"type=vnc\nhost={far_guests.host.doors.address}\nport={screen.port}\n" in file.text()  # type: ignore[union-attr]
+
+    marked.get_by_role("button", name="Let it listen on its host alone").click()
+    expect(marked).to_contain_text("It is so from its next start on.", timeout=60_000)
+    guest.domain.destroy()
+    guest.domain.create()
+    expect(marked).to_have_count(0, timeout=60_000)
+    assert own_dashboard.get(f"/vms/{vm}")["exposed"] == []
