@@ -102,7 +102,7 @@ def test_a_line_is_a_socket_that_sleeps_and_is_given_back(shell: LabGuest) -> No
         now = os.times()
         # A keepalive now and then.
         assert (now.user + now.system) - (used.user + used.system) < 0.1
-    eventually(lambda: threads() == before, "its threads have ended")
+    eventually(lambda: threads() <= before, "its threads have ended")
     with opened(shell) as line:
         line.sendall(b"echo once-more-$((6*7))\r")
         read(line, b"once-more-42")
@@ -134,7 +134,7 @@ def test_what_is_no_pty_is_refused(shell: LabGuest, device: str) -> None:
     before = threads()
     with pytest.raises(HostRefused):
         virt.open_console(spec(shell), shell.uuid, device)
-    eventually(lambda: threads() == before, "nothing is left")
+    eventually(lambda: threads() <= before, "nothing is left")
 
 
 def test_it_ends_with_the_vm(guests: Guests) -> None:
@@ -146,7 +146,7 @@ def test_it_ends_with_the_vm(guests: Guests) -> None:
         line.settimeout(20)
         while line.recv(65536):
             pass
-    eventually(lambda: threads() == before, "its threads have ended")
+    eventually(lambda: threads() <= before, "its threads have ended")
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_the_line_of_another_machine_is_the_same(far_host: LabHost, far_shell: L
         read(line, f"by-{transport}-42".encode())
     finally:
         line.close()
-    eventually(lambda: threads() == before, "its threads have ended")
+    eventually(lambda: threads() <= before, "its threads have ended")
 
 
 class Terminal:
