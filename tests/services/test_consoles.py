@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.conftest import make_vm
 from vms import live
-from vms.errors import BadParameters, NoConsole, NotAllowed, TicketRefused, TooManyConsoles
+from vms.errors import BadParameters, HostLeftAlone, NoConsole, NotAllowed, TicketRefused, TooManyConsoles
 from vms.models import ApiToken, AuditEvent, Console, Host, Placement, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import consoles
@@ -125,6 +125,7 @@ ENDS: dict[str, tuple[str, Callable[[Console], object]]] = {
     "disabled": ("right_gone", lambda console: User.objects.update(is_active=False)),
     "no administrator any more": ("right_gone", lambda console: User.objects.update(is_administrator=False)),
     "VM deleted here": ("vm_gone", lambda console: VirtualMachine.objects.update(deleted_at=timezone.now())),
+    "host left alone": ("left_alone", lambda console: Host.objects.update(left_alone=True)),
     "VM vanished": ("vm_gone", lambda console: Placement.objects.update(present=False)),
 }
 
@@ -217,3 +218,10 @@ def test_typing_is_activity_of_the_session(session: Actor, vm: VirtualMachine) -
     UserSession.objects.update(last_seen_at=before)
     consoles.touch([console.pk])
     assert UserSession.objects.get().last_seen_at > before
+
+
+def test_no_ticket_leads_to_a_host_that_is_left_alone(actor: Actor, vm: VirtualMachine) -> None:
+    Host.objects.update(left_alone=True)
+    vm = VirtualMachine.objects.select_related("placement__host").get(pk=vm.pk)
+    with pytest.raises(HostLeftAlone):
+        consoles.issue(actor, vm)

@@ -21,6 +21,7 @@ CODES: Final = {
     "token_ended": 4012,
     "right_gone": 4013,
     "vm_gone": 4014,
+    "left_alone": 4015,
     "no_pong": 4020,
     "bad_stream": 4021,
     "too_big": 1009,

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from vms import live
-from vms.errors import BadParameters, NoConsole, TicketRefused, TooManyConsoles
+from vms.errors import BadParameters, HostLeftAlone, NoConsole, TicketRefused, TooManyConsoles
 from vms.models import Console, VirtualMachine
 from vms.permissions import Actor, holders, require
 from vms.services import audit, driving, reaching
@@ -42,7 +42,7 @@ def issue(
     """The console that is asked for and its ticket; where somebody else drives a serial line, it watches.
 
     device: of a serial console, the first where none is named. force: throw out who holds it outside the dashboard.
-    Raises BadParameters, NotAllowed, NoConsole when the VM shows no such screen now, TooManyConsoles.
+    Raises BadParameters, NotAllowed, NoConsole when the VM shows no such screen now, HostLeftAlone, TooManyConsoles.
     """
     serial = kind == Console.Kind.SERIAL.value
     for field, fits in {
@@ -57,6 +57,8 @@ def issue(
     placement = vm.placement
     if placement is None or not placement.present or placement.state not in SHOWS_A_SCREEN:
         raise NoConsole(name=vm.name, kind=kind)
+    if placement.host.left_alone:
+        raise HostLeftAlone(host=placement.host.name)
     there = placement.serials if serial else placement.graphics
     device = device or next(iter(placement.serials), "") if serial else ""
     if (device if serial else kind) not in there:
@@ -210,6 +212,7 @@ def no_longer_allowed(consoles: QuerySet[Console]) -> dict[int, str]:
         ),
         When(~(drives | views), then=Value("right_gone")),
         When(~Q(vm__deleted_at=None) | Q(vm__placement=None) | Q(vm__placement__present=False), then=Value("vm_gone")),
+        When(vm__placement__host__left_alone=True, then=Value("left_alone")),
         default=Value(""),
         output_field=CharField(),
     )

@@ -36,6 +36,7 @@ export function makeLink({ form, attach, expected, told }) {
       const json = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : {};
       if (response.ok) return json;
       if (json.code === "no_console") return { reason: "no_screen" };
+      if (json.code === "host_left_alone") return { reason: "left_alone", said: json.said };
       if (json.code === "too_many_consoles") return { reason: "refused", said: json.said };
       if (json.code) return { final: STATUS[response.status] ?? "refused", said: json.said };
       return STATUS[response.status] ? { final: STATUS[response.status] } : { reason: "lost" };
