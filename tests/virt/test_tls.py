@@ -15,7 +15,8 @@ from tests.lab.certificates import Authority
 from tests.virt.servers import Answer, hang_up, say_nothing, server, speak_http
 from vms import errors
 from vms.virt.ends import tcp
-from vms.virt.tls import Tls, context, shake_hands
+from vms.virt.tls import context, shake_hands
+from vms.virt.tls_end import Tls
 
 
 @cache

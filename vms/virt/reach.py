@@ -9,6 +9,7 @@ from vms.virt.ends import End, Plain
 from vms.virt.spec import PATHS, HostSpec
 from vms.virt.ssh import ALIAS, Ssh, require_accepted_key
 from vms.virt.ssh_words import NO_HELPER
+from vms.virt.tls_end import Tls
 from vms.virt.unsealing import unseal
 
 TCP_PORT: Final = 16509
@@ -40,7 +41,7 @@ def reach_tls(spec: HostSpec) -> End:
     key = unseal(spec.sealed, spec.sealed_for, spec.key_file)
     context = tls.context(spec.ca_certificate, spec.certificate, key)
     raw = ends.tcp(address, port, CONNECT_SECONDS)
-    return tls.Tls(tls.shake_hands(raw, context, address, CONNECT_SECONDS))
+    return Tls(tls.shake_hands(raw, context, address, CONNECT_SECONDS))
 
 
 def remote_command(spec: HostSpec) -> str:
