@@ -1,4 +1,7 @@
 // In every page of the dead-control test: what can be pressed, and what has come of pressing it.
+// What was folded before stands open again.
+sessionStorage.clear();
+
 // Its live channel says nothing: what happens elsewhere must not pass for what came of pressing.
 window.WebSocket = new Proxy(WebSocket, {
   construct(real, words) {
@@ -102,7 +105,8 @@ window.controls = {
       focus: this.focus,
       scroll: scrollY !== scroll,
       menu: this.open() !== open,
-      tick: pressed.checked !== checked,
+      tick: pressed.checked !== checked && pressed.type !== "radio",
+      chosen: pressed.checked !== checked && pressed.type === "radio",
       field: document.activeElement === pressed && this.kind(pressed) === "field",
     };
     return Object.keys(found).filter((name) => found[name]);

@@ -165,8 +165,9 @@ class Stage:
     def visitor(self, left_alone: bool = False, **fields: Any) -> str:
         """A second host that never answers; the address of its page. It leaves when the test ends."""
         wish = {"name": "visitor", "transport": "ssh", "host": "127.0.0.1", "port": 1, **fields}
+        as_made = {**wish, "unencrypted": False, "left_alone": left_alone, "host_key": None}
         for host in self.dashboard.get("/hosts")["items"]:
-            if {**wish, "unencrypted": False}.items() <= {**host, "unencrypted": False}.items():
+            if as_made.items() <= {**host, "unencrypted": False, "host_key": host["host_key"] or None}.items():
                 return f"/hosts/{host['id']}/"
         self.visitors_leave()
         answer = self.dashboard.post("/hosts", wish)
