@@ -14,6 +14,9 @@ ON_BOTH = (
     "tests/security/test_bad_input.py", "tests/security/test_race.py",
 )  # fmt: skip
 
+# They start processes and wait for them; beside the others, so that the quick level stays quick.
+WAITING = ("gateways", "kvmweb", "supervisor", "virt", "watcher")
+
 
 @dataclass(frozen=True)
 class Check:
@@ -52,7 +55,8 @@ def checks(level: str) -> list[Check]:
             pytest("controls", "tests/browser/test_controls.py", everything=everything),
         ]
     found += [
-        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in APART), everything=everything),
+        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in (*APART, *WAITING)), everything=everything),
+        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything),
         Check("mypy --strict", ("-m", "mypy")),
     ]
     if level != "quick":
