@@ -87,7 +87,7 @@ window.controls = {
   arm(pressed) {
     this.rest?.abort();
     this.rest = new AbortController();
-    this.before = { open: this.open(), scroll: scrollY, checked: pressed.checked };
+    this.before = { open: this.open(), scroll: scrollY, checked: pressed.checked, selected: pressed.selectedIndex };
     this.changes = this.focus = false;
     this.followed = "";
     const own = (node) => !(node.nodeType === 1 ? node : node.parentElement)?.closest(".cpu, .memory, time");
@@ -98,7 +98,7 @@ window.controls = {
   },
 
   effects(pressed) {
-    const { open, scroll, checked } = this.before;
+    const { open, scroll, checked, selected } = this.before;
     const found = {
       link: this.followed,
       changes: this.changes,
@@ -107,6 +107,8 @@ window.controls = {
       menu: this.open() !== open,
       tick: pressed.checked !== checked && pressed.type !== "radio",
       chosen: pressed.checked !== checked && pressed.type === "radio",
+      // A choice that a button sends.
+      choice: pressed.selectedIndex !== selected && Boolean(pressed.form?.querySelector("[type=submit]")),
       field: document.activeElement === pressed && this.kind(pressed) === "field",
     };
     return Object.keys(found).filter((name) => found[name]);
