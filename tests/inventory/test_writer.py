@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -39,6 +40,17 @@ def see(term: Term, *infos: DomainInfo, leases: dict[str, tuple[str, ...]] | Non
     """The host says so."""
     rows: list[Row] = [row(made, leases or {}) for made in infos]
     room.write(Reading(term, rows, **options))  # type: ignore[arg-type]
+
+
+def test_another_run_in_the_same_state_has_lasted_since_it_began(term: Term) -> None:
+    made = info("web-01", "running")
+    see(term, made, complete=True)
+    Placement.objects.update(state_since="2020-01-01T00:00Z")
+    see(term, made)
+    assert Placement.objects.get().state_since == datetime(2020, 1, 1, tzinfo=UTC)
+    see(term, replace(made, run_id=7))
+    since = Placement.objects.get().state_since
+    assert since and since.year > 2020
 
 
 def test_a_vm_becomes_identity_placement_and_masked_document(term: Term) -> None:

@@ -36,7 +36,8 @@ def store(host: Host, seen: Row, placement: Placement | None, *, rebooted: bool,
     elif "state" in changed:
         happened(placement, "state", state=changed["state"], was=placement.state, by="",
                  reason=seen.placement["state_reason"])  # fmt: skip
-    if "state" in changed:
+    if "state" in changed or "run_id" in changed:
+        # Another run in the same state began while nobody looked.
         changed["state_since"] = Now()
     if "name" in changed:
         happened(placement, "renamed", was=placement.name)
