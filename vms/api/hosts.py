@@ -184,7 +184,8 @@ def add(request: HttpRequest, body: HostWish, response: HttpResponse) -> Status[
 
 @router.patch("/{int:host_id}", response=answers(200, HostItem, 400, 403, 404), summary="Change how it is reached")
 def change(request: HttpRequest, host_id: int, body: HostChange) -> HostItem:
-    who, host = actor(request), get_host_or_404(actor(request).user, host_id)
+    who = actor(request)
+    host = get_host_or_404(who.user, host_id)
     with transaction.atomic():
         if given := fields(body):
             host = host_changes.edit(who, host, given)
@@ -195,7 +196,8 @@ def change(request: HttpRequest, host_id: int, body: HostChange) -> HostItem:
 
 @router.delete("/{int:host_id}", response=answers(204, None, 403, 404, 409), summary="Remove it; its VMs run on")
 def remove(request: HttpRequest, host_id: int) -> Status[None]:
-    host_changes.remove(actor(request), get_host_or_404(actor(request).user, host_id))
+    who = actor(request)
+    host_changes.remove(who, get_host_or_404(who.user, host_id))
     return Status(204, None)
 
 

@@ -44,12 +44,15 @@ class Params:
         for field in fields(cls):
             if field.name in values:
                 text = values[field.name]
-                value: Any = text if field.type == "str" else SAID.get(text) if field.type == "bool" else number(text)
+                value: Any = (
+                    text if field.type == "str" else SAID.get(text) if field.type == "bool" else whole_number(text)
+                )
                 read[field.name] = value
         return cls.from_json(read)
 
 
-def number(text: str) -> int | None:
+def whole_number(text: str) -> int | None:
+    """The number that the digits write, of a size that a database column holds; None for any other text."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from vms import live
-from vms.errors import BadParameters, KeyNotOffered, Locked, WrongHost
-from vms.kinds import KINDS
+from vms.errors import BadParameters, KeyNotOffered, WrongHost
 from vms.models import OPEN_STATES, Host, Lease, Operation, Placement, VirtualMachine
 from vms.permissions import Actor, require
 from vms.services import audit, host_keys
 from vms.services.host_fields import HostFields, check
+from vms.services.operations import held_by
 from vms.services.sealing import seal
 
 PRIVILEGE = "host.admin"
@@ -181,13 +181,7 @@ def remove(actor: Actor, host: Host) -> None:
 def refuse_working(host: Host) -> None:
     working = Operation.objects.filter(host=host, state__in=OPEN_STATES).order_by("pk").first()
     if working:
-        raise Locked(
-            operation=working.pk,
-            kind=working.kind,
-            title=KINDS[working.kind].title if working.kind in KINDS else working.kind,
-            actor=working.actor_name,
-            seconds=int((timezone.now() - working.queued_at).total_seconds()),
-        )
+        raise held_by(working)
 
 
 def vanish(host: Host) -> None:

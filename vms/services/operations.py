@@ -173,13 +173,18 @@ def take_lock(operation: Operation, key: str) -> None:
             OperationLock.objects.create(key=key, operation=operation)
     except IntegrityError:
         holder = OperationLock.objects.select_related("operation").get(key=key).operation
-        raise Locked(
-            operation=holder.pk,
-            kind=holder.kind,
-            title=KINDS[holder.kind].title if holder.kind in KINDS else holder.kind,
-            actor=holder.actor_name,
-            seconds=int((timezone.now() - holder.queued_at).total_seconds()),
-        ) from None
+        raise held_by(holder) from None
+
+
+def held_by(holder: Operation) -> Locked:
+    """The refusal that names who holds the thing, and since when."""
+    return Locked(
+        operation=holder.pk,
+        kind=holder.kind,
+        title=KINDS[holder.kind].title if holder.kind in KINDS else holder.kind,
+        actor=holder.actor_name,
+        seconds=int((timezone.now() - holder.queued_at).total_seconds()),
+    )
 
 
 def queue_name(queue: str, node: str) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from vms.models import Happening, Operation, OperationLog
 from vms.services import sentences
+from vms.services.rows import gib as one_digit
 
 register = template.Library()
 
@@ -91,9 +92,4 @@ def gib(kib: int | float | None) -> str:
     """Kibibytes as GiB with one digit; less than one as MiB."""
     if kib and kib < 1 << 20:
         return gettext("{n} MiB").format(n=round(kib / 1024))
-    return gettext("{n} GiB").format(n=digit(kib or 0))
-
-
-def digit(kib: int | float) -> str:
-    number = f"{kib / (1 << 20):.1f}"
-    return number.removesuffix(".0")
+    return gettext("{n} GiB").format(n=one_digit(kib or 0))

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import BadParameters, NotAllowed
-from vms.kinds import KINDS, Kind
+from vms.kinds import KINDS, Kind, whole_number
 from vms.models import VirtualMachine
 from vms.permissions import visible_vms
 from vms.services.batches import Batch, find_batch
@@ -96,7 +96,7 @@ def chosen(request: HttpRequest) -> list[VirtualMachine]:
     if request.POST.get("all"):
         return found_by_filter(request)
     asked = request.POST.getlist("vm")
-    if len(asked) > MOST_IDS or not all(pk.isascii() and pk.isdigit() and len(pk) < 19 for pk in asked):
+    if len(asked) > MOST_IDS or any(whole_number(pk) is None for pk in asked):
         raise Http404
     found = list(visible_vms(request.user).filter(pk__in=asked).prefetch_related("tags"))
     if len(found) != len({int(pk) for pk in asked}):
@@ -107,7 +107,7 @@ def chosen(request: HttpRequest) -> list[VirtualMachine]:
 def found_by_filter(request: HttpRequest) -> list[VirtualMachine]:
     """All that the filter finds, where that are as many as the page said."""
     said, q, state, host = (request.POST.get(name, "") for name in ("all", *FILTERS))
-    if not all(not number or (number.isascii() and number.isdigit() and len(number) < 19) for number in (said, host)):
+    if any(text and whole_number(text) is None for text in (said, host)):
         raise Http404
     try:
         found = find_vms(request.user, q=q, state=state, host=int(host) if host else None)

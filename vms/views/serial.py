@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import RequestRefused
+from vms.kinds import whole_number
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, may
 from vms.services import driving
@@ -49,7 +50,7 @@ def vm_serial_card(request: HttpRequest, pk: int) -> HttpResponse:
 
 def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
     """What every tab needs, and what is offered, who may do what, and who does."""
-    device, console = chosen(request, vm), number(request.GET.get("console", ""))
+    device, console = chosen(request, vm), whole_number(request.GET.get("console", "")) or 0
     words = {"device": device, **({"console": str(console)} if console else {})}
     return {
         **tab_context(request, vm, "console"),
@@ -76,11 +77,6 @@ def chosen(request: HttpRequest, vm: VirtualMachine) -> str:
     return next(iter(serials), "serial0")
 
 
-def number(text: str) -> int:
-    """The id, 0 for none and for what is no id."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-
-
 @require_POST
 def vm_console_take_over(request: HttpRequest, pk: int) -> HttpResponseBase:
     """{mode} of the console that the form names, which types from now on; else {code, said} with 401, 403 or 409."""
@@ -88,7 +84,7 @@ def vm_console_take_over(request: HttpRequest, pk: int) -> HttpResponseBase:
         return JsonResponse({"code": "signed_out", "said": gettext("You are signed out.")}, status=401)
     vm = get_vm_or_404(request.user, pk)
     try:
-        console = driving.take_over(session_actor(request), vm, number(request.POST.get("console", "")))
+        console = driving.take_over(session_actor(request), vm, whole_number(request.POST.get("console", "")) or 0)
     except RequestRefused as refused:
         status = 403 if refused.code == "not_allowed" else 409
         return JsonResponse({"code": refused.code, "said": sentence(refused.code, refused.params)}, status=status)

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from vms.errors import BadParameters
-from vms.kinds import MENU
+from vms.kinds import MENU, whole_number
 from vms.models import Document, Host, VirtualMachine
 from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
 from vms.services import viewers
@@ -75,8 +75,8 @@ def chosen_host(request: HttpRequest) -> Host | None:
     asked = request.GET.get("host", "")
     if not asked:
         return None
-    number = asked.isascii() and asked.isdigit() and len(asked) < 19
-    host = visible_hosts(request.user).filter(pk=asked).first() if number else None
+    number = whole_number(asked)
+    host = visible_hosts(request.user).filter(pk=number).first() if number is not None else None
     if host is None:
         raise Http404
     return host
@@ -147,10 +147,11 @@ def vm_numbers(request: HttpRequest) -> JsonResponse:
 
 def asked_ids(request: HttpRequest) -> list[int]:
     """The numbers in ?ids=1,2; 404 for anything else."""
-    asked = [word for word in request.GET.get("ids", "").split(",") if word]
-    if len(asked) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in asked):
+    asked = [whole_number(word) for word in request.GET.get("ids", "").split(",") if word]
+    numbers = [number for number in asked if number is not None]
+    if len(asked) > MOST_IDS or len(numbers) < len(asked):
         raise Http404
-    return [int(word) for word in asked]
+    return numbers
 
 
 def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str, object]:
