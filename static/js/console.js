@@ -6,6 +6,7 @@ import { makeGestures } from "./console/gestures.js";
 import { known, press, release } from "./console/keys.js";
 import { makeLink } from "./console/link.js";
 import { keep, save } from "./console/picture.js";
+import { afterPress } from "./console/press.js";
 import { makeTouch } from "./console/touch.js";
 import { makeCombos, makeTyping } from "./console/typing.js";
 import { makeView } from "./console/view.js";
@@ -93,7 +94,7 @@ function start(root) {
 
   // Keys go to the VM while the picture has the focus, even Tab; one combination gives them back.
   screen.addEventListener("focusin", speak);
-  screen.addEventListener("focusout", () => setTimeout(speak));
+  screen.addEventListener("focusout", () => afterPress(speak));
   screen.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey && event.altKey && event.code === "Home")) return;
     event.preventDefault();

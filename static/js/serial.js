@@ -2,6 +2,7 @@
 import "./serial/nonce.js";
 import { makeFull } from "./console/full.js";
 import { makeLink } from "./console/link.js";
+import { afterPress } from "./console/press.js";
 import { makeTouch } from "./console/touch.js";
 import { word } from "./console/words.js";
 import { known, sequence } from "./serial/keys.js";
@@ -168,7 +169,7 @@ function start(root) {
     window.open(event.currentTarget.href, event.currentTarget.target, "popup,width=1040,height=840")?.focus();
   });
   part("terminal").addEventListener("focusin", show);
-  part("terminal").addEventListener("focusout", () => setTimeout(show));
+  part("terminal").addEventListener("focusout", () => afterPress(show));
 
   link.mode = root.dataset.mode;
   look();

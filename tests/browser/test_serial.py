@@ -281,6 +281,23 @@ def test_on_a_telephone(new_browser: NewContext, shell: Player) -> None:
     eventually(lambda: page.locator(".xterm-rows").inner_text().count("hand-42") == 2, "the last command again")
 
 
+def test_a_tool_stays_under_the_pointer_that_presses_it(new_browser: NewContext, shell: Player) -> None:
+    page = new_browser(viewport=NARROW).new_page()
+    open_serial(page, shell)
+    page.locator(".xterm-screen").click()
+    say(page, "Keys go to the VM.")
+    tool = page.locator("[popovertarget=console-find]")
+    tool.hover()
+    page.mouse.down()
+    before = tool.bounding_box()
+    # Longer than a page takes to draw anew what the lost focus changes.
+    page.wait_for_timeout(300)
+    assert tool.bounding_box() == before
+    page.mouse.up()
+    expect(page.locator("#console-find")).to_be_visible()
+    say(page, "Click the terminal to type.")
+
+
 def test_one_who_says_nothing_is_asked_to_press_enter(page: Page, cast: Cast) -> None:
     player = cast.engage("quiet", shell=True, run=True)
     player.guest.wait_for_boot()
