@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -123,6 +123,38 @@ async def test_it_closes_within_two_seconds_of_the_sessions_end(
         await sync_to_async(end)(alice)
         closed = await browser.receive_output(timeout=2)
         assert (closed["type"], closed["code"]) == ("websocket.close", consumers.SIGNED_OUT)
+
+
+class Asked(consumers.LiveConsumer):
+    """A channel that notes in whose answer it was looked for."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.session_key = key
+        self.answers: list[dict[str, User]] = []
+        self.twice = asyncio.Event()
+
+    async def look_again(self, users: dict[str, User]) -> None:
+        self.answers.append(users)
+        if len(self.answers) > 1:
+            self.twice.set()
+
+
+async def test_who_comes_while_it_is_asked_about_others_is_not_looked_for(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, before, late = consumers.Registry(), Asked("before"), Asked("late")
+
+    def living(keys: Collection[str]) -> dict[str, User]:
+        registry.open.add(late)
+        return dict.fromkeys(keys, alice)
+
+    monkeypatch.setattr(consumers, "living", living)
+    monkeypatch.setattr(consumers, "ASK_EVERY", 0.05)
+    registry.add(before)
+    await asyncio.wait_for(late.twice.wait(), 10)
+    registry.open.clear()
+    assert all("late" in users for users in late.answers)
 
 
 async def test_a_right_that_was_taken_away_takes_the_names_away(client_alice: Client, alice: User) -> None:

@@ -122,8 +122,10 @@ class Registry:
         while self.open:
             await asyncio.sleep(ASK_EVERY)
             try:
-                users = await database_sync_to_async(living)({consumer.session_key for consumer in self.open})
-                for consumer in list(self.open):
+                # Whoever comes while the database is asked is not among those that were asked about.
+                asked = list(self.open)
+                users = await database_sync_to_async(living)({consumer.session_key for consumer in asked})
+                for consumer in self.open.intersection(asked):
                     await consumer.look_again(users)
             except Exception:
                 # It must ask again in a second, whatever went wrong: a busy database, a connection that just closed.
