@@ -42,6 +42,17 @@ def connected(page: Page, *, within: float = 15) -> None:
     expect(page.locator("#console-card")).to_be_hidden()
 
 
+RENEW = """() => new Promise((done) => {
+  document.addEventListener("kvmweb:swapped", () => done(), { once: true });
+  document.dispatchEvent(new CustomEvent("kvmweb:names", { detail: ["*"] }));
+})"""
+
+
+def renewed(page: Page) -> None:
+    """Wait until all that lives on the page has been fetched again."""
+    page.evaluate(RENEW)
+
+
 SIGNS = {
     " ": "Space", "-": "Minus", "=": "Equal", "/": "Slash", ".": "Period", ";": "Semicolon",
     "$": "Shift+Digit4", "(": "Shift+Digit9", ")": "Shift+Digit0", "*": "Shift+Digit8", ">": "Shift+Period",

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.cast import Cast
 from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, NewContext
-from tests.browser.pages import badge, state_in_row
+from tests.browser.pages import badge, renewed, state_in_row
 from tests.lab.machine import LabHost
 from tests.lab.test_kills import held
 
@@ -36,6 +36,7 @@ def test_an_action_on_a_silent_host_waits_by_choice(cast: Cast, new_browser: New
         page.get_by_role("button", name="Power of").click()
         page.locator("#vm-menu").get_by_role("button", name="Pause", exact=True).click()
         expect(page.get_by_text("Nothing can be asked of it until it does.")).to_be_visible()
+        renewed(page)
         look(page, "silent-refused")
         page.get_by_role("button", name="Do it when the host answers").click()
         expect(page.get_by_text("“Pause” waits until")).to_be_visible()

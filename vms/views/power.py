@@ -81,7 +81,7 @@ def answer(request: HttpRequest, kind: Kind, vm: VirtualMachine, refusal: Refusa
     said = [refusal.text] if refusal else []
     if request.headers.get("HX-Target", "").endswith("#vm-header"):
         context = {**tab_context(request, vm, request.POST.get("tab", "overview")), "said": said, "choice": offered}
-        return render(request, "vms/_header.html", context, status=status)
+        return render(request, "vms/_header_answer.html", context, status=status)
     return rows_answer(request, [vm], {"said": said, "choice": offered}, status)
 
 
