@@ -64,12 +64,12 @@ class Watcher:
         known = Host.objects.filter(removed_at=None)
         wanted = known.filter(node__in=("", self.node), left_alone=False)
         hosts = {host.pk: host for host in wanted}
+        ours = leases.renew(thread.term for thread in self.threads.values())
         for pk, thread in list(self.threads.items()):
             host = hosts.get(pk)
             moved = host is None or not same_place(host, thread.term.host)
-            ours = leases.renew(thread.term)
             refused = thread.twin is not None and known.filter(pk=thread.twin).exists()
-            if not ours or moved or not (thread.is_alive() or refused):
+            if pk not in ours or moved or not (thread.is_alive() or refused):
                 self.give_back(pk)
             elif thread.busy_since and time.monotonic() - thread.busy_since > LONGEST_CALL and thread.connection:
                 logger.warning("%s has not answered for %s s", thread.name, LONGEST_CALL)
@@ -78,9 +78,11 @@ class Watcher:
         for pk in list(self.threads)[share:]:
             # Another watcher came: it takes what this one gives back.
             self.give_back(pk)
-        for pk, host in hosts.items():
-            full = len(self.threads) >= share and not leases.overdue(host)
-            term = None if pk in self.threads or full else leases.take(host, self.name, self.node)
+        lacking = hosts.keys() - self.threads.keys()
+        overdue = leases.overdue(lacking) if len(self.threads) >= share else set()
+        for pk in sorted(lacking):
+            full = len(self.threads) >= share and pk not in overdue
+            term = None if full else leases.take(hosts[pk], self.name, self.node)
             if term:
                 self.threads[pk] = HostWatch(term, self.writer)
                 self.threads[pk].start()
