@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from tests.fakehost import FACTS, info
 from vms import live
@@ -171,9 +172,35 @@ def test_many_rows_are_many_transactions(term: Term, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(room, "hold", count)
     monkeypatch.setattr(room, "MOST_SECONDS", 60)
     monkeypatch.setattr(room, "MOST_ROWS", 4)
-    see(term, *[info(f"vm-{number}") for number in range(10)], complete=True)
+    monkeypatch.setattr(room, "MOST_NEW", 2)
+    made = [info(f"vm-{number}") for number in range(10)]
+    see(term, *made, complete=True)
     assert Placement.objects.count() == 10
+    assert len(held) == 5
+    held.clear()
+    see(term, *[replace(one, state="running", run_id=1) for one in made], complete=True)
+    assert Placement.objects.filter(state="running").count() == 10
     assert len(held) == 3
+
+
+def test_what_is_no_news_takes_no_lock(term: Term, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    made = [info(f"vm-{number}") for number in range(30)]
+    see(term, *made, complete=True)
+    with django_assert_num_queries(3):  # whether it is the first time, what is known, what is gone
+        see(term, *made, complete=True)
+
+
+def test_many_new_ones_are_made_in_as_many_queries_as_one(
+    term: Term, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    see(term, info("first"), complete=True)
+    for number in (1, room.MOST_NEW):
+        made = [info(f"of-{number}-{each}") for each in range(number)]
+        # first, known; savepoint, lease, elsewhere, VMs, placements, documents, the VMs' placements, happenings
+        with django_assert_num_queries(11):
+            see(term, *made)
+    assert Happening.objects.filter(code="appeared").count() == 1 + room.MOST_NEW
+    assert all(vm.placement and vm.placement.name == vm.name for vm in VirtualMachine.objects.all())
 
 
 def test_a_transaction_ends_when_its_time_is_up(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:

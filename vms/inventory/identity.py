@@ -6,23 +6,28 @@ away; otherwise it is a VM of its own, because whoever may define a UUID must no
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
-from vms.inventory.rows import Row
 from vms.models import Host, Placement, VirtualMachine
 
 RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1, "crashed": 2}
 LEAST: Final = 3
 
 
-def left_elsewhere(host: Host, seen: Row) -> VirtualMachine | None:
-    """The VM that a UUID new on this host is, where it has left every other host that showed it."""
-    elsewhere = Placement.objects.filter(uuid=seen.uuid, vm__deleted_at=None).exclude(host=host)
-    placements = list(elsewhere.select_related("vm").order_by("pk"))
-    # As long as any other host shows it, it could be a copy.
-    if any(placement.present and placement.state_reason != "migrated" for placement in placements):
-        return None
-    return placements[0].vm if placements else None
+def left_elsewhere(host: Host, uuids: Iterable[str]) -> dict[str, VirtualMachine]:
+    """{uuid: the VM that it is} for those new on this host that have left every other host that showed them."""
+    elsewhere = Placement.objects.filter(uuid__in=list(uuids), vm__deleted_at=None).exclude(host=host)
+    found: defaultdict[str, list[Placement]] = defaultdict(list)
+    for placement in elsewhere.select_related("vm").order_by("pk"):
+        found[str(placement.uuid)].append(placement)
+    return {
+        uuid: placements[0].vm
+        for uuid, placements in found.items()
+        # As long as any other host shows it, it could be a copy.
+        if all(not placement.present or placement.state_reason == "migrated" for placement in placements)
+    }
 
 
 def renew(placement: Placement) -> None:

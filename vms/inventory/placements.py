@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +19,31 @@ def known(host: Host, uuids: Iterable[str]) -> dict[UUID, Placement]:
     return {row.uuid: row for row in rows.defer("document__live", "document__next_boot")}
 
 
-def store(host: Host, seen: Row, placement: Placement | None, *, rebooted: bool, first: bool) -> set[str]:
-    """Bring the row up to what was seen; the names of what changed. first: the host's very first listing."""
-    if placement is None:
-        return create(host, seen, first=first)
+def is_news(seen: Row, placement: Placement, *, rebooted: bool) -> bool:
+    """Whether store() would write something; asked before there is a transaction, because most readings are no news."""
+    if rebooted or not placement.present or placement.vm.deleted_at is not None:
+        return True
+    return bool(changes(placement, seen)) or not has_document(placement, seen)
+
+
+def changes(placement: Placement, seen: Row) -> dict[str, Any]:
+    """The columns that are no longer as they are stored."""
+    return {name: value for name, value in seen.placement.items() if getattr(placement, name) != value}
+
+
+def has_document(placement: Placement, seen: Row) -> bool:
+    stored = placement.document
+    return all(getattr(stored, name) == seen.document[name] for name in ("live_sha256", "next_boot_sha256", "facts"))
+
+
+def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
+    """Bring the row up to what was seen; the names of what changed."""
     names: set[str] = set()
     if placement.vm.deleted_at is not None:
         identity.renew(placement)
         Placement.objects.filter(pk=placement.pk).update(vm=placement.vm)
         names.add("vms:*")
-    changed: dict[str, Any] = {k: v for k, v in seen.placement.items() if getattr(placement, k) != v}
+    changed = changes(placement, seen)
     if not placement.present:
         changed |= {"present": True, "gone_at": None}
         happened(placement, "appeared")
@@ -51,29 +66,40 @@ def store(host: Host, seen: Row, placement: Placement | None, *, rebooted: bool,
     return names | ({f"vm:{placement.vm_id}"} if changed or written or rebooted or names else set())
 
 
-def create(host: Host, seen: Row, *, first: bool) -> set[str]:
-    """Store a UUID that this host has not shown before."""
-    joined = identity.left_elsewhere(host, seen)
-    vm = joined or VirtualMachine.objects.create(name=seen.placement["name"])
-    placement = Placement.objects.create(
-        vm=vm, host=host, uuid=seen.uuid, read_at=Now(), state_since=Now(), **seen.placement
+def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
+    """Store UUIDs that this host has not shown before, in as many queries for many as for one; the names of what is
+    new. first: the host's very first listing, which is no news of each VM."""
+    joined = identity.left_elsewhere(host, [seen.uuid for seen in rows])
+    new = [seen for seen in rows if seen.uuid not in joined]
+    made = VirtualMachine.objects.bulk_create(VirtualMachine(name=seen.placement["name"]) for seen in new)
+    vms = {**joined, **{seen.uuid: vm for seen, vm in zip(new, made, strict=True)}}
+    placements = Placement.objects.bulk_create(
+        Placement(
+            vm=vms[seen.uuid], host=host, uuid=seen.uuid, read_at=Now(), state_since=Now(), **seen.placement
+        )
+        for seen in rows
+    )  # fmt: skip
+    Document.objects.bulk_create(
+        Document(placement=placement, **seen.document) for placement, seen in zip(placements, rows, strict=True)
     )
-    Document.objects.create(placement=placement, **seen.document)
-    if joined:
+    for placement in placements:
+        if str(placement.uuid) not in joined:
+            placement.vm.placement = placement
+    VirtualMachine.objects.bulk_update(made, ["placement"])
+    for vm in joined.values():
         identity.settle(vm)
-    else:
-        VirtualMachine.objects.filter(pk=vm.pk).update(placement=placement)
     if not first:
-        happened(placement, "appeared")
-    return {f"vm:{placement.vm_id}", "vms:*"}
+        Happening.objects.bulk_create(
+            Happening(host=host, vm_id=placement.vm_id, code="appeared") for placement in placements
+        )
+    return {"vms:*", *(f"vm:{placement.vm_id}" for placement in placements)}
 
 
 def store_document(placement: Placement, seen: Row) -> bool:
     """Write the documents when one of them changed."""
-    document = placement.document
-    if all(getattr(document, name) == seen.document[name] for name in ("live_sha256", "next_boot_sha256", "facts")):
+    if has_document(placement, seen):
         return False
-    Document.objects.filter(pk=document.pk).update(**seen.document)
+    Document.objects.filter(pk=placement.document.pk).update(**seen.document)
     return True
 
 

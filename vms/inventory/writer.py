@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -29,7 +29,11 @@ from vms.virt import HostFacts
 logger = logging.getLogger(__name__)
 
 MOST_ROWS: Final = 200
-MOST_SECONDS: Final = 0.02
+# So many new ones are made in a few milliseconds.
+MOST_NEW: Final = 10
+# SQLite has one writer: between two transactions of a long reading others get in, who look again every few ms.
+MOST_SECONDS: Final = 0.004
+REST_SECONDS: Final = 0.004
 
 
 @dataclass
@@ -98,36 +102,59 @@ def write(reading: Reading) -> None:
     stored = False
     try:
         first = not Placement.objects.filter(host=reading.term.host).exists()
-        for chunk in batched(reading.rows):
+        for chunk in batched(reading.rows, MOST_ROWS):
             known = placements.known(reading.term.host, [row.uuid for row in chunk])
-            pending = deque(chunk)
+            pending = deque(news(reading, chunk, known))
+            new = deque(batched([row for row in chunk if UUID(row.uuid) not in known], MOST_NEW))
             while pending:
-                guarded(reading.term, lambda: write_some(reading, pending, known, first))  # noqa: B023 - called at once
+                guarded(reading.term, lambda: write_some(reading, pending, known))  # noqa: B023 - called at once
+                rest(pending or new)
+            while new:
+                guarded(reading.term, lambda: create_some(reading, new, first=first))  # noqa: B023 - called at once
+                rest(new)
         absent = deque(leaving(reading))
         while absent:
             guarded(reading.term, lambda: leave_some(absent))
+            rest(absent)
         stored = True
     finally:
         reading.done(stored)
 
 
-def batched(rows: list[Row]) -> Iterator[list[Row]]:
-    """The rows, 200 at a time."""
-    return (rows[at : at + MOST_ROWS] for at in range(0, len(rows), MOST_ROWS))
+def batched(rows: list[Row], most: int) -> Iterator[list[Row]]:
+    """The rows, so many at a time."""
+    return (rows[at : at + most] for at in range(0, len(rows), most))
 
 
-def write_some(reading: Reading, pending: deque[Row], known: dict[UUID, Placement], first: bool) -> set[str]:
-    """Store the next rows for at most 20 ms."""
+def news(reading: Reading, chunk: list[Row], known: dict[UUID, Placement]) -> Iterator[Row]:
+    """Those of the rows that say something new of a placement that is known."""
+    for row in chunk:
+        placement = known.get(UUID(row.uuid))
+        if placement and placements.is_news(row, placement, rebooted=row.uuid in reading.rebooted):
+            yield row
+
+
+def rest(left: deque[Any]) -> None:
+    """Let others write before what is left."""
+    if left:
+        time.sleep(REST_SECONDS)
+
+
+def write_some(reading: Reading, pending: deque[Row], known: dict[UUID, Placement]) -> set[str]:
+    """Store the next rows, for a few milliseconds."""
     until = time.monotonic() + MOST_SECONDS
-    host = reading.term.host
     names: set[str] = set()
     while pending:
         row = pending.popleft()
-        rebooted = row.uuid in reading.rebooted
-        names |= placements.store(host, row, known.get(UUID(row.uuid)), rebooted=rebooted, first=first)
+        names |= placements.store(row, known[UUID(row.uuid)], rebooted=row.uuid in reading.rebooted)
         if time.monotonic() > until:
             break
     return names
+
+
+def create_some(reading: Reading, new: deque[list[Row]], *, first: bool) -> set[str]:
+    """Store the next of those that the host has not shown before."""
+    return placements.create(reading.term.host, new.popleft(), first=first)
 
 
 def leaving(reading: Reading) -> list[Placement]:
@@ -140,8 +167,11 @@ def leaving(reading: Reading) -> list[Placement]:
 
 
 def leave_some(absent: deque[Placement]) -> set[str]:
-    """Mark the next placements as gone."""
+    """Mark the next placements as gone, for a few milliseconds."""
+    until = time.monotonic() + MOST_SECONDS
     names: set[str] = set()
-    for _ in range(min(MOST_ROWS, len(absent))):
+    while absent:
         names |= placements.gone(absent.popleft())
+        if time.monotonic() > until:
+            break
     return names

@@ -67,7 +67,11 @@ class Placement(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="one_placement_per_host_and_uuid")]
-        indexes = [models.Index(fields=["state", "name"]), models.Index(fields=["host", "present"])]
+        indexes = [
+            models.Index(fields=["state", "name"]),
+            models.Index(fields=["host", "present"]),
+            models.Index(fields=["uuid"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} on {self.host_id}"

@@ -11,21 +11,24 @@ from vms.virt import Numbers
 
 
 class Sampler:
-    """Remembers the last counters of a host's running VMs."""
+    """Remembers the last counters of a host's running VMs, and which rows they have."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.last: dict[str, tuple[float, int]] = {}
+        self.rows: dict[str, int] = {}
 
-    def sample(self, told: Mapping[str, Numbers]) -> None:
-        """Store the present numbers for the pages."""
+    def sample(self, told: Mapping[str, Numbers], vcpus: Mapping[str, int]) -> None:
+        """Store the present numbers for the pages. vcpus: how many processors each has."""
         now = time.monotonic()
-        rows = Placement.objects.filter(host=self.host, uuid__in=list(told)).values_list("uuid", "pk", "vcpus")
+        if told.keys() - self.rows.keys():
+            stored = Placement.objects.filter(host=self.host, uuid__in=list(told)).values_list("uuid", "pk")
+            self.rows = {str(uuid): pk for uuid, pk in stored}
         numbers = {}
-        for uuid, pk, vcpus in rows:
-            counters = told[str(uuid)]
-            share = self.share(str(uuid), counters.cpu_ns, now, vcpus)
-            numbers[str(pk)] = {"cpu": share, "memory_kib": float(counters.memory_kib or 0)}
+        for uuid in told.keys() & self.rows.keys():
+            counters = told[uuid]
+            share = self.share(uuid, counters.cpu_ns, now, vcpus.get(uuid, 1))
+            numbers[str(self.rows[uuid])] = {"cpu": share, "memory_kib": float(counters.memory_kib or 0)}
         self.last = {uuid: (now, counters.cpu_ns) for uuid, counters in told.items()}
         live.store_numbers(self.host.pk, numbers)
 

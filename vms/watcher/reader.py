@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from vms.watcher.numbers import Sampler
 logger = logging.getLogger(__name__)
 
 NUMBERS: Final = 5.0
+# A hundred hosts that come back together would compute at once, and the one thread that writes wait for each of them.
+computing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Reader:
         self.writer.heard(self.term)
         self.read_facts(connection)
         self.leases = connection.leases()
-        rows = [row(info, self.leases, self.known.get(info.uuid)) for info in connection.domains()]
+        told = connection.domains()
+        with computing:
+            rows = [row(info, self.leases, self.known.get(info.uuid)) for info in told]
         self.budget.forget(self.known.keys() - {seen.uuid for seen in rows})
         self.known = {seen.uuid: seen for seen in rows}
         self.hand_over(rows, complete=True)
@@ -118,7 +123,7 @@ class Reader:
         told = connection.numbers()
         self.numbers_period = max(NUMBERS, 10 * (time.monotonic() - started))
         try:
-            self.sampler.sample(told)
+            self.sampler.sample(told, {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()})
         except redis.RedisError as error:
             logger.warning("could not store numbers: %s", error)
 
