@@ -15,10 +15,19 @@ async function go(url) {
   document.dispatchEvent(new Event("kvmweb:swapped"));
 }
 
+const FIELDS = "[data-filters] select, [data-filters] input[list]";
+
+/** Whether a typed choice is one of those that there are; says so where it is not. */
+function fits(field) {
+  const known = !field.list || !field.value || [...field.list.options].some((option) => option.value === field.value);
+  field.setCustomValidity(known ? "" : field.dataset.unknown);
+  return known || field.reportValidity();
+}
+
 /** The list's address with what stands in the search and in the filters. */
 function address() {
   const url = new URL(location.href);
-  const fields = [document.getElementById("find"), ...document.querySelectorAll("[data-filters] select")];
+  const fields = [document.getElementById("find"), ...document.querySelectorAll(FIELDS)];
   for (const { name, value } of fields) value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
   url.searchParams.delete("page");
   return url;
@@ -30,7 +39,7 @@ document.addEventListener("input", (event) => {
   timer = setTimeout(() => go(address()).catch(() => {}), PAUSE);
 });
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-filters] select")) go(address()).catch(() => {});
+  if (event.target.matches(FIELDS) && fits(event.target)) go(address()).catch(() => {});
 });
 document.addEventListener("submit", (event) => {
   if (event.target.matches(".find")) clearTimeout(timer);

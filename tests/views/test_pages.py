@@ -64,6 +64,40 @@ def test_one_host_is_opened_at_once(client_alice: Client, host: Host) -> None:
     assert client_alice.get("/hosts/").status_code == 200
 
 
+def many_hosts(number: int) -> list[Host]:
+    return [Host.objects.create(name=f"rack-{at:02}", node="node-a", heard_at=timezone.now()) for at in range(number)]
+
+
+def test_of_many_hosts_the_overview_shows_those_that_do_not_answer(client_alice: Client) -> None:
+    racks = many_hosts(30)
+    for rack in racks:
+        make_vm(rack, f"on-{rack.name}")
+    page = text(client_alice, "/")
+    assert "<b>30</b><span>of 30 are well" in page and "rack-" not in page.partition("lately-title")[0]
+    Host.objects.filter(pk__in=[rack.pk for rack in racks[20:]]).update(error_code="host_unreachable")
+    page = text(client_alice, "/")
+    assert "<b>20</b><span>of 30 are well" in page
+    needs, _, lines = page.partition('class="cards"')
+    assert needs.count("not answering since") == 5 and "5 more hosts do not answer" in needs
+    assert "rack-29" in lines and "rack-19" not in lines
+    Host.objects.filter(pk__gt=racks[9].pk).delete()
+    assert "are well" not in text(client_alice, "/") and "rack-09" in text(client_alice, "/")
+
+
+def test_many_hosts_are_found_by_name_and_the_silent_come_first(client_alice: Client) -> None:
+    racks = many_hosts(60)
+    Host.objects.filter(pk=racks[55].pk).update(error_code="host_unreachable")
+    page = text(client_alice, "/hosts/")
+    assert page.index("rack-55") < page.index("rack-00") and "rack-50" not in page
+    assert 'href="?&amp;page=2"' in page and 'placeholder="Name or address…"' in page
+    assert "rack-50" in text(client_alice, "/hosts/?page=2")
+    found = text(client_alice, "/hosts/?q=CK-5")
+    assert "rack-50" in found and "rack-40" not in found
+    assert "No host is called so" in text(client_alice, "/hosts/?q=%00nothing")
+    Host.objects.filter(pk__gt=racks[0].pk).delete()
+    assert client_alice.get("/hosts/?q=nothing").status_code == 302
+
+
 def test_software_emulation_is_said_in_one_line(client_alice: Client, host: Host) -> None:
     assert "software emulation: VMs run, slowly" in text(client_alice, f"/hosts/{host.pk}/")
     Host.objects.update(facts={"domain_type": "kvm"})

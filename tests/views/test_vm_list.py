@@ -176,6 +176,33 @@ def test_by_host_costs_no_query_a_host(
         assert client_alice.get("/vms/?group=host").content.count(b"data-section=") == 9
 
 
+def test_many_hosts_are_pages_of_short_sections(client_alice: Client) -> None:
+    for number in range(25):
+        host = Host.objects.create(name=f"rack-{number:02}", heard_at=timezone.now())
+        for each in range(7):
+            make_vm(host, f"vm-{number:02}-{each}")
+    page = client_alice.get("/vms/?group=host").content.decode()
+    assert page.count("data-section=") == 20 and "1–20 of 25 hosts" in page
+    assert re.findall(r"<bdi data-glow>(vm-00-\d)</bdi>", page) == [f"vm-00-{each}" for each in range(5)]
+    assert '<span class="count">175</span>' in page and ">All 7</a>" in page
+    assert "Tick all 175 of this list" in page
+    rest = client_alice.get("/vms/?group=host&page=2").content.decode()
+    assert rest.count("data-section=") == 5 and "vm-24-6" in rest and "vm-00-0" not in rest
+
+
+def test_one_of_many_hosts_is_typed(client_alice: Client) -> None:
+    hosts = [Host.objects.create(name=f"rack-{number:02}", heard_at=timezone.now()) for number in range(13)]
+    make_vm(hosts[3], "there")
+    make_vm(hosts[4], "elsewhere")
+    page = client_alice.get("/vms/?host=rack-03").content.decode()
+    assert shown(client_alice, "?host=rack-03") == ["there"] == shown(client_alice, f"?host={hosts[3].pk}")
+    assert '<option value="rack-12"></option>' in page and 'list="host-names" value="rack-03"' in page
+    assert f'name="host" value="{hosts[3].pk}"' in page  # what is done with all that was found
+    assert client_alice.get("/vms/?host=rack-99").status_code == 404
+    hosts[0].delete()
+    assert f'<option value="{hosts[3].pk}">rack-03</option>' in client_alice.get("/vms/").content.decode()
+
+
 def test_one_host_has_no_sections(client_alice: Client, vm: VirtualMachine) -> None:
     page = client_alice.get("/vms/?group=host").content.decode()
     assert "data-section" not in page and 'name="group"' not in page and "web-01" in page

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower, RowNumber
 from django.utils import timezone
 
 from vms.errors import BadParameters
-from vms.models import State, Tag, User, VirtualMachine
+from vms.models import Placement, State, Tag, User, VirtualMachine
 from vms.permissions import visible_vms
 
 GONE: Final = "gone"
@@ -28,6 +29,12 @@ SORTS: Final = {
     "vcpus": "placement__vcpus",
     "since": "placement__state_since",
 }
+# What a row shows, for only(): making objects of columns that nobody sees is a third of the query's time.
+SHOWN: Final = (
+    "placement__name", "placement__title", "placement__state", "placement__present", "placement__persistent",
+    "placement__addresses", "placement__memory_kib", "placement__host__name", "placement__host__heard_at",
+    "placement__host__error_code", "placement__host__left_alone", "placement__host__driver",
+)  # fmt: skip
 SHOWN_AFTER_GOING: Final = timedelta(days=30)
 SHORT_HEX: Final = re.compile("[0-9a-f]{1,7}")
 MOST_WORDS: Final = 10
@@ -54,9 +61,16 @@ def find_vms(
     if host is not None:
         vms = vms.filter(placement__host=host)
     vms = vms.exclude(placement__present=False, placement__gone_at__lt=timezone.now() - SHOWN_AFTER_GOING)
-    for word in words(q):
-        vms = vms.filter(contains(word))
+    if asked := words(q):
+        # Placements are looked through by themselves, one after the other as they lie there: that is quick.
+        vms = vms.filter(placement__in=Placement.objects.filter(*(contains(word) for word in asked)).values("pk"))
     return ordered(vms, sort).prefetch_related("tags")
+
+
+def these(user: User | AnonymousUser, pks: Sequence[int]) -> list[VirtualMachine]:
+    """Those that the user may see, in that order, as far as rows show them."""
+    found = {vm.pk: vm for vm in visible_vms(user).filter(pk__in=pks).only(*SHOWN).prefetch_related("tags")}
+    return [found[pk] for pk in pks if pk in found]
 
 
 def words(q: str) -> list[str]:
@@ -65,15 +79,15 @@ def words(q: str) -> list[str]:
 
 
 def contains(word: str) -> Q:
-    """Whether the word stands in what the list searches, or in a tag; Django escapes LIKE's own signs.
+    """Of a placement: whether the word stands in what the list searches, or in a tag; Django escapes LIKE's own signs.
 
     "db" or "42" stands in every third UUID and MAC: so short a piece of hexadecimal is looked for outside them.
     """
-    tagged = Q(Exists(Tag.objects.filter(vm=OuterRef("pk"), name__icontains=word)))
+    tagged = Q(vm__in=Tag.objects.filter(name__icontains=word).values("vm"))
     if SHORT_HEX.fullmatch(word):
         fields = ("name", "title", "description", "addresses")
-        return reduce(or_, (Q(**{f"placement__{field}__icontains": word}) for field in fields), tagged)
-    return Q(placement__search__contains=word) | tagged
+        return reduce(or_, (Q(**{f"{field}__icontains": word}) for field in fields), tagged)
+    return Q(search__contains=word) | tagged
 
 
 def by_host(vms: QuerySet[VirtualMachine], sort: str, most: int) -> QuerySet[VirtualMachine]:
@@ -88,6 +102,8 @@ def ordered(vms: QuerySet[VirtualMachine], sort: str) -> QuerySet[VirtualMachine
 
 
 def order(sort: str) -> list[OrderBy]:
-    column = F(SORTS[sort.removeprefix("-")])
-    first = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return [first, F("name_order").asc(), F("pk").asc()]
+    """What may be empty comes last; to say it of a name would keep the database from its index."""
+    name = SORTS[sort.removeprefix("-")]
+    last = True if name == SORTS["since"] else None
+    first = F(name).desc(nulls_last=last) if sort.startswith("-") else F(name).asc(nulls_last=last)
+    return [first, *([] if name == SORTS["name"] else [F("name_order").asc()]), F("pk").asc()]

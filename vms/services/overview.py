@@ -13,7 +13,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from vms.models import Happening, Host, Operation, User, VirtualMachine
-from vms.permissions import may, visible_hosts, visible_operations, visible_vms
+from vms.permissions import may, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
 
@@ -40,30 +40,42 @@ class HostLine:
     total: int
     running: int
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it answers, or is left alone because somebody wanted it so."""
+        return self.fresh in ("live", "alone")
 
-def counts(user: User | AnonymousUser) -> list[tuple[str, int]]:
-    """(state, VMs in it) for what the user sees; running and shut off always, others where there are any."""
+
+# {host: {state: how many VMs}}
+Tally = dict[int, dict[str, int]]
+
+
+def tally(user: User | AnonymousUser) -> Tally:
+    """How many of the VMs that the user sees are on each host in each state."""
     present = visible_vms(user).filter(placement__present=True).order_by()
-    found = dict(present.values_list("placement__state").annotate(Count("pk")))
+    found: Tally = {}
+    for host, state, number in present.values_list("placement__host_id", "placement__state").annotate(Count("pk")):
+        found.setdefault(host, {})[state] = number
+    return found
+
+
+def counts(user: User | AnonymousUser, on: Tally) -> list[tuple[str, int]]:
+    """(state, VMs in it); running and shut off always, others where there are any."""
+    found = {state: sum(states.get(state, 0) for states in on.values()) for state in SHOWN_STATES}
     recently = timezone.now() - SHOWN_AFTER_GOING
     gone = visible_vms(user).filter(placement__present=False, placement__gone_at__gte=recently).count()
-    states = [(state, found.get(state, 0)) for state in SHOWN_STATES if state in ALWAYS or found.get(state)]
+    states = [(state, number) for state, number in found.items() if state in ALWAYS or number]
     return states + ([("gone", gone)] if gone else [])
 
 
-def host_lines(user: User | AnonymousUser) -> list[HostLine]:
-    """The visible hosts with the number of the VMs on them that the user sees."""
-    per_host: dict[int, dict[str, int]] = {}
-    present = visible_vms(user).filter(placement__present=True).order_by()
-    grouped = present.values_list("placement__host_id", "placement__state").annotate(Count("pk"))
-    for host_id, state, number in grouped:
-        per_host.setdefault(host_id, {})[state] = number
+def host_lines(hosts: QuerySet[Host], on: Tally) -> list[HostLine]:
+    """These hosts with the number of the VMs on them, those that do not answer first."""
     lines = []
-    for host in visible_hosts(user).order_by("name"):
-        states = per_host.get(host.pk, {})
+    for host in hosts.order_by("name", "pk"):
+        states = on.get(host.pk, {})
         running = sum(number for state, number in states.items() if state in RUNS)
         lines.append(HostLine(host, freshness(host), sum(states.values()), running))
-    return lines
+    return sorted(lines, key=lambda line: line.is_well)
 
 
 def stream(

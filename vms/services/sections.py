@@ -9,10 +9,15 @@ from django.db.models import Count, QuerySet
 
 from vms.models import Host, VirtualMachine
 from vms.services.freshness import Freshness, freshness, placed
-from vms.services.lists import by_host
-from vms.services.rows import SHOWN, Row, make_rows
+from vms.services.lists import SHOWN, by_host
+from vms.services.rows import Row, make_rows
 
+# All the rows of a page, and of a section where there are few or many of them.
+MOST_ROWS: Final = 100
 MOST: Final = 20
+LEAST: Final = 5
+# What a section shows of its host, for only().
+LINE: Final = ("name", "heard_at", "error_code", "left_alone")
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,16 @@ class Section:
     rows: list[Row]
 
 
-def sections(vms: QuerySet[VirtualMachine], sort: str, hosts: list[Host]) -> list[Section]:
-    """Those of the hosts on which one of the VMs is, in their order; the VMs as find_vms() gives them."""
-    totals = dict(vms.order_by().values_list("placement__host_id").annotate(Count("pk")))
-    shown = list(by_host(vms, sort, MOST).only(*SHOWN))
+def totals_by_host(vms: QuerySet[VirtualMachine]) -> dict[int, int]:
+    """{host: how many of the VMs are on it}, without those on which there is none."""
+    return dict(vms.order_by().values_list("placement__host_id").annotate(Count("pk")))
+
+
+def sections(vms: QuerySet[VirtualMachine], sort: str, hosts: list[Host], totals: dict[int, int]) -> list[Section]:
+    """One for each of the hosts, in their order; the VMs as find_vms() gives them, the totals theirs."""
+    most = min(MOST, max(LEAST, MOST_ROWS // max(len(hosts), 1)))
+    shown = list(by_host(vms.filter(placement__host__in=hosts), sort, most).only(*SHOWN))
     rows: dict[int, list[Row]] = {}
     for vm, row in zip(shown, make_rows(shown), strict=True):
         rows.setdefault(placed(vm).host_id, []).append(row)
-    return [Section(host, freshness(host), totals[host.pk], rows[host.pk]) for host in hosts if host.pk in rows]
+    return [Section(host, freshness(host), totals[host.pk], rows.get(host.pk, [])) for host in hosts]

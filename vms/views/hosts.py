@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -23,11 +26,11 @@ from vms.services.attention import again, open_operations, unread_failures
 from vms.services.freshness import freshness
 from vms.services.host_steps import steps
 from vms.services.hosts import readiness
-from vms.services.lists import find_vms
-from vms.services.overview import host_lines, stream
-from vms.services.rows import SHOWN, make_rows
+from vms.services.lists import LONGEST_QUERY, SHOWN, find_vms
+from vms.services.overview import host_lines, stream, tally
+from vms.services.rows import make_rows
 from vms.services.sentences import sentence
-from vms.views.vms import PAGE, row_context
+from vms.views.vms import MOST_CHOICES, PAGE, row_context
 
 TEST = "host.test"
 # So long the answer of a test stands on the page.
@@ -37,11 +40,24 @@ SHOWN_FOR = timedelta(minutes=10)
 @login_required
 @require_safe
 def host_list(request: HttpRequest) -> HttpResponseBase:
-    """All hosts; with one, straight to its page."""
-    hosts = list(visible_hosts(request.user)[:2])
-    if len(hosts) == 1:
-        return redirect("host", hosts[0].pk)
-    context = {"lines": host_lines(request.user), "may_admin": may(request.user, "host.admin")}
+    """A page of them, those that do not answer first; with one, straight to its page. ?q= is part of a name."""
+    visible = visible_hosts(request.user)
+    total, q = visible.count(), request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
+    if total == 1:
+        return redirect("host", visible.get().pk)
+    found = visible.filter(Q(name__icontains=q) | Q(address__icontains=q)) if q else visible
+    paginator = Paginator(host_lines(found, tally(request.user)), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "lines": page.object_list,
+        "page": page,
+        "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "total": total,
+        "q": q,
+        "query": f"?{urlencode({'q': q} if q else {})}",
+        "searchable": total > MOST_CHOICES,
+        "may_admin": may(request.user, "host.admin"),
+    }
     return render(request, "hosts/list.html", context)
 
 

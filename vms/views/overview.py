@@ -6,12 +6,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from vms.models import User
+from vms.permissions import visible_hosts
 from vms.services import overview as page
 from vms.services import own_password
 from vms.services.attention import again, silent_hosts, unread_failures, way_out
 
-# A site whose VMs are all exposed needs no longer list to hear of it.
+# A site whose VMs are all exposed needs no longer list to hear of it, nor one whose hosts are all silent.
 MOST_NAMED = 10
+MOST_SILENT = 5
+# Of more hosts than these, those that do not answer are shown, and how many the others are.
+MOST_HOSTS = 10
 
 
 @login_required
@@ -19,17 +23,26 @@ MOST_NAMED = 10
 def overview(request: HttpRequest) -> HttpResponse:
     """What needs somebody, the hosts, the VMs by state, what happened lately; only what the user may see."""
     user = request.user
-    lines = page.host_lines(user)
+    on = page.tally(user)
+    lines = page.host_lines(visible_hosts(user), on)
+    unwell = [line for line in lines if not line.is_well]
+    many = len(lines) > MOST_HOSTS
+    silent = silent_hosts(user)
+    exposed = list(page.exposed(user)[: MOST_NAMED + 1])
     failures = unread_failures(user).select_related("vm", "host")[:10]
     context = {
         "failures": [(failure, again(failure, user), way_out(failure, user)) for failure in failures],
-        "silent": silent_hosts(user),
+        "silent": silent[:MOST_SILENT],
+        "more_silent": len(silent[MOST_SILENT:]),
         "old": any(line.fresh == "old" for line in lines),
-        "exposed": page.exposed(user)[:MOST_NAMED],
-        "lines": lines,
+        "exposed": exposed[:MOST_NAMED],
+        "more_exposed": len(exposed) > MOST_NAMED,
+        "hosts": len(lines),
+        "lines": unwell[:MOST_HOSTS] if many else lines,
+        "well": len(lines) - len(unwell) if many else None,
         "total": sum(line.total for line in lines),
         "running": sum(line.running for line in lines),
-        "counts": page.counts(user),
+        "counts": page.counts(user, on),
         "lately": page.lately(user),
         "offer_password": isinstance(user, User) and own_password.is_offered(user),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -22,14 +23,17 @@ from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import make_header
-from vms.services.lists import STATES, find_vms
+from vms.services.lists import SHOWN, STATES, find_vms, these
 from vms.services.overview import stream
 from vms.services.reaching import exposed
-from vms.services.rows import SHOWN, make_rows, present_use
-from vms.services.sections import sections
+from vms.services.rows import make_rows, present_use
+from vms.services.sections import LINE, sections, totals_by_host
 from vms.views import console_keys
 
 PAGE = 50
+# Hosts of which the list's sections are on one page, and from how many on a host is typed instead of chosen.
+SECTIONS = 20
+MOST_CHOICES = 12
 MOST_IDS = 500
 
 
@@ -45,38 +49,52 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         raise Http404 from None
     if vm := pasted(request, q):
         return redirect("vm", vm.pk)
-    paginator = Paginator(found.only(*SHOWN), PAGE)
-    page = paginator.get_page(request.GET.get("page"))
-    hosts = list(visible_hosts(request.user).order_by("name"))
+    hosts = list(visible_hosts(request.user).only(*LINE).order_by("name"))
     grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1
+    totals = totals_by_host(found) if grouped else {}
+    paginator: Paginator[Any]
+    if grouped:
+        paginator = Paginator([one for one in hosts if one.pk in totals], SECTIONS)
+    else:
+        # What is searched is looked through once, for the number and the page; without a search an index has both.
+        paginator = Paginator(list(found.values_list("pk", flat=True)) if q else found.only(*SHOWN), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    count = sum(totals.values()) if grouped else paginator.count
+    listed = list(page.object_list)
+    parts = sections(found, sort or "name", listed, totals) if grouped else []
+    rows = [] if grouped else make_rows(these(request.user, listed) if q else listed)
     context = {
         "page": page,
+        "count": count,
+        "more": count > len(rows) + sum(len(part.rows) for part in parts),
         "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
         "grouped": grouped,
-        "sections": sections(found, sort or "name", hosts) if grouped else [],
-        "rows": [] if grouped else make_rows(list(page.object_list)),
+        "sections": parts,
+        "rows": rows,
         "q": q,
         "state": state,
         "host": host,
         "hosts": hosts,
+        "typed_host": len(hosts) > MOST_CHOICES,
         "sort": sort or "name",
         "states": STATES,
         "filtered": bool(q or state or host),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
-        "filters": [(name, request.GET.get(name, "")) for name in ("q", "state", "host")],
+        "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else "")],
         **row_context(many_hosts=len(hosts) > 1),
     }
     return render(request, "vms/list.html", context)
 
 
 def chosen_host(request: HttpRequest) -> Host | None:
-    """The host of the filter; 404 for one that the user may not see."""
-    asked = request.GET.get("host", "")
+    """The host of the filter, by its number or its name; 404 for one that the user may not see."""
+    asked = request.GET.get("host", "").replace("\0", "")
     if not asked:
         return None
-    number = whole_number(asked)
-    host = visible_hosts(request.user).filter(pk=number).first() if number is not None else None
+    hosts, number = visible_hosts(request.user), whole_number(asked)
+    host = hosts.filter(pk=number).first() if number is not None else None
+    host = host or hosts.filter(name=asked).first()
     if host is None:
         raise Http404
     return host
@@ -131,8 +149,7 @@ def row_context(*, many_hosts: bool) -> dict[str, object]:
 @require_safe
 def vm_rows(request: HttpRequest) -> HttpResponse:
     """The rows of those ids that the user may see, each to be put in the place of the old one."""
-    asked = visible_vms(request.user).filter(pk__in=asked_ids(request))
-    vms = list(asked.only(*SHOWN).prefetch_related("tags"))
+    vms = these(request.user, asked_ids(request))
     many = visible_hosts(request.user)[:2].count() > 1
     return render(request, "vms/_rows.html", {"rows": make_rows(vms), **row_context(many_hosts=many)})
 

@@ -1,0 +1,119 @@
+"""What each page and each list of the API asks of the database: exactly so many queries, whatever there is to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.api.conftest import Program
+from tests.conftest import make_vm
+from tests.views.test_vm_page import make_operation
+from vms.models import Happening, Host, Tag, User, VirtualMachine
+from vms.services import tokens
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+# Session, user and limits; hosts and operations of the frame.
+PAGE = 5
+PAGES = {
+    # VMs by host and state, hosts, silent hosts, exposed VMs, failures, gone VMs, operations, happenings, own password
+    "/": PAGE + 9,
+    # hosts, count, VMs, tags, open operations
+    "/vms/": PAGE + 5,
+    "/vms/?q=vm&state=running": PAGE + 5,
+    # hosts, VMs by host, VMs, tags, open operations
+    "/vms/?group=host": PAGE + 5,
+    # count, hosts, VMs by host and state
+    "/hosts/": PAGE + 3,
+    # host, failure, open operation, count, VMs, tags, open operations of them, operations, happenings, test
+    "/hosts/{host}/": PAGE + 10,
+    "/vms/{vm}/": PAGE + 11,
+    "/vms/{vm}/xml/": PAGE + 8,
+    "/vms/{vm}/activity/": PAGE + 9,
+    "/vms/{vm}/console/": PAGE + 9,
+    # operations, happenings
+    "/activity/": PAGE + 2,
+    # operation, VM, host, log
+    "/operations/{operation}/": PAGE + 4,
+}
+# Without a frame.
+FRAGMENTS = {
+    "/vms/rows?ids={vms}": PAGE + 2,
+    "/vms/numbers?ids={vms}": PAGE - 1,
+    "/vms/{vm}/header": PAGE + 5,
+    "/running": PAGE,
+}
+# Token and user; of VMs rows, tags, count, age.
+LISTS = {"/vms?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The queries that are asked inside."""
+    asked: list[str] = []
+    with CaptureQueriesContext(connection) as queries:
+        yield asked
+    asked += [query["sql"] for query in queries.captured_queries]
+
+
+@pytest.fixture
+def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
+    """Adds so many hosts, each with VMs, tags, operations of every end and happenings; what addresses are made of."""
+
+    def add(number: int) -> dict[str, str]:
+        vms: list[VirtualMachine] = []
+        for at in range(number):
+            silent = "host_unreachable" if at % 3 == 1 else ""
+            one = Host.objects.create(
+                name=f"host-{Host.objects.count()}", heard_at=timezone.now(), error_code=silent, error_params={}
+            )
+            for place in (one, host):
+                vm = make_vm(place, f"vm-{place.pk}-{at}", exposed="network" if at % 2 else "")
+                Tag.objects.create(vm=vm, name="red")
+                make_operation(vm, alice, "vm.start", "failed", error_code="timed_out")
+                make_operation(vm, alice, "vm.shutdown", "waiting")
+                Happening.objects.create(vm=vm, host=place, code="rebooted")
+                make_vm(place, present=False, gone_at=timezone.now() - timedelta(days=1))
+                vms.append(vm)
+        first = vms[0]
+        assert first.placement
+        return {
+            "host": str(first.placement.host_id),
+            "vm": str(first.pk),
+            "vms": ",".join(str(vm.pk) for vm in VirtualMachine.objects.all()),
+            "operation": str(first.operations.order_by("pk")[0].pk),
+        }
+
+    return add
+
+
+@pytest.mark.parametrize(("path", "queries"), [*PAGES.items(), *FRAGMENTS.items()])
+def test_a_page_asks_as_much_for_many_as_for_few(
+    client_alice: Client, grow: Callable[[int], dict[str, str]], path: str, queries: int
+) -> None:
+    for number in (2, 15):
+        address = path.format(**grow(number))
+        assert client_alice.get(address).status_code == 200
+        with counted() as asked:
+            client_alice.get(address)
+        assert len(asked) == queries, "\n".join(asked)
+
+
+@pytest.mark.parametrize(("path", "queries"), LISTS.items())
+def test_a_list_of_the_api_asks_as_much_for_many_as_for_few(
+    alice: User, grow: Callable[[int], dict[str, str]], path: str, queries: int
+) -> None:
+    program = Program(tokens.create(alice)[1])
+    for number in (2, 15):
+        grow(number)
+        assert program.get(path).status_code == 200
+        with counted() as asked:
+            assert len(program.get(path).json()["items"]) > number
+        assert len(asked) == queries, "\n".join(asked)
