@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
 from vms.libvirtxml import DomainXML
 from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers
+from vms.virt.judging import judge
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -154,10 +155,12 @@ class FakeDomain:
     def networks(self) -> list[str]:
         return ["default"]
 
-    def modify(self, edit: Callable[[DomainXML], object]) -> bool:
+    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         self.act("modify", None)
-        document = DomainXML.parse(self.info().next_boot_xml)
+        before = self.info().next_boot_xml
+        document = DomainXML.parse(before)
         edit(document)
+        judge(before, document.text, allowed)
         self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
         return True
 

@@ -4,6 +4,7 @@ sentences are made where they are read (vms.services.sentences), so that they ca
 VmsError
 ├── RequestRefused            said before anything was asked of a host
 │   ├── NotAllowed            the actor lacks a privilege
+│   │   └── NeedsMore         a definition differs in what the operation was not judged by; params: place
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
 │   ├── NothingToBoot         the VM has no such device, or no medium in it; params: name
@@ -55,6 +56,8 @@ VmsError
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
     ├── BadDocument           the host refused a definition
+    ├── DefinitionStrayed     the host made more of a definition than was asked; params: place. It is undone
+    │   └── StrayedLeft       that could not be undone; params: place
     └── HostRefused           any other no
 """
 
@@ -84,6 +87,13 @@ class NotAllowed(RequestRefused):
     """The actor lacks a privilege; params: privilege."""
 
     code = "not_allowed"
+
+
+class NeedsMore(NotAllowed):
+    """A definition differs from what the host has in a node that the operation may not touch; params: privilege,
+    place. Nothing was changed."""
+
+    code = "needs_more"
 
 
 class Locked(RequestRefused):
@@ -394,6 +404,19 @@ class BadDocument(VirtError):
     """The host refused a definition."""
 
     code = "bad_document"
+
+
+class DefinitionStrayed(VirtError):
+    """The host's answer to a definition differs in a privileged node that nobody asked for; the former definition
+    is back; params: place."""
+
+    code = "definition_strayed"
+
+
+class StrayedLeft(DefinitionStrayed):
+    """The same, and the former definition could not be put back; params: place."""
+
+    code = "strayed_left"
 
 
 class HostRefused(VirtError):

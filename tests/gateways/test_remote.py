@@ -139,7 +139,7 @@ class FakeDomain:
     def state(self) -> tuple[str, int | None]:
         return "running", self.runs.pop(0)
 
-    def update_live(self, device: str) -> None:
+    def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.updates.append(device)
         if self.refuses and len(self.updates) > self.refuses_from:
             raise self.refuses

@@ -12,9 +12,9 @@ from tests.lab.machine import eventually
 from tests.operations.conftest import Stage
 from vms.errors import Aborted, HostRefused, Unsupported
 from vms.kinds import KINDS, power
-from vms.libvirtxml import DomainXML
+from vms.libvirtxml import DomainXML, add_serial
 from vms.models import Happening, Host, Operation, OperationLock, Placement
-from vms.operations import KNOWN, TRIALS, WAYS, jobs
+from vms.operations import KNOWN, TRIALS, WAYS, hardware, jobs
 from vms.operations.process import WorkerProcess
 from vms.operations.waiting import end_what_is_seen
 from vms.services import operations
@@ -319,3 +319,19 @@ def test_a_screen_listens_on_the_network_only_where_there_is_no_other_way(
     assert done(stage.ask("vm.listen-on-network")).state == state
     screen = next_screens(stage).vnc
     assert screen and screen.listens == ("everywhere" if state == "succeeded" else "none")
+
+
+def test_an_edit_that_changes_more_than_its_kind_may_is_refused(
+    stage: Stage, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_its_kernel(document: DomainXML) -> None:
+        add_serial(document)
+        document.kernel = "/etc/shadow"
+
+    monkeypatch.setattr(hardware, "add_serial", and_its_kernel)
+    before = stage.fake.domains[stage.uuid].next_boot_xml
+    operation = done(stage.ask("vm.add-serial"))
+    assert (operation.state, operation.error_code) == ("refused", "needs_more")
+    assert operation.error_params["place"] == "os/kernel"
+    assert stage.fake.domains[stage.uuid].next_boot_xml == before
+    assert not OperationLock.objects.exists()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import libvirt
 import pytest
 
 from tests.virt.conftest import UUID
 from vms.errors import BadDocument, HostRefused, InvalidState, NotFound, Unsupported
-from vms.libvirtxml import DomainXML, add_vnc_screen
+from vms.libvirtxml import DEFINE, DomainXML, add_vnc_screen
 from vms.virt import Connection
 from vms.virt.domain import open_screens
+
+NONE: Final[frozenset[str]] = frozenset()
 
 
 def test_it_describes_a_running_domain(connection: Connection) -> None:
@@ -51,15 +55,15 @@ def test_an_edit_keeps_the_secret_that_reading_leaves_out(connection: Connection
     def retitle(document: DomainXML) -> None:
         document.title = "Shop"
 
-    assert domain.modify(retitle)
+    assert domain.modify(retitle, allowed=frozenset({"vm.describe"}))
     assert "<title>Shop</title>" in domain.info().next_boot_xml
     secrets: list[str] = []
-    domain.modify(lambda document: secrets.append(str(document.graphics[0].element.get("passwd"))))
+    domain.modify(lambda document: secrets.append(str(document.graphics[0].element.get("passwd"))), allowed=NONE)
     assert secrets == ["hunter2"]
 
 
 def test_an_edit_that_changes_nothing_is_not_defined(connection: Connection) -> None:
-    assert not connection.domain(UUID).modify(add_vnc_screen)
+    assert not connection.domain(UUID).modify(add_vnc_screen, allowed=NONE)
 
 
 def test_a_definition_is_validated(connection: Connection) -> None:
@@ -67,7 +71,7 @@ def test_a_definition_is_validated(connection: Connection) -> None:
         document.element.append(document.element.makeelement("nonsense"))
 
     with pytest.raises(BadDocument):
-        connection.domain(UUID).modify(spoil)
+        connection.domain(UUID).modify(spoil, allowed=frozenset({DEFINE}))
 
 
 def test_what_is_not_there_is_not_found(connection: Connection) -> None:

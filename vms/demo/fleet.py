@@ -12,7 +12,7 @@ from typing import Final
 
 from lxml.builder import E
 
-from vms.libvirtxml import serialize
+from vms.libvirtxml import DEFINE, serialize
 from vms.virt import Connection, define
 
 NAME: Final = "demo-fleet"
@@ -57,7 +57,7 @@ def make(connection: Connection, say: Callable[[str], None]) -> None:
     present = set(connection.states())
     missing = [number for number in range(SIZE) if identity(number) not in present]
     for number in missing:
-        domain = define.define_domain(connection, document(number))
+        domain = define.define_domain(connection, document(number), allowed=frozenset({DEFINE}))
         if state(number) != "shut_off":
             domain.start()
         if state(number) == "paused":

@@ -12,7 +12,7 @@ from typing import Final
 from vms.demo.documents import Fittings, Role, domain_document, role_of, volume_document
 from vms.demo.guest import Guest
 from vms.errors import VirtError
-from vms.libvirtxml import DomainXML, pool_document
+from vms.libvirtxml import DEFINE, DomainXML, pool_document
 from vms.virt import Connection, Domain, DomainInfo, define
 
 POOL: Final = "kvmweb-demo"
@@ -104,7 +104,8 @@ def define_one(connection: Connection, role: Role, iso: str, network: str, domai
     name = free_name(role.name, {info.name for info in connection.domains()})
     identity = str(uuid.uuid4())
     disk = define.create_volume(connection, POOL, volume_document(f"{identity}.qcow2", "qcow2", DISK_BYTES))
-    define.define_domain(connection, domain_document(role, identity, name, Fittings(domain_type, iso, disk, network)))
+    document = domain_document(role, identity, name, Fittings(domain_type, iso, disk, network))
+    define.define_domain(connection, document, allowed=frozenset({DEFINE}))
     say(f"{name} made")
     return identity
 

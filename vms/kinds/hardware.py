@@ -30,7 +30,7 @@ LISTEN_ON_NETWORK = Kind(
     title=mark("Let its screen listen on the network"),
     done=mark("given a screen that listens on the network"),
     target="vm",
-    privileges=("vm.device",),
+    privileges=("vm.device", "vm.define"),
     silence_seconds=20,
     harm=1,
 )

@@ -2,6 +2,7 @@
 
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.defaults import network_document, pool_document
+from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.glance import glance, without_password
@@ -12,6 +13,7 @@ from vms.libvirtxml.serial import add_serial
 from vms.libvirtxml.validate import faults
 
 __all__ = [
+    "DEFINE",
     "SECRET",
     "BadXML",
     "Disk",
@@ -19,12 +21,14 @@ __all__ = [
     "Graphics",
     "Interface",
     "Listen",
+    "Need",
     "What",
     "Where",
     "add_serial",
     "add_vnc_screen",
     "boot_first",
     "boot_order",
+    "difference",
     "faults",
     "glance",
     "let_vnc_listen",
@@ -37,6 +41,8 @@ __all__ = [
     "pool_document",
     "put_order",
     "serialize",
+    "strayed",
+    "uncovered",
     "unreachable",
     "where",
     "without_password",

@@ -14,7 +14,7 @@ from vms.libvirtxml import DomainXML, What, boot_first, boot_order, put_order
 from vms.models import Operation, OperationLog
 from vms.operations import power
 from vms.operations.way import Facts, Verdict, Way
-from vms.operations.work import Work, domain
+from vms.operations.work import Work, allowed, domain
 from vms.virt import Connection, Domain
 
 DEVICES: Final[dict[str, What]] = {kinds.BOOT_CD.name: "cd", kinds.BOOT_NETWORK.name: "network"}
@@ -43,7 +43,7 @@ def boot_once(work: Work) -> None:
     power.refuse_second_run(work.operation)
     vm = work.domain()
     device = DEVICES[work.operation.kind]
-    vm.modify(lambda document: boot_first(document, device))
+    vm.modify(lambda document: boot_first(document, device), allowed=work.allowed)
     try:
         work.log("boot_order_changed")
         work.may_go_on()
@@ -58,7 +58,7 @@ def put_back(vm: Domain, operation: Operation) -> None:
     document = DomainXML.parse(vm.info().next_boot_xml)
     if before.get("changed") is None or boot_order(document) != before["changed"]:
         return
-    vm.modify(lambda document: put_order(document, before["order"]))
+    vm.modify(lambda document: put_order(document, before["order"]), allowed=allowed(operation))
     OperationLog.objects.create(operation=operation, code="boot_order_back")
 
 

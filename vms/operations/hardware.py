@@ -33,7 +33,7 @@ def closed_place(host: Host | None) -> Listen:
 
 def add_screen(work: Work) -> None:
     place = closed_place(work.operation.host)
-    work.domain().modify(lambda document: add_vnc_screen(document, place))
+    work.domain().modify(lambda document: add_vnc_screen(document, place), allowed=work.allowed)
 
 
 def listen_locally(work: Work) -> None:
@@ -54,11 +54,11 @@ def let_listen(work: Work, place: Listen) -> None:
             raise InvalidState(f"{work.operation.target_name} has no VNC screen")
         let_vnc_listen(document, place)
 
-    work.domain().modify(edit)
+    work.domain().modify(edit, allowed=work.allowed)
 
 
 def add_console(work: Work) -> None:
-    work.domain().modify(add_serial)
+    work.domain().modify(add_serial, allowed=work.allowed)
 
 
 def facts(connection: Connection, operation: Operation) -> Facts:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vms.errors import InvalidState, NotFound
+from vms.kinds import KINDS
 from vms.models import Operation, OperationLog
 from vms.virt import Connection, Domain
 
@@ -28,9 +29,19 @@ class Work:
         """The VM on its host."""
         return domain(self.connection, self.operation)
 
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The privileges that the actor was asked for, and that a change of the definition may need."""
+        return allowed(self.operation)
+
     def log(self, code: str, **params: str) -> None:
         """Add a line to the operation's log."""
         OperationLog.objects.create(operation=self.operation, code=code, params=params)
+
+
+def allowed(operation: Operation) -> frozenset[str]:
+    """The privileges of the operation's kind; check_rights asks whether its actor has them."""
+    return frozenset(KINDS[operation.kind].privileges)
 
 
 def domain(connection: Connection, operation: Operation) -> Domain:

@@ -21,6 +21,9 @@ ERRORS: dict[str, str] = {
     "error": mark("That did not work."),
     "refused": mark("That is not possible."),
     "not_allowed": mark("You may not do this. An administrator can."),
+    "needs_more": mark(
+        "This would also change “{place}” of the definition, which needs the right {privilege}. Nothing was changed."
+    ),
     "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
     "wrong_state": mark("{name} is {state}. This makes no sense now."),
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
@@ -96,6 +99,14 @@ ERRORS: dict[str, str] = {
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
     "boot_order_left": mark("The old order of devices could not be put back. Look at the VM's definition."),
     "bad_document": mark("The host refused the definition. Details say which part."),
+    "definition_strayed": mark(
+        "The host made “{place}” of the definition, which nobody had asked for. The former definition was put back. "
+        "Ask the host's administrator why."
+    ),
+    "strayed_left": mark(
+        "The host made “{place}” of the definition, which nobody had asked for, and it could not be put back. "
+        "Look at the VM's definition before you start it."
+    ),
     "host_refused": mark("The host refused. Details say why."),
     # Not raised, but stored: what became of an operation, and why a host is silent.
     "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import RequestRefused
+from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, may
 from vms.services import consoles, viewers
@@ -48,6 +49,7 @@ def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
         "offer": offer(vm),
         "may_drive": may(request.user, "vm.console", vm),
         "may_device": may(request.user, "vm.device", vm),
+        "may_listen": all(may(request.user, privilege, vm) for privilege in LISTEN_ON_NETWORK.privileges),
         "viewer_line": viewers.line(placed(vm), this_machine(request, vm)),
         "viewer_file": bool(viewers.file(placed(vm), this_machine(request, vm))),
         **console_keys.CONTEXT,

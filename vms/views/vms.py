@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from vms.errors import BadParameters
 from vms.kinds import MENU, whole_number
+from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, VirtualMachine
 from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
 from vms.services import viewers
@@ -211,6 +212,7 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
             "exposed": exposed(placed(vm), document),
             "viewer_file": may(request.user, "vm.console", vm) and viewers.file(placed(vm), this_machine(request, vm)),
             "may_device": may(request.user, "vm.device", vm),
+            "may_listen": all(may(request.user, privilege, vm) for privilege in LISTEN_ON_NETWORK.privileges),
             "entries": stream(request.user, vm=vm, most=6),
         },
     )

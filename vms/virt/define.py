@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import libvirt
 
+from vms.virt import judging
 from vms.virt.connection import Connection
 from vms.virt.domain import Domain
 
@@ -18,11 +19,11 @@ EVERYTHING: Final = (
 )
 
 
-def define_domain(connection: Connection, document: str) -> Domain:
-    """The domain, kept; BadDocument where the host's schema or driver refuses it."""
+def define_domain(connection: Connection, document: str, *, allowed: frozenset[str]) -> Domain:
+    """The new domain, kept; NeedsMore where the document needs a privilege that is not among them, BadDocument where
+    the host's schema or driver refuses it."""
     with connection.guard():
-        handle = connection.handle.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
-        return Domain(handle, connection.guard)
+        return Domain(judging.define(connection.handle, None, document, allowed), connection.guard)
 
 
 def remove_domain(connection: Connection, uuid: str) -> None:

@@ -11,6 +11,7 @@ import libvirt
 
 from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
 from vms.libvirtxml import BadXML, DomainXML, without_password
+from vms.virt import judging
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job
 
@@ -161,10 +162,13 @@ class Domain:
         except BadXML as error:
             raise BadDocument(str(error)) from None
 
-    def update_live(self, device: str) -> None:
-        """Let this run have the device as the element says, which differs in what can be changed while it runs."""
+    def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
+        """Let this run have the device as the element says, which differs in what can be changed while it runs.
+
+        Raises NeedsMore where that needs a privilege that is not among those allowed.
+        """
         with self.guard():
-            self.handle.updateDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            judging.update(self.handle, device, allowed)
 
     def next_boot(self) -> DomainXML:
         """The document of the next start, with its secrets."""
@@ -192,11 +196,12 @@ class Domain:
         with self.guard():
             return definition(self.handle, 0).networks
 
-    def modify(self, edit: Callable[[DomainXML], object]) -> bool:
+    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         """Read the next-boot definition with its secrets, edit it in place, define it validated.
 
-        Whether the edit changed anything; an unchanged one is not defined again. InvalidState for a domain that is
-        not kept after it stops: defining it would keep it.
+        Whether the edit changed anything; an unchanged one is not defined again. NeedsMore where the change needs a
+        privilege that is not among those allowed, DefinitionStrayed where the host made more of it. InvalidState for
+        a domain that is not kept after it stops: defining it would keep it.
         """
         with self.guard():
             if not self.handle.isPersistent():
@@ -206,7 +211,7 @@ class Domain:
             edit(document)
             if document.text == before:
                 return False
-            self.handle.connect().defineXMLFlags(document.text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            judging.define(self.handle.connect(), before, document.text, allowed)
             return True
 
 

@@ -1,0 +1,90 @@
+"""The only functions that hand a domain's XML to libvirt: each compares it with what is there, and refuses what the
+privileges do not cover.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, Final
+
+import libvirt
+from lxml import etree
+
+from vms.errors import BadDocument, DefinitionStrayed, InvalidState, NeedsMore, StrayedLeft
+from vms.libvirtxml import BadXML, DomainXML, difference, parse, strayed, uncovered
+
+VALIDATED: Final = libvirt.VIR_DOMAIN_DEFINE_VALIDATE
+ANSWER: Final = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+
+
+def judge(before: str | None, after: str, allowed: frozenset[str]) -> None:
+    """Nothing, or NeedsMore names the gravest difference that the privileges do not cover; BadDocument for a text
+    that is no definition. Both documents with their secrets; before is None where there is nothing yet."""
+    try:
+        missing = uncovered(difference(before, after), allowed)
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
+    if missing:
+        raise NeedsMore(privilege=missing[0].privilege, place=missing[0].place)
+
+
+def define(connection: Any, before: str | None, after: str, allowed: frozenset[str]) -> Any:
+    """The handle of the domain, defined with what was judged; what the host makes of it is judged again, and undone
+    where it needs vm.define and nobody has asked for that with the right to. InvalidState where nothing is to be
+    there yet, and something of its name or UUID is."""
+    judge(before, after, allowed)
+    if before is None:
+        refuse_to_replace(connection, DomainXML.parse(after))
+    handle = connection.defineXMLFlags(after, VALIDATED)
+    try:
+        found = uncovered(strayed(before, handle.XMLDesc(ANSWER)), allowed)
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
+    if not found:
+        return handle
+    try:
+        if before is None:
+            handle.undefine()
+        else:
+            connection.defineXMLFlags(before, VALIDATED)
+    except libvirt.libvirtError as error:
+        raise StrayedLeft(str(error), place=found[0].place) from None
+    raise DefinitionStrayed(place=found[0].place)
+
+
+def refuse_to_replace(connection: Any, document: DomainXML) -> None:
+    """InvalidState where the document would take the place of another."""
+    for look, word in ((connection.lookupByName, document.name), (connection.lookupByUUIDString, document.uuid)):
+        if word is None:
+            continue
+        try:
+            there = look(word)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+        else:
+            raise InvalidState(f"{there.name()} is there already")
+
+
+def update(handle: Any, device: str, allowed: frozenset[str]) -> None:
+    """Change a device of this run; judged as the live document with that device in the place of the one that libvirt
+    takes it for, which is the first of its name and type."""
+    try:
+        wanted = parse(device)
+        live = DomainXML.parse(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
+    judge(live.text, put_in(live, wanted).text, allowed)
+    handle.updateDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def put_in(live: DomainXML, device: etree._Element) -> DomainXML:
+    """The document with the device in that place, or beside the others where there is none."""
+    made = DomainXML(deepcopy(live.element))
+    same = (there for there in made.devices.findall(str(device.tag)) if there.get("type") == device.get("type"))
+    there = next(same, None)
+    if there is None:
+        made.devices.append(device)
+    else:
+        made.devices.replace(there, device)
+    return made
