@@ -5,9 +5,11 @@ Each setting NAME may also be given as NAME_FILE, a file whose content is the va
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
+import pwd
 import secrets
 import socket
 import stat
@@ -30,7 +32,10 @@ def read(name: str, default: str = "") -> str:
     if name in os.environ:
         return os.environ[name]
     path = os.environ.get(f"{name}_FILE")
-    return Path(path).read_text().strip() if path else default
+    try:
+        return Path(path).read_text().strip() if path else default
+    except OSError as error:
+        raise BadSetting(f"{name}_FILE={path} cannot be read: {error.strerror}") from None
 
 
 def read_int(name: str, default: int) -> int:
@@ -54,6 +59,34 @@ def default_cache_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/cache/kvmweb")
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kvmweb"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A Unix user as a process of his needs it."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+    def become(self) -> None:
+        """For good; what is made from here on is closed to all but him and his group."""
+        os.setgroups(self.groups)
+        os.setgid(self.gid)
+        os.setuid(self.uid)
+        os.umask(0o007)
+
+
+@dataclass(frozen=True)
+class Users:
+    """Whom root starts the processes as: web (front, web) has no way to a host, virt has all of them.
+
+    Both are of virt's group, which the state folder is open to.
+    """
+
+    web: Account
+    virt: Account
 
 
 @dataclass(frozen=True)
@@ -90,43 +123,140 @@ class State:
     def database(self) -> Path:
         return self.db / "kvmweb.sqlite3"
 
+    def make_database(self) -> None:
+        """An empty file where there is none: SQLite gives what it makes beside it the same rights."""
+        with contextlib.suppress(FileExistsError):
+            os.close(create(self.database))
+
     def socket(self, name: str) -> Path:
         """The unix socket of a process: redis, web, web-2, console..."""
         return self.run / f"{name}.sock"
 
-    def folders(self) -> tuple[Path, ...]:
-        return (self.root, self.run, self.db, self.web, self.virt, self.logs, self.backups)
+    @property
+    def lock(self) -> Path:
+        """Held by whoever runs this dashboard."""
+        return self.root / "lock"
 
-    def prepare(self) -> None:
-        """Make the folders, 0700; BadSetting when one is a link, another's, or open to others."""
-        if len(str(self.socket(f"console-{MOST_PROCESSES}"))) > 100:
-            raise BadSetting(f"KVMWEB_STATE_DIR={self.root} is too long: unix sockets inside it would pass 100 bytes")
-        for folder in self.folders():
-            folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
-            status = folder.lstat()
-            if not stat.S_ISDIR(status.st_mode):
-                raise BadSetting(f"{folder} is not a folder of its own (a link?)")
-            if status.st_uid != os.geteuid():
-                raise BadSetting(f"{folder} belongs to another user")
-            if status.st_mode & 0o077:
-                raise BadSetting(f"{folder} is open to others; close it with: chmod 0700 {folder}")
+    @property
+    def register(self) -> Path:
+        """Which processes run."""
+        return self.root / "processes.json"
 
     @property
     def sealing_key(self) -> Path:
         """The public half of the key to which secrets are sealed."""
-        return self.web / "sealing_key.pub"
+        return self.db / "sealing_key.pub"
 
-    def secret(self, folder: Path, name: str, length: int = 32) -> str:
-        """A random text kept in a 0600 file, made at the first call."""
-        path = folder / name
+    @property
+    def first_password(self) -> Path:
+        """The generated password of the administrator, until a terminal has shown it."""
+        return self.virt / "admin-password"
+
+    @property
+    def instance(self) -> str:
+        """The random name of this dashboard."""
+        return self.secret("instance", 8)
+
+    @property
+    def secret_key(self) -> str:
+        """What sessions are bound to; web makes them and console compares them."""
+        return self.secret("secret_key", 50)
+
+    def folders(self) -> tuple[Path, ...]:
+        return (self.root, self.run, self.db, self.web, self.virt, self.logs, self.backups)
+
+    def prepare(self, users: Users | None = None) -> None:
+        """Make the folders, closed to others; BadSetting when one is a link, another's, or open to others.
+
+        For two users it is root who makes them; their own processes find everything there.
+        """
+        if len(str(self.socket(f"console-{MOST_PROCESSES}"))) > 100:
+            raise BadSetting(f"KVMWEB_STATE_DIR={self.root} is too long: unix sockets inside it would pass 100 bytes")
+        if self.is_shared():
+            return require_closed(self.root, 0, 0o027)
+        for folder in self.folders():
+            folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
+            if not users:
+                require_closed(folder, os.geteuid(), 0o077)
+        if users:
+            self.share(users)
+        # Made by who may write here; the two users only read them.
+        _ = self.instance, self.secret_key
+
+    def is_shared(self) -> bool:
+        """Whether root made the folder for two users, of whom this process's user is one."""
+        if os.geteuid() == 0 or not self.root.exists():
+            return False
+        status = self.root.lstat()
+        return status.st_uid == 0 and status.st_gid in (os.getegid(), *os.getgroups())
+
+    def share(self, users: Users) -> None:
+        """Give each folder to whom it belongs, with what a start as one user has left in it.
+
+        Where root itself writes, nobody else may: a link made by a user would lead it astray.
+        """
+        web, virt, group = users.web.uid, users.virt.uid, users.virt.gid
+        for folder, mode in ((self.root, 0o750), (self.logs, 0o710)):
+            require_closed(folder, 0, 0o027)
+            os.chown(folder, 0, group)
+            folder.chmod(mode)
+        for file in (self.root / "instance", self.root / "secret_key"):
+            if file.exists():
+                os.chown(file, 0, group)
+                file.chmod(0o640)
+        for folder, owner, mode in (
+            (self.web, web, 0o700), (self.virt, virt, 0o700), (self.backups, virt, 0o700),
+            (self.run, virt, 0o2770), (self.db, virt, 0o2770),
+        ):  # fmt: skip
+            hand_over(folder, owner, group, mode)
+
+    def secret(self, name: str, length: int) -> str:
+        """A random text kept in a file that is open to whom the folder is, made at the first call."""
+        path = self.root / name
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = create(path)
         except FileExistsError:
             return path.read_text()
         with os.fdopen(descriptor, "w") as file:
             value = secrets.token_hex(length)
             file.write(value)
         return value
+
+
+def require_closed(folder: Path, owner: int, closed: int) -> None:
+    """BadSetting where it is a link, another's, or has one of the rights that must be closed."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise BadSetting(f"{folder} is not a folder of its own (a link?)")
+    if status.st_uid != owner:
+        raise BadSetting(f"{folder} belongs to another user")
+    if status.st_mode & closed:
+        raise BadSetting(f"{folder} is open to others; close it with: chmod 0700 {folder}")
+
+
+def hand_over(folder: Path, owner: int, group: int, mode: int) -> None:
+    """Make it the owner's, with all that is in it where it was root's; BadSetting where it is somebody else's."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (0, owner):
+        raise BadSetting(f"{folder} belongs to another user, or is no folder")
+    if status.st_uid == 0:
+        for path in folder.rglob("*"):
+            os.chown(path, owner, group, follow_symlinks=False)
+            if mode & 0o020 and not path.is_symlink():
+                path.chmod(path.stat().st_mode & 0o700 | (path.stat().st_mode & 0o700) >> 3)
+    os.chown(folder, owner, group)
+    folder.chmod(mode)
+
+
+def create(path: Path) -> int:
+    """A descriptor of a new file that is whose its folder is, and closed to whom that is; FileExistsError where there
+    is one."""
+    folder = path.parent.stat()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if os.geteuid() == 0:
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    os.fchmod(descriptor, folder.st_mode & 0o660)
+    return descriptor
 
 
 @dataclass(frozen=True)
@@ -151,6 +281,14 @@ class Environment:
     redis_url: str
     processes: Mapping[str, int]
     machine: str
+    users: Users | None
+
+    def prepare(self) -> None:
+        """Make the folders; BadSetting when one is not ours alone."""
+        self.state.prepare(self.users)
+        if self.users:
+            self.cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+            hand_over(self.cache, self.users.virt.uid, self.users.virt.gid, 0o755)
 
     @property
     def loopback(self) -> bool:
@@ -198,6 +336,34 @@ def processes(text: str) -> dict[str, int]:
     return found
 
 
+def account(name: str, group: int | None = None) -> Account:
+    """The Unix user of that name, with his own group or another; BadSetting for one that is not there, or root."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise BadSetting(f"KVMWEB_USERS: there is no Unix user {name!r}") from None
+    if entry.pw_uid == 0:
+        raise BadSetting("KVMWEB_USERS: root is not one of them; for one user: KVMWEB_USERS=one")
+    gid = entry.pw_gid if group is None else group
+    return Account(name, entry.pw_uid, gid, tuple(os.getgrouplist(name, gid)))
+
+
+def users(text: str, state: State) -> Users | None:
+    """Whom root starts the processes as, from "WEB,VIRT", or where nothing is said from the folder; None: one user."""
+    if os.geteuid() != 0 or text == "one":
+        return None
+    if not text:
+        owners = [folder.stat().st_uid for folder in (state.web, state.virt) if folder.exists()]
+        if 0 in owners or not owners:
+            return None
+        text = ",".join(pwd.getpwuid(owner).pw_name for owner in owners)
+    web, _, virt = text.partition(",")
+    if not virt or web == virt:
+        raise BadSetting(f'KVMWEB_USERS={text!r} is neither "one" nor two users, such as "kvmweb-web,kvmweb"')
+    hosts = account(virt)
+    return Users(account(web, hosts.gid), hosts)
+
+
 def usable_redis(url: str) -> str:
     """The URL itself; BadSetting for one whose Redis anybody on the way could read, write or take the place of."""
     parts = urlsplit(url)
@@ -234,10 +400,33 @@ def load() -> Environment:
         tls_key=read("KVMWEB_TLS_KEY"),
         database_url=read("KVMWEB_DATABASE_URL"),
         machine=this_machine(),
+        users=users(read("KVMWEB_USERS"), State(root)),
         processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
+
+
+def variables_of(account: Account, environment: Environment, given: Mapping[str, str]) -> dict[str, str]:
+    """What a process of that user sees of root's environment: root's folders, which the user cannot enter, are left
+    out, and what depends on who asks is said."""
+    kept = {name: value for name, value in given.items() if not name.startswith(("XDG_", "TMPDIR", "KVMWEB_USERS"))}
+    own = {"HOME": "/nonexistent", "USER": account.name, "LOGNAME": account.name}
+    return {
+        **kept, **own, "KVMWEB_STATE_DIR": str(environment.state.root), "KVMWEB_CACHE_DIR": str(environment.cache)
+    }  # fmt: skip
+
+
+def step_down() -> None:
+    """Root with a state folder of two users becomes the one of them that reaches hosts: what root left behind there
+    would be closed to both."""
+    environment = load()
+    if environment.users:
+        environment.prepare()
+        variables = variables_of(environment.users.virt, environment, os.environ)
+        environment.users.virt.become()
+        os.environ.clear()
+        os.environ.update(variables)
 
 
 # Debian puts the server's program into redis-tools under this name (its package redis-server adds only a service):

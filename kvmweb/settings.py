@@ -12,13 +12,13 @@ from kvmweb import environment
 from kvmweb.storage import broker, database
 
 ENVIRONMENT = environment.load()
+ENVIRONMENT.prepare()
 STATE = ENVIRONMENT.state
-STATE.prepare()
 BASE_DIR = Path(__file__).resolve().parent.parent
 CACHE_DIR = ENVIRONMENT.cache
 
-INSTANCE = STATE.secret(STATE.root, "instance", 8)
-SECRET_KEY = STATE.secret(STATE.web, "secret_key", 50)
+INSTANCE = STATE.instance
+SECRET_KEY = STATE.secret_key
 DEBUG = False
 
 

@@ -14,7 +14,7 @@ from kvmweb.supervisor import leftovers, logs, nginx
 from kvmweb.supervisor.certificate import certificate as front_certificate
 from kvmweb.supervisor.child import Child, adopt_orphans
 from kvmweb.supervisor.family import Family, block_signals
-from kvmweb.supervisor.processes import current_environment, programs
+from kvmweb.supervisor.processes import Program, current_environment, programs
 from kvmweb.supervisor.readiness import port_taken
 from kvmweb.supervisor.session import Session
 
@@ -34,7 +34,7 @@ def take_lock(state: State, inherited: int | None) -> int:
     if inherited is not None:
         os.set_inheritable(inherited, False)
         return inherited
-    descriptor = os.open(state.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -44,20 +44,22 @@ def take_lock(state: State, inherited: int | None) -> int:
 
 def prepare(environment: Environment, names: list[str], assets: Path) -> Session:
     """Clear what a killed supervisor left, write what the programs read."""
-    register = leftovers.Register(environment.state.run / "processes.json")
+    register = leftovers.Register(environment.state.register)
     leftovers.end(register.read())
     if port_taken(environment):
         raise BadSetting(f"port {environment.port} on {environment.bind} is taken; take another: KVMWEB_PORT=8001")
     logs.bound(environment.state.logs)
     certificate = front_certificate(environment, names)
-    owner = pwd.getpwuid(0).pw_name if os.geteuid() == 0 else ""
+    owner = pwd.getpwuid(0).pw_name if os.geteuid() == 0 and not environment.users else ""
     configuration = nginx.write(environment, names, assets, certificate, owner)
-    variables = current_environment()
-    children = [
-        Child(program, environment.state.logs / f"{program.name}.log", variables)
-        for program in programs(environment, configuration)
-    ]
+    children = [child(environment, program) for program in programs(environment, configuration)]
     return Session(environment, Family(children, register), certificate)
+
+
+def child(environment: Environment, program: Program) -> Child:
+    account = program.account(environment)
+    log = environment.state.logs / f"{program.name}.log"
+    return Child(program, log, current_environment(environment, account), account)
 
 
 def main() -> int:

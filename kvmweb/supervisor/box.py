@@ -66,5 +66,7 @@ def box(
             f"                {certificate.fingerprint[: half + 1]}",
             f"                {certificate.fingerprint[half + 1 :]}",
         ]
+    if not environment.users:
+        lines.append("One Unix user   no wall between the web process and libvirt (as root: two users, a wall)")
     lines.append("Ctrl-C stops the dashboard, never a VM.")
     return framed(lines)

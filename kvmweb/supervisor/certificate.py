@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kvmweb.environment import BadSetting, Environment
+from kvmweb.environment import BadSetting, Environment, create
 
 LIFETIME = timedelta(days=825)
 RENEW_BEFORE = timedelta(days=30)
@@ -74,10 +74,10 @@ def fits(certificate: x509.Certificate, names: Sequence[str]) -> bool:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A 0600 file, whole or not at all."""
+    """A file closed to others, whole or not at all."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(create(temporary), "wb") as file:
         file.write(content)
     temporary.replace(path)
 
@@ -107,4 +107,13 @@ def certificate(environment: Environment, names: Sequence[str]) -> Certificate |
     path, key = Path(environment.tls_cert), Path(environment.tls_key)
     if not (path.is_file() and key.is_file()):
         raise BadSetting(f"KVMWEB_TLS_CERT={path} and KVMWEB_TLS_KEY={key} must both name a file")
-    return Certificate(path, key, fingerprint(x509.load_pem_x509_certificate(path.read_bytes())), generated=False)
+    found = fingerprint(x509.load_pem_x509_certificate(path.read_bytes()))
+    if environment.users:
+        # The site's key is root's alone; the front is not root.
+        path, key = copied(path, environment.state.web / "site.crt"), copied(key, environment.state.web / "site.key")
+    return Certificate(path, key, found, generated=False)
+
+
+def copied(source: Path, target: Path) -> Path:
+    write_private(target, source.read_bytes())
+    return target

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from kvmweb.environment import Account
 from kvmweb.supervisor.processes import Program
 
 FIRST_DELAY = 0.5
@@ -18,6 +19,7 @@ LONGEST_DELAY = 30.0
 GOOD_RUN = 60.0
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,10 +29,13 @@ def adopt_orphans() -> None:
 
 
 class Child:
-    """A Program and its present process, if there is one."""
+    """A Program and its present process, if there is one; account: whose it is, where that is not ours."""
 
-    def __init__(self, program: Program, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: Program, log: Path, environment: Mapping[str, str], account: Account | None = None
+    ) -> None:
         self.program = program
+        self.account = account
         self.log = log
         self.environment = {**environment, **program.environment}
         self.process: subprocess.Popen[bytes] | None = None
@@ -50,10 +55,13 @@ class Child:
 
     def start(self) -> None:
         """Start it with the log as its output; it gets SIGTERM when the supervisor dies in whatever way."""
-        supervisor = os.getpid()
+        supervisor, account = os.getpid(), self.account
 
         def prepare() -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            if account:
+                _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            # After the change of user, which would undo it.
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
             if os.getppid() != supervisor:
                 os._exit(1)
@@ -63,6 +71,8 @@ class Child:
             self.process = subprocess.Popen(
                 self.program.argv, executable=self.program.executable or None, env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare,
+                user=account.uid if account else None, group=account.gid if account else None,
+                extra_groups=account.groups if account else None, umask=0o007 if account else -1,
             )  # fmt: skip
         self.started = time.monotonic()
 

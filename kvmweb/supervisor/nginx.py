@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
 from kvmweb.environment import BadSetting, Environment
-from kvmweb.supervisor.certificate import Certificate
+from kvmweb.supervisor.certificate import Certificate, write_private
 
 TEMPLATE = Path(__file__).with_name("nginx.conf")
 MIME_TYPES = "/etc/nginx/mime.types"
@@ -90,8 +91,11 @@ def render(
 def write(
     environment: Environment, names: Sequence[str], static: Path, certificate: Certificate | None, owner: str
 ) -> Path:
-    """Write it and the folder that nginx's temporary files need; its path."""
-    (environment.state.run / "nginx").mkdir(mode=0o700, exist_ok=True)
-    path = environment.state.run / "nginx.conf"
-    path.write_text(render(environment, names, static, certificate, owner))
+    """Write it, and the empty log where only root may make it; its path."""
+    path = environment.state.root / "nginx.conf"
+    write_private(path, render(environment, names, static, certificate, owner).encode())
+    if environment.users:
+        log = environment.state.logs / "access.log"
+        log.touch(mode=0o600)
+        os.chown(log, environment.users.web.uid, environment.users.web.gid)
     return path

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kvmweb.environment import REDIS_PROGRAM, Environment
+from kvmweb.environment import REDIS_PROGRAM, Account, Environment, variables_of
 
 BASE = Path(__file__).resolve().parent.parent.parent
 # Children see these and KVMWEB_* without the secrets: whatever else is in the shell's environment is not theirs.
@@ -27,18 +27,31 @@ KEPT = (
 )
 # What is fetched from outside (the packages of the demo guest) may have to go through the site's proxy.
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+# Below it a port is root's (ip_unprivileged_port_start).
+FIRST_FREE_PORT = 1024
 SECRET = ("KVMWEB_ADMIN_PASSWORD", "KVMWEB_ADMIN_PASSWORD_FILE")
 
 
 @dataclass(frozen=True)
 class Program:
-    """How to start one process. grace: the seconds that it gets between SIGTERM and SIGKILL."""
+    """How to start one process. grace: the seconds that it gets between SIGTERM and SIGKILL.
+
+    walled: it has no way to a host, and is the web user's where there are two. roots: it is started as root even then.
+    """
 
     name: str
     argv: tuple[str, ...]
     executable: str = ""
     grace: float = 5.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    walled: bool = False
+    roots: bool = False
+
+    def account(self, environment: Environment) -> Account | None:
+        """Whose it is; None: whoever starts it."""
+        if environment.users is None or self.roots:
+            return None
+        return environment.users.web if self.walled else environment.users.virt
 
 
 def children_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +67,7 @@ def children_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def redis(environment: Environment) -> Program:
     state = environment.state
     argv = (
-        "redis-server", "--port", "0", "--unixsocket", str(state.socket("redis")), "--unixsocketperm", "600",
+        "redis-server", "--port", "0", "--unixsocket", str(state.socket("redis")), "--unixsocketperm", "660",
         "--dir", str(state.run), "--save", "", "--appendonly", "no", "--daemonize", "no",
     )  # fmt: skip
     return Program("redis", argv, executable=REDIS_PROGRAM)
@@ -70,12 +83,23 @@ def web(environment: Environment, name: str) -> Program:
         # The peer is always nginx, which sets these headers itself; the socket lies in a folder closed to others.
         "--proxy-headers", "--forwarded-allow-ips", "*", "--timeout-graceful-shutdown", "3", "--lifespan", "on",
     )  # fmt: skip
-    return Program(name, argv)
+    return Program(name, argv, walled=True)
 
 
 def nginx(environment: Environment, configuration: Path) -> Program:
     argv = ("nginx", "-e", "stderr", "-p", str(environment.state.root), "-c", str(configuration))
-    return Program("front", argv, executable="/usr/sbin/nginx")
+    if environment.users and environment.port < FIRST_FREE_PORT:
+        return Program("front", (*on_a_low_port(environment.users.web), f"/usr/sbin/{argv[0]}", *argv[1:]), roots=True)
+    return Program("front", argv, executable="/usr/sbin/nginx", walled=True)
+
+
+def on_a_low_port(account: Account) -> tuple[str, ...]:
+    """The words before a command that is the user's, and may listen where only root may."""
+    one = "-all,+net_bind_service"
+    return (
+        "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", f"--groups={','.join(map(str, account.groups))}",
+        f"--inh-caps={one}", f"--ambient-caps={one}", f"--bounding-set={one}", "--no-new-privs", "--pdeathsig=TERM",
+    )  # fmt: skip
 
 
 def programs(environment: Environment, configuration: Path) -> list[Program]:
@@ -97,5 +121,7 @@ def demo(command: Sequence[str]) -> Program:
     return Program("demo", (sys.executable, str(BASE / "manage.py"), *command), grace=10.0, environment=proxies)
 
 
-def current_environment() -> dict[str, str]:
-    return children_environment(os.environ)
+def current_environment(environment: Environment, account: Account | None) -> dict[str, str]:
+    """What a process of that user is started with now."""
+    given = children_environment(os.environ)
+    return variables_of(account, environment, given) if account else given

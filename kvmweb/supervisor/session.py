@@ -17,7 +17,6 @@ from kvmweb.supervisor.readiness import ask, silent
 
 REDIS_WITHIN = 5.0
 READY_WITHIN = 60.0
-PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 SECOND_LINE_OF_A_STEP = "    "
 
 
@@ -51,7 +50,7 @@ class Session:
                 self.explain(prefix)
             stopped = self.demo(demo) if demo else False
         if not stopped:
-            password = password_line(self.environment.state.web / PASSWORD_FILE, terminal=sys.stdout.isatty())
+            password = password_line(self.environment.state.first_password, terminal=sys.stdout.isatty())
             for line in box(self.environment, self.certificate, password):
                 say(line)
         while not stopped:
@@ -59,6 +58,8 @@ class Session:
             logs.bound(self.environment.state.logs)
         self.ready = False
         self.family.stop()
+        if self.environment.users:
+            self.environment.users.virt.become()
         # Over the ^C that a terminal shows.
         say(("\r" if sys.stdout.isatty() else "") + farewell(running_vms()))
         return 0
@@ -110,7 +111,10 @@ class Session:
         began = time.monotonic()
         if not any(self.environment.cache.glob("guest-*/")):
             say("  Building the demo guest takes about a minute, once")
-        child = Child(demo(command), self.environment.state.logs / "demo.log", current_environment())
+        program = demo(command)
+        account = program.account(self.environment)
+        variables = current_environment(self.environment, account)
+        child = Child(program, self.environment.state.logs / "demo.log", variables, account)
         self.family.invite(child)
         while child.pid:
             if self.family.wait(0.2):

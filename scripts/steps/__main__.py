@@ -87,7 +87,7 @@ def start(options: argparse.Namespace) -> int:
     environment = site.load()
     running = site.is_running(environment)
     if not running and not options.demo_remove:
-        problem = ports.complaint(environment.bind, environment.port, environment.state.run / "processes.json")
+        problem = ports.complaint(environment.bind, environment.port, environment.state.register)
         if problem:
             return refuse(problem)
     steps = planned(environment, demo=bool(options.demo))
@@ -95,7 +95,7 @@ def start(options: argparse.Namespace) -> int:
         return refuse("Nothing was changed.")
     if not question.may_sudo(steps):
         return refuse("sudo does not let you in: start as a user with sudo, or as root. Nothing was changed.")
-    environment.state.prepare()
+    environment.prepare()
     lock = site.lock(environment)
     if lock is None and not (options.demo or options.demo_remove):
         return refuse(f"The dashboard is running already (state folder {environment.state.root}).")

@@ -44,7 +44,7 @@ def take_first_password() -> str:
 
 def is_running(environment: Environment) -> bool:
     """Whether a dashboard, or the start of one, holds this state folder."""
-    path = environment.state.run / "lock"
+    path = environment.state.lock
     if not path.exists():
         return False
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -59,7 +59,7 @@ def is_running(environment: Environment) -> bool:
 
 def lock(environment: Environment) -> int | None:
     """The state folder's lock, to be inherited by the supervisor; None where another has it."""
-    descriptor = os.open(environment.state.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(environment.state.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -66,9 +66,9 @@ def test_a_path_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
 def test_a_secret_is_made_once_and_closed(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
     state.prepare()
-    first = state.secret(state.web, "key")
-    assert state.secret(state.web, "key") == first
-    assert (state.web / "key").stat().st_mode & 0o777 == 0o600
+    first = state.secret_key
+    assert len(first) == 100 and state.secret_key == first != state.instance
+    assert (state.root / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

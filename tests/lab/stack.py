@@ -43,6 +43,10 @@ class Answer:
 class Dashboard:
     """prepare() once, then start() and stop() as often as wanted; remove() at the end."""
 
+    # What runs it, and where its code is.
+    python: tuple[str | Path, ...] = (sys.executable,)
+    code = ROOT
+
     def __init__(self, host: LabHost, **settings: str) -> None:
         self.host = host
         self.folder = own_folder("kvmweb-dash-")
@@ -68,7 +72,7 @@ class Dashboard:
     def manage(self, *words: str, given: str = "") -> str:
         """What a management command prints."""
         done = subprocess.run(
-            [sys.executable, ROOT / "manage.py", *words], cwd=ROOT, env=self.environment, input=given,
+            [*self.python, self.code / "manage.py", *words], cwd=ROOT, env=self.environment, input=given,
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, f"manage.py {words}: {done.stdout}{done.stderr}"
@@ -83,7 +87,7 @@ class Dashboard:
         """Start it and wait until it says that it is ready."""
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "kvmweb.supervisor"],
+                ["setpriv", "--pdeathsig", "TERM", *self.python, "-m", "kvmweb.supervisor"],
                 cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         eventually(self.is_ready, f"the dashboard is ready; see {self.folder}", within=60, every=0.2)

@@ -67,7 +67,7 @@ class Instance:
                 return 0
 
     def processes(self) -> list[int]:
-        register = json.loads((self.root / "s/run/processes.json").read_text())
+        register = json.loads((self.root / "s/processes.json").read_text())
         return [pid for pid, _ in register["processes"]]
 
     def stop(self) -> int:

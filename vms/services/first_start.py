@@ -12,7 +12,6 @@ from vms.models import Host, User
 from vms.services import audit
 
 NAME = "admin"
-PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 # Without what is easily taken for something else; 16 of 57 signs are 93 bits.
 ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 

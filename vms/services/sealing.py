@@ -33,6 +33,7 @@ def ensure_keys(private: Path, public: Path) -> None:
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     if not public.exists() or public.read_bytes() != raw:
         public.write_bytes(raw)
+        public.chmod(public.parent.stat().st_mode & 0o660)
 
 
 def seal(secret: str, bound_to: str) -> str:

@@ -25,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
+        if not settings.ENVIRONMENT.database_url:
+            settings.STATE.make_database()
         given = sys.stdin.readline().strip() if options["password_from_stdin"] else ""
         try:
             schema.migrate(settings.STATE.backups)
@@ -33,7 +35,7 @@ class Command(BaseCommand):
                 f"The database was made by a newer version of the dashboard ({problem}); "
                 f"update this one, or go back to a copy in {settings.STATE.backups}."
             ) from problem
-        file = settings.STATE.web / first_start.PASSWORD_FILE
+        file = settings.STATE.first_password
         if options["new_password"]:
             first_start.renew_password(file)
         sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
