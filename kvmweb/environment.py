@@ -196,6 +196,11 @@ class State:
         Where root itself writes, nobody else may: a link made by a user would lead it astray.
         """
         web, virt, group = users.web.uid, users.virt.uid, users.virt.gid
+        for parent in self.root.parents:
+            if not parent.stat().st_mode & 0o001:
+                raise BadSetting(
+                    f"KVMWEB_STATE_DIR={self.root}: {users.web.name} and {users.virt.name} cannot pass {parent}"
+                )
         for folder, mode in ((self.root, 0o750), (self.logs, 0o710)):
             require_closed(folder, 0, 0o027)
             os.chown(folder, 0, group)

@@ -53,9 +53,13 @@ def framed(lines: Sequence[str]) -> list[str]:
 
 
 def box(
-    environment: Environment, certificate: Certificate | None, password: str, variables: Mapping[str, str] = os.environ
+    environment: Environment,
+    certificate: Certificate | None,
+    password: str,
+    variables: Mapping[str, str] = os.environ,
+    last: str = "Ctrl-C stops the dashboard, never a VM.",
 ) -> list[str]:
-    """The box, ready to print."""
+    """The box, ready to print; its last line says how to stop."""
     lines = [f"Address         {address(environment)}", "Name            admin", password]
     lines += ways_in(environment, variables, getpass.getuser())
     if certificate:
@@ -68,5 +72,5 @@ def box(
         ]
     if not environment.users:
         lines.append("One Unix user   no wall between the web process and libvirt (as root: two users, a wall)")
-    lines.append("Ctrl-C stops the dashboard, never a VM.")
+    lines.append(last)
     return framed(lines)

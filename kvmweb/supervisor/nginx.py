@@ -55,9 +55,15 @@ def servers(environment: Environment, name: str) -> str:
 
 
 def render(
-    environment: Environment, names: Sequence[str], static: Path, certificate: Certificate | None, owner: str = ""
+    environment: Environment,
+    names: Sequence[str],
+    static: Path,
+    certificate: Certificate | None,
+    owner: str = "",
+    access_log: str = "",
 ) -> str:
-    """The whole file. owner: whom nginx's workers run as, only where it is started by root."""
+    """The whole file. owner: whom nginx's workers run as, only where it is started by root. access_log: where lines of
+    requests go, if not into the state folder."""
     ssl = " ssl" if certificate else ""
     listen = [f"        listen {address}{ssl};" for address in addresses(environment)]
     first = [f"        listen {address}{ssl} default_server {KEEPALIVE};" for address in addresses(environment)]
@@ -74,6 +80,7 @@ def render(
     return Configuration(TEMPLATE.read_text()).substitute(
         user=f"user {owner};" if owner else "",
         state=environment.state.root,
+        access_log=access_log or environment.state.logs / "access.log",
         mime_types=MIME_TYPES,
         tls=tls,
         listen="\n".join(listen),
@@ -88,13 +95,23 @@ def render(
     )
 
 
+def place(environment: Environment) -> Path:
+    """Where it lies."""
+    return environment.state.root / "nginx.conf"
+
+
 def write(
-    environment: Environment, names: Sequence[str], static: Path, certificate: Certificate | None, owner: str
+    environment: Environment,
+    names: Sequence[str],
+    static: Path,
+    certificate: Certificate | None,
+    owner: str,
+    access_log: str = "",
 ) -> Path:
     """Write it, and the empty log where only root may make it; its path."""
-    path = environment.state.root / "nginx.conf"
-    write_private(path, render(environment, names, static, certificate, owner).encode())
-    if environment.users:
+    path = place(environment)
+    write_private(path, render(environment, names, static, certificate, owner, access_log).encode())
+    if environment.users and not access_log:
         log = environment.state.logs / "access.log"
         log.touch(mode=0o600)
         os.chown(log, environment.users.web.uid, environment.users.web.gid)

@@ -6,9 +6,9 @@ import argparse
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from scripts.steps import frontend, hypervisor, packages, ports, python, question, site, system
+from scripts.steps import code, frontend, hypervisor, packages, ports, python, question, site, system, units, users
 from scripts.steps.work import ROOT, Log, Step, perform, reported
 
 if TYPE_CHECKING:
@@ -32,14 +32,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--demo-remove", action="store_true", help="remove what --demo made, and nothing else; then end"
     )
+    parser.add_argument(
+        "--units", action="store_true", help="as root: install it as systemd's units and start those, instead of here"
+    )  # fmt: skip
+    # The clone has asked, and goes on in its copy.
+    parser.add_argument("--agreed", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def planned(environment: Environment, *, demo: bool) -> list[Step]:
-    """The steps that are not done yet."""
+def planned(environment: Environment, *, demo: bool, made: bool) -> list[Step]:
+    """The steps that are not done yet. made: the two Unix users of scripts/run are those whom it will run as."""
     lists = ["packages.txt", *(["packages-demo.txt"] if demo else [])]
-    own_libvirt = [] if environment.local_uri_socket else hypervisor.steps()
-    found = [packages.step(packages.wanted(*lists)), *own_libvirt, python.step(), frontend.step()]
+    own = not environment.local_uri_socket
+    virt = users.VIRT if made else environment.users.virt.name if environment.users else ""
+    found = [
+        packages.step(packages.wanted(*lists)),
+        users.step(libvirt=own) if made else None,
+        *(hypervisor.steps(virt) if own else []),
+        python.step(),
+        frontend.step(),
+    ]
     return [step for step in found if step]
 
 
@@ -74,6 +86,14 @@ def become_supervisor(lock: int, *, demo: str) -> None:
     os.execv(python.PYTHON, [os.fspath(python.PYTHON), "-m", "kvmweb.supervisor", *options])
 
 
+def become_units(environment: Environment) -> NoReturn:
+    """Installed and started; what follows waits until they answer, and ends."""
+    log = Log(environment.state.logs / "units.log")
+    with reported("Units started", log.path):
+        units.install(environment, log)
+    os.execv(python.PYTHON, [os.fspath(python.PYTHON), "-m", "kvmweb.supervisor.ready"])
+
+
 def refuse(reason: str) -> int:
     print(reason, file=sys.stderr)
     return 1
@@ -84,24 +104,46 @@ def start(options: argparse.Namespace) -> int:
     if problem:
         return refuse(problem)
     password = site.take_first_password()
+    if options.units:
+        units.read_settings()
     environment = site.load()
-    running = site.is_running(environment)
+    problem = units.complaint(environment) if options.units else ""
+    if problem:
+        return refuse(problem)
+    as_units = units.active()
+    running = as_units or site.is_running(environment)
     if not running and not options.demo_remove:
         problem = ports.complaint(environment.bind, environment.port, environment.state.register)
         if problem:
             return refuse(problem)
-    steps = planned(environment, demo=bool(options.demo))
-    if not question.agreed(steps, ROOT, environment.state.root, yes=options.yes):
+    made = users.wanted(environment, site.given("KVMWEB_USERS"), running=running)
+    home = code.home() if made or environment.users else ROOT
+    copy = code.step(home)
+    steps = [*planned(environment, demo=bool(options.demo), made=made), *([copy] if copy else [])]
+    if not options.agreed and not question.agreed(steps, home, environment.state.root, yes=options.yes):
         return refuse("Nothing was changed.")
     if not question.may_sudo(steps):
         return refuse("sudo does not let you in: start as a user with sudo, or as root. Nothing was changed.")
     environment.prepare()
-    lock = site.lock(environment)
-    if lock is None and not (options.demo or options.demo_remove):
+    if home != ROOT:
+        build(environment, [copy] if copy else [])
+        site.give_back(password)
+        code.go_on_in(home, [*sys.argv[1:], *([] if options.agreed else ["--agreed"])])
+    # Units hold no lock, but they run.
+    lock = None if as_units and not options.units else site.lock(environment)
+    if lock is None and (options.units or not (options.demo or options.demo_remove)):
         return refuse(f"The dashboard is running already (state folder {environment.state.root}).")
     build(environment, steps)
+    if made:
+        environment = site.with_users(users.NAMES)
+    if as_units and options.units:
+        log = Log(environment.state.logs / "units.log")
+        with reported("Units stopped", log.path):
+            units.stop(log)
     if lock is not None:
         set_up(environment, new_password=options.new_password, password=password)
+    if options.units:
+        become_units(environment)
     if lock is not None and not options.demo_remove:
         become_supervisor(lock, demo=options.demo or "")
     # The dashboard runs already, or is not wanted: the demo VMs need none.

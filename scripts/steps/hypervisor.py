@@ -37,9 +37,14 @@ def answers(path: Path) -> bool:
     return True
 
 
-def lets_in() -> bool:
-    """Whether libvirt answers this user now."""
-    return answers(SOCKET) and asks("virsh", "-q", "-c", URI, "uri")
+def virsh(user: str) -> tuple[str, ...]:
+    """The question whether libvirt lets that user in, asked by root in his place; "": by this one himself."""
+    return (*(("runuser", "-u", user, "--") if user else ()), "virsh", "-q", "-c", URI, "uri")
+
+
+def lets_in(user: str = "") -> bool:
+    """Whether libvirt answers that user now."""
+    return answers(SOCKET) and asks(*virsh(user))
 
 
 def in_group(user: str) -> bool:
@@ -58,12 +63,12 @@ def needs_sg() -> bool:
         return False
 
 
-def start(log: Log) -> None:
-    """libvirtd and its helpers, by units or by themselves; as a user also polkit, which libvirtd asks who one is."""
+def start(log: Log, *, asked: bool) -> None:
+    """libvirtd and its helpers, by units or by themselves; asked: also polkit, which libvirtd asks who one is."""
     if has_systemd():
         log.sudo("systemctl", "start", *UNITS)
     else:
-        if os.geteuid() != 0 and not answers(BUS):
+        if asked and not answers(BUS):
             log.sudo("mkdir", "-p", BUS.parent)
             log.sudo("rm", "-f", BUS.parent / "pid")
             log.sudo("dbus-daemon", "--system", "--fork")
@@ -83,22 +88,23 @@ def start(log: Log) -> None:
 def start_again(log: Log) -> None:
     """A libvirtd that was started without polkit to ask is ended and started with it; VMs don't notice."""
     log.sudo("start-stop-daemon", "--stop", "--retry", "TERM/20", "--pidfile", PID_FILE, "--exec", "/usr/sbin/libvirtd")
-    start(log)
+    start(log, asked=True)
 
 
-def check(log: Log) -> None:
+def check(log: Log, user: str) -> None:
     """libvirt must answer now, if need be with the group that this session lacks."""
-    if lets_in() or (needs_sg() and asks("sg", GROUP, "-c", f"virsh -q -c {URI} uri")):
+    if lets_in(user) or (not user and needs_sg() and asks("sg", GROUP, "-c", f"virsh -q -c {URI} uri")):
         return
-    log.run("virsh", "-q", "-c", URI, "uri")
+    log.run(*virsh(user))
 
 
-def steps() -> list[Step]:
-    """What it takes; nothing where libvirt answers already."""
-    if lets_in():
+def steps(other: str = "") -> list[Step]:
+    """What it takes; nothing where libvirt answers already. other: whom root asks for, who is in the group by then."""
+    if lets_in(other):
         return []
     user = getpass.getuser()
     running = answers(SOCKET)
+    asked = os.geteuid() != 0 or bool(other)
     found: list[Step] = []
     if os.geteuid() != 0 and not in_group(user):
         changes = f"put {user} into the group {GROUP}: who is in it has the rights of root on this machine"
@@ -112,9 +118,10 @@ def steps() -> list[Step]:
             )
         )
     if not running:
-        found.append(Step("libvirt started", "libvirt", start, "start libvirtd (and leave it running)", True))
-    elif os.geteuid() != 0 and not has_systemd() and not answers(BUS):
+        changes = "start libvirtd (and leave it running)"
+        found.append(Step("libvirt started", "libvirt", lambda log: start(log, asked=asked), changes, True))
+    elif asked and not has_systemd() and not answers(BUS):
         changes = "start the libvirtd that runs here again, now with D-Bus and polkit, which it asks who one is"
         found.append(Step("libvirt started again", "libvirt", start_again, changes, True))
-    found.append(Step("libvirt answers", "libvirt", check))
+    found.append(Step("libvirt answers", "libvirt", lambda log: check(log, other)))
     return found

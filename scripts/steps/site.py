@@ -42,6 +42,26 @@ def take_first_password() -> str:
     return value
 
 
+def give_back(password: str) -> None:
+    """For the same start in another folder."""
+    if password:
+        os.environ["KVMWEB_ADMIN_PASSWORD"] = password
+
+
+def given(name: str) -> str:
+    """A setting as it was given, "" where it was not."""
+    value: str = environment_module().read(name)
+    return value
+
+
+def with_users(names: str) -> Environment:
+    """The settings from here on, with these Unix users, and the state folder as theirs."""
+    os.environ["KVMWEB_USERS"] = names
+    environment = load()
+    environment.prepare()
+    return environment
+
+
 def is_running(environment: Environment) -> bool:
     """Whether a dashboard, or the start of one, holds this state folder."""
     path = environment.state.lock

@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.lab import apart
+from tests.lab import apart, knock
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost
 from tests.lab.stack import PROGRAMS, ROOT, Dashboard
@@ -30,29 +30,6 @@ lab-virt:x:{VIRT}:{GROUP}::/nonexistent:/usr/sbin/nologin
 """
 GROUPS = f"lab-virt:x:{GROUP}:\nlab-libvirt:x:{LIBVIRT}:lab-virt\n"
 OWNERS = {"web": WEB, "front": WEB, "redis": VIRT, "worker": VIRT, "watcher": VIRT, "console": VIRT}
-# Tries to open, list and connect to each path; prints what let it in.
-KNOCK = """
-import json, os, socket, sys
-
-def knock(path, how):
-    try:
-        if how == "connect":
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(path)
-        elif how == "list":
-            os.listdir(path)
-        elif how == "make":
-            os.mkdir(path + "/made")
-            os.rmdir(path + "/made")
-        else:
-            os.close(os.open(path, {"read": os.O_RDONLY, "write": os.O_WRONLY}[how] | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
-
-print(json.dumps([[path, how] for path in json.load(sys.stdin)
-                  for how in ("read", "write", "list", "make", "connect") if knock(path, how)]))
-"""
 
 
 def write_names(folder: Path) -> None:
@@ -78,7 +55,7 @@ class TwoUsers(Dashboard):
         paths += [Path(f"/proc/{self.pid(name)}", file) for name in PROGRAMS for file in ("environ", "mem", "fd")]
         who = ["setpriv", f"--reuid={uid}", f"--regid={groups[0]}", f"--groups={','.join(map(str, groups))}"]
         done = subprocess.run(
-            [*who, "/usr/bin/python3", "-c", KNOCK], input=json.dumps([str(path) for path in paths]), cwd="/",
+            [*who, "/usr/bin/python3", "-c", knock.SCRIPT], input=json.dumps([str(path) for path in paths]), cwd="/",
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         return {(path.removeprefix(f"{self.state}/"), how) for path, how in json.loads(done.stdout)}

@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.newcomer.root import USER, cached_root, environment, run, take_over_registries
+from tests.supervisor.conftest import eventually
 
 NAME = "kvmwebnew"
 OUTER, INNER = "10.213.77.1", "10.213.77.2"
@@ -39,8 +41,25 @@ hostname newcomer
 pivot_root . old
 umount -l /old
 echo mounted
-exec chroot . /usr/bin/python3 -c "$FIRST"
+exec chroot . "$@"
 """
+# What systemd sees of the machine around it is its own control group, and kernel settings that it cannot change.
+MOUNTS_OF_SYSTEMD = """set -e
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount --bind /proc/sys /proc/sys
+mount -o remount,ro,bind /proc/sys
+mount --bind /proc/sys/net /proc/sys/net
+mount -o remount,rw,bind /proc/sys/net
+touch /dev/console
+exec env container=kvmweb /lib/systemd/systemd
+"""
+# They are for a machine with devices, or load modules.
+MASKED = (
+    "dev-hugepages.mount", "sys-fs-fuse-connections.mount", "sys-kernel-config.mount", "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service", "systemd-udevd.service",
+    "systemd-udev-trigger.service", "systemd-modules-load.service", "systemd-sysctl.service", "apt-daily.timer",
+    "apt-daily-upgrade.timer", "console-getty.service", "getty.target", "modprobe@.service",
+)  # fmt: skip
 # As any machine's first process it must reap who is orphaned: libvirtd waits until what it ended is gone.
 FIRST = """import signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -74,10 +93,15 @@ class Machine:
         path = [] if user else ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
         return [*enter, "--", *who, "env", f"--chdir=/home/{USER}", *path, *command]
 
-    def run(self, *command: str, user: str = USER) -> str:
+    def run(self, *command: str, user: str = USER, given: str = "") -> str:
         """What it printed."""
         done = subprocess.run(
-            self.entered(*command, user=user), env=environment(), capture_output=True, text=True, check=False
+            self.entered(*command, user=user),
+            env=environment(),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -121,17 +145,67 @@ def remove_network() -> None:
 
 
 @contextlib.contextmanager
-def machine(cache: Path, folder: Path) -> Iterator[Machine]:
-    """The machine, up; all its processes end with it, and its folder may be deleted."""
-    lower = cached_root(cache)
+def control_group() -> Iterator[Path]:
+    """A control group for a systemd to be the root of; gone afterwards with what it made in it."""
+    unified = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if " cgroup2 " in line)
+    group = Path(unified, f"{NAME}-{os.getpid()}")
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        # The kernel takes a moment to see that all processes in it have ended.
+        eventually(lambda: "populated 0" in (group / "cgroup.events").read_text(), 30)
+        for place, _, _ in os.walk(group, topdown=False):
+            Path(place).rmdir()
+
+
+@contextlib.contextmanager
+def machine(cache: Path, folder: Path, *, systemd: bool = False) -> Iterator[Machine]:
+    """The machine, up; all its processes end with it, and its folder may be deleted. systemd: that runs it."""
+    if not systemd:
+        with begun(cache, folder, ("/usr/bin/python3", "-c", FIRST), (), lambda: None) as inside:
+            yield inside
+        return
+    with control_group() as group:
+        join = partial((group / "cgroup.procs").write_text, "0")
+        first = ("/bin/sh", "-c", MOUNTS_OF_SYSTEMD)
+        with begun(cache, folder, first, ("systemd", "systemd-sysv", "dbus"), join, "--cgroup") as inside:
+            eventually(lambda: is_up(inside), 120)
+            yield inside
+
+
+def is_up(inside: Machine) -> bool:
+    """Whether systemd has started what it starts."""
+    done = subprocess.run(
+        inside.entered("systemctl", "is-system-running"), capture_output=True, text=True, check=False
+    )  # fmt: skip
+    return done.stdout.strip() in ("running", "degraded")
+
+
+@contextlib.contextmanager
+def begun(
+    cache: Path,
+    folder: Path,
+    first: tuple[str, ...],
+    packages: tuple[str, ...],
+    before: Callable[[], object],
+    *more: str,
+) -> Iterator[Machine]:
+    """The machine whose first process that is, in more namespaces; before: what the process outside does first."""
+    lower = cached_root(cache, packages)
     places = {"LOWER": lower, "UPPER": folder / "upper", "WORK": folder / "work", "ROOT": folder / "root"}
     for name in ("UPPER", "WORK", "ROOT"):
         places[name].mkdir()
+    if packages:
+        masks = places["UPPER"] / "etc/systemd/system"
+        masks.mkdir(parents=True)
+        for name in MASKED:
+            (masks / name).symlink_to("/dev/null")
     with network():
         command = ["ip", "netns", "exec", NAME, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts",
-                   "--propagation", "private", "/bin/sh", "-c", MOUNTS]  # fmt: skip
-        variables = {**os.environ, **{name: str(path) for name, path in places.items()}, "FIRST": FIRST}
-        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+                   *more, "--propagation", "private", "/bin/sh", "-c", MOUNTS, "sh", *first]  # fmt: skip
+        variables = {**os.environ, **{name: str(path) for name, path in places.items()}}
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True, preexec_fn=before)
         try:
             assert process.stdout
             assert process.stdout.readline() == "mounted\n"

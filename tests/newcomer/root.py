@@ -20,15 +20,16 @@ VARIABLES = (
 )  # fmt: skip
 
 
-def cached_root(cache: Path) -> Path:
-    """The untouched root, made by mmdebstrap where it is not there."""
-    recipe = hashlib.sha256(" ".join((SUITE, *PACKAGES, USER)).encode()).hexdigest()[:12]
+def cached_root(cache: Path, more: tuple[str, ...] = ()) -> Path:
+    """The untouched root, made by mmdebstrap where it is not there; more: packages beside the usual ones."""
+    packages = (*PACKAGES, *more)
+    recipe = hashlib.sha256(" ".join((SUITE, *packages, USER)).encode()).hexdigest()[:12]
     root = cache / f"newcomer-{SUITE}-{recipe}"
     if not root.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         building = cache / f"{root.name}.building"
         shutil.rmtree(building, ignore_errors=True)
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(building))
+        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", SUITE, str(building))
         run("chroot", str(building), "useradd", "--create-home", "--shell", "/bin/bash", USER)
         sudoers = building / "etc/sudoers.d" / USER
         sudoers.write_text(f"{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n")

@@ -35,28 +35,43 @@ END = "Ctrl-C stops the dashboard"
 FAILED = "Likely way out"
 
 
-@pytest.fixture
-def fresh() -> Iterator[Machine]:
-    """The machine with a clone in the newcomer's home."""
+@contextlib.contextmanager
+def fresh_machine(user: str, clone: str, *, systemd: bool = False) -> Iterator[Machine]:
+    """The machine with a clone of that user's."""
     # Not pytest's folder: the path must be free of what an overlay's options cannot hold.
     folder = Path(tempfile.mkdtemp(prefix="kvmweb-newcomer-"))
     try:
-        with machine(settings.load().cache, folder) as inside:
+        with machine(settings.load().cache, folder, systemd=systemd) as inside:
             bundle = inside.root / "tmp/kvmweb"
             subprocess.run(["git", "bundle", "create", "-q", str(bundle), "HEAD"], cwd=ROOT, check=True)
-            inside.run("git", "clone", "-q", "/tmp/kvmweb", "kvmweb")
+            inside.run("git", "clone", "-q", "/tmp/kvmweb", clone, user=user)
             yield inside
     finally:
         shutil.rmtree(folder)
 
 
-def start(inside: Machine, *options: str, within: float, groups: str = "--init-groups") -> Terminal:
+@pytest.fixture
+def fresh() -> Iterator[Machine]:
+    """With a clone in the newcomer's home."""
+    with fresh_machine(USER, "kvmweb") as inside:
+        yield inside
+
+
+def start(
+    inside: Machine,
+    *options: str,
+    within: float,
+    groups: str = "--init-groups",
+    user: str = USER,
+    clone: str = "kvmweb",
+    end: str = END,
+) -> Terminal:
     """scripts/run, until its box stands on the terminal; its one question is answered with yes."""
-    terminal = Terminal(inside.entered("kvmweb/scripts/run", *options, user=USER, groups=groups), environment())
-    if terminal.wait_for(QUESTION, END, FAILED, within=60) == QUESTION:
+    terminal = Terminal(inside.entered(f"{clone}/scripts/run", *options, user=user, groups=groups), environment())
+    if terminal.wait_for(QUESTION, end, FAILED, within=60) == QUESTION:
         terminal.type("y\n")
-    found = terminal.wait_for(END, FAILED, within=within)
-    assert found == END, terminal.text
+    found = terminal.wait_for(end, FAILED, within=within)
+    assert found == end, terminal.text
     return terminal
 
 
