@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 LEVELS = ("quick", "full", "long")
 # A room of its own in tests/ and a run of its own: they walk over all routes, need real hosts, a browser or a machine.
-APART = ("security", "lab", "browser", "bench", "newcomer")
+APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 
 ON_BOTH = (
     "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api",
@@ -66,5 +66,5 @@ def checks(level: str) -> list[Check]:
             replace(pytest("PostgreSQL", *ON_BOTH, everything=everything), settings=(("DATABASE", "postgresql"),)),
         ]
     if everything:
-        found.append(pytest("newcomer", "tests/newcomer", everything=True))
+        found += [pytest(room, f"tests/{room}", everything=True) for room in ("newcomer", "chaos")]
     return found

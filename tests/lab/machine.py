@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,8 +39,11 @@ def eventually(ask: Callable[[], T | None], what: str, *, within: float = 30, ev
 
 def children(pid: int) -> dict[int, str]:
     """{pid: program} of a process's children, as this namespace counts them."""
-    pids = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
+    found = {}
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        with suppress(OSError):  # it has gone in this moment
+            found[child] = Path(f"/proc/{child}/comm").read_text().strip()
+    return found
 
 
 def printed(*command: str) -> str:

@@ -33,6 +33,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def command_line(pid: int) -> str:
+    """The words of a process, "" for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -47,8 +55,10 @@ class Dashboard:
     python: tuple[str | Path, ...] = (sys.executable,)
     code = ROOT
 
-    def __init__(self, host: LabHost, **settings: str) -> None:
+    def __init__(self, host: LabHost, *, supervisor: str = "kvmweb.supervisor", **settings: str) -> None:
+        """supervisor: the module that starts the processes."""
         self.host = host
+        self.supervisor = supervisor
         self.folder = own_folder("kvmweb-dash-")
         self.state = self.folder / "state"
         self.output = self.folder / "output"
@@ -87,7 +97,7 @@ class Dashboard:
         """Start it and wait until it says that it is ready."""
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *self.python, "-m", "kvmweb.supervisor"],
+                ["setpriv", "--pdeathsig", "TERM", *self.python, "-m", self.supervisor],
                 cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         eventually(self.is_ready, f"the dashboard is ready; see {self.folder}", within=60, every=0.2)
@@ -121,11 +131,7 @@ class Dashboard:
         """The pids of all its processes of that name."""
         assert self.process
         words = PROGRAMS[name]
-        return [
-            pid
-            for pid in children(self.process.pid)
-            if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        ]
+        return [pid for pid in children(self.process.pid) if words in command_line(pid)]
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request by the administrator's token."""

@@ -1,0 +1,44 @@
+"""What keeps an operation where it is, from outside: a process that stands still, a database that is written to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.lab.guests import LabGuest
+from tests.lab.stack import Dashboard
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """The process stands still, unless it is killed meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def qemu(guest: LabGuest) -> int:
+    """The pid of the guest's QEMU."""
+    for pid in guest.host.pids():
+        with suppress(OSError):
+            if f"guest={guest.name}," in Path(f"/proc/{pid}/cmdline").read_text():
+                return pid
+    raise AssertionError(f"{guest.name} does not run")
+
+
+@contextmanager
+def unwritable(dashboard: Dashboard) -> Iterator[None]:
+    """Somebody is writing to the database: whoever else wants to, waits."""
+    database = sqlite3.connect(dashboard.state / "db/kvmweb.sqlite3", isolation_level=None, timeout=20)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        database.close()
