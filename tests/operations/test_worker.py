@@ -20,7 +20,7 @@ from vms import live
 from vms.errors import HostUnreachable
 from vms.kinds import KINDS
 from vms.models import ApiToken, Host, Operation, OperationLock, User, Worker
-from vms.operations import claim, process, run, transitions
+from vms.operations import claim, jobs, process, run, transitions
 from vms.permissions import Actor
 from vms.services import operations
 from vms.virt import Job
@@ -53,8 +53,12 @@ def test_a_lost_knock_is_made_up_for(stage: Stage, worker: process.WorkerProcess
 @pytest.mark.parametrize("change", [{"kind": "vm.teleport"}, {"version": 99}, {"node": "another"}])
 def test_what_it_does_not_know_stays_for_who_does(stage: Stage, done: Done, change: dict[str, Any]) -> None:
     operation = stage.ask("vm.start")
+    known = {name: getattr(operation, name) for name in change}
     Operation.objects.update(**change)
     assert done(operation).state == "queued"
+    # To one that knows it, it is as any other.
+    Operation.objects.update(**known)
+    assert done(operation).state == "succeeded"
 
 
 def test_a_host_holds_only_a_few_threads(
@@ -378,6 +382,26 @@ def test_a_worker_that_was_declared_dead_does_not_ask_the_host(stage: Stage, wor
     assert claimed
     worker.do(claimed)
     assert stage.fake.calls == []
+    # Whoever settles it must see that nothing can have been done.
+    assert Operation.objects.get().before == {}
+
+
+def test_a_worker_that_was_declared_dead_claims_nothing(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = stage.ask("vm.start")
+    Worker.objects.update(stopped_at=timezone.now())
+    assert claim.claim(operation.pk, worker.worker) is None
+    operation.refresh_from_db()
+    assert (operation.state, operation.worker) == ("queued", None)
+
+
+def test_a_worker_that_was_declared_dead_tells_no_progress(stage: Stage, worker: process.WorkerProcess) -> None:
+    stage.set_state("running")
+    claimed = claim.claim(stage.ask("vm.save").pk, worker.worker)
+    assert claimed
+    jobs.tell(claimed, Job(done=1, left=3))
+    Worker.objects.update(stopped_at=timezone.now())
+    jobs.tell(claimed, Job(done=2, left=2))
+    assert Operation.objects.get().progress == 25
 
 
 def test_a_shut_down_cancelled_before_it_was_delivered_ends_cancelled(stage: Stage, done: Done) -> None:

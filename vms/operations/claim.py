@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -38,7 +38,8 @@ def waiting_in_line(node: str) -> list[int]:
 
 
 def claim(pk: int, worker: Worker) -> Operation | None:
-    """The operation, now running and this worker's; None where it is not queued, not ours, or its host is busy."""
+    """The operation, now running and this worker's; None where it is not queued, not ours, or its host is busy, and for
+    a worker that was declared dead."""
     busy = (
         Operation.objects.filter(host=OuterRef("host"), queue=OuterRef("queue"), state__in=HELD)
         .order_by()
@@ -53,6 +54,8 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
             Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
             heard(),
+            # One that was declared dead and has not noticed yet would hold it only until it does.
+            Exists(Worker.objects.filter(pk=worker.pk, stopped_at=None)),
             pk=pk,
             state=OperationState.QUEUED,
             node__in=("", worker.node),
@@ -77,9 +80,12 @@ def check_rights(operation: Operation) -> None:
         require(now.actor_user, privilege, now.vm or now.host)
 
 
+def ours(operation: Operation, worker: Worker) -> QuerySet[Operation]:
+    """Its row while this worker holds it; none when it was superseded, or this worker was declared dead."""
+    return Operation.objects.filter(pk=operation.pk, state__in=HELD, worker=worker, worker__stopped_at=None)
+
+
 def check_ours(operation: Operation, worker: Worker) -> None:
-    """Nothing, or OperationLost: it was superseded, or this worker was declared dead and somebody else decided."""
-    if not Operation.objects.filter(
-        pk=operation.pk, state__in=HELD, worker=worker, worker__stopped_at=None
-    ).exists():  # fmt: skip
+    """Nothing, or OperationLost: somebody else decided, or will."""
+    if not ours(operation, worker).exists():
         raise OperationLost

@@ -68,7 +68,9 @@ def is_to_end(operation: Operation) -> bool:
 def tell(operation: Operation, job: Job) -> None:
     """The percentage, when it is another than the row has."""
     percent = percentage(job)
-    held = Operation.objects.filter(pk=operation.pk, state__in=HELD)
+    held = Operation.objects.filter(
+        pk=operation.pk, state__in=HELD, worker=operation.worker_id, worker__stopped_at=None
+    )  # fmt: skip
     if held.exclude(progress=percent).update(progress=percent):
         live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])
 

@@ -14,10 +14,10 @@ from vms.errors import Aborted, HostUnreachable, InvalidState, NotAllowed, Opera
 from vms.kinds import KINDS
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRIALS, WAYS
-from vms.operations.claim import check_ours, check_rights
+from vms.operations.claim import check_ours, check_rights, ours
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
-from vms.operations.transitions import HELD, cancelled, deliver, fail, succeed
+from vms.operations.transitions import cancelled, deliver, fail, succeed
 from vms.operations.way import Facts, Verdict
 from vms.operations.work import Work
 from vms.services.operations import refuse_silent
@@ -114,7 +114,7 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
         refuse_senseless(operation, before)
     # From here on a reader of the row must take it as asked; while it is empty, nothing can have been done.
     operation.before = before
-    if not Operation.objects.filter(pk=operation.pk, state__in=HELD, worker=worker).update(before=before):
+    if not ours(operation, worker).update(before=before):
         raise OperationLost
     work = Work(
         operation, connection, lambda: check_ours(operation, worker),
