@@ -10,6 +10,8 @@ Told = Sequence[tuple[str, str, str, str, float]]
 
 def lines(told: Told) -> list[str]:
     """Processes against flows: what became of the cases, and the longest until the dashboard was right again."""
+    if not told:
+        return []
     flows = list(dict.fromkeys(flow for flow, *_ in told))
     names = list(dict.fromkeys(name for _, _, name, _, _ in told))
     found = ["| kill -9 of | " + " | ".join(flows) + " |", "|" + "---|" * (len(flows) + 1)]

@@ -23,21 +23,27 @@ from tests.lab.test_kills import starts
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module")
-def guest(fire: Fire) -> Iterator[LabGuest]:
-    """It runs with a disk that holds no zeros, which would be copied in no time."""
-    (fire.host.images / "copied.raw").write_bytes(secrets.token_bytes(SIZE))
-    made = fire.guests.make("copied", graphics=None)
+def copied(fire: Fire, name: str) -> LabGuest:
+    """A guest that runs, with a disk that holds no zeros, which would be copied in no time."""
+    (fire.host.images / f"{name}.raw").write_bytes(secrets.token_bytes(SIZE))
+    made = fire.guests.make(name, graphics=None)
     disk = E.disk(
         E.driver(name="qemu", type="raw"),
-        E.source(file="/var/lib/libvirt/images/copied.raw"),
+        E.source(file=f"/var/lib/libvirt/images/{name}.raw"),
         E.target(dev=DISK, bus="virtio"),
         type="file",
         device="disk",
     )
     made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
     made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def guest(fire: Fire) -> Iterator[LabGuest]:
+    made = copied(fire, "copied")
     yield made
+    clear(fire, made)
     away(made)
 
 

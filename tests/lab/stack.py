@@ -169,9 +169,9 @@ class Dashboard:
     def await_state(self, vm: int, state: str, *, within: float = 30) -> None:
         eventually(lambda: self.get(f"/vms/{vm}")["state"] == state, f"VM {vm} is {state}", within=within)
 
-    def ask(self, vm: int, verb: str) -> int:
+    def ask(self, vm: int, verb: str, body: Any = None) -> int:
         """The id of the operation that was started."""
-        answer = self.post(f"/vms/{vm}/{verb}")
+        answer = self.post(f"/vms/{vm}/{verb}", body)
         assert answer.status == 202, f"{verb}: {answer.status} {answer.body}"
         return int(answer.body["operation"]["id"])
 
