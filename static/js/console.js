@@ -47,13 +47,17 @@ function start(root) {
     const drives = state === "connected" && link.mode === "drive";
     for (const tool of root.querySelectorAll("[data-drives]")) tool.disabled = !drives;
     for (const tool of root.querySelectorAll("[data-shows]")) tool.disabled = state !== "connected";
-    if (state === "leaving") return keep(screen, last);
+    if (state === "leaving") {
+      // What is meant for the VM must not become the page's own commands when the picture is gone.
+      if (screen.contains(document.activeElement)) screen.focus({ preventScroll: true });
+      return keep(screen, last);
+    }
     if (state === "connected") {
       last.hidden = true;
       view.apply();
       clipboard.listen();
       // Only where nobody is busy elsewhere on the page.
-      if (document.activeElement === document.body) link.rfb.focus({ preventScroll: true });
+      if ([document.body, screen].includes(document.activeElement)) link.rfb.focus({ preventScroll: true });
     }
     if (state === "ended" && root.hasAttribute("data-own")) window.close();
     speak();
@@ -61,11 +65,13 @@ function start(root) {
 
   const speak = () => (say.textContent = sentence(...stand));
 
+  const why = ({ said, reason, seconds }) => said || word(reason) || word("retrying", { n: Math.ceil(seconds) });
+
   function sentence(state, detail) {
     if (state === "connected" && link.mode !== "drive") return word("viewing");
     if (state === "connected") return word(screen.contains(document.activeElement) ? "caught" : "connected");
     if (state === "ended") return detail.said || word(detail.reason);
-    if (state === "retrying") return detail.said || word(detail.reason) || word("retrying", { n: Math.ceil(detail.seconds) });
+    if (state === "retrying") return `${why(detail)} ${link.mode === "drive" ? word("unsent") : ""}`.trim();
     return word(state);
   }
 

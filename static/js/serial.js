@@ -98,11 +98,13 @@ function start(root) {
     say.textContent = sentence(...stand);
   }
 
+  const why = ({ said, reason, seconds }) => said || word(reason) || word("retrying", { n: Math.ceil(seconds) });
+
   function sentence(state, detail) {
     if (state === "connected" && link.mode !== "drive") return word("viewing");
     if (state === "connected") return word(part("terminal").contains(document.activeElement) ? "caught" : "connected");
     if (state === "ended") return detail.said || word(detail.reason);
-    if (state === "retrying") return detail.said || word(detail.reason) || word("retrying", { n: Math.ceil(detail.seconds) });
+    if (state === "retrying") return `${why(detail)} ${link.mode === "drive" ? word("unsent") : ""}`.trim();
     return word(state);
   }
 

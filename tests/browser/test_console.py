@@ -14,6 +14,7 @@ from playwright.sync_api import Error, Page, expect
 from tests.browser.cast import Cast, Player
 from tests.browser.conftest import NARROW, Figures, NewContext, sign_in
 from tests.browser.watch import Watch
+from tests.chaos.holds import stopped
 from tests.lab.machine import eventually
 from tests.lab.stack import ADMIN, Dashboard
 
@@ -298,6 +299,39 @@ def test_it_comes_back_by_itself_when_the_relay_does(page: Page, cast: Cast, run
     expect(page.locator("[data-console]")).to_have_attribute("data-link", re.compile("retrying|connecting"))
     connected(page, within=40)
     assert running.pid("console") != relay
+
+
+def test_what_is_typed_while_disconnected_is_not_sent_and_the_page_says_so(
+    page: Page, cast: Cast, running: Dashboard, watch: Watch
+) -> None:
+    for complaint in ("WebSocket connection", "Failed when connecting", "409"):
+        watch.expect(complaint)
+    cast.is_on("web")
+    player = cast["web"]
+    open_console(page, player)
+    lost, back = said_by(player, "lost"), said_by(player, "back")
+    page.get_by_role("button", name="Type text").click()
+    page.get_by_label("Text to type as keys").fill("# " + 2000 * "x")
+    page.get_by_role("button", name="Type it").click()
+    expect(page.locator("[data-typing-said]")).to_contain_text(" of 2002 typed.")
+    page.locator("[data-screen] canvas").click()
+    assert running.process
+    # Nobody starts the relay again meanwhile.
+    with stopped(running.process.pid):
+        os.kill(running.pid("console"), signal.SIGKILL)
+        expect(page.locator("[data-typing-said]")).to_have_text(re.compile(r"lost: at most \d+ of 2002 arrived"))
+        say(page, "What you type is not sent.")
+        # Nor is it taken for the page's own commands: "/" is its search.
+        type_with_shift(page, "echo lost > /dev/ttyS0")
+        page.keyboard.press("Enter")
+    connected(page)
+    say(page, "Keys go to the VM")
+    page.locator("[data-screen] canvas").click()
+    page.keyboard.press("Control+C")
+    type_with_shift(page, "echo back > /dev/ttyS0")
+    page.keyboard.press("Enter")
+    heard(player, "back", back)
+    assert said_by(player, "lost") == lost
 
 
 def test_keys_are_given_back_without_a_mouse(page: Page, cast: Cast) -> None:

@@ -25,12 +25,16 @@ export function makeTyping(root, link) {
     }
     going = true;
     stop.hidden = false;
-    for (let n = 0; n < text.length && going && link.rfb; n++) {
-      press(link.rfb, [text[n]]);
-      said.textContent = word("typing", { n: n + 1, all: text.length });
+    // What a connection has lost is not typed into the next one.
+    const { rfb } = link;
+    const stands = () => link.connected && link.rfb === rfb;
+    let n = 0;
+    while (n < text.length && going && stands()) {
+      press(rfb, [text[n++]]);
+      said.textContent = word("typing", { n, all: text.length });
       await new Promise((done) => setTimeout(done, PAUSE));
     }
-    said.textContent = word(going ? "typed" : "stopped");
+    said.textContent = stands() ? word(going ? "typed" : "stopped") : word("typing_lost", { n, all: text.length });
     going = false;
     stop.hidden = true;
   });
@@ -56,7 +60,7 @@ export function makeCombos(root, link) {
       return;
     }
     const names = [...own.querySelectorAll("[name=modifier]:checked")].map((box) => box.value);
-    if (link.rfb) press(link.rfb, [...names, key]);
-    said.textContent = word("sent", { key: [...names, typed].join("-") });
+    if (link.connected) press(link.rfb, [...names, key]);
+    said.textContent = word(link.connected ? "sent" : "not_sent", { key: [...names, typed].join("-") });
   });
 }
