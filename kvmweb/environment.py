@@ -174,6 +174,8 @@ class State:
             raise BadSetting(f"KVMWEB_STATE_DIR={self.root} is too long: unix sockets inside it would pass 100 bytes")
         if self.is_shared():
             return require_closed(self.root, 0, 0o027)
+        if not users and os.geteuid() == 0 and self.web.exists() and self.web.stat().st_uid:
+            raise BadSetting(f"{self.root} was made for two users: leave KVMWEB_USERS unset, or take another folder")
         for folder in self.folders():
             folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
             if not users:

@@ -172,5 +172,8 @@ def test_a_first_start_makes_every_folder_for_whom_it_is(host: LabHost) -> None:
             "backups": (VIRT, "0o700"), "db/kvmweb.sqlite3": (VIRT, "0o660"), "db/sealing_key.pub": (VIRT, "0o660"),
             "virt/unsealing_key": (VIRT, "0o600"), "virt/admin-password": (VIRT, "0o600"),
         }  # fmt: skip
+        made.environment["KVMWEB_USERS"] = "one"
+        with pytest.raises(AssertionError, match="was made for two users"):
+            made.manage("check")
     finally:
         made.remove()
