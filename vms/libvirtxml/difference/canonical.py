@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from typing import Final
 
@@ -15,8 +16,9 @@ from vms.libvirtxml.lenses import KIB, text_of
 
 Way = tuple[str, ...]
 
-# Deeper than any definition, and shallow enough for those who go through it.
+# Deeper and more than any definition, and few enough for those who go through them. Attributes count too.
 DEEPEST: Final = 100
+MOST: Final = 30_000
 
 
 @dataclass(frozen=True)
@@ -25,23 +27,24 @@ class Node:
     children of different names stand. A name or attribute in a namespace is written {namespace}name."""
 
     tag: str
-    attributes: tuple[tuple[str, str], ...]
+    attributes: Mapping[str, str]
     text: str
     children: tuple[Node, ...]
     digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         children = [child.digest for child in sorted(self.children, key=lambda child: child.tag)]
-        told = repr((self.tag, sorted(self.attributes), self.text, children))
+        told = repr((self.tag, sorted(self.attributes.items()), self.text, children))
         object.__setattr__(self, "digest", blake2b(told.encode()).digest())
 
     def get(self, name: str) -> str | None:
-        return dict(self.attributes).get(name)
+        return self.attributes.get(name)
 
     def named(self, tag: str) -> list[Node]:
         """The children of that name."""
-        return [child for child in self.children if child.tag == tag]
+        return self.by_name.get(tag, [])
 
+    @cached_property
     def by_name(self) -> dict[str, list[Node]]:
         """The children of each name."""
         found: dict[str, list[Node]] = {}
@@ -51,8 +54,8 @@ class Node:
 
     def but(self, **values: str | None) -> Node:
         """The same with those attributes; None takes one away."""
-        attributes = {**dict(self.attributes), **values}
-        return replace(self, attributes=tuple((name, value) for name, value in attributes.items() if value is not None))
+        attributes = {**self.attributes, **values}
+        return replace(self, attributes={name: value for name, value in attributes.items() if value is not None})
 
 
 def canonical(element: etree._Element, way: Way = ()) -> Node:
@@ -69,7 +72,7 @@ def canonical(element: etree._Element, way: Way = ()) -> Node:
     text = text_of(element)
     node = Node(
         str(element.tag),
-        tuple((str(name), str(value)) for name, value in element.attrib.items()),
+        {str(name): str(value) for name, value in element.attrib.items()},
         "" if text.isspace() else text,
         tuple(children),
     )
@@ -108,9 +111,8 @@ def graphics(node: Node) -> Node:
 def made_listen(node: Node) -> Node:
     """What libvirt takes a screen without <listen> for; without an address, the one of the host's settings."""
     address, socket = node.get("listen"), node.get("socket")
-    attributes = [("type", "socket" if socket else "address")]
-    attributes += [("socket", socket)] if socket else [("address", address)] if address else []
-    return Node("listen", tuple(attributes), "", ())
+    more = {"socket": socket} if socket else {"address": address} if address else {}
+    return Node("listen", {"type": "socket" if socket else "address", **more}, "", ())
 
 
 def devices(node: Node) -> Node:
@@ -134,11 +136,7 @@ def but_for(node: Node, goes: Callable[[Node], bool]) -> Node:
 
 def is_plain(node: Node, tag: str, *attributes: str) -> bool:
     """Whether it has that name and nothing but those attributes."""
-    return (
-        node.tag == tag
-        and {name for name, _ in node.attributes} <= set(attributes)
-        and not (node.text or node.children)
-    )
+    return node.tag == tag and node.attributes.keys() <= set(attributes) and not (node.text or node.children)
 
 
 SAID_IN_ONE_WAY: Final[dict[Way, Callable[[Node], Node]]] = {

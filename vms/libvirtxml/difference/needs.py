@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from lxml import etree
+
 from vms.libvirtxml.difference.allowed import ALLOWED, FILLED_IN, MANY, UNORDERED
-from vms.libvirtxml.difference.canonical import Node, Way, canonical
+from vms.libvirtxml.difference.canonical import MOST, Node, Way, canonical
 from vms.libvirtxml.difference.lines import How, Table
 from vms.libvirtxml.difference.pairing import identity, pair
 from vms.libvirtxml.document import BadXML, parse
@@ -47,12 +49,14 @@ def strayed(before: str | None, answer: str) -> tuple[Need, ...]:
 
 
 def walked(table: Table, before: str | None, after: str) -> tuple[Need, ...]:
-    old, new = (read(before) if before is not None else Node("domain", (), "", ())), read(after)
+    old, new = (read(before) if before is not None else Node("domain", {}, "", ())), read(after)
     return tuple(sorted({need for need in Walk(table).both((), [new], old, new) if need.privilege != NOTHING}))
 
 
 def read(text: str) -> Node:
     root = parse(text)
+    if sum(1 + len(element.attrib) for element in root.iter(etree.Element)) > MOST:
+        raise BadXML(f"more than {MOST} elements and attributes")
     if root.tag != "domain":
         raise BadXML("the root element is not <domain>")
     return canonical(root)
@@ -76,14 +80,14 @@ class Walk:
         """Of an element that is in both."""
         if old.digest == new.digest:
             return
-        was, will = dict(old.attributes), dict(new.attributes)
+        was, will = old.attributes, new.attributes
         for name in sorted({**was, **will}):
             if was.get(name) != will.get(name):
                 how: Change = "added" if name not in was else "removed" if name not in will else "changed"
                 yield self.need((*way, f"@{name}"), nodes, will.get(name, ""), how)
         if old.text != new.text:
             yield self.need(way, nodes, new.text, "changed")
-        children, others = old.by_name(), new.by_name()
+        children, others = old.by_name, new.by_name
         for tag in sorted({**children, **others}):
             yield from self.children((*way, tag), nodes, children.get(tag, []), others.get(tag, []))
 
@@ -113,9 +117,9 @@ class Walk:
         yield need
         if need.privilege == DEFINE:
             return
-        for name, value in node.attributes:
+        for name, value in node.attributes.items():
             yield self.need((*way, f"@{name}"), nodes, value, how)
-        for tag, children in node.by_name().items():
+        for tag, children in node.by_name.items():
             yield from self.children((*way, tag), nodes, *((children, []) if how == "removed" else ([], children)))
 
     def need(self, way: Way, nodes: list[Node], value: str, how: Change) -> Need:
