@@ -148,6 +148,11 @@ class State:
         return self.db / "sealing_key.pub"
 
     @property
+    def audit_heads(self) -> Path:
+        """Where the audit's chain ended, told outside the database and out of the web process's reach."""
+        return self.virt / "audit.head"
+
+    @property
     def first_password(self) -> Path:
         """The generated password of the administrator, until a terminal has shown it."""
         return self.virt / "admin-password"
@@ -296,6 +301,11 @@ class Environment:
         if self.users:
             self.cache.mkdir(mode=0o755, parents=True, exist_ok=True)
             hand_over(self.cache, self.users.virt.uid, self.users.virt.gid, 0o755)
+
+    @property
+    def audit_keys(self) -> Path:
+        """The keys that seal the audit lie beside the one that opens secrets; the web process reads neither."""
+        return self.key_file.with_name("audit_keys")
 
     @property
     def loopback(self) -> bool:

@@ -7,20 +7,25 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from tests import environment
 from vms import live
+from vms.chain import keys
 from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import sealing
+
+TRIGGERS = import_module("vms.migrations.0008_audit_chain")
 
 pytest_plugins = ["tests.lab.fixtures"]
 
@@ -29,6 +34,22 @@ pytest_plugins = ["tests.lab.fixtures"]
 def sealing_keys() -> None:
     """What `manage.py setup` makes before the first process starts."""
     sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
+    keys.ensure(settings.ENVIRONMENT.audit_keys)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_of_what_stays() -> Iterator[None]:
+    """A test that commits ends by emptying all tables; those that let go of nothing are opened for that moment."""
+    operations = type(connection.ops)
+    flush = operations.sql_flush
+
+    def opened(self: Any, *args: Any, **kwargs: Any) -> list[str]:
+        vendor = connection.vendor
+        return [*TRIGGERS.drop_triggers(vendor), *flush(self, *args, **kwargs), *TRIGGERS.make_triggers(vendor)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "sql_flush", opened)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ LEVELS = ("quick", "full", "long")
 APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 
 ON_BOTH = (
-    "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api",
+    "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api", "tests/chain",
     "tests/test_consumers.py", "tests/test_permissions.py", "tests/security/test_access.py",
     "tests/security/test_bad_input.py", "tests/security/test_race.py",
 )  # fmt: skip

@@ -160,3 +160,15 @@ def test_a_watcher_that_dies_is_replaced(crowd: Dashboard, seen: LabGuest, rows:
     seen.domain.suspend()
     crowd.await_state(crowd.vm(seen.uuid), "paused", within=60)
     assert lease(rows)[1] > epoch
+
+
+def test_what_people_did_is_one_chain_whichever_worker_sealed_it(crowd: Dashboard, rows: Rows) -> None:
+    """Of two, one of which was killed before."""
+    waiting = "select count(*) from vms_auditevent where seq is null"
+    eventually(lambda: rows.execute(waiting).fetchall() == [(0,)], "every row has its seal")
+    assert "As it was written" in crowd.manage("verify_audit")
+    rows.execute("alter table vms_auditevent disable trigger audit_stays")
+    [(last,)] = rows.execute("select max(seq) from vms_auditevent").fetchall()
+    rows.execute("delete from vms_auditevent where seq = %s", [last])
+    with pytest.raises(AssertionError, match=f"the end was cut off: row {last} is missing"):
+        crowd.manage("verify_audit")

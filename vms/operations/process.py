@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.db.models.functions import Now
 
 from vms import live
+from vms.chain import sealer
 from vms.errors import WorkerDied, WorkerLost
 from vms.models import Operation, Worker
 from vms.operations.claim import claim, waiting_in_line
@@ -26,6 +27,7 @@ from vms.operations.evidence import settle
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
+from vms.services import failures
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ CLAIM: Final = 2.0
 CONTROL: Final = 0.5
 DEAD_AFTER: Final = timedelta(seconds=10)
 THREADS: Final = 16
+FAILURES: Final = 5.0
 GRACE: Final = 10.0
 
 
@@ -47,6 +50,7 @@ class WorkerProcess:
         self.running: dict[int, Running] = {}
         self.stopping = threading.Event()
         self.pool = ThreadPoolExecutor(THREADS, "operation")
+        self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
         self.worker = self.sign_on()
 
     def sign_on(self) -> Worker:
@@ -59,9 +63,10 @@ class WorkerProcess:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Start the clocks: the beat, the claims, what is waiting, and what dead workers left."""
+        """Start the clocks: the beat, the claims, what is waiting, what dead workers left, and the audit's."""
         for job, period in (
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
+            (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -122,6 +127,14 @@ class WorkerProcess:
             running.cut_when_silent()
         end_what_is_seen(self.node)
         end_what_waited_in_vain(self.node)
+
+    def seal(self) -> None:
+        """Seal what people did since the last turn."""
+        self.sealer.turn()
+
+    def write_failures_down(self) -> None:
+        """Put into the audit what was counted in the minutes that are over."""
+        failures.write_down()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence; let

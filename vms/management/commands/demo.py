@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from vms import live
@@ -70,7 +71,9 @@ class Command(BaseCommand):
         """Nothing of it is worth keeping, rows and all; libvirt forgets it when nobody is connected any more."""
         for host in Host.objects.filter(**of_fleet()):
             VirtualMachine.objects.filter(placements__host=host).delete()
-            host.delete()
+            with transaction.atomic():
+                audit.record("removed:host", target=host, address="scripts/run")
+                host.delete()
             live.announce(["*"])
             self.stdout.write(f"{fleet.NAME} removed")
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from vms.chain import keys
 from vms.services import first_start, schema, sealing
 
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         if options["new_password"]:
             first_start.renew_password(file)
         sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
+        keys.ensure(settings.ENVIRONMENT.audit_keys)
         first_start.ensure_administrator(given, file)
         here = settings.ENVIRONMENT
         first_start.ensure_host(here.node, here.local_uri_socket, here.machine)
