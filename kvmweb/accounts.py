@@ -1,26 +1,66 @@
-"""What differs from allauth's defaults: nobody signs up by himself, and nobody can lock another's account."""
+"""What differs from allauth's defaults: nobody signs up by himself, nobody can lock another's account, and the audit
+tells who came, who went, and who tried in vain."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 
 from vms.models import User
 from vms.permissions import Actor
-from vms.services import audit, own_password
+from vms.services import audit, failures, own_password
+from vms.services.actors import client_address, session_actor
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    @transaction.atomic
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        audit.record("opened:session", actor=session_actor(request))
+
+    @transaction.atomic
+    def logout(self, request: HttpRequest) -> None:
+        audit.record("closed:session", actor=session_actor(request))
+        super().logout(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Raises ValidationError after too many failures."""
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            self.authentication_failed(request, **credentials)
+            raise
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        failures.count("sign-in", client_address(request), credentials.get("username", ""))
+
+    @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
         """Store it, and that the user did so."""
         super().set_password(user, password)
-        audit.record(own_password.CHANGED, actor=Actor(user))
+        address = client_address(context.request) if context.request else ""
+        audit.record(own_password.CHANGED, actor=Actor(user, address=address))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Count failures per account and address; allauth's own key, site and account, would lock out the owner too."""
         return f"{self.get_client_ip(request)} {credentials.get('username', '').lower()}"
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    @transaction.atomic
+    def end_sessions(self, sessions: Collection[UserSession]) -> None:
+        """End them, each with its line in the audit."""
+        for session in sessions:
+            audit.record("ended:session", actor=session_actor(context.request), of=session.user.get_username())
+        super().end_sessions(sessions)

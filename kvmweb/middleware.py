@@ -8,8 +8,12 @@ from datetime import datetime, timedelta
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
+
+from vms.services import audit
+from vms.services.actors import session_actor
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -24,6 +28,14 @@ def ended(session: UserSession, now: datetime) -> bool:
     )
 
 
+def end(request: HttpRequest, session: UserSession | None) -> None:
+    """Sign out, and say so in the audit where it was its age; who ended it otherwise has said so himself."""
+    with transaction.atomic():
+        if session is not None:
+            audit.record("expired:session", actor=session_actor(request), since=session.created_at.isoformat())
+        logout(request)
+
+
 def session_age(get_response: Handler) -> Handler:
     """Sign out a session past its idle or absolute limit; note activity at most once a minute.
 
@@ -35,7 +47,7 @@ def session_age(get_response: Handler) -> Handler:
             session = UserSession.objects.filter(session_key=request.session.session_key).first()
             now = timezone.now()
             if session is None or ended(session, now):
-                logout(request)
+                end(request, session)
             elif "X-Kvmweb-Refresh" not in request.headers and session.last_seen_at < now - TOUCH_EVERY:
                 UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
         return get_response(request)

@@ -45,6 +45,7 @@ class World:
         return {
             "batch": str(self.operation.batch),
             "verb": "pause",
+            "form": "csv",
             "rest": "nowhere",
             "pk": str(thing.pk),
             f"{noun[:-1]}_id": str(thing.pk),

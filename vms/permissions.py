@@ -19,7 +19,7 @@ from vms.models import ApiToken, Host, Operation, User, VirtualMachine
 PRIVILEGES: Final = frozenset(
     {
         "vm.view", "vm.screen", "vm.console", "vm.power", "vm.force", "vm.revert", "vm.boot", "vm.xml.view",
-        "vm.device", "vm.define", "host.view", "host.maintain", "host.admin", "site.health",
+        "vm.device", "vm.define", "host.view", "host.maintain", "host.admin", "site.health", "audit.view",
     }
 )  # fmt: skip
 

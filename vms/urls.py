@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from vms.kinds import KINDS
-from vms.views import accounts, bulk, console, health, host_changes, hosts, operations, overview, power, serial, vms
+from vms.views import (
+    accounts,
+    audit,
+    bulk,
+    console,
+    health,
+    host_changes,
+    hosts,
+    operations,
+    overview,
+    power,
+    serial,
+    vms,
+)
 
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
@@ -47,6 +60,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hosts/<int:pk>/get-ready/", hosts.host_get_ready, name="host-get-ready"),
     path("running", operations.running, name="running"),
     path("activity/", operations.activity, name="activity"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export.<slug:form>", audit.audit_export_file, name="audit-export"),
     path("operations/<int:pk>/", operations.operation, name="operation"),
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/read/", operations.operation_read, name="operation-read"),

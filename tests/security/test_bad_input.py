@@ -41,6 +41,8 @@ QUERIES = {
     "vms/<int:pk>/serial/": ("device", "own"),
     "vms/<int:pk>/serial/card": ("device", "console"),
     "activity/": ("before", "batch"),
+    "audit/": ("q", "actor", "object", "from", "to", "before"),
+    "api/v1/audit": ("q", "actor", "object", "from", "to", "page", "page_size"),
     "accounts/login/": ("next",),
     "api/v1/vms": ("q", "state", "host", "sort", "page", "page_size"),
     "api/v1/hosts": ("page", "page_size"),

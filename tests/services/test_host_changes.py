@@ -18,6 +18,7 @@ from vms.kinds import KINDS
 from vms.models import AuditEvent, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor, visible_hosts, visible_vms
 from vms.services import host_changes, host_keys, operations
+from vms.services.certificates import fingerprint
 from vms.services.overview import counts, host_lines, tally
 from vms.virt.unsealing import unseal
 
@@ -67,7 +68,9 @@ def test_a_fingerprint_is_ssh_keygens(tmp_path: Path) -> None:
 def test_everything_is_told_once_with_who_and_what(actor: Actor, ssh_host: Host) -> None:
     assert (told().action, told().user, told().target) == ("added:host", actor.user, f"host:{ssh_host.pk}")
     host_changes.edit(actor, ssh_host, {"port": 2222})
-    assert (told().action, told().facts) == ("edited:host", {"changed": ["port"]})
+    assert (told().action, told().facts) == (
+        "edited:host", {"before": {"port": None}, "after": {"port": 2222}}
+    )  # fmt: skip
     before = AuditEvent.objects.count()
     host_changes.edit(actor, ssh_host, {"port": 2222})
     host_changes.refuse_key(actor, ssh_host)
@@ -146,7 +149,12 @@ def test_a_given_key_is_sealed_and_a_new_one_replaces_it(actor: Actor) -> None:
     sealed = host.sealed
     assert host_changes.edit(actor, host, {"name": "u"}).sealed == sealed
     host = host_changes.edit(actor, host, {"certificate": new.certificate, "private_key": new.key})
-    assert host.sealed != sealed and told().facts == {"changed": ["certificate", "private_key"]}
+    assert host.sealed != sealed
+    prints = [fingerprint(each.certificate) for each in (pair, new)]
+    assert told().facts == {
+        "before": {"certificate": prints[0], "private_key": "(secret)"},
+        "after": {"certificate": prints[1], "private_key": "(secret)"},
+    }
 
 
 def test_a_new_key_replaces_the_old_one(actor: Actor, ssh_host: Host) -> None:

@@ -12,7 +12,7 @@ from ninja.security import HttpBearer
 from ninja.security.base import AuthBase
 
 from vms.permissions import Actor
-from vms.services import tokens
+from vms.services import failures, tokens
 from vms.services.actors import client_address, session_actor
 
 
@@ -22,6 +22,7 @@ class Bearer(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
         found = tokens.find(token)
         if found is None:
+            failures.count("token", client_address(request))
             raise AuthenticationError
         return Actor(found.user, token=found, address=client_address(request))
 

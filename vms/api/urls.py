@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 from ninja import NinjaAPI
 
-from vms.api import console, hosts, operations, problems, query, vms
+from vms.api import audit, console, hosts, operations, problems, query, vms
 from vms.api.auth import Bearer, Session
 
 api = NinjaAPI(
@@ -33,6 +33,7 @@ api.add_router("/hosts", hosts.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/operations", operations.router)
+api.add_router("/audit", audit.router)
 
 routes, application, namespace = api.urls
 for route in routes:

@@ -20,7 +20,8 @@ from vms.gateways.origin import ForeignOrigin, check_origin
 from vms.gateways.pump import Pump, Stream, Typed
 from vms.gateways.rfb import VERSIONS, ClientStream
 from vms.models import Console
-from vms.services import consoles
+from vms.services import consoles, failures
+from vms.services.actors import address_in
 
 if TYPE_CHECKING:
     from vms.gateways.relay import Relay
@@ -81,7 +82,9 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
         except ForeignOrigin:
             logger.warning("console refused: reason=foreign_origin vm=%s", match[1])
             return self.refuse(403)
-        except TicketRefused:
+        except TicketRefused as refused:
+            if refused.params["reason"] == "unknown":
+                failures.count("ticket", address_in(self.headers))
             return self.refuse(403)
         finally:
             connections.close_all()

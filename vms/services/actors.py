@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from email.message import Message
 
 from django.http import HttpRequest
 
@@ -12,8 +14,13 @@ from vms.permissions import Actor
 
 def client_address(request: HttpRequest) -> str:
     """The client's address as the front set it, "" without one; X-Forwarded-For is what a client says and unread."""
+    return address_in(request.headers)
+
+
+def address_in(headers: Mapping[str, str] | Message) -> str:
+    """The same from the headers alone."""
     try:
-        return str(ipaddress.ip_address(request.headers.get("X-Real-IP", "")))
+        return str(ipaddress.ip_address(headers.get("X-Real-IP", "")))
     except ValueError:
         return ""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from vms.models import AuditEvent, Host, VirtualMachine
+from vms.models import AuditEvent, Host, Operation, VirtualMachine
 from vms.permissions import Actor
+
+# Stands for what nobody may read again.
+SECRET: Final = "(secret)"  # noqa: S105 - what is shown in its place
 
 
 def record(
@@ -20,9 +24,31 @@ def record(
     AuditEvent.objects.create(
         user=actor.user if actor else None,
         user_name=actor.user.get_username() if actor else "",
+        token=actor.token.prefix if actor and actor.token else "",
         address=actor.address if actor else address,
         action=action,
         target=f"{'vm' if isinstance(target, VirtualMachine) else 'host'}:{target.pk}" if target else "",
         target_name=target.name if target else "",
         facts=facts,
     )
+
+
+def record_end(operation: Operation, state: str, error: str = "") -> None:
+    """Write what became of what somebody asked for."""
+    AuditEvent.objects.create(
+        user_id=operation.actor_user_id,
+        user_name=operation.actor_name,
+        action=f"ended:{operation.kind}",
+        target=f"{operation.target_kind}:{operation.target_id}",
+        target_name=operation.target_name,
+        facts={"operation": operation.pk, "state": state, **({"error": error} if error else {})},
+    )
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a change: what differs, as it was and as it is; secrets come as SECRET, or not at all."""
+    changed = sorted(name for name in before if before[name] != after[name])
+    return {
+        "before": {name: before[name] for name in changed},
+        "after": {name: after[name] for name in changed},
+    }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -72,6 +73,11 @@ def public_key(certificate: str) -> bytes:
 def same_key(one: str, other: str) -> bool:
     """Whether both certificates are of one key."""
     return bool(one and other) and public_key(one) == public_key(other)
+
+
+def fingerprint(certificate: str) -> str:
+    """The SHA-256 of the first certificate, in hexadecimal; "" where there is none."""
+    return load(certificate)[0].fingerprint(hashes.SHA256()).hex() if certificate else ""
 
 
 def last_day(certificate: str) -> datetime | None:

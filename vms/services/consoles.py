@@ -119,7 +119,7 @@ def forget_unused() -> None:
 def find(ticket: str) -> Console | None:
     """The console that the ticket would open; nothing is consumed."""
     number = live.connection().get(ticket_key(ticket))
-    return Console.objects.select_related("user", "vm").filter(pk=int(number)).first() if number else None
+    return Console.objects.select_related("user", "vm", "token").filter(pk=int(number)).first() if number else None
 
 
 def redeem(ticket: str, *, vm: int, session_key: str, has_origin: bool, relay: str) -> Console:
@@ -146,18 +146,21 @@ def redeem(ticket: str, *, vm: int, session_key: str, has_origin: bool, relay: s
     now = timezone.now()
     young = now - timedelta(seconds=TICKET_SECONDS)
     opened = Console.objects.filter(pk=console.pk, opened_at=None, closed_at=None, created_at__gte=young)
-    if not opened.update(opened_at=now, relay=relay):
+    with transaction.atomic():
+        if in_time := bool(opened.update(opened_at=now, relay=relay)):
+            audit.record(
+                "opened:console", actor=owner(console), target=console.vm, console=console.pk, **facts(console)
+            )
+    if not in_time:
         raise refused("late", console)
-    audit.record(
-        "opened:console",
-        actor=Actor(console.user, console.session_key, console.token, console.address),
-        target=console.vm,
-        console=console.pk,
-        **facts(console),
-    )
     if console.device:
         live.announce([f"vm:{console.vm_id}"])
     return console
+
+
+def owner(console: Console) -> Actor:
+    """Who asked for it, as the audit names him."""
+    return Actor(console.user, console.session_key, console.token, console.address)
 
 
 def facts(console: Console) -> dict[str, Any]:
@@ -169,7 +172,7 @@ def facts(console: Console) -> dict[str, Any]:
 def unknown(ticket: str) -> tuple[str, Console | None]:
     """Why a ticket is not there: used, late, or never given out (or long ago)."""
     number = live.connection().get(remembered_key(ticket))
-    console = Console.objects.select_related("user", "vm").filter(pk=int(number)).first() if number else None
+    console = Console.objects.select_related("user", "vm", "token").filter(pk=int(number)).first() if number else None
     if console is None:
         return "unknown", None
     return ("used" if console.opened_at else "late"), console
@@ -185,8 +188,7 @@ def refused(reason: str, console: Console | None = None) -> TicketRefused:
         console.vm_id if console else "-",
     )
     if console:
-        actor = Actor(console.user, console.session_key, address=console.address)
-        audit.record("refused:console", actor=actor, target=console.vm, console=console.pk, reason=reason)
+        audit.record("refused:console", actor=owner(console), target=console.vm, console=console.pk, reason=reason)
     return TicketRefused(reason=reason)
 
 
@@ -226,14 +228,29 @@ def of_relay(relay: str) -> QuerySet[Console]:
 
 def closed(console: int, reason: str) -> None:
     """Note that the console has ended; whoever shares its line is told."""
-    Console.objects.filter(pk=console, closed_at=None).update(closed_at=timezone.now(), close_reason=reason)
+    end(Console.objects.filter(pk=console), reason)
     shared = Console.objects.filter(pk=console).exclude(device="").values_list("vm", flat=True)
     live.announce(f"vm:{vm}" for vm in shared)
 
 
 def close_stale(relay: str) -> int:
     """End the rows that a relay of this name left open when it died; their number."""
-    return of_relay(relay).update(closed_at=timezone.now(), close_reason="relay_ended")
+    return end(of_relay(relay), "relay_ended")
+
+
+def end(consoles: QuerySet[Console], reason: str) -> int:
+    """Close those rows that are open, each with its line in the audit; their number."""
+    number, now = 0, timezone.now()
+    with transaction.atomic():
+        for console in consoles.filter(closed_at=None).select_related("user", "vm", "token"):
+            if Console.objects.filter(pk=console.pk, closed_at=None).update(closed_at=now, close_reason=reason):
+                seconds = int((now - (console.opened_at or now)).total_seconds())
+                audit.record(
+                    "closed:console", actor=owner(console), target=console.vm, console=console.pk, reason=reason,
+                    seconds=seconds,
+                )  # fmt: skip
+                number += 1
+    return number
 
 
 def touch(consoles: list[int]) -> None:

@@ -70,4 +70,8 @@ def ensure_host(node: str, socket: str, machine: str) -> None:
     if Host.objects.exists():
         return
     transport = Host.Transport.UNIX if socket else Host.Transport.LOCAL
-    Host.objects.create(name=node, node=node, transport=transport, socket=socket, machine="" if socket else machine)
+    with transaction.atomic():
+        host = Host.objects.create(
+            name=node, node=node, transport=transport, socket=socket, machine="" if socket else machine
+        )
+        audit.record("added:host", target=host, address="scripts/run", transport=host.transport, driver=host.driver)

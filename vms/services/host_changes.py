@@ -16,7 +16,7 @@ from vms import live
 from vms.errors import BadParameters, KeyNotOffered, WrongHost
 from vms.models import OPEN_STATES, Host, Lease, Operation, Placement, VirtualMachine
 from vms.permissions import Actor, require
-from vms.services import audit, host_keys
+from vms.services import audit, certificates, host_keys
 from vms.services.host_fields import HostFields, check
 from vms.services.operations import held_by
 from vms.services.sealing import seal
@@ -33,7 +33,7 @@ def add(actor: Actor, given: Mapping[str, Any]) -> Host:
         fields = check(given)
         host = Host.objects.create(**columns(fields))
         keep_secret(host, fields)
-        tell("added:host", actor, host, transport=host.transport, driver=host.driver, address=host.address)
+        tell("added:host", actor, host, transport=host.transport, driver=host.driver, to=host.address)
     return host
 
 
@@ -44,11 +44,11 @@ def edit(actor: Actor, host: Host, given: Mapping[str, Any]) -> Host:
         before = Host.objects.get(pk=host.pk)
         fields = check(given, before)
         values = columns(fields)
-        changed = sorted(name for name, value in values.items() if getattr(before, name) != value)
-        if fields.private_key:
-            changed.append("private_key")
-        if not changed:
+        was = {name: getattr(before, name) for name in values}
+        changed = [name for name in values if was[name] != values[name]]
+        if not changed and not fields.private_key:
             return before
+        told = edited(was, values, before, fields)
         if any(name in changed for name in PLACE):
             values |= {"host_key": "", "offered_key": ""}
         if "transport" in changed:
@@ -56,8 +56,20 @@ def edit(actor: Actor, host: Host, given: Mapping[str, Any]) -> Host:
         Host.objects.filter(pk=host.pk).update(**values)
         host = Host.objects.get(pk=host.pk)
         keep_secret(host, fields)
-        tell("edited:host", actor, host, changed=changed)
+        tell("edited:host", actor, host, **told)
     return host
+
+
+def edited(was: dict[str, Any], values: dict[str, Any], host: Host, fields: HostFields) -> dict[str, Any]:
+    """What the audit says of it: certificates by their fingerprints, of a key that there is one."""
+    told = audit.changes(was, values)
+    for side in told.values():
+        for name in {"certificate", "ca_certificate"} & set(side):
+            side[name] = certificates.fingerprint(side[name])
+    if fields.private_key:
+        told["before"]["private_key"] = audit.SECRET if host.sealed else ""
+        told["after"]["private_key"] = audit.SECRET
+    return told
 
 
 def columns(fields: HostFields) -> dict[str, Any]:

@@ -122,7 +122,8 @@ def request(
         supersede(kind, operation)
         if kind.lock:
             take_lock(operation, lock_key(target))
-        audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk)
+        facts = {"params": operation.params} if operation.params else {}
+        audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk, **facts)
         live.announce([f"op:{operation.pk}", lock_key(target)])
         transaction.on_commit(lambda: knock(operation))
     return operation
@@ -158,10 +159,13 @@ def supersede(kind: Kind, operation: Operation) -> None:
         target_kind=operation.target_kind, target_id=operation.target_id, kind__in=kind.supersedes,
         state__in=OPEN_STATES,
     ).exclude(pk=operation.pk)  # fmt: skip
-    pks = list(ended.values_list("pk", flat=True))
-    Operation.objects.filter(pk__in=pks, state__in=OPEN_STATES).update(
-        state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now()
-    )
+    pks = []
+    for each in ended:
+        if Operation.objects.filter(pk=each.pk, state__in=OPEN_STATES).update(
+            state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now()
+        ):
+            audit.record_end(each, OperationState.SUPERSEDED)
+            pks.append(each.pk)
     OperationLock.objects.filter(operation__in=pks).delete()
     live.announce(f"op:{pk}" for pk in pks)
 
@@ -234,7 +238,10 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
     return operation
 
 
-def mark_read(operation: Operation) -> None:
+@transaction.atomic
+def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention."""
-    Operation.objects.filter(pk=operation.pk, read_at=None).update(read_at=timezone.now())
+    if Operation.objects.filter(pk=operation.pk, read_at=None).update(read_at=timezone.now()):
+        target = operation.vm or operation.host
+        audit.record(f"read:{operation.kind}", actor=actor, target=target, operation=operation.pk)
     live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])

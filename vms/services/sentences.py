@@ -223,6 +223,46 @@ GOING_ON: dict[str, str] = {
 }
 
 
+# What somebody did; follows his name. The kinds of operations have their own words.
+AUDIT: dict[str, str] = {
+    "asked:console": mark("asked for a console"),
+    "opened:console": mark("opened a console"),
+    "closed:console": mark("closed a console"),
+    "refused:console": mark("was refused a console"),
+    "took:console": mark("took over the typing"),
+    "opened:session": mark("signed in"),
+    "closed:session": mark("signed out"),
+    "ended:session": mark("ended a session"),
+    "expired:session": mark("was signed out by a time limit"),
+    "failed:sign-in": mark("failed to sign in"),
+    "failed:token": mark("sent a token that is not good"),
+    "failed:ticket": mark("sent a console ticket that nobody was given"),
+    "created:token": mark("created a token"),
+    "revoked:token": mark("revoked a token"),
+    "added:host": mark("added the host"),
+    "edited:host": mark("edited the host"),
+    "removed:host": mark("removed the host"),
+    "left-alone:host": mark("left the host alone"),
+    "taken-up:host": mark("took the host up again"),
+    "made:host-key": mark("made a new key for the host"),
+    "accepted:host-key": mark("accepted the host's key"),
+    "refused:host-key": mark("refused the host's key"),
+    "accepted:machine": mark("accepted another machine as the host"),
+    "made:administrator": mark("made the administrator"),
+    "renewed:password": mark("made a new password"),
+    "changed:password": mark("changed the password"),
+    "kept:password": mark("kept the generated password"),
+    "pruned:audit": mark("took old rows out of the audit"),
+    "renewed:audit-key": mark("renewed the key of the audit"),
+}
+AUDIT_VERBS: dict[str, str] = {
+    "asked": mark("asked for “{title}”"),
+    "cancelled": mark("cancelled “{title}”"),
+    "ended": mark("had “{title}” end"),
+    "read": mark("marked the failure of “{title}” as read"),
+}
+
+
 class Readable(dict[str, Any]):
     """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
 
@@ -312,9 +352,32 @@ def going_on(kind: str) -> str:
 
 def audit_word(action: str) -> str:
     """An audit event's action ("asked:vm.start") in words."""
-    verb, _, kind = action.partition(":")
-    verbs = {"asked": gettext("asked for"), "cancelled": gettext("cancelled")}
-    return f"{verbs.get(verb, plain(verb))} {kind_title(kind) if kind else ''}".strip()
+    verb, _, thing = action.partition(":")
+    if action in AUDIT:
+        return gettext(AUDIT[action])
+    if verb in AUDIT_VERBS:
+        return gettext(AUDIT_VERBS[verb]).format(title=kind_title(thing))
+    return f"{plain(verb)} {plain(thing)}".strip()
+
+
+def audit_facts(facts: Parameters) -> list[tuple[str, str]]:
+    """An audit event's facts as names and texts; what was changed as it was and as it is."""
+    before, after = facts.get("before"), facts.get("after")
+    told = {name: value for name, value in facts.items() if name not in ("before", "after")}
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        told |= {name: f"{shown(before.get(name))} → {shown(after.get(name))}" for name in {**before, **after}}
+    elif before is not None:
+        told["before"] = before
+    return [(plain(name), shown(value)) for name, value in told.items() if value not in ("", None, {}, [])]
+
+
+def shown(value: Any) -> str:
+    """A fact's value as text, an empty one as a dash."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{plain(str(name))} {shown(each)}" for name, each in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(shown(each) for each in value) or "–"
+    return "–" if value in ("", None) else str(value)
 
 
 def duration(seconds: int) -> str:

@@ -35,7 +35,9 @@ def create(user: User, *, name: str = "", days: int = DAYS) -> tuple[ApiToken, s
             token_hash=digest(text),
             expires_at=timezone.now() + timedelta(days=days),
         )
-        audit.record("created:token", token=token.pk, prefix=token.prefix, owner=user.get_username(), days=days)
+        audit.record(
+            "created:token", address="manage.py", prefix=token.prefix, name=name, owner=user.get_username(), days=days
+        )
     return token, text
 
 
@@ -57,5 +59,7 @@ def revoke(user: User, prefix: str) -> int:
     tokens = ApiToken.objects.filter(user=user, prefix=prefix[:SHOWN], revoked_at=None)
     with transaction.atomic():
         ended = tokens.update(revoked_at=timezone.now())
-        audit.record("revoked:token", prefix=prefix[:SHOWN], owner=user.get_username(), tokens=ended)
+        audit.record(
+            "revoked:token", address="manage.py", prefix=prefix[:SHOWN], owner=user.get_username(), tokens=ended
+        )
     return ended

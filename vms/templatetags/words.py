@@ -25,6 +25,8 @@ register.filter("kind_done", sentences.kind_done)
 register.filter("kind_says", sentences.kind_says)
 register.filter("going_on", sentences.going_on)
 register.filter("error_sentence", sentences.sentence)
+register.filter("audit_word", sentences.audit_word)
+register.filter("facts", sentences.audit_facts)
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
-from vms.permissions import visible_hosts
+from vms.permissions import may, visible_hosts
 from vms.services.attention import open_operations
 
 THEMES = ("auto", "light", "dark")
@@ -23,10 +23,12 @@ ZONE_COOKIE = "kvmweb-zone"
 
 @dataclass(frozen=True)
 class Frame:
-    """hosts: at most two, to know whether there is one; running: what runs now, at most ten."""
+    """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
+    people did is shown to this one."""
 
     hosts: list[Host]
     running: list[Operation]
+    may_audit: bool
 
 
 def theme(request: HttpRequest) -> str:
@@ -36,7 +38,9 @@ def theme(request: HttpRequest) -> str:
 
 def make_frame(request: HttpRequest) -> Frame:
     return Frame(
-        hosts=list(visible_hosts(request.user).order_by("name")[:2]), running=list(open_operations(request.user)[:10])
+        hosts=list(visible_hosts(request.user).order_by("name")[:2]),
+        running=list(open_operations(request.user)[:10]),
+        may_audit=may(request.user, "audit.view"),
     )
 
 

@@ -90,7 +90,7 @@ def operation_cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
 def operation_read(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A failure that was read no longer asks for attention."""
     found = get_operation_or_404(request.user, pk)
-    operations.mark_read(found)
+    operations.mark_read(found, actor=session_actor(request))
     return back(request, found.pk)
 
 
