@@ -76,6 +76,8 @@ def swapped(old: str, new: str) -> str:
         ("<source file='/y.qcow2'/>", "<source file='/y.qcow2' x:dev='/e' xmlns:x='urn:x'/>", {DEFINE}),
         ("<sound model", "<x:emulator xmlns:x='urn:x'>/e</x:emulator><sound model", {DEFINE}),
         ("<sound model", "<x:disk xmlns:x='urn:x'><source file='/e'/></x:disk><sound model", {DEFINE}),
+        ("<clock offset='utc'/>", "<clock offset='utc' x:file='/e' xmlns:x='urn:x'/>", {DEFINE}),
+        ("<clock offset='utc'/>", "<clock offset='utc'><x:timer xmlns:x='urn:x'/></clock>", {DEFINE}),
         # a format that is looked for in what the guest wrote, a base that becomes writable, a device of another kind
         ("name='qemu' type='raw'", "name='qemu' type='qcow2'", {DEFINE, "vm.disk"}),
         ("<driver name='qemu' type='qcow2'/>", "<driver name='qemu'/>", {DEFINE, "vm.disk"}),
@@ -103,6 +105,11 @@ def swapped(old: str, new: str) -> str:
 )  # fmt: skip
 def test_what_an_edit_needs(old: str, new: str, privileges: set[str]) -> None:
     assert needs(swapped(old, new)) == privileges
+
+
+def test_an_element_in_a_namespace_is_none_of_those_that_a_star_stands_for() -> None:
+    one = "<domain><devices><x:disk xmlns:x='urn:x'><alias name='{}'/></x:disk></devices></domain>"
+    assert needs(one.format("b"), one.format("a")) == {DEFINE}
 
 
 def test_a_place_is_told_so_that_its_owner_finds_it() -> None:
