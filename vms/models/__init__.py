@@ -5,6 +5,7 @@ from vms.models.console import Console
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
+from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.users import ApiToken, User
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
@@ -15,6 +16,7 @@ __all__ = [
     "AuditEvent",
     "Console",
     "Document",
+    "Grant",
     "Happening",
     "Host",
     "Lease",
@@ -23,6 +25,8 @@ __all__ = [
     "OperationLog",
     "OperationState",
     "Placement",
+    "Role",
+    "RolePrivilege",
     "State",
     "Tag",
     "User",
