@@ -13,15 +13,19 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from kvmweb.asgi import application
-from tests.conftest import sign_in
+from tests.conftest import make_vm, sign_in
+from tests.grants import grant
 from vms import consumers
-from vms.live import GROUP, MOST_NAMES
-from vms.models import User
+from vms.live import ACCESS, GROUP, MOST_NAMES
+from vms.models import Grant, Host, User, VirtualMachine
+
+Change = Callable[[User, VirtualMachine], None]
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis"), pytest.mark.asyncio]
 
@@ -134,7 +138,7 @@ class Asked(consumers.LiveConsumer):
         self.answers: list[dict[str, User]] = []
         self.twice = asyncio.Event()
 
-    async def look_again(self, users: dict[str, User]) -> None:
+    async def look_again(self, users: dict[str, User], rights: dict[int, consumers.Rights]) -> None:
         self.answers.append(users)
         if len(self.answers) > 1:
             self.twice.set()
@@ -160,7 +164,7 @@ async def test_who_comes_while_it_is_asked_about_others_is_not_looked_for(
 async def test_a_right_that_was_taken_away_takes_the_names_away(client_alice: Client, alice: User) -> None:
     async with opened(client_alice) as browser:
         await sync_to_async(User.objects.filter(pk=alice.pk).update)(is_administrator=False)
-        await asyncio.sleep(1.5)
+        assert (await heard(browser))["names"] == ["*"]
         await announce(1, "vm:1")
         assert await browser.receive_nothing(timeout=0.3)
 
@@ -197,3 +201,67 @@ async def test_a_browser_that_does_not_read_gets_one_name_instead_of_a_queue(ali
 @pytest.fixture
 def client_alice(alice: User) -> Client:
     return sign_in(alice)
+
+
+def give(mallory: User, vm: VirtualMachine) -> None:
+    grant(mallory, "viewer", vm)
+
+
+def put_into_a_group(mallory: User, vm: VirtualMachine) -> None:
+    group = Group.objects.create(name="viewers")
+    grant(group, "viewer", vm)
+    group.user_set.add(mallory)
+
+
+def take(mallory: User, vm: VirtualMachine) -> None:
+    Grant.objects.all().delete()
+
+
+def take_out_of_the_group(mallory: User, vm: VirtualMachine) -> None:
+    mallory.groups.clear()
+
+
+def let_it_end(mallory: User, vm: VirtualMachine) -> None:
+    Grant.objects.update(ends_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        (None, give),
+        (None, put_into_a_group),
+        (give, take),
+        (put_into_a_group, take_out_of_the_group),
+        (give, let_it_end),
+    ],
+)
+async def test_a_page_reads_itself_again_within_two_seconds_of_a_change_of_rights(
+    mallory: User, vm: VirtualMachine, before: Change | None, change: Change
+) -> None:
+    if before:
+        await sync_to_async(before)(mallory, vm)
+    async with opened(await sync_to_async(sign_in)(mallory)) as browser:
+        await sync_to_async(change)(mallory, vm)
+        assert (await heard(browser))["names"] == ["*"]
+        await announce(1, f"vm:{vm.pk}")
+        if before:
+            assert await browser.receive_nothing(timeout=0.3)
+        else:
+            assert (await heard(browser))["names"] == [f"vm:{vm.pk}"]
+
+
+async def test_what_a_tag_gives_and_takes_is_announced_to_who_is_no_administrator(
+    mallory: User, client_alice: Client, vm: VirtualMachine
+) -> None:
+    async with opened(await sync_to_async(sign_in)(mallory)) as browser, opened(client_alice) as alice:
+        await announce(1, ACCESS)
+        assert (await heard(browser))["names"] == ["*"]
+        assert await alice.receive_nothing(timeout=0.3)
+
+
+async def test_a_neighbours_name_never_goes_out(mallory: User, vm: VirtualMachine, host: Host) -> None:
+    neighbour = await sync_to_async(make_vm)(host, "neighbour")
+    await sync_to_async(grant)(mallory, "owner", vm)
+    async with opened(await sync_to_async(sign_in)(mallory)) as browser:
+        await announce(1, f"vm:{neighbour.pk}", f"vm:{vm.pk}")
+        assert (await heard(browser))["names"] == [f"vm:{vm.pk}"]

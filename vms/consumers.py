@@ -12,12 +12,14 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 
-from vms.live import GROUP, MOST_NAMES
+from vms.live import ACCESS, GROUP, MOST_NAMES
 from vms.models import User
-from vms.permissions import may, visible_names
+from vms.permissions import is_administrator, standing, visible_names
 from vms.services.sessions import living
 
 logger = logging.getLogger(__name__)
+
+Rights = tuple[bool, frozenset[tuple[int, int]]]
 
 EVERYTHING = "*"
 ASK_EVERY = 1.0
@@ -37,6 +39,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.user: User | AnonymousUser = scope["user"]
         self.session_key: str = scope["session"].session_key or ""
         self.waiting: set[str] = set()
+        self.anew = False
         self.wake = asyncio.Event()
         self.announced: int | None = None
         self.missing: dict[int, int] = {}
@@ -44,16 +47,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not self.user.is_authenticated:
             await self.close()
             return
+        self.rights = await database_sync_to_async(rights_of)(self.user)
         await self.accept()
         registry.add(self)
         self.sender = asyncio.create_task(self.send_names())
 
     async def names(self, event: dict[str, Any]) -> None:
         """From the channel layer; never waits for the browser."""
-        if self.count(event["number"]):
-            self.tell(event["names"])
-        else:
-            self.tell([EVERYTHING])
+        if not self.count(event["number"]):
+            self.tell_all()
+            return
+        if ACCESS in event["names"] and not is_administrator(self.user):
+            self.tell_all()
+        self.tell(name for name in event["names"] if name != ACCESS)
 
     def count(self, number: int) -> bool:
         """Note the announcement's number; False when the numbers began anew and nothing is known."""
@@ -72,35 +78,60 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.waiting = {EVERYTHING}
         self.wake.set()
 
+    def tell_all(self) -> None:
+        """The page is to read all of itself again, also where nothing of it may be seen any more."""
+        self.anew = True
+        self.wake.set()
+
     async def send_names(self) -> None:
         """Send what is waiting, one message at a time; while one is under way, names gather."""
         while True:
             await self.wake.wait()
             self.wake.clear()
             names, self.waiting = sorted(self.waiting), set()
-            allowed = await database_sync_to_async(visible_names)(self.user, names)
+            anew, self.anew = self.anew, False
+            allowed = [EVERYTHING] if anew else await database_sync_to_async(visible_names)(self.user, names)
             if allowed:
                 self.sent += 1
                 await self.send(json.dumps({"n": self.sent, "names": allowed}))
 
-    async def look_again(self, users: dict[str, User]) -> None:
-        """Once a second: close when the session ended; make up for announcements that did not arrive."""
+    async def look_again(self, users: dict[str, User], rights: dict[int, Rights]) -> None:
+        """Once a second: close when the session ended, have the page read anew when its user's rights changed; make up
+        for announcements that did not arrive."""
         user = users.get(self.session_key)
         if user is None:
             await self.close(code=SIGNED_OUT)
             return
-        if may(user, "vm.view") != may(self.user, "vm.view"):
-            self.tell([EVERYTHING])
         self.user = user
+        if rights[user.pk] != self.rights:
+            self.rights = rights[user.pk]
+            self.tell_all()
         overdue = [number for number, looks in self.missing.items() if looks]
         self.missing = {number: looks + 1 for number, looks in self.missing.items() if not looks}
         if overdue:
-            self.tell([EVERYTHING])
+            self.tell_all()
 
     async def disconnect(self, code: int) -> None:
         registry.discard(self)
         if hasattr(self, "sender"):
             self.sender.cancel()
+
+
+def look(keys: set[str]) -> tuple[dict[str, User], dict[int, Rights]]:
+    """The users of those sessions that live, and what their rights hang on."""
+    users = living(keys)
+    return users, standings(users.values())
+
+
+def standings(users: Iterable[User]) -> dict[int, Rights]:
+    """{user: whether he is an administrator, and his grants}; equal as long as nothing changed."""
+    several = {user.pk: user for user in users}
+    grants = standing(several.values())
+    return {pk: (user.is_administrator, grants[pk]) for pk, user in several.items()}
+
+
+def rights_of(user: User) -> Rights:
+    return standings([user])[user.pk]
 
 
 class Registry:
@@ -124,9 +155,9 @@ class Registry:
             try:
                 # Whoever comes while the database is asked is not among those that were asked about.
                 asked = list(self.open)
-                users = await database_sync_to_async(living)({consumer.session_key for consumer in asked})
+                users, rights = await database_sync_to_async(look)({consumer.session_key for consumer in asked})
                 for consumer in self.open.intersection(asked):
-                    await consumer.look_again(users)
+                    await consumer.look_again(users, rights)
             except Exception:
                 # It must ask again in a second, whatever went wrong: a busy database, a connection that just closed.
                 logger.exception("could not look whether the live channels may stay open")

@@ -1,6 +1,7 @@
 """Names out, looks in: announce("vm:12") tells every open page to read again, look() asks the watcher to.
 
-A name says that something changed, never what: "vm:12", "host:1", "op:7", "vms:*" (many VMs), "*" (everything).
+A name says that something changed, never what: "vm:12", "host:1", "op:7", "vms:*" (many VMs), "*" (everything), and
+"access" (what somebody may see or do), on which a page reads all of itself again.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 GROUP = "names"
+ACCESS = "access"
 MOST_NAMES = 500
 PRESENT_SECONDS = 10
 
@@ -69,7 +71,7 @@ class Announcer:
         layer: Any = get_channel_layer()
         try:
             number = await self.redis.incr(key("announced"))
-            names = ["*"] if self.missed else names
+            names = ["*", ACCESS] if self.missed else names
             await layer.group_send(GROUP, {"type": "names", "number": number, "names": names})
             self.missed = False
         except (OSError, redis.RedisError):
@@ -88,7 +90,7 @@ def announce(names: Iterable[str]) -> None:
     if not several:
         return
     if len(several) > MOST_NAMES:
-        several = ["*"]
+        several = ["*", *(name for name in several if name == ACCESS)]
     transaction.on_commit(lambda: announcer().send(several))
 
 

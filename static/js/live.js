@@ -27,10 +27,11 @@ function shows(element, asked) {
   });
 }
 
-/** Text of a part; a session that has ended leads to the sign-in page. */
+/** Text of a part; a session that has ended leads to the sign-in page, a right that has gone to the page that says so. */
 async function get(url) {
   const response = await fetch(url, { headers: { "X-Kvmweb-Refresh": "1" } });
   if (response.redirected && new URL(response.url).pathname.startsWith("/accounts/")) location.reload();
+  if (response.status === 403 || response.status === 404) location.reload();
   return response.ok ? response.text() : "";
 }
 

@@ -10,8 +10,8 @@ import pytest
 
 from vms.errors import BadParameters
 from vms.kinds import KINDS, MENU, Params, keys, power
+from vms.kinds.privileges import PRIVILEGES
 from vms.models import State
-from vms.permissions import PRIVILEGES
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def test_a_wrong_field_is_named(values: dict[str, object], field: str) -> None:
 
 def test_every_kind_uses_names_that_exist() -> None:
     for kind in KINDS.values():
-        assert set(kind.privileges) <= PRIVILEGES, kind.name
+        assert set(kind.privileges) <= set(PRIVILEGES), kind.name
         assert kind.states <= set(State.values), kind.name
         assert kind.supersedes <= set(KINDS), kind.name
         assert kind.name.startswith(f"{kind.target}."), kind.name

@@ -34,10 +34,10 @@ PAGES = {
     "/hosts/": PAGE + 3,
     # host, failure, open operation, count, VMs, tags, open operations of them, operations, happenings, test
     "/hosts/{host}/": PAGE + 10,
-    "/vms/{vm}/": PAGE + 11,
-    "/vms/{vm}/xml/": PAGE + 8,
-    "/vms/{vm}/activity/": PAGE + 9,
-    "/vms/{vm}/console/": PAGE + 9,
+    "/vms/{vm}/": PAGE + 9,
+    "/vms/{vm}/xml/": PAGE + 6,
+    "/vms/{vm}/activity/": PAGE + 7,
+    "/vms/{vm}/console/": PAGE + 7,
     # operations, happenings
     "/activity/": PAGE + 2,
     # operation, VM, host, log
@@ -47,7 +47,7 @@ PAGES = {
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 2,
     "/vms/numbers?ids={vms}": PAGE - 1,
-    "/vms/{vm}/header": PAGE + 5,
+    "/vms/{vm}/header": PAGE + 3,
     "/running": PAGE,
 }
 # Token and user; of VMs rows, tags, count, age.

@@ -54,7 +54,7 @@ class Taken(BaseModel):
     summary="A ticket for its screen or serial line",
 )
 def open_console(request: HttpRequest, vm_id: int, body: ConsoleWish) -> ConsoleTicket:
-    vm = get_vm_or_404(actor(request).user, vm_id)
+    vm = get_vm_or_404(actor(request), vm_id)
     console, ticket = consoles.issue(
         actor(request), vm, kind=body.kind, mode=body.mode, device=body.device, force=body.force
     )
@@ -68,6 +68,6 @@ def open_console(request: HttpRequest, vm_id: int, body: ConsoleWish) -> Console
 )
 def take_over(request: HttpRequest, vm_id: int, body: TakeOver) -> Taken:
     """console: one of your own on that line, opened by this session or token."""
-    vm = get_vm_or_404(actor(request).user, vm_id)
+    vm = get_vm_or_404(actor(request), vm_id)
     console = driving.take_over(actor(request), vm, body.console)
     return Taken(console=console.pk, mode=console.mode)

@@ -19,7 +19,7 @@ from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, start
 from vms.kinds.hosts import GET_READY, TEST
 from vms.models import Host
-from vms.permissions import get_host_or_404, visible_hosts
+from vms.permissions import Who, get_host_or_404, is_administrator, visible_hosts
 from vms.services import host_changes, host_keys
 from vms.services.freshness import freshness
 from vms.services.sentences import sentence
@@ -42,7 +42,8 @@ Pem = Annotated[str, Field(max_length=1 << 17)]
 class HostItem(BaseModel):
     """facts is what the host said of itself when it was last heard. public_key is the dashboard's for this host over
     ssh; host_key and offered_key are fingerprints: of the machine's key that was accepted, and of the one that it
-    shows and that nobody has accepted. private_key_set: a key is sealed here; it is never shown."""
+    shows and that nobody has accepted. private_key_set: a key is sealed here; it is never shown. How it is reached is
+    empty for who does not administer hosts."""
 
     id: int
     uuid: str | None
@@ -124,7 +125,20 @@ def fields(wish: HostWish | HostChange) -> dict[str, Any]:
     return {"address" if name == "host" else name: value for name, value in given.items()}
 
 
-def item(host: Host) -> HostItem:
+# How a host is reached; not told to who only sees it.
+REACHED: dict[str, Any] = {
+    "host": "", "port": None, "user": "", "socket": "", "public_key": "", "host_key": "", "offered_key": "",
+    "ca_certificate": "", "certificate": "",
+}  # fmt: skip
+
+
+def item(host: Host, who: Who) -> HostItem:
+    """The host, as far as he may know it."""
+    found = whole(host)
+    return found if is_administrator(who) else found.model_copy(update=REACHED)
+
+
+def whole(host: Host) -> HostItem:
     error = None
     if host.error_code:
         error = HostError(
@@ -166,38 +180,40 @@ def fresh_at(hosts: QuerySet[Host]) -> datetime | None:
 
 @router.get("", response=answers(200, Listing[HostItem]), summary="Those that you may see")
 def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[HostItem]:
-    hosts = visible_hosts(actor(request).user).order_by("name", "pk")
-    return listing(hosts, item, page, page_size, fresh_at(hosts))
+    who = actor(request)
+    hosts = visible_hosts(who).order_by("name", "pk")
+    return listing(hosts, lambda rows: [item(host, who) for host in rows], page, page_size, fresh_at(hosts))
 
 
 @router.get("/{int:host_id}", response=answers(200, HostItem, 404), url_name="host", summary="One")
 def show(request: HttpRequest, host_id: int) -> HostItem:
-    return item(get_host_or_404(actor(request).user, host_id))
+    who = actor(request)
+    return item(get_host_or_404(who, host_id), who)
 
 
 @router.post("", response=answers(201, HostItem, 400, 403), summary="Add one")
 def add(request: HttpRequest, body: HostWish, response: HttpResponse) -> Status[HostItem]:
     host = host_changes.add(actor(request), fields(body))
     response["Location"] = reverse("api-1:host", args=[host.pk])
-    return Status(201, item(host))
+    return Status(201, item(host, actor(request)))
 
 
 @router.patch("/{int:host_id}", response=answers(200, HostItem, 400, 403, 404), summary="Change how it is reached")
 def change(request: HttpRequest, host_id: int, body: HostChange) -> HostItem:
     who = actor(request)
-    host = get_host_or_404(who.user, host_id)
+    host = get_host_or_404(who, host_id, to=host_changes.PRIVILEGE)
     with transaction.atomic():
         if given := fields(body):
             host = host_changes.edit(who, host, given)
         if "left_alone" in body.model_fields_set:
             (host_changes.leave_alone if body.left_alone else host_changes.take_up)(who, host)
-    return item(get_host_or_404(who.user, host_id))
+    return item(get_host_or_404(who, host_id), who)
 
 
 @router.delete("/{int:host_id}", response=answers(204, None, 403, 404, 409), summary="Remove it; its VMs run on")
 def remove(request: HttpRequest, host_id: int) -> Status[None]:
     who = actor(request)
-    host_changes.remove(who, get_host_or_404(who.user, host_id))
+    host_changes.remove(who, get_host_or_404(who, host_id))
     return Status(204, None)
 
 
@@ -209,7 +225,7 @@ def remove(request: HttpRequest, host_id: int) -> Status[None]:
 def test(
     request: HttpRequest, host_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
 ) -> Status[Started]:
-    return start(request, response, TEST, get_host_or_404(actor(request).user, host_id), key)
+    return start(request, response, TEST, get_host_or_404(actor(request), host_id), key)
 
 
 @router.post(
@@ -219,8 +235,8 @@ def test(
 )
 def accept_key(request: HttpRequest, host_id: int, body: KeyWish) -> HostItem:
     who = actor(request)
-    host_changes.accept_key(who, get_host_or_404(who.user, host_id), body.fingerprint)
-    return item(get_host_or_404(who.user, host_id))
+    host_changes.accept_key(who, get_host_or_404(who, host_id), body.fingerprint)
+    return item(get_host_or_404(who, host_id), who)
 
 
 @router.post(
@@ -230,8 +246,8 @@ def accept_key(request: HttpRequest, host_id: int, body: KeyWish) -> HostItem:
 )
 def accept_machine(request: HttpRequest, host_id: int, body: MachineWish) -> HostItem:
     who = actor(request)
-    host_changes.accept_machine(who, get_host_or_404(who.user, host_id), str(body.uuid))
-    return item(get_host_or_404(who.user, host_id))
+    host_changes.accept_machine(who, get_host_or_404(who, host_id), str(body.uuid))
+    return item(get_host_or_404(who, host_id), who)
 
 
 @router.post(
@@ -242,4 +258,4 @@ def accept_machine(request: HttpRequest, host_id: int, body: MachineWish) -> Hos
 def get_ready(
     request: HttpRequest, host_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
 ) -> Status[Started]:
-    return start(request, response, GET_READY, get_host_or_404(actor(request).user, host_id), key)
+    return start(request, response, GET_READY, get_host_or_404(actor(request), host_id), key)

@@ -28,9 +28,9 @@ class Listing(BaseModel, Generic[Item]):
 
 
 def listing(
-    rows: QuerySet[Row], show: Callable[[Row], Item], page: int, page_size: int, fresh_at: datetime | None
+    rows: QuerySet[Row], show: Callable[[list[Row]], list[Item]], page: int, page_size: int, fresh_at: datetime | None
 ) -> Listing[Item]:
     """The page of the rows; one behind the last is empty."""
     start = (page - 1) * page_size
-    items = [show(row) for row in rows[start : start + page_size]]
+    items = show(list(rows[start : start + page_size]))
     return Listing(items=items, count=rows.count(), fresh_at=fresh_at)

@@ -16,9 +16,10 @@ from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.kinds import Kind, Params
 from vms.models import Host, Operation, OperationLog, VirtualMachine
-from vms.permissions import get_operation_or_404, may, visible_operations
+from vms.permissions import get_operation_or_404, visible_operations
 from vms.services import operations
 from vms.services.sentences import kind_title, log_line, sentence
+from vms.services.telling import as_told, lines_told
 
 router = Router(tags=["operations"])
 
@@ -83,19 +84,20 @@ class Started(BaseModel):
     operation: OperationItem
 
 
-def failure(request: HttpRequest, operation: Operation) -> Failure | None:
-    """What went wrong; the host's own text only for who may see the host."""
+def failure(operation: Operation) -> Failure | None:
+    """What went wrong; the host's own text is only there for who may see the host."""
     if not operation.error_code:
         return None
     return Failure(
         code=operation.error_code,
         detail=sentence(operation.error_code, operation.error_params),
         params=operation.error_params,
-        details=operation.details if may(actor(request).user, "host.view", operation.host) else "",
+        details=operation.details,
     )
 
 
-def item(request: HttpRequest, operation: Operation) -> OperationItem:
+def item(operation: Operation) -> OperationItem:
+    """One that was told (services.telling)."""
     return OperationItem(
         id=operation.pk,
         kind=operation.kind,
@@ -106,7 +108,7 @@ def item(request: HttpRequest, operation: Operation) -> OperationItem:
         progress=operation.progress,
         cancel_requested=operation.cancel_requested,
         superseded_by=operation.superseded_by_id,
-        error=failure(request, operation),
+        error=failure(operation),
         queued_at=operation.queued_at,
         started_at=operation.started_at,
         waiting_at=operation.waiting_at,
@@ -137,13 +139,15 @@ def start(
 def accepted(request: HttpRequest, response: HttpResponse, operation: Operation) -> Status[Started]:
     """202 with the operation and its address."""
     response["Location"] = reverse("api-1:operation", args=[operation.pk])
-    return Status(202, Started(operation=item(request, operation)))
+    [told] = as_told(actor(request), [operation])
+    return Status(202, Started(operation=item(told)))
 
 
 @router.get("", response=answers(200, Listing[OperationItem]), url_name="operations", summary="The latest first")
 def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[OperationItem]:
-    rows = visible_operations(actor(request).user).select_related("host")
-    return listing(rows, lambda row: item(request, row), page, page_size, timezone.now())
+    who = actor(request)
+    rows = visible_operations(who).select_related("host")
+    return listing(rows, lambda rows: [item(row) for row in as_told(who, rows)], page, page_size, timezone.now())
 
 
 @router.get(
@@ -153,14 +157,14 @@ def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) 
     summary="One, with its log",
 )
 def show(request: HttpRequest, operation_id: int) -> OperationDetail:
-    operation = get_operation_or_404(actor(request).user, operation_id)
-    log = [line(row) for row in operation.log.all()]
-    return OperationDetail(**item(request, operation).model_dump(), log=log)
+    [operation] = as_told(actor(request), [get_operation_or_404(actor(request), operation_id)])
+    log = [line(row) for row in lines_told(operation, operation.log.all())]
+    return OperationDetail(**item(operation).model_dump(), log=log)
 
 
 @router.post(
     "/{int:operation_id}/cancel", response=answers(202, Started, 400, 403, 404, 409), summary="Ask for its end"
 )
 def cancel(request: HttpRequest, operation_id: int, response: HttpResponse, body: Nothing = None) -> Status[Started]:
-    operation = get_operation_or_404(actor(request).user, operation_id)
+    operation = get_operation_or_404(actor(request), operation_id)
     return accepted(request, response, operations.cancel(operation, actor=actor(request)))

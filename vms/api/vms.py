@@ -17,8 +17,8 @@ from vms.api.hosts import fresh_at
 from vms.api.lists import Id, Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Started, start
 from vms.kinds import KINDS, Kind
-from vms.models import Document, VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts
+from vms.models import Document, Host, VirtualMachine
+from vms.permissions import get_vm_or_404, is_administrator, seen_hosts, visible_hosts, visible_vms
 from vms.services import reaching
 from vms.services.freshness import freshness, placed
 from vms.services.lists import find_vms
@@ -41,13 +41,14 @@ class HostName(BaseModel):
 
 
 class VmItem(BaseModel):
-    """What was last seen of it, at seen_at; present is false when its host no longer lists it."""
+    """What was last seen of it, at seen_at; present is false when its host no longer lists it. host is null for who may
+    not see that."""
 
     id: int
     uuid: str
     name: str
     title: str
-    host: HostName
+    host: HostName | None
     state: str
     state_reason: str
     state_since: datetime | None
@@ -78,7 +79,8 @@ class VmDetail(VmItem):
     has_managed_save: bool
 
 
-def item(vm: VirtualMachine) -> VmItem:
+def item(vm: VirtualMachine, seen: frozenset[int]) -> VmItem:
+    """seen: the hosts that the reader may see."""
     placement = placed(vm)
     host = placement.host
     return VmItem(
@@ -86,7 +88,7 @@ def item(vm: VirtualMachine) -> VmItem:
         uuid=str(placement.uuid),
         name=vm.name,
         title=placement.title,
-        host=HostName(id=host.pk, name=host.name),
+        host=HostName(id=host.pk, name=host.name) if host.pk in seen else None,
         state=placement.state,
         state_reason=placement.state_reason,
         state_since=placement.state_since,
@@ -116,19 +118,27 @@ def index(
     page_size: PageSize = 50,
 ) -> Listing[VmItem]:
     """q: words that must all stand in name, title, description, UUID, address, MAC or a tag."""
-    user = actor(request).user
-    rows = find_vms(user, q=q, state=state or "", host=host, sort=sort)
-    hosts = visible_hosts(user)
-    return listing(rows, item, page, page_size, fresh_at(hosts.filter(pk=host) if host else hosts))
+    who = actor(request)
+    rows = find_vms(who, q=q, state=state or "", host=host, sort=sort)
+    hosts = visible_hosts(who)
+    if not is_administrator(who):
+        hosts = Host.objects.filter(pk__in=visible_vms(who).order_by().values("placement__host"))
+
+    def items(vms: list[VirtualMachine]) -> list[VmItem]:
+        seen = seen_hosts(who, [placed(vm).host for vm in vms])
+        return [item(vm, seen) for vm in vms]
+
+    return listing(rows, items, page, page_size, fresh_at(hosts.filter(pk=host) if host else hosts))
 
 
 @router.get("/{int:vm_id}", response=answers(200, VmDetail, 404), summary="One")
 def show(request: HttpRequest, vm_id: int) -> VmDetail:
-    vm = get_vm_or_404(actor(request).user, vm_id)
+    vm = get_vm_or_404(actor(request), vm_id)
     placement = placed(vm)
+    seen = seen_hosts(actor(request), [placement.host])
     document = Document.objects.filter(placement=placement).only("facts", "next_boot").first()
     return VmDetail(
-        **item(vm).model_dump(),
+        **item(vm, seen).model_dump(),
         description=placement.description,
         has_managed_save=placement.has_managed_save,
         exposed=[
@@ -154,7 +164,7 @@ def add_verb(kind: Kind) -> None:
     ) -> Status[Started]:
         wishes = body.model_dump() if body else {}
         wait = wishes.pop("when_silent", "refuse") == "wait"
-        vm = get_vm_or_404(actor(request).user, vm_id)
+        vm = get_vm_or_404(actor(request), vm_id)
         return start(request, response, kind, vm, key, kind.params.from_json(wishes), wait=wait)
 
     needed = bool(fields(kind.params))

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
+from vms import live
 from vms.models import Host, Placement, VirtualMachine
 
 RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1, "crashed": 2}
@@ -36,15 +37,20 @@ def renew(placement: Placement) -> None:
     placement.vm = VirtualMachine.objects.create(name=placement.name)
 
 
-def settle(vm: VirtualMachine) -> None:
-    """Point the VM at the placement that counts and take over its name: running before paused before shut off."""
+def settle(vm: VirtualMachine) -> set[str]:
+    """Point the VM at the placement that counts and take over its name: running before paused before shut off.
+
+    The names to announce: who sees it by its name or its host may see it no longer, or only now.
+    """
     placements = sorted(
         vm.placements.only("id", "vm", "name", "state", "present"),
         key=lambda placement: (not placement.present, RANKS.get(placement.state, LEAST), placement.pk),
     )
     if not placements:
-        return
+        return set()
     first = placements[0]
-    if vm.placement_id != first.pk or vm.name != first.name:
-        vm.placement, vm.name = first, first.name
-        vm.save(update_fields=["placement", "name"])
+    if vm.placement_id == first.pk and vm.name == first.name:
+        return set()
+    vm.placement, vm.name = first, first.name
+    vm.save(update_fields=["placement", "name"])
+    return {live.ACCESS}

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from vms import live, virt
 from vms.errors import SameMachine, WrongHost
 from vms.inventory.terms import LeaseLost, Term, hold
-from vms.models import Happening, Host, Operation
+from vms.models import Grant, Happening, Host, Operation
 from vms.services import sealing
 
 # What a person enters or accepts when adding a host; sealed is bound to its row and handled by itself.
@@ -83,6 +83,7 @@ def bring_back(former: Host, new: Host) -> None:
         secret = virt.unseal(new.sealed, new.sealed_for, str(settings.ENVIRONMENT.key_file))
         fields["sealed"] = sealing.seal(secret, former.sealed_for)
     Happening.objects.filter(host=new).update(host=former)
+    Grant.objects.filter(host=new).update(host=former)
     Operation.objects.filter(host=new).update(host=former)
     Operation.objects.filter(target_kind="host", target_id=new.pk).update(target_id=former.pk)
     gone = new.pk

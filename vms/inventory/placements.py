@@ -86,13 +86,14 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
         if str(placement.uuid) not in joined:
             placement.vm.placement = placement
     VirtualMachine.objects.bulk_update(made, ["placement"])
+    names = {"vms:*", *(f"vm:{placement.vm_id}" for placement in placements)}
     for vm in joined.values():
-        identity.settle(vm)
+        names |= identity.settle(vm)
     if not first:
         Happening.objects.bulk_create(
             Happening(host=host, vm_id=placement.vm_id, code="appeared") for placement in placements
         )
-    return {"vms:*", *(f"vm:{placement.vm_id}" for placement in placements)}
+    return names
 
 
 def store_document(placement: Placement, seen: Row) -> bool:

@@ -15,7 +15,7 @@ from vms.kinds import KINDS
 from vms.models import Host, Operation, OperationLog, OperationState, Worker
 from vms.operations import KNOWN
 from vms.operations.transitions import HELD
-from vms.permissions import require
+from vms.permissions import Actor, require_all
 
 # No host may hold more than a few of the workers' threads, however long it says nothing.
 MOST_QUICK: Final = 6
@@ -76,8 +76,8 @@ def check_rights(operation: Operation) -> None:
     token = now.actor_token
     if token and (token.revoked_at is not None or token.expires_at <= timezone.now()):
         raise NotAllowed(privilege=KINDS[now.kind].privileges[0])
-    for privilege in KINDS[now.kind].privileges:
-        require(now.actor_user, privilege, now.vm or now.host)
+    actor = Actor(now.actor_user, now.actor_session, token) if now.actor_user else None
+    require_all(actor, KINDS[now.kind].privileges, now.vm or now.host)
 
 
 def ours(operation: Operation, worker: Worker) -> QuerySet[Operation]:

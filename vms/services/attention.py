@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from vms.kinds import KINDS, Kind
-from vms.models import OPEN_STATES, Host, Operation, User, VirtualMachine
-from vms.permissions import may, visible_hosts, visible_operations
+from vms.models import OPEN_STATES, Host, Operation, VirtualMachine
+from vms.permissions import Who, held, visible_hosts, visible_operations
 from vms.services.operations import is_silent
 
 FAILED = ("failed", "unknown", "refused")
@@ -16,7 +15,7 @@ ANSWERS = ("host.test",)
 WAYS_OUT = {"network_stopped": "vm.start-with-networks"}
 
 
-def unread_failures(user: User | AnonymousUser) -> QuerySet[Operation]:
+def unread_failures(who: Who) -> QuerySet[Operation]:
     """Failures that nobody has read and that no later success on the same thing has made good, newest first; those of
     a host that was removed wait for nobody."""
     later = Operation.objects.filter(
@@ -24,37 +23,43 @@ def unread_failures(user: User | AnonymousUser) -> QuerySet[Operation]:
     ).exclude(kind__in=ANSWERS)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
     return (
-        visible_operations(user)
+        visible_operations(who)
         .filter(unread, ~Exists(later), state__in=FAILED)
         .exclude(Q(kind__in=ANSWERS) | Q(host__removed_at__isnull=False))
         .order_by("-pk")
     )
 
 
-def open_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
+def open_operations(who: Who) -> QuerySet[Operation]:
     """What runs or waits now, newest first."""
-    return visible_operations(user).filter(state__in=OPEN_STATES).order_by("-pk")
+    return visible_operations(who).filter(state__in=OPEN_STATES).order_by("-pk")
 
 
-def silent_hosts(user: User | AnonymousUser) -> list[Host]:
+def silent_hosts(who: Who) -> list[Host]:
     """Those that do not answer, except where that is wanted."""
-    return [host for host in visible_hosts(user).filter(left_alone=False).order_by("name") if is_silent(host)]
+    return [host for host in visible_hosts(who).filter(left_alone=False).order_by("name") if is_silent(host)]
 
 
-def way_out(operation: Operation, user: User | AnonymousUser) -> Kind | None:
+def way_out(operation: Operation, who: Who) -> Kind | None:
     """The operation that would mend what made this one fail, where there is one that the user may ask for."""
     kind = KINDS.get(WAYS_OUT.get(operation.error_code, ""))
-    return kind if kind and may_ask(kind, user, operation.vm) else None
+    return kind if kind and may_ask(kind, who, operation.vm) else None
 
 
-def again(operation: Operation, user: User | AnonymousUser) -> Kind | None:
+def again(operation: Operation, who: Who) -> Kind | None:
     """The same kind, where the user may ask for it and it needs no parameters; nothing of a host that was removed."""
     if operation.host and operation.host.removed_at:
         return None
     kind = KINDS.get(operation.kind)
     thing = operation.vm or operation.host
-    return kind if kind and thing and not operation.params and may_ask(kind, user, thing) else None
+    return kind if kind and thing and not operation.params and may_ask(kind, who, thing) else None
 
 
-def may_ask(kind: Kind, user: User | AnonymousUser, thing: VirtualMachine | Host | None) -> bool:
-    return thing is not None and all(may(user, privilege, thing) for privilege in kind.privileges)
+def may_read(operation: Operation, who: Who) -> bool:
+    """Whether he may say that a failure has been read, for everybody: who may ask for the same."""
+    kind = KINDS.get(operation.kind)
+    return kind is not None and may_ask(kind, who, operation.vm or operation.host)
+
+
+def may_ask(kind: Kind, who: Who, thing: VirtualMachine | Host | None) -> bool:
+    return thing is not None and held(who, thing) >= set(kind.privileges)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q
 
-from vms.models import OPEN_STATES, Operation, User
-from vms.permissions import visible_operations
+from vms.models import OPEN_STATES, Operation
+from vms.permissions import Who, visible_operations
 from vms.services.attention import FAILED
+from vms.services.telling import as_told
 
 # Failures beyond these are counted; Activity has them all.
 MOST_NAMED = 5
@@ -32,9 +32,9 @@ class Batch:
     more: int
 
 
-def find_batch(user: User | AnonymousUser, pk: UUID) -> Batch | None:
+def find_batch(who: Who, pk: UUID) -> Batch | None:
     """How far it is, as far as the user may see it; None where there is nothing to see."""
-    operations = visible_operations(user).filter(batch=pk)
+    operations = visible_operations(who).filter(batch=pk)
     first = operations.order_by("pk").first()
     if first is None:
         return None
@@ -47,5 +47,5 @@ def find_batch(user: User | AnonymousUser, pk: UUID) -> Batch | None:
         failed=Count("pk", filter=Q(state__in=FAILED)),
     )
     number = counts.pop("failed")
-    failed = operations.filter(state__in=FAILED).order_by("target_name", "pk")[:MOST_NAMED]
-    return Batch(id=pk, kind=first.kind, failed=list(failed), more=max(number - MOST_NAMED, 0), **counts)
+    failed = operations.filter(state__in=FAILED).select_related("host").order_by("target_name", "pk")[:MOST_NAMED]
+    return Batch(id=pk, kind=first.kind, failed=as_told(who, failed), more=max(number - MOST_NAMED, 0), **counts)

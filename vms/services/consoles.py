@@ -24,6 +24,7 @@ from vms.errors import BadParameters, HostLeftAlone, NoConsole, TicketRefused, T
 from vms.models import Console, VirtualMachine
 from vms.permissions import Actor, holders, require
 from vms.services import audit, driving, reaching
+from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,12 @@ def issue(
     }.items():
         if not fits:
             raise BadParameters(field=field)
-    require(actor.user, PRIVILEGES[mode], vm)
+    require(actor, PRIVILEGES[mode], vm)
     placement = vm.placement
     if placement is None or not placement.present or placement.state not in SHOWS_A_SCREEN:
         raise NoConsole(name=vm.name, kind=kind)
     if placement.host.left_alone:
-        raise HostLeftAlone(host=placement.host.name)
+        raise HostLeftAlone(host=host_name(actor, placement.host))
     there = placement.serials if serial else placement.graphics
     device = device or next(iter(placement.serials), "") if serial else ""
     if (device if serial else kind) not in there:
@@ -75,7 +76,7 @@ def issue(
             raise TooManyConsoles(limit=MOST)
         if serial and mode == Console.Mode.DRIVE.value:
             mode = driving.grant(actor, vm, device)
-            require(actor.user, PRIVILEGES[mode], vm)
+            require(actor, PRIVILEGES[mode], vm)
         console = Console.objects.create(
             user=actor.user,
             session_key=actor.session_key,
@@ -203,8 +204,8 @@ def no_longer_allowed(consoles: QuerySet[Console]) -> dict[int, str]:
         last_seen_at__gte=now - timedelta(seconds=settings.SESSION_IDLE_SECONDS),
     )
     known = UserSession.objects.filter(session_key=OuterRef("session_key"), user=OuterRef("user"))
-    drives = Q(mode=Console.Mode.DRIVE) & holders("vm.console", "user__")
-    views = Q(mode=Console.Mode.VIEW) & holders("vm.screen", "user__")
+    drives = Q(mode=Console.Mode.DRIVE) & holders("vm.console")
+    views = Q(mode=Console.Mode.VIEW) & holders("vm.screen")
     by_token = Q(token__isnull=False)
     reasons = Case(
         When(~by_token & ~(Exists(session) & Exists(known)), then=Value("signed_out")),

@@ -52,7 +52,7 @@ def take_over(actor: Actor, vm: VirtualMachine, console: int) -> Console:
 
     Raises NotAllowed, or NoConsole where the actor's session has no such serial console open.
     """
-    require(actor.user, "vm.console", vm)
+    require(actor, "vm.console", vm)
     with transaction.atomic():
         VirtualMachine.objects.select_for_update().get(pk=vm.pk)
         mine = Console.objects.filter(pk=console, vm=vm, kind=SERIAL, closed_at=None).first()

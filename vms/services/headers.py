@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from vms.kinds import KINDS, MENU, Kind
-from vms.models import Operation, Placement, User, VirtualMachine
+from vms.models import Operation, Placement, VirtualMachine
+from vms.permissions import Who, held
 from vms.services.abilities import offers, shows_screens
-from vms.services.attention import again, may_ask, open_operations, unread_failures, way_out
+from vms.services.attention import again, open_operations, unread_failures, way_out
 from vms.services.freshness import Freshness, freshness, placed, shown_state
 from vms.services.operations import is_silent
 from vms.services.sentences import state_word
+from vms.services.telling import as_told
 
 MAIN_STEP = {
     "running": "console",
@@ -39,10 +41,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """The head of a VM's page. variants: other ways of starting, folded away. no_keys: why keys cannot be sent.
-    underway: what was asked of it is being done, and waits neither for the guest nor for the host."""
+    """The head of a VM's page. rights: all that the reader may do here. host: its host's name, "" for who may not see
+    that, and host_word what sentences call it. variants: other ways of starting, folded away. no_keys: why keys cannot
+    be sent. underway: what was asked of it is being done, and waits neither for the guest nor for the host.
+    may_end: whether the reader may end that, or say that he waits; may_read: whether he may put the failure away."""
 
     vm: VirtualMachine
+    rights: frozenset[str]
+    host: str
+    host_word: str
     placement: Placement
     fresh: Freshness
     shown: str
@@ -54,43 +61,62 @@ class Header:
     beside: Entry | None
     working: Operation | None
     underway: bool
+    may_end: bool
     failure: Operation | None
+    may_read: bool
     try_again: Kind | None
     way_out: Kind | None
 
 
-def make_header(vm: VirtualMachine, user: User | AnonymousUser) -> Header:
+def make_header(vm: VirtualMachine, who: Who) -> Header:
     """Rights decide what is there, the state decides what is greyed."""
     placement = placed(vm)
     fresh = freshness(placement.host)
     shown = shown_state(placement, fresh)
+    rights = held(who, vm)
+    host = placement.host.name if "host.view" in rights else ""
+    word = host or gettext("its host")
     menu = [
-        Entry(kind, why_not(kind, placement))
+        Entry(kind, why_not(kind, placement, word))
         for kind in MENU
-        if placement.state not in kind.hidden and offers(placement.host.driver, kind.name) and may_ask(kind, user, vm)
+        if placement.state not in kind.hidden and offers(placement.host.driver, kind.name) and fits(rights, kind.name)
     ]
-    has_console = shows_screens(placement.host.driver) or bool(placement.serials)
+    has_console = "vm.screen" in rights and (shows_screens(placement.host.driver) or bool(placement.serials))
     main = MAIN_STEP.get(shown, "")
     beside = (entry for entry in menu if entry.kind.name == BESIDE and not entry.why and shown != "silent")
-    working = open_operations(user).filter(vm=vm).first()
-    failure = unread_failures(user).filter(vm=vm).first()
+    working = first_told(who, open_operations(who).filter(vm=vm))
+    failure = first_told(who, unread_failures(who).filter(vm=vm))
     return Header(
         vm=vm,
+        rights=rights,
+        host=host,
+        host_word=word,
         placement=placement,
         fresh=fresh,
         shown=shown,
         menu=[entry for entry in menu if not entry.kind.variant],
         variants=[entry for entry in menu if entry.kind.variant],
-        no_keys=why_not(KINDS["vm.send-key"], placement),
+        no_keys=why_not(KINDS["vm.send-key"], placement, word),
         main=main if has_console or main != "console" else "",
         has_console=has_console,
         beside=next(beside, None),
         underway=bool(working and not waits(working)),
+        may_end=bool(working and fits(rights, working.kind)),
         working=working,
         failure=failure,
-        try_again=again(failure, user) if failure else None,
-        way_out=way_out(failure, user) if failure else None,
+        may_read=bool(failure and fits(rights, failure.kind)),
+        try_again=again(failure, who) if failure else None,
+        way_out=way_out(failure, who) if failure else None,
     )
+
+
+def first_told(who: Who, operations: QuerySet[Operation]) -> Operation | None:
+    return next(iter(as_told(who, operations.select_related("vm", "host")[:1])), None)
+
+
+def fits(rights: frozenset[str], kind: str) -> bool:
+    """Whether the rights are enough to ask for the kind."""
+    return kind in KINDS and rights >= set(KINDS[kind].privileges)
 
 
 def waits(operation: Operation) -> bool:
@@ -98,11 +124,11 @@ def waits(operation: Operation) -> bool:
     return operation.state == "waiting" or (operation.state == "queued" and operation.waits_until is not None)
 
 
-def why_not(kind: Kind, placement: Placement) -> str:
-    """Why the state forbids it now; empty when it does not. Of a VM on a silent host it is the last one known: whoever
-    asks is refused at once, and may let it wait."""
+def why_not(kind: Kind, placement: Placement, host: str) -> str:
+    """Why the state forbids it now; empty when it does not. host: what that is called. Of a VM on a silent host the
+    state is the last one known: whoever asks is refused at once, and may let it wait."""
     if placement.host.left_alone:
-        return gettext("{host} is left alone").format(host=placement.host.name)
+        return gettext("{host} is left alone").format(host=host)
     if not placement.present:
         return gettext("it is gone")
     if kind.states and placement.state not in kind.states:

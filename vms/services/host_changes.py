@@ -28,7 +28,7 @@ PLACE = ("transport", "address", "port")
 
 def add(actor: Actor, given: Mapping[str, Any]) -> Host:
     """The new host; the watcher connects to it, over ssh after its key was accepted. Raises BadFields."""
-    require(actor.user, PRIVILEGE)
+    require(actor, PRIVILEGE)
     with transaction.atomic():
         fields = check(given)
         host = Host.objects.create(**columns(fields))
@@ -39,7 +39,7 @@ def add(actor: Actor, given: Mapping[str, Any]) -> Host:
 
 def edit(actor: Actor, host: Host, given: Mapping[str, Any]) -> Host:
     """The host with these fields changed and the others as they were. Raises BadFields."""
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         before = Host.objects.get(pk=host.pk)
         fields = check(given, before)
@@ -105,7 +105,7 @@ def renew_pair(host: Host) -> None:
 
 def make_key(actor: Actor, host: Host) -> None:
     """A new pair for ssh; the host lets the dashboard in again when the new line stands there."""
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         renew_pair(host)
         tell("made:host-key", actor, host, fingerprint=host_keys.fingerprint(host.public_key))
@@ -113,7 +113,7 @@ def make_key(actor: Actor, host: Host) -> None:
 
 def accept_key(actor: Actor, host: Host, fingerprint: str) -> None:
     """From now on the machine must show the key that it offered; KeyNotOffered when that has another fingerprint."""
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         now = Host.objects.get(pk=host.pk)
         offered = host_keys.fingerprint(now.offered_key)
@@ -126,7 +126,7 @@ def accept_key(actor: Actor, host: Host, fingerprint: str) -> None:
 
 def refuse_key(actor: Actor, host: Host) -> None:
     """Forget the key that the machine offered; one that was accepted before stays."""
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         offered = host_keys.fingerprint(Host.objects.get(pk=host.pk).offered_key)
         if offered:
@@ -140,7 +140,7 @@ def accept_machine(actor: Actor, host: Host, uuid: str) -> None:
     BadParameters when that is not the UUID that answers there at present. Where it is another row's, the watcher says
     so at its next look.
     """
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         now = Host.objects.get(pk=host.pk)
         if now.error_code != WrongHost.code or not constant_time_compare(uuid, str(now.error_params.get("found"))):
@@ -163,7 +163,7 @@ def take_up(actor: Actor, host: Host) -> None:
 
 
 def switch(actor: Actor, host: Host, action: str, *, left_alone: bool) -> None:
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         if Host.objects.filter(pk=host.pk, left_alone=not left_alone).update(left_alone=left_alone):
             tell(action, actor, host)
@@ -174,7 +174,7 @@ def remove(actor: Actor, host: Host) -> None:
 
     Locked while an operation on it is open. Its secrets are forgotten at once.
     """
-    require(actor.user, PRIVILEGE, host)
+    require(actor, PRIVILEGE, host)
     with transaction.atomic():
         refuse_working(host)
         forgotten = {

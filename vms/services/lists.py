@@ -9,22 +9,21 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Q, QuerySet, Window
+from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower, RowNumber
 from django.utils import timezone
 
 from vms.errors import BadParameters
-from vms.models import Placement, State, Tag, User, VirtualMachine
-from vms.permissions import visible_vms
+from vms.models import Placement, State, Tag, VirtualMachine
+from vms.permissions import Who, is_administrator, visible_hosts, visible_vms
 
 GONE: Final = "gone"
 STATES: Final = (*State.values, GONE)
 SORTS: Final = {
     "name": "name_order",
     "state": "placement__state",
-    "host": "placement__host__name",
+    "host": "host_order",
     "memory": "placement__memory_kib",
     "vcpus": "placement__vcpus",
     "since": "placement__state_since",
@@ -42,7 +41,7 @@ LONGEST_QUERY: Final = 300
 
 
 def find_vms(
-    user: User | AnonymousUser, *, q: str = "", state: str = "", host: int | None = None, sort: str = "name"
+    who: Who, *, q: str = "", state: str = "", host: int | None = None, sort: str = "name"
 ) -> QuerySet[VirtualMachine]:
     """Those VMs that the user may see and in which every word of q stands, with placement, host and tags.
 
@@ -53,23 +52,34 @@ def find_vms(
         raise BadParameters(field="state")
     if sort.removeprefix("-") not in SORTS:
         raise BadParameters(field="sort")
-    vms = visible_vms(user)
+    vms = visible_vms(who)
     if state == GONE:
         vms = vms.filter(placement__present=False)
     elif state:
         vms = vms.filter(placement__state=state, placement__present=True)
     if host is not None:
-        vms = vms.filter(placement__host=host)
+        vms = vms.filter(placement__host__in=visible_hosts(who).filter(pk=host).values("pk"))
     vms = vms.exclude(placement__present=False, placement__gone_at__lt=timezone.now() - SHOWN_AFTER_GOING)
     if asked := words(q):
         # Placements are looked through by themselves, one after the other as they lie there: that is quick.
         vms = vms.filter(placement__in=Placement.objects.filter(*(contains(word) for word in asked)).values("pk"))
+    if sort.removeprefix("-") == "host":
+        vms = vms.annotate(host_order=host_order(who))
     return ordered(vms, sort).prefetch_related("tags")
 
 
-def these(user: User | AnonymousUser, pks: Sequence[int]) -> list[VirtualMachine]:
+def host_order(who: Who) -> F | Case:
+    """By what VMs are sorted by host. Those on hosts that he may not see stand together, because their order would tell
+    which are neighbours."""
+    if is_administrator(who):
+        return F("placement__host__name")
+    seen = When(placement__host__in=visible_hosts(who).values("pk"), then="placement__host__name")
+    return Case(seen, default=Value(""))
+
+
+def these(who: Who, pks: Sequence[int]) -> list[VirtualMachine]:
     """Those that the user may see, in that order, as far as rows show them."""
-    found = {vm.pk: vm for vm in visible_vms(user).filter(pk__in=pks).only(*SHOWN).prefetch_related("tags")}
+    found = {vm.pk: vm for vm in visible_vms(who).filter(pk__in=pks).only(*SHOWN).prefetch_related("tags")}
     return [found[pk] for pk in pks if pk in found]
 
 

@@ -29,8 +29,9 @@ from vms.models import (
     User,
     VirtualMachine,
 )  # fmt: skip
-from vms.permissions import Actor, require
+from vms.permissions import Actor, require_all
 from vms.services import audit
+from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +50,20 @@ def is_silent(host: Host) -> bool:
     return bool(host.error_code)
 
 
-def refuse_silent(host: Host) -> None:
+def refuse_silent(host: Host, name: str | None = None) -> None:
     """HostLeftAlone where somebody wants it left alone, HostSilent while a living watcher does not hear it; where the
-    watcher itself is silent, the worker tries by itself."""
+    watcher itself is silent, the worker tries by itself. name: what the host is called to who asks, "" for nothing."""
+    called = host.name if name is None else name
     if host.left_alone or host.removed_at:
-        raise HostLeftAlone(host=host.name)
+        raise HostLeftAlone(host=called)
     if is_silent(host) and Lease.objects.filter(host=host, until__gte=Now()).exists():
-        raise HostSilent(host.error_details, host=host.name, since=host.heard_at.isoformat() if host.heard_at else "")
+        raise HostSilent(host.error_details, host=called, since=host.heard_at.isoformat() if host.heard_at else "")
 
 
-def how_long(host: Host, *, wait: bool) -> datetime | None:
+def how_long(host: Host, *, wait: bool, name: str) -> datetime | None:
     """Until when an operation on this host is to wait for it, None where it need not; HostSilent if it may not."""
     try:
-        refuse_silent(host)
+        refuse_silent(host, name)
     except HostSilent:
         if not wait:
             raise
@@ -85,8 +87,7 @@ def request(
     wait: on a silent host it waits for up to an hour until that is heard, instead of being refused.
     Raises NotAllowed, BadParameters, WrongState, HostSilent, or Locked naming the operation that holds the target.
     """
-    for privilege in kind.privileges:
-        require(actor.user, privilege, target)
+    require_all(actor, kind.privileges, target)
     if not isinstance(params or Params(), kind.params):
         raise BadParameters(field="params")
     with transaction.atomic():
@@ -97,7 +98,7 @@ def request(
             if known:
                 return known
         host = target if isinstance(target, Host) else check_placement(kind, target).host
-        waits_until = None if kind.unheard else how_long(host, wait=wait)
+        waits_until = None if kind.unheard else how_long(host, wait=wait, name=host_name(actor, host))
         operation = Operation.objects.create(
             kind=kind.name,
             actor_user=actor.user,
@@ -216,8 +217,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
     """
     kind = KINDS[operation.kind]
     target = operation.vm or operation.host
-    for privilege in kind.privileges:
-        require(actor.user, privilege, target)
+    require_all(actor, kind.privileges, target)
     with transaction.atomic():
         ended = Operation.objects.filter(
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk
@@ -240,8 +240,9 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 
 @transaction.atomic
 def mark_read(operation: Operation, *, actor: Actor) -> None:
-    """A failure that somebody has read no longer asks for attention."""
+    """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
+    target = operation.vm or operation.host
+    require_all(actor, KINDS[operation.kind].privileges, target)
     if Operation.objects.filter(pk=operation.pk, read_at=None).update(read_at=timezone.now()):
-        target = operation.vm or operation.host
         audit.record(f"read:{operation.kind}", actor=actor, target=target, operation=operation.pk)
     live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])

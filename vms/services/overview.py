@@ -8,14 +8,14 @@ from heapq import merge
 from itertools import islice
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Operation, User, VirtualMachine
-from vms.permissions import may, visible_operations, visible_vms
+from vms.models import Happening, Host, Operation, VirtualMachine
+from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
+from vms.services.telling import as_told
 
 RUNS = ("running", "shutting_down")
 SHOWN_STATES = ("running", "paused", "shut_off", "crashed", "saved", "pmsuspended", "shutting_down", "unknown")
@@ -50,20 +50,20 @@ class HostLine:
 Tally = dict[int, dict[str, int]]
 
 
-def tally(user: User | AnonymousUser) -> Tally:
+def tally(who: Who) -> Tally:
     """How many of the VMs that the user sees are on each host in each state."""
-    present = visible_vms(user).filter(placement__present=True).order_by()
+    present = visible_vms(who).filter(placement__present=True).order_by()
     found: Tally = {}
     for host, state, number in present.values_list("placement__host_id", "placement__state").annotate(Count("pk")):
         found.setdefault(host, {})[state] = number
     return found
 
 
-def counts(user: User | AnonymousUser, on: Tally) -> list[tuple[str, int]]:
+def counts(who: Who, on: Tally) -> list[tuple[str, int]]:
     """(state, VMs in it); running and shut off always, others where there are any."""
     found = {state: sum(states.get(state, 0) for states in on.values()) for state in SHOWN_STATES}
     recently = timezone.now() - SHOWN_AFTER_GOING
-    gone = visible_vms(user).filter(placement__present=False, placement__gone_at__gte=recently).count()
+    gone = visible_vms(who).filter(placement__present=False, placement__gone_at__gte=recently).count()
     states = [(state, number) for state, number in found.items() if state in ALWAYS or number]
     return states + ([("gone", gone)] if gone else [])
 
@@ -78,8 +78,16 @@ def host_lines(hosts: QuerySet[Host], on: Tally) -> list[HostLine]:
     return sorted(lines, key=lambda line: line.is_well)
 
 
+def is_old(who: Who, lines: list[HostLine]) -> bool:
+    """Whether the watcher is not heard, of the hosts that he sees or on which he sees VMs."""
+    if any(line.fresh == "old" for line in lines) or is_administrator(who):
+        return any(line.fresh == "old" for line in lines)
+    hosts = Host.objects.filter(pk__in=visible_vms(who).order_by().values("placement__host"))
+    return any(freshness(host) == "old" for host in hosts)
+
+
 def stream(
-    user: User | AnonymousUser,
+    who: Who,
     *,
     vm: VirtualMachine | None = None,
     host: Host | None = None,
@@ -89,8 +97,8 @@ def stream(
 ) -> list[Entry]:
     """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of what was asked
     for in one stroke the operations alone."""
-    operations = visible_operations(user).select_related("vm", "host")
-    happenings = visible_happenings(user).select_related("vm", "host")
+    operations = visible_operations(who).select_related("vm", "host")
+    happenings = visible_happenings(who).select_related("vm", "host")
     if vm:
         operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
     if host:
@@ -99,25 +107,21 @@ def stream(
         operations, happenings = operations.filter(batch=batch), happenings.none()
     if before:
         operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
-    asked = [Entry(operation.queued_at, operation=operation) for operation in operations.order_by("-queued_at")[:most]]
+    latest = as_told(who, operations.order_by("-queued_at")[:most])
+    asked = [Entry(operation.queued_at, operation=operation) for operation in latest]
     seen = [Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]]
     return list(islice(merge(asked, seen, key=lambda entry: entry.at, reverse=True), most))
 
 
-def visible_happenings(user: User | AnonymousUser) -> QuerySet[Happening]:
-    happenings = Happening.objects.all()
-    return happenings if may(user, "vm.view") else happenings.none()
-
-
-def exposed(user: User | AnonymousUser) -> QuerySet[VirtualMachine]:
+def exposed(who: Who) -> QuerySet[VirtualMachine]:
     """The VMs of which others than the dashboard reach a screen; over tls and tcp a network is the only way to one, so
     there it is said only where the screen asks for no password."""
-    there = visible_vms(user).filter(placement__present=True).exclude(placement__exposed="")
+    there = visible_vms(who).filter(placement__present=True).exclude(placement__exposed="")
     networked = (Host.Transport.TLS, Host.Transport.TCP)
     return there.exclude(placement__exposed="network", placement__host__transport__in=networked).order_by("name", "pk")
 
 
-def lately(user: User | AnonymousUser) -> list[Entry]:
+def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
-    return [entry for entry in stream(user, most=8) if entry.at > day]
+    return [entry for entry in stream(who, most=8) if entry.at > day]

@@ -10,7 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from vms import live
+from vms.kinds import MENU
 from vms.models import OPEN_STATES, Operation, VirtualMachine
+from vms.permissions import Who, held_each, is_administrator, seen_hosts
 from vms.services.abilities import lacking_verbs
 from vms.services.freshness import freshness, placed, shown_state
 from vms.services.sentences import duration, going_on, kind_title, state_word
@@ -21,7 +23,8 @@ ALIVE = ("running", "paused", "shutting_down")
 @dataclass(frozen=True)
 class Row:
     """state is libvirt's word for the menu, on a silent host its last one, shown names the glyph, word is what is
-    read; pk is text, because a number would be localized seven times a row."""
+    read; pk is text, because a number would be localized seven times a row. host is "" for who may not see it; lacks:
+    the menu's verbs that this VM does not offer him."""
 
     pk: str
     name: str
@@ -76,15 +79,36 @@ def gib(kib: float) -> str:
     return f"{kib / (1 << 20):.1f}".removesuffix(".0")
 
 
-def make_rows(vms: Sequence[VirtualMachine]) -> list[Row]:
-    """Their rows in the same order; one query and one question to Redis for all."""
+def make_rows(vms: Sequence[VirtualMachine], who: Who) -> list[Row]:
+    """Their rows in the same order; one query and one question to Redis for all, for who is no administrator two more
+    queries."""
     open_ones = Operation.objects.filter(vm__in=[vm.pk for vm in vms], state__in=OPEN_STATES).order_by("pk")
     working = {vm: (kind, until) for vm, kind, until in open_ones.values_list("vm_id", "kind", "waits_until")}
     use = present_use(vms)
-    return [make_row(vm, *working.get(vm.pk, ("", None)), use.get(vm.pk, Use())) for vm in vms if vm.placement]
+    seen = seen_hosts(who, [vm.placement.host for vm in vms if vm.placement])
+    refused = refused_verbs(vms, who)
+    return [
+        make_row(vm, *working.get(vm.pk, ("", None)), use.get(vm.pk, Use()), seen, refused.get(vm.pk, ""))
+        for vm in vms
+        if vm.placement
+    ]
 
 
-def make_row(vm: VirtualMachine, kind: str, waits_until: datetime | None, use: Use) -> Row:
+def refused_verbs(vms: Sequence[VirtualMachine], who: Who) -> dict[int, str]:
+    """{vm: the menu's verbs for which he has no right there}."""
+    if is_administrator(who):
+        return {}
+    needed = {privilege for kind in MENU for privilege in kind.privileges}
+    rights = held_each(who, needed, [vm.pk for vm in vms])
+    return {
+        vm: " ".join(sorted(kind.verb for kind in MENU if not set(kind.privileges) <= names))
+        for vm, names in rights.items()
+    }
+
+
+def make_row(
+    vm: VirtualMachine, kind: str, waits_until: datetime | None, use: Use, seen: frozenset[int], refused: str
+) -> Row:
     placement = placed(vm)
     fresh = freshness(placement.host)
     use = use if fresh == "live" else Use()
@@ -111,9 +135,9 @@ def make_row(vm: VirtualMachine, kind: str, waits_until: datetime | None, use: U
         shown=shown,
         word=word,
         note=note,
-        host=placement.host.name,
+        host=placement.host.name if placement.host_id in seen else "",
         cpu=use.cpu,
         memory=use.memory,
         address=placement.addresses[0] if placement.addresses else "",
-        lacks=lacking_verbs(placement.host.driver),
+        lacks=f"{lacking_verbs(placement.host.driver)} {refused}".strip(),
     )

@@ -278,13 +278,16 @@ def readable(params: Parameters) -> Readable:
             words[key] = gettext(STATES[str(params[key])])
     if "seconds" in params:
         words["age"] = duration(int(params["seconds"]))
+    if params.get("host") == "":
+        words["host"] = gettext("its host")
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
 
 
 def fill(text: str, params: Parameters) -> str:
-    return gettext(text).format_map(readable(params))
+    filled = gettext(text).format_map(readable(params))
+    return filled[:1].upper() + filled[1:] if params.get("host") == "" else filled
 
 
 def sentence(code: str, params: Parameters | None = None) -> str:

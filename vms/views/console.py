@@ -12,15 +12,16 @@ from django.views.decorators.http import require_POST, require_safe
 from vms.errors import RequestRefused
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import VirtualMachine
-from vms.permissions import get_vm_or_404, may
+from vms.permissions import get_vm_or_404, require
 from vms.services import consoles, viewers
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
+from vms.services.headers import make_header
 from vms.services.screens import offer
 from vms.services.sentences import sentence
 from vms.services.serials import opens_on_serial
 from vms.views import console_keys
-from vms.views.vms import tab_context, this_machine
+from vms.views.vms import tab_context, this_machine, viewer_file
 
 
 @login_required
@@ -32,7 +33,7 @@ def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
     if "screen" not in request.GET and opens_on_serial(vm):
         return redirect(reverse("vm-serial", args=[pk]) + ("?own" if "own" in request.GET else ""))
     template = "vms/console_own.html" if "own" in request.GET else "vms/console.html"
-    return render(request, template, {**tab_context(request, vm, "console"), **context(request, vm)})
+    return render(request, template, context(request, vm))
 
 
 @login_required
@@ -40,18 +41,19 @@ def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
 def vm_console_card(request: HttpRequest, pk: int) -> HttpResponse:
     """The card alone, for a page that is open."""
     vm = get_vm_or_404(request.user, pk, to="vm.screen")
-    return render(request, "vms/_console_card.html", {**tab_context(request, vm, "console"), **context(request, vm)})
+    return render(request, "vms/_console_card.html", context(request, vm))
 
 
 def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
-    """Beside what every tab needs: what is offered, whether one may type, and where other programs reach the host."""
+    """What every tab needs, what is offered here, and where other programs reach the host."""
+    head = make_header(vm, request.user)
+    sees_host = "host.view" in head.rights
     return {
+        **tab_context(request, vm, "console", head),
         "offer": offer(vm),
-        "may_drive": may(request.user, "vm.console", vm),
-        "may_device": may(request.user, "vm.device", vm),
-        "may_listen": all(may(request.user, privilege, vm) for privilege in LISTEN_ON_NETWORK.privileges),
-        "viewer_line": viewers.line(placed(vm), this_machine(request, vm)),
-        "viewer_file": bool(viewers.file(placed(vm), this_machine(request, vm))),
+        "may_listen": head.rights >= set(LISTEN_ON_NETWORK.privileges),
+        "viewer_line": viewers.line(placed(vm), this_machine(request, vm)) if sees_host else "",
+        "viewer_file": bool(viewer_file(request, vm, head.rights)),
         **console_keys.CONTEXT,
     }
 
@@ -59,8 +61,9 @@ def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
 @login_required
 @require_safe
 def vm_viewer(request: HttpRequest, pk: int) -> HttpResponse:
-    """The screen's address for virt-viewer, as a file; 404 where no other machine reaches it."""
+    """The screen's address for virt-viewer, as a file; 404 where no other machine reaches it. It names the host."""
     vm = get_vm_or_404(request.user, pk, to="vm.console")
+    require(request.user, "host.view", vm)
     text = viewers.file(placed(vm), this_machine(request, vm))
     if text is None:
         raise Http404

@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from vms.models import Host, Operation
 from vms.permissions import may, visible_hosts
 from vms.services.attention import open_operations
+from vms.services.telling import as_told
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "kvmweb-theme"
@@ -39,7 +40,7 @@ def theme(request: HttpRequest) -> str:
 def make_frame(request: HttpRequest) -> Frame:
     return Frame(
         hosts=list(visible_hosts(request.user).order_by("name")[:2]),
-        running=list(open_operations(request.user)[:10]),
+        running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
         may_audit=may(request.user, "audit.view"),
     )
 

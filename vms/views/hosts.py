@@ -18,11 +18,11 @@ from django.views.decorators.http import require_POST, require_safe
 from vms.errors import RequestRefused
 from vms.kinds import KINDS
 from vms.models import Happening, Host, Operation
-from vms.permissions import get_host_or_404, may, visible_hosts, visible_operations
+from vms.permissions import get_host_or_404, may, require_all, visible_hosts, visible_operations
 from vms.services import certificates, host_keys, operations
 from vms.services.abilities import lacks
 from vms.services.actors import session_actor
-from vms.services.attention import again, open_operations, unread_failures
+from vms.services.attention import again, may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
 from vms.services.host_steps import steps
 from vms.services.hosts import readiness
@@ -79,8 +79,9 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         "working": open_operations(request.user).filter(host=found, target_kind="host").first(),
         "failure": failure,
         "try_again": again(failure, request.user) if failure else None,
+        "may_read": bool(failure and may_read(failure, request.user)),
         "count": vms.count(),
-        "rows": make_rows(list(vms.only(*SHOWN)[:PAGE])),
+        "rows": make_rows(list(vms.only(*SHOWN)[:PAGE]), request.user),
         "entries": stream(request.user, host=found, most=8),
         "lacks": lacks(found.driver),
         **reached(request, found),
@@ -137,6 +138,7 @@ def host_test(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def ask(request: HttpRequest, found: Host, kind: str) -> HttpResponseBase:
+    require_all(request.user, KINDS[kind].privileges, found)
     try:
         operations.request(KINDS[kind], found, actor=session_actor(request))
     except RequestRefused as refused:

@@ -11,15 +11,16 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from vms.errors import RequestRefused
+from vms.errors import NotAllowed, RequestRefused
 from vms.kinds import KINDS
-from vms.permissions import get_operation_or_404, may
+from vms.permissions import get_operation_or_404
 from vms.services import operations
 from vms.services.actors import session_actor
-from vms.services.attention import again, way_out
+from vms.services.attention import again, may_read, way_out
 from vms.services.batches import Batch, find_batch
 from vms.services.overview import stream
 from vms.services.sentences import sentence
+from vms.services.telling import as_told, lines_told
 from vms.views.vms import PAGE, parse_before
 
 
@@ -57,18 +58,16 @@ def running(request: HttpRequest) -> HttpResponse:
 @require_safe
 def operation(request: HttpRequest, pk: int) -> HttpResponse:
     """What was asked for, how far it is, its log, and why it failed."""
-    found = get_operation_or_404(request.user, pk)
+    [found] = as_told(request.user, [get_operation_or_404(request.user, pk)])
     kind = KINDS.get(found.kind)
     ended = not found.is_open
     context = {
         "operation": found,
-        "log": found.log.all(),
-        "cancellable": found.state in ("queued", "waiting")
-        or bool(kind and kind.cancellable and found.state == "running"),
+        "log": lines_told(found, found.log.all()),
+        "cancellable": may_read(found, request.user)
+        and (found.state in ("queued", "waiting") or bool(kind and kind.cancellable and found.state == "running")),
         "try_again": again(found, request.user) if ended and found.state != "succeeded" else None,
         "way_out": way_out(found, request.user) if ended else None,
-        # libvirt's own text may tell of other things on the host (security.md F20)
-        "may_details": may(request.user, "host.view", found.host),
     }
     return render(request, "activity/operation.html", context)
 
@@ -80,6 +79,8 @@ def operation_cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_operation_or_404(request.user, pk)
     try:
         operations.cancel(found, actor=session_actor(request))
+    except NotAllowed:
+        raise
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
     return back(request, found.pk)

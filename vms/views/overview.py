@@ -9,7 +9,8 @@ from vms.models import User
 from vms.permissions import visible_hosts
 from vms.services import overview as page
 from vms.services import own_password
-from vms.services.attention import again, silent_hosts, unread_failures, way_out
+from vms.services.attention import again, may_read, silent_hosts, unread_failures, way_out
+from vms.services.telling import as_told
 
 # A site whose VMs are all exposed needs no longer list to hear of it, nor one whose hosts are all silent.
 MOST_NAMED = 10
@@ -29,20 +30,24 @@ def overview(request: HttpRequest) -> HttpResponse:
     many = len(lines) > MOST_HOSTS
     silent = silent_hosts(user)
     exposed = list(page.exposed(user)[: MOST_NAMED + 1])
-    failures = unread_failures(user).select_related("vm", "host")[:10]
+    failures = as_told(user, unread_failures(user).select_related("vm", "host")[:10])
+    counts = page.counts(user, on)
+    numbers = {state: number for state, number in counts if state != "gone"}
     context = {
-        "failures": [(failure, again(failure, user), way_out(failure, user)) for failure in failures],
+        "failures": [
+            (failure, again(failure, user), way_out(failure, user), may_read(failure, user)) for failure in failures
+        ],
         "silent": silent[:MOST_SILENT],
         "more_silent": len(silent[MOST_SILENT:]),
-        "old": any(line.fresh == "old" for line in lines),
+        "old": page.is_old(user, lines),
         "exposed": exposed[:MOST_NAMED],
         "more_exposed": len(exposed) > MOST_NAMED,
         "hosts": len(lines),
         "lines": unwell[:MOST_HOSTS] if many else lines,
         "well": len(lines) - len(unwell) if many else None,
-        "total": sum(line.total for line in lines),
-        "running": sum(line.running for line in lines),
-        "counts": page.counts(user, on),
+        "total": sum(numbers.values()),
+        "running": sum(numbers.get(state, 0) for state in page.RUNS),
+        "counts": counts,
         "lately": page.lately(user),
         "offer_password": isinstance(user, User) and own_password.is_offered(user),
     }

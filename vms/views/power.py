@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from vms.errors import HostSilent, NotAllowed, RequestRefused
 from vms.kinds import Kind
 from vms.models import VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts
+from vms.permissions import get_vm_or_404, require_all, visible_hosts
 from vms.services import operations
 from vms.services.actors import session_actor
 from vms.services.headers import losses
@@ -37,6 +37,7 @@ class Refusal:
 def vm_verb(request: HttpRequest, pk: int, kind: Kind) -> HttpResponseBase:
     """Ask for the kind; a GET, or a POST without the answer, is the question of those that are asked before."""
     vm = get_vm_or_404(request.user, pk)
+    require_all(request.user, kind.privileges, vm)
     if kind.ask and not (request.method == "POST" and request.POST.get("confirmed")):
         return question(request, kind, [vm])
     if request.method != "POST":
@@ -90,7 +91,7 @@ def rows_answer(
 ) -> HttpResponse:  # fmt: skip
     """What there is to tell, and the rows for a page that says it has such rows."""
     many = visible_hosts(request.user)[:2].count() > 1
-    rows = make_rows(vms) if request.POST.get("rows") else []
+    rows = make_rows(vms, request.user) if request.POST.get("rows") else []
     context = {"rows": rows, **told, **row_context(many_hosts=many)}
     return render(request, "vms/_rows.html", context, status=status)
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from vms.errors import RequestRefused
 from vms.kinds import whole_number
 from vms.models import VirtualMachine
-from vms.permissions import get_vm_or_404, may
+from vms.permissions import get_vm_or_404
 from vms.services import driving
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
@@ -55,8 +55,6 @@ def context(request: HttpRequest, vm: VirtualMachine) -> dict[str, object]:
     return {
         **tab_context(request, vm, "console"),
         "offer": serial_offer(vm),
-        "may_drive": may(request.user, "vm.console", vm),
-        "may_device": may(request.user, "vm.device", vm),
         "device": device if device in placed(vm).serials else "",
         "device_shown": device,
         "console": console or "",

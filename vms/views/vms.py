@@ -19,16 +19,16 @@ from vms.errors import BadParameters
 from vms.kinds import MENU, whole_number
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, VirtualMachine
-from vms.permissions import get_vm_or_404, may, visible_hosts, visible_vms
+from vms.permissions import get_vm_or_404, visible_hosts, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
-from vms.services.headers import make_header
+from vms.services.headers import Header, make_header
 from vms.services.lists import SHOWN, STATES, find_vms, these
 from vms.services.overview import stream
 from vms.services.reaching import exposed
 from vms.services.rows import make_rows, present_use
-from vms.services.sections import LINE, sections, totals_by_host
+from vms.services.sections import LINE, others, sections, totals_by_host
 from vms.views import console_keys
 
 PAGE = 50
@@ -36,6 +36,8 @@ PAGE = 50
 SECTIONS = 20
 MOST_CHOICES = 12
 MOST_IDS = 500
+# The parts of a VM's page that need more than seeing it.
+TABS = {"console": "vm.screen", "xml": "vm.xml.view"}
 
 
 @login_required
@@ -62,8 +64,10 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     page = paginator.get_page(request.GET.get("page"))
     count = sum(totals.values()) if grouped else paginator.count
     listed = list(page.object_list)
-    parts = sections(found, sort or "name", listed, totals) if grouped else []
-    rows = [] if grouped else make_rows(these(request.user, listed) if q else listed)
+    parts = sections(found, sort or "name", listed, totals, request.user) if grouped else []
+    if grouped and not page.has_next():
+        parts += others(found, hosts, totals, request.user)
+    rows = [] if grouped else make_rows(these(request.user, listed) if q else listed, request.user)
     context = {
         "page": page,
         "count": count,
@@ -152,7 +156,7 @@ def vm_rows(request: HttpRequest) -> HttpResponse:
     """The rows of those ids that the user may see, each to be put in the place of the old one."""
     vms = these(request.user, asked_ids(request))
     many = visible_hosts(request.user)[:2].count() > 1
-    return render(request, "vms/_rows.html", {"rows": make_rows(vms), **row_context(many_hosts=many)})
+    return render(request, "vms/_rows.html", {"rows": make_rows(vms, request.user), **row_context(many_hosts=many)})
 
 
 @login_required
@@ -172,16 +176,21 @@ def asked_ids(request: HttpRequest) -> list[int]:
     return numbers
 
 
-def tab_context(request: HttpRequest, vm: VirtualMachine, name: str) -> dict[str, object]:
-    """What the head and the tabs of a VM's page need; the console page uses it too."""
+def tab_context(
+    request: HttpRequest, vm: VirtualMachine, name: str, head: Header | None = None
+) -> dict[str, object]:  # fmt: skip
+    """What the head and the tabs of a VM's page need; the console page uses it too. head: where it was made already."""
+    head = head or make_header(vm, request.user)
     return {
         "vm": vm,
         "placement": placed(vm),
-        "head": make_header(vm, request.user),
+        "head": head,
         "tab": name,
-        "may_xml": may(request.user, "vm.xml.view", vm),
-        "may_console": may(request.user, "vm.console", vm) and offers(placed(vm).host.driver, "vm.send-key"),
-        "may_force": may(request.user, "vm.force", vm),
+        "may_xml": "vm.xml.view" in head.rights,
+        "may_console": "vm.console" in head.rights and offers(placed(vm).host.driver, "vm.send-key"),
+        "may_drive": "vm.console" in head.rights,
+        "may_device": "vm.device" in head.rights,
+        "may_force": "vm.force" in head.rights,
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }
@@ -194,12 +203,20 @@ def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:
     return placed(vm).host.node if here else name.strip("[]")
 
 
+def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]) -> str | None:
+    """What virt-viewer opens the screen with, for who may use it and see its host, whose address it names."""
+    if not rights >= {"vm.console", "host.view"}:
+        return None
+    return viewers.file(placed(vm), this_machine(request, vm))
+
+
 @login_required
 @require_safe
 def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
     """The VM at a glance."""
     vm = get_vm_or_404(request.user, pk)
-    context = tab_context(request, vm, "overview")
+    head = make_header(vm, request.user)
+    context = tab_context(request, vm, "overview", head)
     use = present_use([vm]).get(vm.pk)
     document = Document.objects.filter(placement=placed(vm)).only("facts", "next_boot").first()
     return render(
@@ -210,9 +227,8 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
             "use": use,
             "facts": document.facts if document else {},
             "exposed": exposed(placed(vm), document),
-            "viewer_file": may(request.user, "vm.console", vm) and viewers.file(placed(vm), this_machine(request, vm)),
-            "may_device": may(request.user, "vm.device", vm),
-            "may_listen": all(may(request.user, privilege, vm) for privilege in LISTEN_ON_NETWORK.privileges),
+            "viewer_file": bool(viewer_file(request, vm, head.rights)),
+            "may_listen": head.rights >= set(LISTEN_ON_NETWORK.privileges),
             "entries": stream(request.user, vm=vm, most=6),
         },
     )
@@ -221,9 +237,10 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def vm_header(request: HttpRequest, pk: int) -> HttpResponse:
-    """The head alone, for a page that is open."""
-    vm = get_vm_or_404(request.user, pk)
-    return render(request, "vms/_header.html", tab_context(request, vm, request.GET.get("tab", "overview")))
+    """The head alone, for a page that is open; refused to who may no longer see what stands below it."""
+    tab = request.GET.get("tab", "overview")
+    vm = get_vm_or_404(request.user, pk, to=TABS.get(tab, "vm.view"))
+    return render(request, "vms/_header.html", tab_context(request, vm, tab))
 
 
 @login_required

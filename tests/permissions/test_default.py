@@ -8,15 +8,16 @@ from django.http import Http404
 
 from tests.conftest import make_vm
 from vms import permissions
+from vms.kinds.privileges import PRIVILEGES
 from vms.models import Host, User, VirtualMachine
 
 
 def test_an_administrator_may_everything(alice: User, vm: VirtualMachine) -> None:
-    assert all(permissions.may(alice, privilege, vm) for privilege in permissions.PRIVILEGES)
+    assert all(permissions.may(alice, privilege, vm) for privilege in PRIVILEGES)
 
 
 def test_staff_and_superuser_answer_nothing(mallory: User, vm: VirtualMachine) -> None:
-    assert not any(permissions.may(mallory, privilege, vm) for privilege in permissions.PRIVILEGES)
+    assert not any(permissions.may(mallory, privilege, vm) for privilege in PRIVILEGES)
 
 
 def test_a_disabled_administrator_may_nothing(alice: User, vm: VirtualMachine) -> None:

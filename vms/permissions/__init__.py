@@ -1,0 +1,45 @@
+"""Who may: the one place that answers, for pages, API, WebSockets, relay and workers. The default is no.
+
+Privileges and roles are those of vms.kinds.privileges. An administrator holds all of them, everybody else what grants
+give him at this moment; what one may not see answers like what does not exist.
+"""
+
+from __future__ import annotations
+
+from vms.permissions.ask import Thing, held, held_each, holders, may, require, require_all, standing
+from vms.permissions.visible import (
+    get_host_or_404,
+    get_operation_or_404,
+    get_vm_or_404,
+    seen_hosts,
+    visible_happenings,
+    visible_hosts,
+    visible_names,
+    visible_operations,
+    visible_vms,
+)
+from vms.permissions.who import Actor, Who, account, is_administrator
+
+__all__ = [
+    "Actor",
+    "Thing",
+    "Who",
+    "account",
+    "get_host_or_404",
+    "get_operation_or_404",
+    "get_vm_or_404",
+    "held",
+    "held_each",
+    "holders",
+    "is_administrator",
+    "may",
+    "require",
+    "require_all",
+    "seen_hosts",
+    "standing",
+    "visible_happenings",
+    "visible_hosts",
+    "visible_names",
+    "visible_operations",
+    "visible_vms",
+]

@@ -1,0 +1,145 @@
+"""What somebody may see: what is not among it does not exist for him, is not counted and is not announced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from vms.models import Happening, Host, Operation, User, VirtualMachine
+from vms.permissions.ask import check_name, require
+from vms.permissions.reach import Scope, of_user, reached, reached_hosts, scopes
+from vms.permissions.who import Who, account, is_administrator
+
+MANY_VMS = "vms:*"
+EVERYTHING = "*"
+
+
+def scope_of(user: User, privilege: str) -> Scope:
+    """What his grants that give the privilege are on."""
+    return scopes(of_user(user.pk), [privilege])[privilege]
+
+
+def there(at: str = "") -> Q:
+    """A condition on VMs, or on rows that name one at the path: it is in the dashboard."""
+    gone = {"deleted_at": None, "placement__isnull": False, "placement__host__removed_at": None}
+    return Q(**{f"{at}{name}": value for name, value in gone.items()})
+
+
+def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine]:
+    """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here nor
+    those of a host that was removed are among them."""
+    check_name(privilege)
+    vms = VirtualMachine.objects.filter(there()).select_related("placement", "placement__host")
+    if is_administrator(who):
+        return vms
+    user = account(who)
+    return vms.none() if user is None else vms.filter(reached(scope_of(user, privilege)))
+
+
+def visible_hosts(who: Who) -> QuerySet[Host]:
+    """The hosts that he may see; removed ones are not among them."""
+    hosts = Host.objects.filter(removed_at=None)
+    if is_administrator(who):
+        return hosts
+    user = account(who)
+    return hosts.none() if user is None else hosts.filter(reached_hosts(scope_of(user, "host.view")))
+
+
+def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:
+    """Which of these hosts he may see; no query for an administrator."""
+    pks = {host.pk for host in hosts}
+    if is_administrator(who) or not pks:
+        return frozenset(pks)
+    return frozenset(visible_hosts(who).filter(pk__in=pks).values_list("pk", flat=True))
+
+
+def on_visible(who: Who) -> tuple[Q, Q]:
+    """Two conditions on rows that name a VM and a host, for who is no administrator: he may see the VM, the host."""
+    user = account(who)
+    if user is None:
+        return Q(pk__in=[]), Q(pk__in=[])
+    found = scopes(of_user(user.pk), ["vm.view", "host.view"])
+    hosts = Host.objects.filter(reached_hosts(found["host.view"]), removed_at=None)
+    return Q(vm__isnull=False) & there("vm__") & reached(found["vm.view"], "vm__"), Q(host__in=hosts.values("pk"))
+
+
+def visible_operations(who: Who) -> QuerySet[Operation]:
+    """The operations on what he may see; for an administrator also those on what is gone."""
+    operations = Operation.objects.all()
+    if is_administrator(who):
+        return operations
+    of_vms, of_hosts = on_visible(who)
+    return operations.filter((Q(target_kind="vm") & of_vms) | (Q(target_kind="host") & of_hosts))
+
+
+def visible_happenings(who: Who) -> QuerySet[Happening]:
+    """What happened to what he may see: to a VM, or to a host itself."""
+    happenings = Happening.objects.all()
+    if is_administrator(who):
+        return happenings
+    of_vms, of_hosts = on_visible(who)
+    return happenings.filter(of_vms | (Q(vm=None) & of_hosts))
+
+
+def visible_names(who: Who, names: list[str]) -> list[str]:
+    """Those of the announced names ("vm:12", "host:1", "op:7", "vms:*", "*") that he may be told.
+
+    Of a host that he may not see, but on which he sees VMs, he is told that VMs changed. At most five queries.
+    """
+    if is_administrator(who):
+        return names
+    if account(who) is None:
+        return []
+    told = []
+    vms, hosts, operations = (ids(names, noun) for noun in ("vm", "host", "op"))
+    for noun, rows, asked in (
+        ("vm", visible_vms(who), vms), ("host", visible_hosts(who), hosts), ("op", visible_operations(who), operations)
+    ):  # fmt: skip
+        if asked:
+            told += [f"{noun}:{pk}" for pk in rows.filter(pk__in=asked).order_by("pk").values_list("pk", flat=True)]
+    hidden = hosts - ids(told, "host")
+    if hidden and visible_vms(who).filter(placement__host__in=hidden).exists():
+        told.append(MANY_VMS)
+    told += [name for name in (MANY_VMS, EVERYTHING) if name in names and name not in told and sees_any(who)]
+    return told
+
+
+def ids(names: Iterable[str], noun: str) -> set[int]:
+    """The numbers of the names of that noun."""
+    parts = (name.partition(":") for name in names)
+    return {int(number) for kind, _, number in parts if kind == noun and number.isdigit()}
+
+
+def sees_any(who: Who) -> bool:
+    """Whether there is anything at all that he may see."""
+    return visible_vms(who).exists() or visible_hosts(who).exists()
+
+
+def get_vm_or_404(who: Who, pk: int, *, to: str = "vm.view") -> VirtualMachine:
+    """The VM; 404 when it does not exist or may not be seen, NotAllowed when it may be seen but not this."""
+    vm = visible_vms(who).filter(pk=pk).first()
+    if vm is None:
+        raise Http404
+    if to != "vm.view":
+        require(who, to, vm)
+    return vm
+
+
+def get_host_or_404(who: Who, pk: int, *, to: str = "host.view") -> Host:
+    """The host; 404 when it does not exist or may not be seen, NotAllowed when it may be seen but not this."""
+    host = visible_hosts(who).filter(pk=pk).first()
+    if host is None:
+        raise Http404
+    if to != "host.view":
+        require(who, to, host)
+    return host
+
+
+def get_operation_or_404(who: Who, pk: int) -> Operation:
+    """The operation; 404 when it does not exist or may not be seen."""
+    operation = visible_operations(who).filter(pk=pk).first()
+    if operation is None:
+        raise Http404
+    return operation
