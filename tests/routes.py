@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.conftest import make_vm
-from vms.models import Host, Operation, User, VirtualMachine
+from vms.models import Document, Host, Operation, User, VirtualMachine
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -32,7 +32,7 @@ def routes() -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """One host, one VM, one operation that waits for the guest."""
+    """One host, one VM with a screen on the network, one operation that waits for the guest."""
 
     host: Host
     vm: VirtualMachine
@@ -54,6 +54,8 @@ class World:
 
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
+    screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
+    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]})
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),

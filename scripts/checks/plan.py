@@ -10,7 +10,7 @@ APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 
 ON_BOTH = (
     "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api", "tests/chain",
-    "tests/test_consumers.py", "tests/test_permissions.py", "tests/security/test_access.py",
+    "tests/permissions", "tests/test_consumers.py", "tests/security/test_access.py", "tests/security/test_entries.py",
     "tests/security/test_bad_input.py", "tests/security/test_race.py",
 )  # fmt: skip
 

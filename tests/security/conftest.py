@@ -1,19 +1,21 @@
-"""One browser for nobody, one for a user without rights, one for an administrator."""
+"""One browser for nobody, one for a user without rights, one for somebody with a role, one for an administrator."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from tests.api.conftest import program, token
 from tests.conftest import sign_in
+from tests.grants import grant
 from vms import live
-from vms.models import User
+from vms.models import Host, User, VirtualMachine
 
 __all__ = ["program", "token"]
 
@@ -21,26 +23,66 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def browsers(redis: None, alice: User, mallory: User) -> dict[str, Client]:
-    return {"nobody": Client(HTTP_X_REAL_IP="127.0.0.1"), "mallory": sign_in(mallory), "alice": sign_in(alice)}
+def carol(db: None) -> User:
+    """Has what a request says that she has."""
+    return User.objects.create(username="carol")
 
 
 @pytest.fixture
-def ask(browsers: dict[str, Client]) -> Ask:
-    """ask(who, method, path, send): the answer to a request that leaves nothing behind."""
+def browsers(redis: None, alice: User, mallory: User, carol: User) -> dict[str, Client]:
+    people = {"mallory": mallory, "alice": alice, "carol": carol}
+    return {"nobody": Client(), **{name: sign_in(user) for name, user in people.items()}}
 
-    def asked(who: str, method: str, path: str, send: Mapping[str, str] | None = None) -> Any:
-        client = Client(HTTP_X_REAL_IP="127.0.0.1", raise_request_exception=False)
-        for name, cookie in browsers[who].cookies.items():
+
+@pytest.fixture
+def ask(browsers: dict[str, Client], carol: User) -> Ask:
+    """ask(who, method, path, send, held): the answer to a request that leaves nothing behind.
+
+    held: the role that carol has for its time, and on what. browser: another one than that person's.
+    """
+
+    def asked(
+        who: str, method: str, path: str, send: Mapping[str, str] | None = None,
+        held: tuple[str, Host | VirtualMachine] | None = None, *,
+        browser: Client | None = None, headers: Mapping[str, str] | None = None,
+    ) -> Any:  # fmt: skip
+        client = Client(HTTP_X_REAL_IP="127.0.0.1", raise_request_exception=False, headers=dict(headers or {}))
+        for name, cookie in (browser or browsers[who]).cookies.items():
             client.cookies[name] = cookie.value
         live.connection().flushall()  # or the limits of one request would refuse the next
         content, kind = json.dumps(dict(send or {})), "application/json" if path.startswith("/api/") else "text/plain"
         with transaction.atomic():
-            if method == "POST" and not path.startswith("/api/"):
-                answer = client.post(path, dict(send or {}))
-            else:
-                answer = client.generic(method, path, "" if method in ("GET", "HEAD") else content, content_type=kind)
+            if held:
+                grant(carol, *held)
+            with writes_noted() as written:
+                if method == "POST" and not path.startswith("/api/"):
+                    answer: Any = client.post(path, dict(send or {}))
+                else:
+                    answer = client.generic(
+                        method, path, "" if method in ("GET", "HEAD") else content, content_type=kind
+                    )
+            answer.written = written
             transaction.set_rollback(True)
         return answer
 
     return asked
+
+
+# What one's own request may leave behind, whatever its answer is.
+OWN = ("django_session", "usersessions_usersession")
+
+
+@contextmanager
+def writes_noted() -> Iterator[list[str]]:
+    """Every change of a row that is asked of the database meanwhile, but those of one's own session and token."""
+    found: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        word, _, rest = sql.partition(" ")
+        own = any(f'"{table}"' in rest[:60] for table in OWN) or rest.startswith('"vms_apitoken"')
+        if word in ("INSERT", "UPDATE", "DELETE") and not own:
+            found.append(f"writes {sql[:60]}")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield found
