@@ -156,6 +156,7 @@ def test_what_root_does_by_hand_locks_nobody_out(two: TwoUsers) -> None:
     two.start()
     assert set(two.status("web")["Uid"]) == {str(WEB)}
     assert "Sign out" in Browser(two).page("/")
+    assert "As it was written" in two.manage("verify_audit")
 
 
 def test_a_first_start_makes_every_folder_for_whom_it_is(host: LabHost) -> None:
