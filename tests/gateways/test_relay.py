@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.gateways.conftest import Person, Stage, eventually
-from tests.gateways.test_rfb import ALLOWED, FORBIDDEN, HELLO, KEY, SHARED, UPDATE
+from tests.gateways.test_rfb import ALLOWED, FORBIDDEN, HELLO, KEY, POINTER, SHARED, UPDATE
 from vms import live
 from vms.gateways.closing import CODES
 from vms.gateways.relay import Relay
@@ -114,6 +114,14 @@ def test_a_browser_that_leaves_frees_the_screen(stage: Stage, person: Person, vm
         eventually(lambda: bool(stage.relay.consoles))
     eventually(lambda: not stage.relay.consoles)
     eventually(lambda: Console.objects.get().close_reason == "browser_left")
+
+
+def test_a_browser_that_leaves_holds_no_button(stage: Stage, person: Person, vm: VirtualMachine) -> None:
+    with stage.connect(person.ticket(vm, "drive"), vm.pk, cookie=person.cookie) as browser:
+        browser.send(HELLO + SHARED + POINTER)
+        eventually(lambda: len(stage.screens) == 1)
+        stage.screens[0].expect(POINTER)
+    stage.screens[0].expect(POINTER + b"\x05\x00" + POINTER[2:])
 
 
 def test_what_is_no_rfb_ends_it(stage: Stage, person: Person, vm: VirtualMachine) -> None:

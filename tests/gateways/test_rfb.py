@@ -119,3 +119,29 @@ def test_any_split_into_frames_gives_the_same(messages: list[bytes], cuts: list[
     if view_only:
         kept = [m if m in ALLOWED else encodings(7) for m in messages if m not in FORBIDDEN]
         assert out == HELLO + SHARED + b"".join(kept)
+
+
+@pytest.mark.parametrize(
+    ("said", "released"),
+    [
+        (POINTER, b"\x05\x00" + POINTER[2:]),
+        (EXTENDED_POINTER, b"\x05\x80" + POINTER[2:] + b"\x00"),
+        (b"\x05\x80" + POINTER[2:] + b"\x01", b"\x05\x80" + POINTER[2:] + b"\x00"),
+        (POINTER + KEY, b"\x05\x00" + POINTER[2:]),
+        (POINTER + POINTER[:4], b"\x05\x00" + POINTER[2:]),
+        (POINTER + KEY[:4], b""),
+        (POINTER + b"\x05\x00" + POINTER[2:], b""),
+        (b"\x05\x80" + POINTER[2:] + b"\x00", b""),
+        (KEY, b""),
+        (b"", b""),
+    ],
+)
+def test_a_button_that_is_down_is_let_go(said: bytes, released: bytes) -> None:
+    for view_only, expected in ((False, released), (True, b"")):
+        stream = ClientStream(view_only=view_only)
+        stream.feed(HELLO + SHARED + said)
+        assert stream.let_go() == expected
+
+
+def test_before_the_handshake_nothing_is_let_go() -> None:
+    assert ClientStream(view_only=False).let_go() == b""

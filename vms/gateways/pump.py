@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from websockify.websocket import WebSocketWantReadError
@@ -22,11 +23,13 @@ def wants(*, read: bool, write: bool) -> int:
 
 
 class Stream(Protocol):
-    """acted: something was typed or pointed at."""
+    """acted: something was typed or pointed at. let_go: what the target is told when nobody is there any more."""
 
     acted: bool
 
     def feed(self, data: bytes) -> bytes: ...
+
+    def let_go(self) -> bytes: ...
 
 
 class Typed:
@@ -38,6 +41,9 @@ class Typed:
     def feed(self, data: bytes) -> bytes:
         self.acted = self.acted or bool(data)
         return data
+
+    def let_go(self) -> bytes:
+        return b""
 
 
 class Pump:
@@ -67,6 +73,28 @@ class Pump:
 
     def run(self) -> None:
         """Pump until one side ends or breaks a rule; always raises Ended."""
+        try:
+            self.carry()
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """QEMU lifts the keys of a client that leaves, and not its mouse buttons: the next one could only click.
+
+        It does not read what comes together with the end, so it is given a moment to read this first.
+        """
+        words = b"" if self.to_target else self.stream.let_go()
+        if not words:
+            return
+        until = time.monotonic() + 1.0
+        with suppress(OSError):
+            self.target.settimeout(1.0)
+            self.target.sendall(words)
+            self.target.shutdown(socket.SHUT_WR)
+            while self.target.recv(CHUNK) and time.monotonic() < until:
+                pass
+
+    def carry(self) -> None:
         self.browser.setblocking(False)
         self.target.setblocking(False)
         browser, target = self.browser.fileno(), self.target.fileno()

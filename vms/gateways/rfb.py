@@ -86,6 +86,7 @@ class ClientStream:
         self.view_only = view_only
         self.answer = answer
         self.acted = False
+        self.pointed = b""
         self.buffer = bytearray()
         self.rest = 0
         self.rest_passes = False
@@ -152,8 +153,19 @@ class ClientStream:
         if self.view_only and kind in VIEWER_MAY:
             piece = self.take(length)
             return without_clipboard(piece) if piece and kind == SET_ENCODINGS else piece
+        if kind == POINTER and not self.view_only:
+            piece = self.take(length)
+            self.pointed = piece or self.pointed
+            return piece
         self.rest, self.rest_passes, self.step = length, not self.view_only, self.remainder
         return b""
+
+    def let_go(self) -> bytes:
+        """What releases the mouse buttons where they were pressed last, b"" where none is down, or a message has begun
+        of which the server has a part."""
+        if self.step != self.message or not any(self.pointed[1:2].replace(b"\x80", b"\0") + self.pointed[6:]):
+            return b""
+        return bytes([POINTER, self.pointed[1] & 0x80]) + self.pointed[2:6] + bytes(len(self.pointed[6:]))
 
     def remainder(self) -> bytes | None:
         """What is there of a message that is passed or swallowed as it comes: a clipboard is never held whole."""
