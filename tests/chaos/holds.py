@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.lab.guests import LabGuest
@@ -42,3 +42,12 @@ def unwritable(dashboard: Dashboard) -> Iterator[None]:
         yield
     finally:
         database.close()
+
+
+@contextmanager
+def idle(dashboard: Dashboard, pid: int) -> Iterator[None]:
+    """The process stands still, and not in the middle of writing to the database, which would stop all others too."""
+    with ExitStack() as hold:
+        with unwritable(dashboard):
+            hold.enter_context(stopped(pid))
+        yield

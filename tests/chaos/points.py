@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.chaos.fire import Fire
-from tests.chaos.holds import stopped
+from tests.chaos.holds import idle
 from tests.lab.machine import eventually
 from tests.lab.test_kills import held, row
 
@@ -14,7 +14,7 @@ from tests.lab.test_kills import held, row
 @contextmanager
 def queued(fire: Fire, vm: int, verb: str) -> Iterator[int]:
     """The row is written and nobody has claimed it."""
-    with stopped(fire.dashboard.pid("worker")):
+    with idle(fire.dashboard, fire.dashboard.pid("worker")):
         operation = fire.dashboard.ask(vm, verb)
         assert state(fire, operation) == "queued"
         yield operation

@@ -13,7 +13,7 @@ from tests.chaos.holds import qemu, stopped, unwritable
 from tests.chaos.points import claimed, ended, queued, state
 from tests.lab.guests import LabGuest
 from tests.lab.machine import eventually
-from tests.lab.test_kills import starts
+from tests.lab.test_kills import asked, starts
 
 pytestmark = pytest.mark.long
 
@@ -27,11 +27,14 @@ def guest(fire: Fire) -> Iterator[LabGuest]:
 
 @contextmanager
 def in_the_call(fire: Fire, vm: int, guest: LabGuest) -> Iterator[int]:
-    """libvirtd has told QEMU, which stands still."""
+    """libvirtd is asked and has a question to QEMU, which stands still."""
+
+    def occupied() -> bool:
+        return bool(guest.domain.controlInfo()[0] == libvirt.VIR_DOMAIN_CONTROL_OCCUPIED)
+
     with stopped(qemu(guest)):
         operation = fire.dashboard.ask(vm, "reset")
-        control = libvirt.VIR_DOMAIN_CONTROL_OCCUPIED
-        eventually(lambda: guest.domain.controlInfo()[0] == control, "QEMU is told", every=0.01)
+        eventually(lambda: asked(fire.dashboard, operation) and occupied(), "QEMU is told", every=0.01)
         yield operation
 
 
@@ -73,12 +76,14 @@ def test_it_is_reset_once_or_not_at_all(fire: Fire, guest: LabGuest, point: str,
     outcome, seconds = fire.outcome(operation), fire.until_true(guest)
     resets = fire.ear.resets[guest.uuid] - before
     lost = name in HOLDERS
-    if point in ("asked", "done") and lost:
-        # The supervisor's death asks the worker to end, and that has ten seconds for what it is at.
-        assert (outcome, resets) == ("unknown", 1) or (name, outcome, resets) == ("supervisor", "succeeded", 1)
+    if point in ("asked", "done") and lost and outcome == "unknown":
+        # QEMU may be busy with another question when its worker dies.
+        assert resets == 1 or (point == "asked" and resets == 0)
     elif point == "claimed" and lost:
         assert (outcome, resets) in (("failed", 0), ("succeeded", 1))
     else:
+        # The supervisor's death asks the worker to end, and that has ten seconds for what it is at.
+        assert name != "worker" or point not in ("asked", "done")
         assert (outcome, resets) == ("succeeded", 1)
     if resets and name in HOLDERS:
         guest.wait_for_boot(boots + 1)

