@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from scripts.steps.hypervisor import BUS, answers
 from scripts.steps.work import ROOT, Log, Step
 
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -16,6 +17,9 @@ MARK = "# Written by kvmweb's scripts/run for the time of one installation."
 NO_SERVICES = f"#!/bin/sh\n{MARK}\nexit 101\n"
 # Installed only for their programs, nobody asked for the services; by package.
 KEPT_OFF = {"nginx": "nginx.service", "openssh-server": "ssh.service"}
+RELOAD = (
+    "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ReloadConfig",
+)  # fmt: skip
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-q")
 
 
@@ -78,6 +82,9 @@ def install(names: Sequence[str], log: Log) -> None:
         log.sudo(*quiet, "dpkg", "--configure", "-a", "--force-confdef", "--force-confold")
         log.sudo(*quiet, *APT, "update")
         log.sudo(*quiet, *APT, "install", "-y", "--no-install-recommends", *names)
+    if "polkitd" in names and answers(BUS):
+        # With services off the package does not tell a running bus of polkit's user, without whom polkit cannot start.
+        log.sudo(*RELOAD)
     for service in kept_off:
         if Path("/usr/bin/systemctl").exists():
             log.sudo("systemctl", "disable", service)
