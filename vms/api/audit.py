@@ -42,8 +42,8 @@ class AuditItem(BaseModel):
     mac: str | None
 
 
-def item(event: AuditEvent) -> AuditItem:
-    return AuditItem(**told(event))
+def items(events: list[AuditEvent]) -> list[AuditItem]:
+    return [AuditItem(**told(event)) for event in events]
 
 
 @router.get(
@@ -62,4 +62,4 @@ def index(
     page_size: PageSize = 50,
 ) -> Listing[AuditItem]:
     wish = Wish(q=q, actor=actor_name, object=object, since=since, until=until)
-    return listing(find_events(actor(request), wish), item, page, page_size, timezone.now())
+    return listing(find_events(actor(request), wish), items, page, page_size, timezone.now())
