@@ -14,6 +14,7 @@ from tests.newcomer.machine import Machine
 from tests.newcomer.root import USER
 from tests.newcomer.terminal import Terminal
 from tests.newcomer.test_walk import QUESTION, field, fresh_machine, start, stop, type_in_the_screen
+from tests.supervisor.conftest import eventually
 
 pytestmark = pytest.mark.long
 
@@ -97,3 +98,14 @@ def test_root_installs_systemds_units() -> None:
             terminal.process.wait(timeout=30)
         inside.run(f"{CLONE}/scripts/run", "--demo", "--yes", user="")
         walk(inside, terminal)
+        units = inside.run("systemctl", "show", "--property=Id,ActiveState,NRestarts", "kvmweb-*", user="").split(
+            "\n\n"
+        )
+        assert len(units) == len(WHO) + 1, units
+        for unit in units:
+            assert "ActiveState=active" in unit and "NRestarts=0" in unit, units
+        inside.run("systemctl", "stop", "kvmweb.target", user="")
+        eventually(lambda: processes(inside) == {}, 60)
+        assert re.search(r"demo-web +running", inside.run("virsh", "-c", "qemu:///system", "list", user=""))
+        inside.run("systemctl", "start", "kvmweb.target", user="")
+        eventually(lambda: processes(inside) == WHO, 60)
