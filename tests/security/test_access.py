@@ -70,9 +70,11 @@ class Walk:
         answer = self.ask(who, method, self.path, self.send, held)
         wrong = []
         sees_vm = who == "alice" or (role and here)
-        if b"secret-vm" in answer.content and not sees_vm:
+        # A file that is made while it is sent is made for administrators alone.
+        content = b"" if answer.streaming else answer.content
+        if b"secret-vm" in content and not sees_vm:
             wrong.append("tells the VM's name")
-        if b"secret-host" in answer.content and not (who == "alice" or (sees_vm and self.of_host)):
+        if b"secret-host" in content and not (who == "alice" or (sees_vm and self.of_host)):
             wrong.append("tells the host's name")
         return answer.status_code, wrong + answer.written
 
