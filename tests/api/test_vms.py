@@ -12,7 +12,7 @@ from tests.api.conftest import Program, problem
 from tests.conftest import make_vm, silence
 from vms.api.vms import SortChoice, StateChoice
 from vms.kinds import KINDS
-from vms.models import Host, Operation, Tag, VirtualMachine
+from vms.models import Host, Operation, Placement, Tag, VirtualMachine
 from vms.services.lists import SORTS, STATES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -179,3 +179,15 @@ def test_an_idempotency_key_repeats_the_answer_and_not_the_work(program: Program
 def test_a_verb_takes_no_body_but_an_empty_object(program: Program, vm: VirtualMachine, body: object) -> None:
     problem(program.post(f"/vms/{vm.pk}/pause", body), 422, "invalid")
     assert program.post(f"/vms/{vm.pk}/pause", {}).status_code == 202
+
+
+def test_one_uuid_on_two_hosts_is_told_and_started_once(program: Program, vm: VirtualMachine) -> None:
+    assert vm.placement
+    other = Host.objects.create(name="host-b", node="node-b")
+    copy = make_vm(other, "copy", "shut_off")
+    Placement.objects.filter(current_of=copy).update(uuid=vm.placement.uuid)
+    assert program.get(f"/vms/{vm.pk}").json()["twins"] == [
+        {"vm": copy.pk, "name": "copy", "host": {"id": other.pk, "name": "host-b"}, "state": "shut_off"}
+    ]
+    refused = problem(program.post(f"/vms/{copy.pk}/start"), 409, "runs_elsewhere")
+    assert refused["params"] == {"name": "web-01", "host": "host-a"}

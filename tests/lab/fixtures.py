@@ -66,3 +66,19 @@ def dashboard(shared_dashboard: Dashboard) -> Dashboard:
     if shared_dashboard.process is None or shared_dashboard.process.poll() is not None:
         shared_dashboard.start()
     return shared_dashboard
+
+
+@pytest.fixture
+def other_host(dashboard: Dashboard, guest_files: guest.Guest) -> Iterator[tuple[int, Guests]]:
+    """A second host, added to the same dashboard: its row's id and what makes guests on it."""
+    host = LabHost("lab-b")
+    row = (
+        "from vms.models import Host; from django.conf import settings; "
+        f"print('row', Host.objects.create(name='lab-b', transport='unix', socket='{host.socket}', "
+        "node=settings.ENVIRONMENT.node).pk)"
+    )
+    pk = int(dashboard.manage("shell", "-c", row).split()[-1])
+    guests = Guests(host, guest_files)
+    yield pk, guests
+    dashboard.manage("shell", "-c", f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
+    host.stop()

@@ -30,9 +30,10 @@ def definition(
     network: str | None,
     shell: bool,
     clipboard: bool,
+    identity: str,
 ) -> str:
     """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty.
-    clipboard: it crosses the screen, through the channel of a guest's agent."""
+    clipboard: it crosses the screen, through the channel of a guest's agent. identity: its UUID, "" for a new one."""
     wishes = "report-pointer" + ("" if obeys else " ignore-power")
     devices = E.devices(
         E.controller(type="usb", model="none"),
@@ -58,6 +59,7 @@ def definition(
     return etree.tostring(
         E.domain(
             E.name(name),
+            *([E.uuid(identity)] if identity else []),
             E.memory("128", unit="MiB"),
             E.vcpu("1"),
             E.sysinfo(
@@ -173,12 +175,14 @@ class Guests:
         network: str | None = None,
         shell: bool = False,
         clipboard: bool = False,
+        identity: str = "",
         start: bool = False,
     ) -> LabGuest:
         serial = self.host.folder / "serial" / f"{len(self.made)}-{time.monotonic_ns()}.log"
         xml = definition(
-            name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell, clipboard=clipboard
-        )
+            name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell,
+            clipboard=clipboard, identity=identity,
+        )  # fmt: skip
         self.host.connect().defineXML(xml)
         made = LabGuest(self.host, name, serial)
         self.made.append(made)

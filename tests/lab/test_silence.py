@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
 from tests.lab.test_kills import held
-from vms.demo.guest import Guest
 
 
 def test_a_host_that_hangs_is_silent_and_is_heard_again(
@@ -35,22 +31,6 @@ def test_a_host_that_hangs_is_silent_and_is_heard_again(
         guest.wait_for_count()
     eventually(answers, "the host is heard again", within=60)
     dashboard.await_operation(dashboard.ask(vm, "pause"))
-
-
-@pytest.fixture
-def other_host(dashboard: Dashboard, guest_files: Guest) -> Iterator[tuple[int, Guests]]:
-    """A second host, added to the same dashboard: its row's id and what makes guests on it."""
-    host = LabHost("lab-b")
-    row = (
-        "from vms.models import Host; from django.conf import settings; "
-        f"print('row', Host.objects.create(name='lab-b', transport='unix', socket='{host.socket}', "
-        "node=settings.ENVIRONMENT.node).pk)"
-    )
-    pk = int(dashboard.manage("shell", "-c", row).split()[-1])
-    guests = Guests(host, guest_files)
-    yield pk, guests
-    dashboard.manage("shell", "-c", f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
-    host.stop()
 
 
 def test_an_action_may_wait_for_a_silent_host_and_others_do_not_notice(

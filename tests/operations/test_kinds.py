@@ -10,6 +10,7 @@ import pytest
 from tests.fakehost import STOPPED
 from tests.lab.machine import eventually
 from tests.operations.conftest import Stage
+from vms import live
 from vms.errors import Aborted, HostRefused, Unsupported
 from vms.kinds import KINDS, power
 from vms.libvirtxml import DomainXML, add_serial
@@ -170,10 +171,28 @@ def test_start_with_networks_starts_them_first(stage: Stage, done: Done) -> None
 def test_a_second_run_of_one_uuid_is_refused(stage: Stage, done: Done) -> None:
     other = Host.objects.create(name="host-b", node="node-b")
     mine = Placement.objects.get(current_of=stage.vm)
+    asked = stage.ask("vm.start")
     Placement.objects.create(vm=stage.vm, host=other, uuid=mine.uuid, name="copy", state="running", run_id=4)
-    operation = done(stage.ask("vm.start"))
-    assert (operation.state, operation.error_code) == ("failed", "runs_elsewhere")
+    operation = done(asked)
+    assert (operation.state, operation.error_code) == ("refused", "runs_elsewhere")
     assert operation.error_params["host"] == "host-b"
+    assert stage.fake.calls == []
+
+
+def test_the_other_host_is_read_once_more_before_a_start(
+    stage: Stage, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Host.objects.create(name="host-b", node="node-b")
+    mine = Placement.objects.get(current_of=stage.vm)
+    copy = Placement.objects.create(vm=stage.vm, host=other, uuid=mine.uuid, name="copy", state="shut_off")
+    operation = stage.ask("vm.start")
+
+    def look(host: int, name: str) -> bool:
+        Placement.objects.filter(pk=copy.pk, host=host).update(state="running", run_id=4)
+        return True
+
+    monkeypatch.setattr(live, "look", look)
+    assert done(operation).error_code == "runs_elsewhere"
     assert stage.fake.calls == []
 
 

@@ -103,8 +103,8 @@ def test_its_cost_does_not_grow_with_its_rows(
     for number in range(30):
         make_vm(host, f"web-{number}")
     client_alice.get("/vms/")
-    # session, user, limits, count, hosts, VMs, tags, open operations; for the frame hosts and operations
-    with django_assert_num_queries(10):
+    # session, user, limits, count, hosts, VMs, tags, open operations, twins; for the frame hosts and operations
+    with django_assert_num_queries(11):
         client_alice.get("/vms/")
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from vms.kinds import KINDS
-from vms.models import Document, Happening, Host, Operation, User, VirtualMachine
+from vms.models import Document, Happening, Host, Operation, Placement, User, VirtualMachine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -168,7 +168,7 @@ def test_activity_is_one_stream(client_alice: Client, vm: VirtualMachine, alice:
 
 
 def test_its_cost_is_known(client_alice: Client, vm: VirtualMachine, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client_alice.get(f"/vms/{vm.pk}/")
 
 
@@ -208,3 +208,25 @@ def test_an_exposed_screen_that_will_be_closed_says_so(client_alice: Client, vm:
         facts={"graphics": [seen(["network"])]}, next_boot=f"<domain><devices>{loopback}</devices></domain>"
     )
     assert "It is so from its next start on." in client_alice.get(f"/vms/{vm.pk}/").content.decode()
+
+
+def test_one_uuid_on_two_hosts_is_marked_on_both_and_refused_in_words(client_alice: Client, vm: VirtualMachine) -> None:
+    assert vm.placement
+    copy = make_vm(Host.objects.create(name="host-b", node="node-b"), "copy", "shut_off")
+    Placement.objects.filter(current_of=copy).update(uuid=vm.placement.uuid)
+    for one, name, where, other in ((vm, "copy", "host-b", copy), (copy, "web-01", "host-a", vm)):
+        link = re.search(rf'<a href="/vms/{other.pk}/">([^<]*)</a>', header(client_alice, one))
+        assert link and link.group(1) == f"same UUID as {name} on {where}"
+    page = client_alice.get("/vms/").content.decode()
+    assert "same UUID as copy on host-b" in page and "same UUID as web-01 on host-a" in page
+    refused = client_alice.post(f"/vms/{copy.pk}/start/", headers={"HX-Request": "true"}).content.decode()
+    assert "A VM of the same UUID runs on host-a." in refused
+    pasted = client_alice.get("/vms/", {"q": str(vm.placement.uuid)})
+    assert pasted.status_code == 200, "there are two, and neither is the one that was meant"
+
+
+def test_a_vm_that_another_host_defines_too_says_so(client_alice: Client, vm: VirtualMachine) -> None:
+    assert vm.placement
+    other = Host.objects.create(name="host-b", node="node-b")
+    Placement.objects.create(vm=vm, host=other, uuid=vm.placement.uuid, name="web-01", state="shut_off")
+    assert "also defined on host-b" in header(client_alice, vm)

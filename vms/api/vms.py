@@ -22,6 +22,7 @@ from vms.permissions import get_vm_or_404, is_administrator, seen_hosts, visible
 from vms.services import reaching
 from vms.services.freshness import freshness, placed
 from vms.services.lists import find_vms
+from vms.services.twins import find_twins
 
 router = Router(tags=["vms"])
 
@@ -73,10 +74,25 @@ class Exposed(BaseModel):
     how: list[Literal["network", "no_password"]]
 
 
+class Twin(BaseModel):
+    """What another host says of the same UUID: of another VM, or of this one; it runs on one of them at a time."""
+
+    vm: int
+    name: str
+    host: HostName | None
+    state: str
+
+
 class VmDetail(VmItem):
     description: str
+    twins: list[Twin]
     exposed: list[Exposed]
     has_managed_save: bool
+
+
+def named(host: Host, seen: frozenset[int]) -> HostName | None:
+    """The host, for who may see it."""
+    return HostName(id=host.pk, name=host.name) if host.pk in seen else None
 
 
 def item(vm: VirtualMachine, seen: frozenset[int]) -> VmItem:
@@ -88,7 +104,7 @@ def item(vm: VirtualMachine, seen: frozenset[int]) -> VmItem:
         uuid=str(placement.uuid),
         name=vm.name,
         title=placement.title,
-        host=HostName(id=host.pk, name=host.name) if host.pk in seen else None,
+        host=named(host, seen),
         state=placement.state,
         state_reason=placement.state_reason,
         state_since=placement.state_since,
@@ -136,10 +152,13 @@ def show(request: HttpRequest, vm_id: int) -> VmDetail:
     vm = get_vm_or_404(actor(request), vm_id)
     placement = placed(vm)
     seen = seen_hosts(actor(request), [placement.host])
+    twins = find_twins(actor(request), [vm]).get(vm.pk, [])
+    others = seen_hosts(actor(request), [twin.host for twin in twins])
     document = Document.objects.filter(placement=placement).only("facts", "next_boot").first()
     return VmDetail(
         **item(vm, seen).model_dump(),
         description=placement.description,
+        twins=[Twin(vm=twin.vm_id, name=twin.name, host=named(twin.host, others), state=twin.state) for twin in twins],
         has_managed_save=placement.has_managed_save,
         exposed=[
             Exposed.model_validate({"type": screen.type, "how": screen.how})

@@ -7,8 +7,9 @@ away; otherwise it is a VM of its own, because whoever may define a UUID must no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
+from uuid import UUID
 
 from vms import live
 from vms.models import Host, Placement, VirtualMachine
@@ -35,6 +36,12 @@ def renew(placement: Placement) -> None:
     """Give a placement whose VM was deleted here a VM of its own: the same UUID later has no old rights."""
     VirtualMachine.objects.filter(pk=placement.vm_id).update(placement=None)
     placement.vm = VirtualMachine.objects.create(name=placement.name)
+
+
+def beside(host: Host | int, uuids: Sequence[UUID | str]) -> set[str]:
+    """The names of VMs on other hosts that have one of the UUIDs: their pages say that it is here, or no longer."""
+    others = Placement.objects.filter(uuid__in=uuids, present=True).exclude(host=host)
+    return {f"vm:{vm}" for vm in others.values_list("vm", flat=True)}
 
 
 def settle(vm: VirtualMachine) -> set[str]:

@@ -47,7 +47,7 @@ def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
     if not placement.present:
         changed |= {"present": True, "gone_at": None}
         happened(placement, "appeared")
-        names.add("vms:*")
+        names |= {"vms:*", *identity.beside(placement.host_id, [placement.uuid])}
     elif "state" in changed:
         happened(placement, "state", state=changed["state"], was=placement.state, by="",
                  reason=seen.placement["state_reason"])  # fmt: skip
@@ -93,7 +93,7 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
         Happening.objects.bulk_create(
             Happening(host=host, vm_id=placement.vm_id, code="appeared") for placement in placements
         )
-    return names
+    return names | identity.beside(host, [seen.uuid for seen in rows])
 
 
 def store_document(placement: Placement, seen: Row) -> bool:
@@ -111,7 +111,7 @@ def gone(placement: Placement) -> set[str]:
     )
     happened(placement, "gone")
     identity.settle(placement.vm)
-    return {f"vm:{placement.vm_id}", "vms:*"}
+    return {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}
 
 
 def happened(placement: Placement, code: str, **params: str) -> None:

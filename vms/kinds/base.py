@@ -69,6 +69,7 @@ class Kind:
     host that is silent, left alone, or has never been connected to. menu: an entry of the one menu, with this icon, in
     these words with those of says below them; left out in the states of hidden, where another entry stands for it;
     folded away, with others of its sort, where variant. kept: only for VMs that their host keeps when they stop.
+    starts: begins a run, which no VM may have twice.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Kind:
     hidden: frozenset[str] = frozenset()
     variant: bool = False
     kept: bool = False
+    starts: bool = False
 
     @property
     def verb(self) -> str:

@@ -25,6 +25,7 @@ START = Kind(
     menu=True,
     icon="play",
     hidden=SAVED,
+    starts=True,
 )
 RESTORE = Kind(
     name="vm.restore",
@@ -39,6 +40,7 @@ RESTORE = Kind(
     icon="play",
     says=mark("goes on where it was saved"),
     hidden=NOT_SAVED,
+    starts=True,
 )
 START_PAUSED = Kind(
     name="vm.start-paused",
@@ -51,6 +53,7 @@ START_PAUSED = Kind(
     icon="pause",
     says=mark("stands still before its first step"),
     variant=True,
+    starts=True,
 )
 BOOT_CD = Kind(
     name="vm.boot-cd",
@@ -63,6 +66,7 @@ BOOT_CD = Kind(
     icon="disc",
     says=mark("this once, until it is off; then as before"),
     variant=True,
+    starts=True,
 )
 BOOT_NETWORK = Kind(
     name="vm.boot-network",
@@ -75,6 +79,7 @@ BOOT_NETWORK = Kind(
     icon="network",
     says=mark("this once, until it is off; then as before"),
     variant=True,
+    starts=True,
 )
 START_WITH_NETWORKS = Kind(
     name="vm.start-with-networks",
@@ -83,6 +88,7 @@ START_WITH_NETWORKS = Kind(
     target="vm",
     privileges=("vm.power", "host.maintain"),
     states=OFF,
+    starts=True,
 )
 RESUME = Kind(
     name="vm.resume",

@@ -103,7 +103,7 @@ class Operation(models.Model):
 
 
 class OperationLock(models.Model):
-    """What an operation holds while it runs: "vm:12", "host:2"."""
+    """What an operation holds while it is queued or runs: "vm:12", "host:2"; a start also "uuid:..." over all hosts."""
 
     key = models.CharField(max_length=100, unique=True)
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="locks")

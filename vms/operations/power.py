@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from vms.errors import InvalidState, RunsElsewhere, Unsupported, WrongState
+from vms import live
+from vms.errors import InvalidState, Unsupported, WrongState
 from vms.kinds import keys
 from vms.kinds import power as kinds
 from vms.models import Happening, Operation, Placement
 from vms.operations.jobs import followed
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
+from vms.services import twins
 from vms.virt import Connection
 
 RUNNING: Final = frozenset({"running", "shutting_down"})
@@ -55,14 +57,13 @@ def start_with_networks(work: Work) -> None:
 
 
 def refuse_second_run(operation: Operation) -> None:
-    """Two hosts may know one UUID; two runs of it would write to one disk."""
+    """RunsElsewhere where another host runs a VM of this UUID; those that are heard are read once more before."""
     placement = operation.vm.placement if operation.vm else None
     if placement is None:
         return
-    others = Placement.objects.filter(uuid=placement.uuid, present=True, run_id__isnull=False)
-    other = others.exclude(host=placement.host_id).select_related("host").first()
-    if other:
-        raise RunsElsewhere(name=other.name, host=other.host.name)
+    for other in twins.elsewhere(placement).filter(host__error_code=""):
+        live.look(other.host_id, f"vm:{other.vm_id}")
+    twins.refuse_second_run(placement, operation.actor_user)
 
 
 def runs_anew(before: Facts, now: Facts) -> Verdict:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vms import live
-from vms.errors import Aborted, HostUnreachable, InvalidState, NotAllowed, OperationLost, TimedOut, VmsError, WrongState
+from vms.errors import (
+    Aborted,
+    HostUnreachable,
+    InvalidState,
+    NotAllowed,
+    OperationLost,
+    RunsElsewhere,
+    TimedOut,
+    VmsError,
+    WrongState,
+)
 from vms.kinds import KINDS
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRIALS, WAYS
@@ -66,7 +76,7 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
                 end(operation, worker, verdict)
     except OperationLost:
         logger.info("operation %s was taken away", operation.pk)
-    except (NotAllowed, WrongState) as error:
+    except (NotAllowed, WrongState, RunsElsewhere) as error:
         fail(operation, worker, error, to=OperationState.REFUSED)
     except Aborted as error:
         if not cancelled(operation, worker):

@@ -9,13 +9,14 @@ from django.utils.translation import gettext
 
 from vms.kinds import KINDS, MENU, Kind
 from vms.models import Operation, Placement, VirtualMachine
-from vms.permissions import Who, held
+from vms.permissions import Who, held, seen_hosts
 from vms.services.abilities import offers, shows_screens
 from vms.services.attention import again, open_operations, unread_failures, way_out
 from vms.services.freshness import Freshness, freshness, placed, shown_state
 from vms.services.operations import is_silent
 from vms.services.sentences import state_word
 from vms.services.telling import as_told
+from vms.services.twins import find_twins, twin_text
 
 MAIN_STEP = {
     "running": "console",
@@ -44,7 +45,9 @@ class Header:
     """The head of a VM's page. rights: all that the reader may do here. host: its host's name, "" for who may not see
     that, and host_word what sentences call it. variants: other ways of starting, folded away. no_keys: why keys cannot
     be sent. underway: what was asked of it is being done, and waits neither for the guest nor for the host.
-    may_end: whether the reader may end that, or say that he waits; may_read: whether he may put the failure away."""
+    may_end: whether the reader may end that, or say that he waits; may_read: whether he may put the failure away.
+    twins: (VM, words) for what other hosts say of its
+    UUID."""
 
     vm: VirtualMachine
     rights: frozenset[str]
@@ -66,11 +69,14 @@ class Header:
     may_read: bool
     try_again: Kind | None
     way_out: Kind | None
+    twins: list[tuple[int, str]]
 
 
 def make_header(vm: VirtualMachine, who: Who) -> Header:
     """Rights decide what is there, the state decides what is greyed."""
     placement = placed(vm)
+    twins = find_twins(who, [vm]).get(vm.pk, [])
+    seen = seen_hosts(who, [twin.host for twin in twins])
     fresh = freshness(placement.host)
     shown = shown_state(placement, fresh)
     rights = held(who, vm)
@@ -107,6 +113,7 @@ def make_header(vm: VirtualMachine, who: Who) -> Header:
         may_read=bool(failure and fits(rights, failure.kind)),
         try_again=again(failure, who) if failure else None,
         way_out=way_out(failure, who) if failure else None,
+        twins=[(twin.vm_id, twin_text(vm, twin, seen)) for twin in twins],
     )
 
 

@@ -30,7 +30,7 @@ from vms.models import (
     VirtualMachine,
 )  # fmt: skip
 from vms.permissions import Actor, require_all
-from vms.services import audit
+from vms.services import audit, twins
 from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,8 @@ def request(
     """The queued operation, enqueued on commit; the same row for the same actor and idempotency key.
 
     wait: on a silent host it waits for up to an hour until that is heard, instead of being refused.
-    Raises NotAllowed, BadParameters, WrongState, HostSilent, or Locked naming the operation that holds the target.
+    Raises NotAllowed, BadParameters, WrongState, RunsElsewhere, HostSilent, or Locked naming the operation that holds
+    the target, or starts another VM of its UUID.
     """
     require_all(actor, kind.privileges, target)
     if not isinstance(params or Params(), kind.params):
@@ -97,7 +98,15 @@ def request(
             known = asked_before(kind, target, actor, params or Params(), idempotency_key)
             if known:
                 return known
-        host = target if isinstance(target, Host) else check_placement(kind, target).host
+        uuid = ""
+        if isinstance(target, Host):
+            host = target
+        else:
+            placement = check_placement(kind, target)
+            host = placement.host
+            if kind.starts:
+                uuid = str(placement.uuid)
+                twins.refuse_second_run(placement, actor)
         waits_until = None if kind.unheard else how_long(host, wait=wait, name=host_name(actor, host))
         operation = Operation.objects.create(
             kind=kind.name,
@@ -123,6 +132,8 @@ def request(
         supersede(kind, operation)
         if kind.lock:
             take_lock(operation, lock_key(target))
+        if uuid:
+            take_lock(operation, f"uuid:{uuid}")
         facts = {"params": operation.params} if operation.params else {}
         audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk, **facts)
         live.announce([f"op:{operation.pk}", lock_key(target)])

@@ -11,11 +11,12 @@ from django.utils.translation import gettext
 
 from vms import live
 from vms.kinds import MENU
-from vms.models import OPEN_STATES, Operation, VirtualMachine
+from vms.models import OPEN_STATES, Operation, Placement, VirtualMachine
 from vms.permissions import Who, held_each, is_administrator, seen_hosts
 from vms.services.abilities import lacking_verbs
 from vms.services.freshness import freshness, placed, shown_state
 from vms.services.sentences import duration, going_on, kind_title, state_word
+from vms.services.twins import find_twins, twin_text
 
 ALIVE = ("running", "paused", "shutting_down")
 
@@ -34,6 +35,7 @@ class Row:
     shown: str
     word: str
     note: str
+    twin: str
     host: str
     cpu: str
     memory: str
@@ -80,15 +82,24 @@ def gib(kib: float) -> str:
 
 
 def make_rows(vms: Sequence[VirtualMachine], who: Who) -> list[Row]:
-    """Their rows in the same order; one query and one question to Redis for all, for who is no administrator two more
-    queries."""
+    """Their rows in the same order; two queries and one question to Redis for all, for who is no administrator two
+    more queries."""
     open_ones = Operation.objects.filter(vm__in=[vm.pk for vm in vms], state__in=OPEN_STATES).order_by("pk")
     working = {vm: (kind, until) for vm, kind, until in open_ones.values_list("vm_id", "kind", "waits_until")}
     use = present_use(vms)
-    seen = seen_hosts(who, [vm.placement.host for vm in vms if vm.placement])
+    twins = find_twins(who, vms)
+    others = [twin.host for found in twins.values() for twin in found]
+    seen = seen_hosts(who, [*others, *(vm.placement.host for vm in vms if vm.placement)])
     refused = refused_verbs(vms, who)
     return [
-        make_row(vm, *working.get(vm.pk, ("", None)), use.get(vm.pk, Use()), seen, refused.get(vm.pk, ""))
+        make_row(
+            vm,
+            *working.get(vm.pk, ("", None)),
+            use.get(vm.pk, Use()),
+            seen,
+            refused.get(vm.pk, ""),
+            twins.get(vm.pk, []),
+        )
         for vm in vms
         if vm.placement
     ]
@@ -107,7 +118,13 @@ def refused_verbs(vms: Sequence[VirtualMachine], who: Who) -> dict[int, str]:
 
 
 def make_row(
-    vm: VirtualMachine, kind: str, waits_until: datetime | None, use: Use, seen: frozenset[int], refused: str
+    vm: VirtualMachine,
+    kind: str,
+    waits_until: datetime | None,
+    use: Use,
+    seen: frozenset[int],
+    refused: str,
+    twins: Sequence[Placement],
 ) -> Row:
     placement = placed(vm)
     fresh = freshness(placement.host)
@@ -135,6 +152,7 @@ def make_row(
         shown=shown,
         word=word,
         note=note,
+        twin=twin_text(vm, twins[0], seen) if twins else "",
         host=placement.host.name if placement.host_id in seen else "",
         cpu=use.cpu,
         memory=use.memory,

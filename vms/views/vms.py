@@ -112,14 +112,13 @@ def pasted(request: HttpRequest, q: str) -> VirtualMachine | None:
         return None
     vms = visible_vms(request.user)
     try:
-        found = vms.filter(placement__uuid=UUID(text))
+        exact = list(vms.filter(placement__uuid=UUID(text))[:2])
     except ValueError:
         if not (text.count(".") == 3 or ":" in text):
             return None
         found = vms.filter(placement__search__contains=text)
         exact = [vm for vm in found[:PAGE] if text in {word.lower() for word in placed(vm).search.split()}]
-        return exact[0] if len(exact) == 1 else None
-    return found.first()
+    return exact[0] if len(exact) == 1 else None
 
 
 def columns(request: HttpRequest, sort: str, *, many_hosts: bool) -> list[dict[str, str]]:
