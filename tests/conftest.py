@@ -147,7 +147,7 @@ def make_vm(host: Host, name: str = "web-01", state: str = "running", **fields: 
 def silence(host: Host, details: str = "") -> None:
     """A living watcher says that it does not hear the host."""
     Host.objects.filter(pk=host.pk).update(error_code="host_unreachable", error_details=details)
-    Lease.objects.create(host=host, watcher="watcher", until=timezone.now() + timedelta(minutes=1))
+    Lease.objects.create(host=host, watcher="watcher", until=timezone.now() + timedelta(seconds=9))
 
 
 @pytest.fixture

@@ -175,6 +175,7 @@ def present(kind: str, name: str) -> int:
         pipeline = redis_client.pipeline()
         pipeline.zadd(crowd, {name: now})
         pipeline.zremrangebyscore(crowd, 0, now - PRESENT_SECONDS)
+        pipeline.zremrangebyscore(crowd, now + PRESENT_SECONDS, "+inf")
         pipeline.zcard(crowd)
         return int(pipeline.execute()[-1])
     except redis.RedisError:

@@ -19,6 +19,7 @@ from typing import Any
 from tests.lab.machine import LabHost, children, eventually, own_folder
 
 ROOT = Path(__file__).parents[2]
+OTHERWISE = Path(__file__).with_name("otherwise.py")
 ADMIN = "admin"
 # How each process calls itself.
 PROGRAMS = {
@@ -54,6 +55,8 @@ class Dashboard:
     # What runs it, and where its code is.
     python: tuple[str | Path, ...] = (sys.executable,)
     code = ROOT
+    # What its processes see otherwise than this one: words for tests/lab/otherwise.py.
+    otherwise: tuple[str | Path, ...] = ()
 
     def __init__(self, host: LabHost, *, supervisor: str = "kvmweb.supervisor", **settings: str) -> None:
         """supervisor: the module that starts the processes."""
@@ -95,9 +98,11 @@ class Dashboard:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
+        words = ("unshare", "--mount", sys.executable, "-I", OTHERWISE, *self.otherwise, "--")
+        otherwise = words if self.otherwise else ()
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *self.python, "-m", self.supervisor],
+                ["setpriv", "--pdeathsig", "TERM", *otherwise, *self.python, "-m", self.supervisor],
                 cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         eventually(self.is_ready, f"the dashboard is ready; see {self.folder}", within=60, every=0.2)
@@ -120,6 +125,11 @@ class Dashboard:
         if self.process and self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def own_state(self) -> Path:
+        """The state folder as its processes see it."""
+        return Path(f"/proc/{self.process.pid}/root{self.state}") if self.otherwise and self.process else self.state
 
     def pid(self, name: str) -> int:
         """The pid of one of its processes: redis, web, worker, watcher, console or front."""
@@ -192,7 +202,7 @@ class Dashboard:
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says, read beside the dashboard."""
-        database = sqlite3.connect(f"file:{self.state}/db/kvmweb.sqlite3?mode=ro", uri=True, timeout=20)
+        database = sqlite3.connect(f"file:{self.own_state}/db/kvmweb.sqlite3?mode=ro", uri=True, timeout=20)
         try:
             return database.execute(sql, values).fetchall()
         finally:

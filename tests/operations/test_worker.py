@@ -280,9 +280,8 @@ def test_silence_past_the_limit_is_cut_and_said(
 def left_behind(stage: Stage, kind: str, *, asked: bool) -> Operation:
     """An operation whose worker died, before the host was asked or after."""
     dead = Worker.objects.create(
-        name="dead", node=stage.host.node, pid=1, started_at=timezone.now(),
-        beat_at=timezone.now() - timedelta(seconds=30),
-    )  # fmt: skip
+        name="dead", node=stage.host.node, pid=1, started_at=timezone.now(), beat_at=timezone.now()
+    )
     operation = stage.ask(kind)
     claimed = claim.claim(operation.pk, dead)
     assert claimed
@@ -291,6 +290,7 @@ def left_behind(stage: Stage, kind: str, *, asked: bool) -> Operation:
         Operation.objects.filter(pk=operation.pk).update(
             before={"state": seen.state, "run_id": seen.run_id, "happening": 0, "busy": False}
         )
+    Worker.objects.filter(pk=dead.pk).update(stopped_at=timezone.now())
     return operation
 
 
@@ -354,10 +354,30 @@ def test_a_host_that_cannot_be_asked_leaves_it_unknown(stage: Stage, worker: pro
     assert (operation.state, operation.error_code) == ("unknown", "worker_lost")
 
 
-def test_a_worker_that_beats_keeps_its_own(stage: Stage, worker: process.WorkerProcess) -> None:
-    operation = left_behind(stage, "vm.start", asked=True)
-    Worker.objects.filter(name="dead").update(beat_at=timezone.now())
+@pytest.mark.parametrize("offset", [timedelta(0), timedelta(hours=1), timedelta(hours=-1)])
+def test_a_worker_whose_beat_stands_still_is_dead_whatever_its_clock_said(
+    stage: Stage, worker: process.WorkerProcess, offset: timedelta
+) -> None:
+    operation = left_behind(stage, "vm.start", asked=False)
+    Worker.objects.filter(name="dead").update(stopped_at=None, beat_at=timezone.now() + offset)
+    for _ in range(process.DEAD_AFTER):
+        worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "running"
     worker.reconcile()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("failed", "worker_died")
+
+
+@pytest.mark.parametrize("step", [timedelta(seconds=2), timedelta(hours=1), timedelta(hours=-1)])
+def test_a_worker_that_beats_keeps_its_own_whatever_its_clock_says(
+    stage: Stage, worker: process.WorkerProcess, step: timedelta
+) -> None:
+    operation = left_behind(stage, "vm.start", asked=True)
+    beat = timezone.now()
+    for look in range(3 * process.DEAD_AFTER):
+        Worker.objects.filter(name="dead").update(stopped_at=None, beat_at=beat + step * (look // 3))
+        worker.reconcile()
     operation.refresh_from_db()
     assert operation.state == "running"
 

@@ -13,6 +13,7 @@ from vms.kinds import hosts, power
 from vms.models import AuditEvent, Host, Lease, Operation, OperationLock, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import operations
+from vms.services.attention import unread_failures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -82,9 +83,12 @@ def test_a_host_that_is_left_alone_is_not_waited_for(vm: VirtualMachine, host: H
         operations.request(power.RESET, vm, actor=actor, wait=True)
 
 
-def test_it_does_not_believe_a_watcher_that_is_silent_itself(vm: VirtualMachine, host: Host, actor: Actor) -> None:
+@pytest.mark.parametrize("until", [-5, 3600], ids=["late", "from before the clock was set back"])
+def test_it_does_not_believe_a_watcher_that_is_silent_itself(
+    vm: VirtualMachine, host: Host, actor: Actor, until: int
+) -> None:
     silence(host)
-    Lease.objects.update(until=timezone.now() - timedelta(seconds=5))
+    Lease.objects.update(until=timezone.now() + timedelta(seconds=until))
     assert operations.request(power.RESET, vm, actor=actor).state == "queued"
 
 
@@ -106,3 +110,15 @@ def test_an_idempotency_key_is_for_one_request_and_for_a_day(host: Host, actor: 
         operations.request(power.RESET, other, actor=actor, idempotency_key="k")
     Operation.objects.filter(pk=first.pk).update(queued_at=timezone.now() - timedelta(hours=25))
     assert operations.request(power.RESET, other, actor=actor, idempotency_key="k") != first
+
+
+def test_a_failure_can_be_read_after_the_clock_was_set_back_and_after_it_was_waited_for(
+    vm: VirtualMachine, actor: Actor
+) -> None:
+    operation = operations.request(power.SHUTDOWN, vm, actor=actor)
+    end = timezone.now() + timedelta(hours=1)
+    Operation.objects.update(state="failed", ended_at=end, read_at=end - timedelta(minutes=5))
+    assert unread_failures(actor.user).get() == operation
+    operation.refresh_from_db()
+    operations.mark_read(operation, actor=actor)
+    assert not unread_failures(actor.user).exists()

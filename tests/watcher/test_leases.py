@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from vms.models import Host, Lease
@@ -29,6 +31,15 @@ def test_an_expired_one_is_taken_with_a_new_epoch(host: Host) -> None:
     assert old and new and new.epoch == old.epoch + 1
     assert leases.renew([old]) == set()
     assert leases.renew([new]) == {host.pk}
+
+
+def test_one_from_before_the_clock_was_set_back_is_taken(host: Host) -> None:
+    old = leases.take(host, OTHER, "elsewhere")
+    Lease.objects.update(until=timezone.now() + timedelta(hours=1))
+    assert leases.overdue([host.pk]) == {host.pk}
+    new = leases.take(host, "here 1 1", "here")
+    assert old and new and new.epoch == old.epoch + 1
+    assert leases.renew([old]) == set()
 
 
 def test_a_dead_process_of_this_node_is_not_waited_for(host: Host) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Host(models.Model):
@@ -100,7 +102,15 @@ class Host(models.Model):
 class Lease(models.Model):
     """Which watcher speaks for a host; whoever writes last-seen rows carries the epoch."""
 
+    LENGTH = timedelta(seconds=10)
+
     host = models.OneToOneField(Host, on_delete=models.CASCADE, related_name="lease")
     watcher = models.CharField(max_length=255)
     epoch = models.PositiveBigIntegerField(default=1)
     until = models.DateTimeField()
+
+    @classmethod
+    def standing(cls) -> models.Q:
+        """Whether its watcher has renewed it in time. One that ends later than any can is from before the clock was set
+        back: who holds it would be believed for as long as that was."""
+        return models.Q(until__gt=Now(), until__lte=Now() + cls.LENGTH)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 BEAT: Final = 2.0
 CLAIM: Final = 2.0
 CONTROL: Final = 0.5
-DEAD_AFTER: Final = timedelta(seconds=10)
+# A worker whose beat stands still for so many looks, one each BEAT, is dead: 10 s.
+DEAD_AFTER: Final = 5
 THREADS: Final = 16
 FAILURES: Final = 5.0
 GRACE: Final = 10.0
@@ -48,6 +49,7 @@ class WorkerProcess:
         self.name = name or self.node
         self.connections = Connections()
         self.running: dict[int, Running] = {}
+        self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
         self.pool = ThreadPoolExecutor(THREADS, "operation")
         self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
@@ -140,14 +142,23 @@ class WorkerProcess:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence; let
         go of hosts that are to be left alone."""
         self.connections.leave()
-        silent = Worker.objects.filter(stopped_at=None, beat_at__lt=Now() - DEAD_AFTER)
-        silent.exclude(pk=self.worker.pk).update(stopped_at=Now())
+        Worker.objects.filter(pk__in=self.silent(), stopped_at=None).update(stopped_at=Now())
         left = Operation.objects.filter(
             state__in=HELD, node__in=("", self.node), worker__stopped_at__isnull=False
         )  # fmt: skip
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())
+
+    def silent(self) -> list[int]:
+        """The other workers whose beat has stood still. No clock is asked: one that is set forwards would make the
+        living look dead, one that is set back the dead alive; and a machine that slept has not looked meanwhile."""
+        others = Worker.objects.filter(stopped_at=None).exclude(pk=self.worker.pk)
+        last, self.beats = self.beats, {}
+        for pk, beat in others.values_list("pk", "beat_at"):
+            before, looks = last.get(pk, (beat, -1))
+            self.beats[pk] = (beat, looks + 1 if beat == before else 0)
+        return [pk for pk, (_, looks) in self.beats.items() if looks >= DEAD_AFTER]
 
     def stop(self) -> None:
         """Claim nothing more and wait 10 s for what runs; what is left is settled by whoever starts next."""

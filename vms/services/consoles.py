@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.usersessions.models import UserSession
@@ -111,10 +111,16 @@ def remembered_key(ticket: str) -> str:
 
 def forget_unused() -> None:
     """Close the rows whose ticket nobody redeemed in time."""
-    late = timezone.now() - timedelta(seconds=TICKET_SECONDS)
-    Console.objects.filter(opened_at=None, closed_at=None, created_at__lt=late).update(
+    Console.objects.filter(opened_at=None, closed_at=None).exclude(created_at__range=fresh()).update(
         closed_at=timezone.now(), close_reason="unused"
     )
+
+
+def fresh() -> tuple[datetime, datetime]:
+    """Between when and when a ticket was given out that still opens something. One from the future is from before the
+    clock was set back, and Redis keeps it for as long as that was."""
+    now, length = timezone.now(), timedelta(seconds=TICKET_SECONDS)
+    return now - length, now + length
 
 
 def find(ticket: str) -> Console | None:
@@ -144,11 +150,9 @@ def redeem(ticket: str, *, vm: int, session_key: str, has_origin: bool, relay: s
     if reason:
         raise refused(reason, console)
     # Redis says that the ticket is fresh and unused; the row has the last word.
-    now = timezone.now()
-    young = now - timedelta(seconds=TICKET_SECONDS)
-    opened = Console.objects.filter(pk=console.pk, opened_at=None, closed_at=None, created_at__gte=young)
+    opened = Console.objects.filter(pk=console.pk, opened_at=None, closed_at=None, created_at__range=fresh())
     with transaction.atomic():
-        if in_time := bool(opened.update(opened_at=now, relay=relay)):
+        if in_time := bool(opened.update(opened_at=timezone.now(), relay=relay)):
             audit.record(
                 "opened:console", actor=owner(console), target=console.vm, console=console.pk, **facts(console)
             )

@@ -25,7 +25,8 @@ def freshness(host: Host) -> Freshness:
         return "silent"
     if host.heard_at is None:
         return "new"
-    if host.error_code or host.heard_at < timezone.now() - OLD_AFTER:
+    # One that was heard in the future was heard before the clock was set back.
+    if host.error_code or abs(timezone.now() - host.heard_at) > OLD_AFTER:
         return "old"
     return "live"
 

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.db import IntegrityError, transaction
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -56,7 +55,7 @@ def refuse_silent(host: Host, name: str | None = None) -> None:
     called = host.name if name is None else name
     if host.left_alone or host.removed_at:
         raise HostLeftAlone(host=called)
-    if is_silent(host) and Lease.objects.filter(host=host, until__gte=Now()).exists():
+    if is_silent(host) and Lease.objects.filter(Lease.standing(), host=host).exists():
         raise HostSilent(host.error_details, host=called, since=host.heard_at.isoformat() if host.heard_at else "")
 
 
@@ -254,6 +253,9 @@ def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
     target = operation.vm or operation.host
     require_all(actor, KINDS[operation.kind].privileges, target)
-    if Operation.objects.filter(pk=operation.pk, read_at=None).update(read_at=timezone.now()):
+    unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
+    now = timezone.now()
+    # Not before its end, also where the clock was set back since.
+    if Operation.objects.filter(unread, pk=operation.pk).update(read_at=max(now, operation.ended_at or now)):
         audit.record(f"read:{operation.kind}", actor=actor, target=target, operation=operation.pk)
     live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])

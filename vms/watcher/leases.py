@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from django.db.models.functions import Now
 from vms.inventory import Term
 from vms.models import Host, Lease
 
-LENGTH: Final = timedelta(seconds=10)
+LENGTH: Final = Lease.LENGTH
 
 
 def name(node: str) -> str:
@@ -48,7 +47,7 @@ def take(host: Host, watcher: str, node: str) -> Term | None:
         except IntegrityError:
             return None
         return Term(host, watcher, lease.epoch)
-    free = Q(until__lte=Now())
+    free = ~Lease.standing()
     if holder.watcher == watcher or is_dead(holder.watcher, node):
         free |= Q(watcher=holder.watcher)
     taken = Lease.objects.filter(free, pk=holder.pk, epoch=holder.epoch).update(
@@ -64,8 +63,9 @@ def share(hosts: int, watchers: int) -> int:
 
 def overdue(hosts: Collection[int]) -> set[int]:
     """Those that nobody has watched for as long as a lease: whoever sees them takes them. One query, or none."""
-    late = Lease.objects.filter(host__in=hosts, until__lt=Now() - LENGTH)
-    return set(late.values_list("host", flat=True)) if hosts else set()
+    late = Q(until__lt=Now() - LENGTH) | Q(until__gt=Now() + LENGTH)
+    found = Lease.objects.filter(late, host__in=hosts)
+    return set(found.values_list("host", flat=True)) if hosts else set()
 
 
 def renew(terms: Iterable[Term]) -> set[int]:
