@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
@@ -49,7 +50,9 @@ def session_age(get_response: Handler) -> Handler:
             if session is None or ended(session, now):
                 end(request, session)
             elif "X-Kvmweb-Refresh" not in request.headers and session.last_seen_at < now - TOUCH_EVERY:
-                UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
+                # A page is shown also where that cannot be noted, as on a full disk.
+                with suppress(OperationalError):
+                    UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
         return get_response(request)
 
     return middleware

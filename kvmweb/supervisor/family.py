@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -55,7 +56,9 @@ class Family:
             # A child that has not called setsid yet is in no group of its own.
             leaders = [identify(child.pid) for child in self.everybody if child.pid]
             processes = {one for group in groups.values() for one in group} | {one for one in leaders if one}
-            self.register.write(processes)
+            # A full disk is no reason to end what runs; it is tried again with the next turn.
+            with contextlib.suppress(OSError):
+                self.register.write(processes)
             self.registered = time.monotonic()
 
     def wait(self, seconds: float) -> bool:
@@ -99,7 +102,8 @@ class Family:
         guests = [self.guest] if self.guest else []
         for batch in ([*guests, *self.children[-1:]], self.children[1:-1], self.children[:1]):
             self.end([child for child in batch if child.pid])
-        self.register.write([])
+        with contextlib.suppress(OSError):
+            self.register.write([])
 
     def end(self, batch: Sequence[Child]) -> None:
         """Ask them to end, each with its grace; then make them."""

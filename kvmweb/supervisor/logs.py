@@ -17,5 +17,10 @@ def bound(folder: Path, most: int = MOST_BYTES) -> None:
     """
     for log in folder.glob("*.log"):
         if log.stat().st_size > most:
-            shutil.copyfile(log, log.with_suffix(".log.1"))
+            kept = log.with_suffix(".log.1")
+            try:
+                shutil.copyfile(log, kept)
+            except OSError:
+                # A full disk is helped more by an empty log than by half a copy.
+                kept.unlink(missing_ok=True)
             os.truncate(log, 0)

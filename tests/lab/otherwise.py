@@ -1,7 +1,7 @@
 """Run a program that sees another machine than there is: a clock that is off, or a disk that is small.
 
-Called as `python otherwise.py clock LIBRARY -- PROGRAM...` or `python otherwise.py disk FOLDER SIZE -- PROGRAM...` in a mount
-namespace of its own, with which it ends: nothing of it is seen outside, and nothing is left.
+Called as `python otherwise.py clock LIBRARY -- PROGRAM...` or `python otherwise.py disk FOLDER SIZE -- PROGRAM...` in
+a mount namespace of its own, with which it ends: nothing of it is seen outside, and nothing is left.
 """
 
 from __future__ import annotations

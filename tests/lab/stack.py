@@ -20,6 +20,11 @@ from tests.lab.machine import LabHost, children, eventually, own_folder
 
 ROOT = Path(__file__).parents[2]
 OTHERWISE = Path(__file__).with_name("otherwise.py")
+READ = """
+import json, sqlite3, sys
+path, sql, *values = json.load(sys.stdin)
+json.dump(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20).execute(sql, values).fetchall(), sys.stdout)
+"""
 ADMIN = "admin"
 # How each process calls itself.
 PROGRAMS = {
@@ -202,8 +207,19 @@ class Dashboard:
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says, read beside the dashboard."""
-        database = sqlite3.connect(f"file:{self.own_state}/db/kvmweb.sqlite3?mode=ro", uri=True, timeout=20)
+        path = f"{self.state}/db/kvmweb.sqlite3"
+        if self.otherwise:
+            return self.query_otherwise(path, sql, *values)
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)
         try:
             return database.execute(sql, values).fetchall()
         finally:
             database.close()
+
+    def query_otherwise(self, *asked: Any) -> list[tuple[Any, ...]]:
+        """The same where the dashboard's disk is its own: SQLite follows links by itself, also those out of it."""
+        assert self.process
+        enter = ("nsenter", "--target", str(self.process.pid), "--mount", sys.executable, "-Ic", READ)
+        done = subprocess.run(enter, input=json.dumps(asked), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [tuple(row) for row in json.loads(done.stdout)]

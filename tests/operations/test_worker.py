@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db import connection as database
 from django.utils import timezone
 
@@ -464,3 +465,41 @@ def test_the_beat_says_that_it_is_ready(worker: process.WorkerProcess) -> None:
     worker.beat()
     assert Worker.objects.get(pk=worker.worker.pk).beat_at > before
     assert live.connection().exists(live.key("ready", "worker"))
+
+
+def test_what_it_could_not_end_is_ended_by_evidence(
+    stage: Stage, worker: process.WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails after the host has done it."""
+
+    def full(*args: object, **fields: object) -> bool:
+        raise OperationalError("database or disk is full")
+
+    operation = stage.ask("vm.start")
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "succeed", full)
+        patch.setattr(run, "fail", full)
+        with pytest.raises(OperationalError):
+            worker.take(operation.pk)
+    operation.refresh_from_db()
+    assert (operation.state, stage.fake.calls) == ("running", ["start"])
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "running", "it may be on its way"
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert (operation.state, stage.fake.calls) == ("succeeded", ["start"])
+    assert not OperationLock.objects.exists()
+
+
+def test_what_it_is_at_is_not_taken_for_lost(stage: Stage, worker: process.WorkerProcess) -> None:
+    operation = stage.ask("vm.start")
+    claimed = worker.claim(operation.pk)
+    assert claimed
+    for _ in range(3):
+        worker.reconcile()
+    assert worker.claim(operation.pk) is None
+    worker.do(claimed)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert not worker.mine

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.views.test_vm_page import make_operation
-from vms.models import Happening, Host, Operation, OperationLog, User, VirtualMachine
+from vms.models import Happening, Host, Operation, OperationLock, OperationLog, User, VirtualMachine
 from vms.services import audit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -247,3 +247,24 @@ def test_the_overview_names_exposed_screens(
     text = client_alice.get("/").content.decode()
     assert ("open-01" in text and said in text) if said else "Needs you" not in text
     assert "open-01" not in client_mallory.get("/").content.decode()
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "waiting", "cancelling", "succeeded", "failed", "unknown"])
+def test_a_kind_that_a_newer_version_asked_for_is_shown_and_left(
+    client_alice: Client, vm: VirtualMachine, alice: User, state: str
+) -> None:
+    operation = make_operation(vm, alice, "vm.teleport", state, error_code="of_tomorrow" if state == "failed" else "")
+    assert vm.placement
+    operation.log.create(code="folded", params={"by": "hand"})
+    for address in (
+        "/", "/vms/", f"/vms/{vm.pk}/", f"/vms/{vm.pk}/header", f"/vms/{vm.pk}/activity/", f"/vms/rows?ids={vm.pk}",
+        "/activity/", "/running", f"/operations/{operation.pk}/", f"/hosts/{vm.placement.host_id}/",
+        "/api/v1/operations", f"/api/v1/operations/{operation.pk}",
+    ):  # fmt: skip
+        assert client_alice.get(address).status_code == 200, address
+    assert "vm.teleport" in text(client_alice, f"/operations/{operation.pk}/")
+    assert client_alice.post(f"/operations/{operation.pk}/cancel/").status_code == 302
+    operation.refresh_from_db()
+    assert operation.state == state
+    OperationLock.objects.create(key=f"vm:{vm.pk}", operation=operation)
+    assert "teleport" in client_alice.post(f"/vms/{vm.pk}/pause/", headers={"HX-Request": "true"}).content.decode()

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as mark
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
+from redis import RedisError
 
 from vms.errors import BadFields, BadParameters, Locked, NotAllowed, VmsError
+from vms.services import disk
 from vms.services.sentences import field_sentence, sentence
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,12 @@ PLAIN: dict[str, tuple[int, str, str]] = {
     "method": (405, mark("Wrong method"), mark("This address does not take that method.")),
     "too_large": (413, mark("Too large"), mark("The request's body is too large.")),
     "invalid": (422, mark("Invalid request"), mark("Something in the request does not fit; errors says what.")),
+    "unavailable": (503, mark("Not now"), mark("A part of the dashboard does not answer. Try again in a few seconds.")),
+    "disk_full": (
+        507,
+        mark("Disk full"),
+        mark("The dashboard's disk is full, so nothing was done. Make room in its state folder, then try again."),
+    ),
     "internal": (500, mark("Internal error"), mark("The dashboard made a mistake; its log says which.")),
 }
 
@@ -143,6 +152,11 @@ def respond(request: HttpRequest, error: Any) -> HttpResponse:
             return plain("too_large")
         case SuspiciousOperation():
             return plain("bad_request")
+        case OperationalError() if disk.is_full(error):
+            return plain("disk_full")
+        case OperationalError() | RedisError():
+            logger.error("an API request failed: %s", error)
+            return plain("unavailable")
         case HttpError():
             return plain(OF_STATUS.get(error.status_code, "bad_request"))
     return unforeseen(error)

@@ -41,9 +41,9 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
                 relay.lines.drive(driving.drivers(relay.name))
             for console, reason in consoles.no_longer_allowed(consoles.of_relay(relay.name)).items():
                 relay.end(console, reason)
+            asked_at = time.monotonic()
             if acted := relay.acted():
                 consoles.touch(acted)
-            asked_at = time.monotonic()
         except DatabaseError:
             logger.exception("cannot ask who may have a console open")
             connections.close_all()

@@ -15,6 +15,7 @@ from typing import Final
 import redis
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from vms import live
@@ -49,6 +50,10 @@ class WorkerProcess:
         self.name = name or self.node
         self.connections = Connections()
         self.running: dict[int, Running] = {}
+        # What this process has claimed or is claiming, and what of its rows it knew nothing of at the last look.
+        self.mine: set[int] = set()
+        self.mine_lock = threading.Lock()
+        self.forgotten: set[int] = set()
         self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
         self.pool = ThreadPoolExecutor(THREADS, "operation")
@@ -87,9 +92,23 @@ class WorkerProcess:
     def take(self, pk: int) -> None:
         """Run this operation, if it is to be had, and then whatever is in line, in this thread."""
         for each in (pk, *waiting_in_line(self.node)):
-            operation = None if self.stopping.is_set() else claim(each, self.worker)
+            operation = None if self.stopping.is_set() else self.claim(each)
             if operation:
                 self.do(operation)
+
+    def claim(self, pk: int) -> Operation | None:
+        """The operation, noted as this process's from before its row says so until it has been done."""
+        with self.mine_lock:
+            if pk in self.mine:
+                return None
+            self.mine.add(pk)
+        operation = None
+        try:
+            operation = claim(pk, self.worker)
+        finally:
+            if operation is None:
+                self.mine.discard(pk)
+        return operation
 
     def do(self, operation: Operation) -> None:
         running = self.running[operation.pk] = Running(operation)
@@ -97,6 +116,7 @@ class WorkerProcess:
             run(running, self.worker, self.connections)
         finally:
             del self.running[operation.pk]
+            self.mine.discard(operation.pk)
 
     def beat(self) -> None:
         """Say that this process lives. Declared dead by others, it ends: they have settled what it held."""
@@ -110,7 +130,7 @@ class WorkerProcess:
         for pk in waiting_in_line(self.node):
             if self.stopping.is_set() or len(self.running) >= THREADS:
                 return
-            operation = claim(pk, self.worker)
+            operation = self.claim(pk)
             if operation:
                 self.pool.submit(self.in_pool, operation)
 
@@ -139,16 +159,23 @@ class WorkerProcess:
         failures.write_down()
 
     def reconcile(self) -> None:
-        """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence; let
-        go of hosts that are to be left alone."""
+        """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and
+        what this one could not end; let go of hosts that are to be left alone."""
         self.connections.leave()
         Worker.objects.filter(pk__in=self.silent(), stopped_at=None).update(stopped_at=Now())
-        left = Operation.objects.filter(
-            state__in=HELD, node__in=("", self.node), worker__stopped_at__isnull=False
-        )  # fmt: skip
+        dead = Q(node__in=("", self.node), worker__stopped_at__isnull=False)
+        left = Operation.objects.filter(dead | Q(pk__in=self.lost()), state__in=HELD)
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())
+
+    def lost(self) -> set[int]:
+        """This worker's rows that it knew nothing of, now and at the last look: the database failed while it wanted to
+        write how they ended, or it was restored to an earlier moment."""
+        held = Operation.objects.filter(state__in=HELD, worker=self.worker)
+        unknown = set(held.values_list("pk", flat=True)) - self.mine
+        lost, self.forgotten = unknown & self.forgotten, unknown
+        return lost
 
     def silent(self) -> list[int]:
         """The other workers whose beat has stood still. No clock is asked: one that is set forwards would make the

@@ -225,6 +225,9 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 
     Needs the privileges that started it.
     """
+    if operation.kind not in KINDS:
+        # A newer version asked for it: what it needs and what ends it is known there.
+        raise NotCancellable(title=operation.kind)
     kind = KINDS[operation.kind]
     target = operation.vm or operation.host
     require_all(actor, kind.privileges, target)

@@ -58,11 +58,16 @@ def back_up(folder: Path) -> Path | None:
     ending = "sqlite3" if connection.vendor == "sqlite" else "pgdump"
     path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.{ending}"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(path)])
-    else:
-        dump(path)
+    try:
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM INTO %s", [str(path)])
+        else:
+            dump(path)
+    except BaseException:
+        # Half a copy would pass for one.
+        path.unlink()
+        raise
     for old in sorted(folder.glob(f"*.{ending}"))[:-KEPT_BACKUPS]:
         old.unlink()
     return path

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from vms.models import ApiToken, User
@@ -42,7 +43,7 @@ def create(user: User, *, name: str = "", days: int = DAYS) -> tuple[ApiToken, s
 
 
 def find(text: str) -> ApiToken | None:
-    """The token with its user while both are good; notes the use at most once a minute."""
+    """The token with its user while both are good; notes the use at most once a minute, if it can."""
     now = timezone.now()
     token = (
         ApiToken.objects.select_related("user")
@@ -50,7 +51,8 @@ def find(text: str) -> ApiToken | None:
         .first()
     )
     if token and (token.last_used_at is None or token.last_used_at < now - NOTED_EVERY):
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        with suppress(OperationalError):
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
 
 

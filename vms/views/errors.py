@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 
+from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext
 from redis import RedisError
 
 from vms.errors import NotAllowed, RequestRefused
+from vms.services import disk
 from vms.services.sentences import sentence
 
 logger = logging.getLogger(__name__)
@@ -38,13 +43,27 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500 without details, which are in the log; nothing is asked of a database that may be what is broken."""
-    return render(request, "500.html", {"frame": None}, status=500)
+    """500 without details, which are in the log, or what trouble() says; nothing is asked of a database that may be
+    what is broken."""
+    error = sys.exc_info()[1]
+    return (trouble(request, error) if error else None) or render(request, "500.html", {"frame": None}, status=500)
+
+
+def trouble(request: HttpRequest, error: BaseException) -> HttpResponse | None:
+    """The page for what is no mistake of ours: 507 for a full disk, 503 while Redis or the database does not answer."""
+    if isinstance(error, OperationalError) and disk.is_full(error):
+        logger.error("the disk is full: %s", error)
+        return render(request, "507.html", {"frame": None, "folder": settings.STATE.root}, status=507)
+    if isinstance(error, RedisError | OperationalError):
+        part = "Redis" if isinstance(error, RedisError) else gettext("its database")
+        logger.error("%s does not answer: %s", part, error)
+        return render(request, "503.html", {"frame": None, "part": part}, status=503)
+    return None
 
 
 def refusals(get_response: Handler) -> Handler:
-    """What no view answered becomes a page: 403 for a missing right, 409 with the sentence of another refusal, 503
-    while Redis is away (signing in counts there)."""
+    """What no view answered becomes a page: 403 for a missing right, 409 with the sentence of another refusal, and
+    what trouble() says (signing in counts in Redis)."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         return get_response(request)
@@ -55,10 +74,7 @@ def refusals(get_response: Handler) -> Handler:
         if isinstance(exception, RequestRefused):
             said = sentence(exception.code, exception.params)
             return render(request, "409.html", {"said": said}, status=409)
-        if isinstance(exception, RedisError):
-            logger.error("Redis does not answer: %s", exception)
-            return render(request, "503.html", {"frame": None}, status=503)
-        return None
+        return trouble(request, exception)
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]
     return middleware

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -36,11 +37,13 @@ SWEEP: Final = 30.0
 LEASES: Final = 10.0
 FACTS: Final = 60.0
 SLOWEST_RETRY: Final = 15.0
+# What could not be stored is read again, but not in a circle: the disk may be full for hours.
+AGAIN: Final = 5.0
 
 
 @dataclass(frozen=True)
 class Resync:
-    """Read everything again."""
+    """Read everything again, soon."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class HostWatch(threading.Thread):
         # The host that this machine is already: it is not asked again before one of the two is changed.
         self.twin: int | None = None
         self.said = ""
+        self.again_at = inf
         self.reader = Reader(term, writer, self.read_all_again)
 
     def stop(self) -> None:
@@ -121,6 +125,7 @@ class HostWatch(threading.Thread):
         reader = self.reader
         with watch(connection, self.inbox.put):
             self.busy_since = time.monotonic()
+            self.again_at = inf
             reader.resync(connection)
             self.busy_since = None
             now = time.monotonic()
@@ -132,9 +137,12 @@ class HostWatch(threading.Thread):
                 reader.read_facts: now + FACTS,
             }
             while not self.stopping.is_set():
-                due = min([*clocks.values(), *filter(None, [reader.budget.next()])])
+                due = min([*clocks.values(), self.again_at, *filter(None, [reader.budget.next()])])
                 self.take_in(connection, max(due - time.monotonic(), 0))
                 self.busy_since = time.monotonic()
+                if self.again_at <= time.monotonic():
+                    self.again_at = inf
+                    reader.resync(connection)
                 reader.read_again(connection, reader.budget.ready(time.monotonic()))
                 for job in [job for job, due in clocks.items() if due <= time.monotonic()]:
                     job(connection)
@@ -174,6 +182,6 @@ class HostWatch(threading.Thread):
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Resync):
-            self.reader.resync(connection)
+            self.again_at = min(self.again_at, time.monotonic() + AGAIN)
         elif isinstance(item, Disconnected) and not connection.alive():
             raise HostUnreachable("the connection ended")

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from vms.chain import keys
-from vms.services import first_start, schema, sealing
+from vms.services import disk, first_start, schema, sealing
 
 
 class Command(BaseCommand):
@@ -35,6 +36,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The database was made by a newer version of the dashboard ({problem}); "
                 f"update this one, or go back to a copy in {settings.STATE.backups}."
+            ) from problem
+        except DatabaseError as problem:
+            if not disk.is_full(problem):
+                raise
+            raise CommandError(
+                f"The disk of {settings.STATE.root} is full, and a copy of the database is made before it is brought "
+                "up to date. Nothing was changed; make room, then start again."
             ) from problem
         file = settings.STATE.first_password
         if options["new_password"]:
