@@ -97,7 +97,12 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": REDIS_PREFIX + "cache",
         # Redis is believed about liveness, never about code: the default serializer would unpickle.
-        "OPTIONS": {"serializer": "kvmweb.serializers.JSONSerializer"},
+        # One that hangs must not keep whoever signs in (its rate limits are counted there).
+        "OPTIONS": {
+            "serializer": "kvmweb.serializers.JSONSerializer",
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+        },
     }
 }
 CHANNEL_LAYERS = {
@@ -114,6 +119,9 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = broker(REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 7 * 86400,
+    # A knock at a Redis that hangs is given up: the row is the queue.
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
     "global_keyprefix": REDIS_PREFIX + "celery:",
 }
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -12,6 +12,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 
+from vms import live
 from vms.live import ACCESS, GROUP, MOST_NAMES
 from vms.models import User
 from vms.permissions import is_administrator, standing, visible_names
@@ -24,6 +25,9 @@ Rights = tuple[bool, frozenset[tuple[int, int]]]
 EVERYTHING = "*"
 ASK_EVERY = 1.0
 SIGNED_OUT = 4401
+# Try again later (RFC 6455's registry): the page says that it hears nothing, and does.
+DEAF = 1013
+DEAF_AFTER = 3
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
@@ -49,6 +53,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         self.rights = await database_sync_to_async(rights_of)(self.user)
         await self.accept()
+        if registry.is_deaf:
+            await self.close(code=DEAF)
+            return
         registry.add(self)
         self.sender = asyncio.create_task(self.send_names())
 
@@ -140,6 +147,12 @@ class Registry:
     def __init__(self) -> None:
         self.open: set[LiveConsumer] = set()
         self.asking: asyncio.Task[None] | None = None
+        self.unheard = 0
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing has been heard of Redis for several looks: who opens a page is not told that it is live."""
+        return self.unheard >= DEAF_AFTER
 
     def add(self, consumer: LiveConsumer) -> None:
         self.open.add(consumer)
@@ -150,9 +163,13 @@ class Registry:
         self.open.discard(consumer)
 
     async def ask(self) -> None:
-        while self.open:
+        while self.open or self.is_deaf:
             await asyncio.sleep(ASK_EVERY)
             try:
+                self.unheard = 0 if await asyncio.to_thread(live.hears) else self.unheard + 1
+                if self.is_deaf:
+                    for consumer in list(self.open):
+                        await consumer.close(code=DEAF)
                 # Whoever comes while the database is asked is not among those that were asked about.
                 asked = list(self.open)
                 users, rights = await database_sync_to_async(look)({consumer.session_key for consumer in asked})

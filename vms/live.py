@@ -23,6 +23,8 @@ import redis.asyncio
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +32,37 @@ GROUP = "names"
 ACCESS = "access"
 MOST_NAMES = 500
 PRESENT_SECONDS = 10
+ANSWERS_WITHIN = 1.0
+LONGEST_WAIT = 5.0
+PUBLISHED_WITHIN = 5.0
 
 
 @cache
 def connection() -> redis.Redis:
-    """This process's Redis client; readers may block on it for as long as they say."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
+    """This process's Redis client. A Redis that hangs costs whoever asks it a second: TimeoutError, a RedisError."""
+    return client(ANSWERS_WITHIN)
+
+
+@cache
+def patient() -> redis.Redis:
+    """The client for those who wait for something to come, for a few seconds at most."""
+    return client(LONGEST_WAIT + ANSWERS_WITHIN)
+
+
+def client(seconds: float) -> redis.Redis:
+    # Again at once where a connection had been left by a Redis that was started anew, never where none answers.
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=seconds, socket_connect_timeout=ANSWERS_WITHIN, retry=retry
+    )
+
+
+def hears() -> bool:
+    """Whether Redis answers, so that announcements are heard."""
+    try:
+        return bool(connection().ping())
+    except redis.RedisError:
+        return False
 
 
 def key(*parts: str | int) -> str:
@@ -70,9 +97,10 @@ class Announcer:
     async def publish(self, names: list[str]) -> None:
         layer: Any = get_channel_layer()
         try:
-            number = await self.redis.incr(key("announced"))
-            names = ["*", ACCESS] if self.missed else names
-            await layer.group_send(GROUP, {"type": "names", "number": number, "names": names})
+            async with asyncio.timeout(PUBLISHED_WITHIN):
+                number = await self.redis.incr(key("announced"))
+                names = ["*", ACCESS] if self.missed else names
+                await layer.group_send(GROUP, {"type": "names", "number": number, "names": names})
             self.missed = False
         except (OSError, redis.RedisError):
             self.missed = True
@@ -102,7 +130,7 @@ def look(host: int, name: str, *, wait: float = 2.0) -> bool:
     answer = key("looked", uuid.uuid4().hex)
     try:
         connection().rpush(key("look", host), json.dumps({"name": name, "answer": answer if wait else ""}))
-        return bool(wait) and connection().blpop([answer], timeout=wait) is not None
+        return bool(wait) and patient().blpop([answer], timeout=wait) is not None
     except redis.RedisError:
         return False
 
@@ -110,7 +138,7 @@ def look(host: int, name: str, *, wait: float = 2.0) -> bool:
 def next_look(hosts: Iterable[int], timeout: float) -> tuple[int, str, str] | None:
     """For the watcher: (host, name, answer key) of the next request, or None after timeout seconds."""
     keys = {key("look", host): host for host in hosts}
-    item: Any = connection().blpop(list(keys), timeout=timeout)
+    item: Any = patient().blpop(list(keys), timeout=timeout)
     if item is None:
         return None
     request = json.loads(item[1])
@@ -141,7 +169,7 @@ def hurry(relay: str) -> None:
 
 def hurried(relay: str, timeout: float) -> bool:
     """For the relay: whether somebody is in a hurry, as soon as he is and after timeout seconds at the latest."""
-    if connection().blpop([key("hurry", relay)], timeout=timeout) is None:
+    if patient().blpop([key("hurry", relay)], timeout=timeout) is None:
         return False
     connection().delete(key("hurry", relay))
     return True

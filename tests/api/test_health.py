@@ -43,8 +43,9 @@ def test_readyz_is_503_without_a_process(client_alice: Client, name: str) -> Non
 def test_readyz_is_503_without_redis(client_alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     import redis
 
-    monkeypatch.setattr(health, "impatient", lambda: redis.Redis.from_url("unix:///nowhere/redis.sock"))
-    response = client_alice.get("/readyz")
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "connection", lambda: redis.Redis.from_url("unix:///nowhere/redis.sock"))
+        response = client_alice.get("/readyz")
     assert response.status_code == 503
     assert response.json()["parts"] == dict.fromkeys(health.PROCESSES, False) | {"database": True, "redis": False}
 

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http.cookie import parse_cookie
+from redis import RedisError
 from websockify.websocketserver import WebSocketRequestHandler
 
 from vms.errors import TicketRefused
@@ -86,6 +87,9 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
             if refused.params["reason"] == "unknown":
                 failures.count("ticket", address_in(self.headers))
             return self.refuse(403)
+        except (RedisError, DatabaseError):
+            logger.exception("cannot look at a console's ticket")
+            return self.refuse(503)
         finally:
             connections.close_all()
         try:
