@@ -298,9 +298,9 @@ class Environment:
     def prepare(self) -> None:
         """Make the folders; BadSetting when one is not ours alone."""
         self.state.prepare(self.users)
-        if self.users:
-            self.cache.mkdir(mode=0o755, parents=True, exist_ok=True)
-            hand_over(self.cache, self.users.virt.uid, self.users.virt.gid, 0o755)
+        if self.users and not self.cache.exists():
+            self.cache.mkdir(mode=0o755, parents=True)
+            os.chown(self.cache, self.users.virt.uid, self.users.virt.gid)
 
     @property
     def audit_keys(self) -> Path:
@@ -401,9 +401,12 @@ def load() -> Environment:
     root = Path(read("KVMWEB_STATE_DIR") or default_state_dir())
     if not root.is_absolute():
         raise BadSetting(f"KVMWEB_STATE_DIR={root} is not an absolute path")
+    two = users(read("KVMWEB_USERS"), State(root))
+    cache = Path(read("KVMWEB_CACHE_DIR") or default_cache_dir())
     return Environment(
         state=State(root),
-        cache=Path(read("KVMWEB_CACHE_DIR") or default_cache_dir()),
+        # What else root keeps there stays root's.
+        cache=cache / two.virt.name if two else cache,
         bind=read("KVMWEB_BIND", "127.0.0.1"),
         port=read_int("KVMWEB_PORT", 8000),
         base_url=read("KVMWEB_BASE_URL").rstrip("/"),
@@ -417,7 +420,7 @@ def load() -> Environment:
         tls_key=read("KVMWEB_TLS_KEY"),
         database_url=read("KVMWEB_DATABASE_URL"),
         machine=this_machine(),
-        users=users(read("KVMWEB_USERS"), State(root)),
+        users=two,
         processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),

@@ -55,7 +55,9 @@ class TwoUsers(Dashboard):
     def __init__(self, host: LabHost, **settings: str) -> None:
         super().__init__(host, **settings)
         self.folder.chmod(0o755)
-        self.environment["KVMWEB_CACHE_DIR"] = str(self.folder / "cache")
+        self.cache = self.folder / "cache"
+        (self.cache / "of-root").mkdir(parents=True)
+        self.environment["KVMWEB_CACHE_DIR"] = str(self.cache)
         write_names(self.folder)
         unshared = ("unshare", "--mount", sys.executable, "-I", apart.__file__)
         self.python = (*unshared, self.folder, ROOT, Path(sys.prefix).resolve())
@@ -196,6 +198,8 @@ def test_a_first_start_makes_every_folder_for_whom_it_is(host: LabHost) -> None:
             "virt/unsealing_key": (VIRT, "0o600"), "virt/audit_keys": (VIRT, "0o600"),
             "virt/admin-password": (VIRT, "0o600"),
         }  # fmt: skip
+        caches = {path.name: path.stat().st_uid for path in (made.cache, *made.cache.iterdir())}
+        assert caches == {"cache": 0, "of-root": 0, "lab-virt": VIRT}
         made.environment["KVMWEB_USERS"] = "one"
         with pytest.raises(AssertionError, match="was made for two users"):
             made.manage("check")
