@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -155,9 +155,10 @@ async def test_who_comes_while_it_is_asked_about_others_is_not_looked_for(
 
     monkeypatch.setattr(consumers, "living", living)
     monkeypatch.setattr(consumers, "ASK_EVERY", 0.05)
-    registry.add(before)
+    await registry.add(before)
     await asyncio.wait_for(late.twice.wait(), 10)
-    registry.open.clear()
+    for page in (before, late):
+        registry.discard(page)
     assert all("late" in users for users in late.answers)
 
 
@@ -176,6 +177,47 @@ async def test_an_announcement_that_was_lost_is_made_up_for(client_alice: Client
         await announce(3, "vm:3")
         assert (await heard(browser))["names"] == ["vm:3"]
         assert (await heard(browser))["names"] == ["*"]
+
+
+async def test_many_open_pages_ask_together_who_may_be_told(
+    client_alice: Client, client_mallory: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = consumers.all_visible
+
+    def ask(questions: Any) -> list[list[str]]:
+        asked.append(len(questions))
+        return real(questions)
+
+    monkeypatch.setattr(consumers, "all_visible", ask)
+    async with AsyncExitStack() as stack:
+        pages = [await stack.enter_async_context(opened(client_alice)) for _ in range(20)]
+        mallory = await stack.enter_async_context(opened(client_mallory))
+        for number in range(1, 6):
+            await announce(number, f"vm:{number}")
+        for page in pages:
+            told: set[str] = set()
+            while len(told) < 5:
+                told.update((await heard(page))["names"])
+        assert await mallory.receive_nothing(timeout=0.1)
+    assert sum(asked) >= 21 and len(asked) < 21
+
+
+async def test_a_question_that_fails_is_asked_again(client_alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = consumers.all_visible
+    failed: list[int] = []
+
+    def fail_once(questions: Any) -> list[list[str]]:
+        if not failed:
+            failed.append(1)
+            raise OSError("the database is locked")
+        return real(questions)
+
+    monkeypatch.setattr(consumers, "all_visible", fail_once)
+    async with opened(client_alice) as browser:
+        await announce(1, "vm:1")
+        assert (await heard(browser))["names"] == ["vm:1"]
+    assert failed
 
 
 async def test_announcements_in_another_order_lose_nothing(client_alice: Client) -> None:

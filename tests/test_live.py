@@ -50,6 +50,21 @@ async def test_an_announcement_carries_names_and_a_number() -> None:
     assert second["number"] == first["number"] + 1
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_a_storm_of_names_is_few_announcements() -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    channel = await layer.new_channel()
+    await layer.group_add(live.GROUP, channel)
+    for number in range(400):
+        live.announcer().send([f"vm:{number}"])
+    told: list[list[str]] = []
+    while sum(map(len, told)) < 400:
+        told.append((await layer.receive(channel))["names"])
+    assert [name for names in told for name in names] == [f"vm:{number}" for number in range(400)]
+    assert len(told) < 40
+
+
 def test_who_is_there_is_counted_and_forgotten(redis: None) -> None:
     assert live.present("watcher", "a") == 1
     assert live.present("watcher", "b") == 2

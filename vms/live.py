@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 GROUP = "names"
 ACCESS = "access"
 MOST_NAMES = 500
+# After an announcement the next waits so long, and takes along what comes meanwhile: a storm is forty a second.
+GATHER = 0.025
 PRESENT_SECONDS = 10
 ANSWERS_WITHIN = 1.0
 LONGEST_WAIT = 5.0
@@ -75,6 +77,8 @@ class Announcer:
 
     def __init__(self) -> None:
         self.missed = False
+        self.waiting: dict[str, None] = {}
+        self.sending = asyncio.Lock()
         self.loop = asyncio.new_event_loop()
         # A client of its own: a thread pool's would refuse work in the moment in which a command ends.
         self.redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
@@ -95,6 +99,15 @@ class Announcer:
         self.thread.join(2)
 
     async def publish(self, names: list[str]) -> None:
+        """Return when they are told, with those of others or alone."""
+        self.waiting |= dict.fromkeys(names)
+        async with self.sending:
+            if self.waiting:
+                several, self.waiting = list(self.waiting), {}
+                await self.tell(capped(several))
+                await asyncio.sleep(GATHER)
+
+    async def tell(self, names: list[str]) -> None:
         layer: Any = get_channel_layer()
         try:
             async with asyncio.timeout(PUBLISHED_WITHIN):
@@ -107,6 +120,11 @@ class Announcer:
             logger.warning("could not announce %s", names)
 
 
+def capped(names: list[str]) -> list[str]:
+    """More than 500 names are "*"; that rights changed is not in it."""
+    return names if len(names) <= MOST_NAMES else ["*", *(name for name in names if name == ACCESS)]
+
+
 @cache
 def announcer() -> Announcer:
     return Announcer()
@@ -117,9 +135,7 @@ def announce(names: Iterable[str]) -> None:
     several = sorted(set(names))
     if not several:
         return
-    if len(several) > MOST_NAMES:
-        several = ["*", *(name for name in several if name == ACCESS)]
-    transaction.on_commit(lambda: announcer().send(several))
+    transaction.on_commit(lambda: announcer().send(capped(several)))
 
 
 def look(host: int, name: str, *, wait: float = 2.0) -> bool:

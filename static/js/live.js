@@ -15,7 +15,12 @@ let wait = 500;
 let last = 0;
 let wholeAt = 0;
 let wholeLater = 0;
-let renewed = -GATHER;
+// When the last renewals ended, and how long the last one took: after a rest a few go at once, in a storm there is one
+// a GATHER, and fewer where the server needs long for it.
+const BURST = 3;
+const REST = 4;
+const renewals = [];
+let took = 0;
 
 /** Whether one of the names is among those that the element shows. */
 function shows(element, asked) {
@@ -64,31 +69,45 @@ async function renewRows(table, asked) {
 
 const unknown = (list, asked) => [...asked].some((name) => /^vm:/.test(name) && name !== "vm:*" && !list.querySelector(`[data-live="${name}"]`));
 
-/** Whether the list itself is to be fetched: at once for everything, for VMs that it does not show now and then. */
-function wantsWhole(list, asked) {
-  const all = asked.has("*") || asked.has("vm:*");
-  if (!all && !unknown(list, asked)) return false;
-  const early = wholeAt + WHOLE_LIST - Date.now();
-  if (all || early <= 0) {
-    wholeAt = Date.now();
-    return true;
-  }
+/** Fetch the list itself: now and then, for VMs that it does not show. */
+function wholeSoon() {
   wholeLater ||= setTimeout(() => {
     wholeLater = 0;
     look(["vm:*"]);
-  }, early);
-  return false;
+  }, Math.max(wholeAt + WHOLE_LIST - Date.now(), 0));
+}
+
+/** Whether the list itself is to be fetched, and not the rows that it shows. */
+function wantsWhole(asked) {
+  const all = asked.has("*") || asked.has("vm:*");
+  if (all) wholeAt = Date.now();
+  return all;
+}
+
+/** Whether something here is to be fetched for this name. */
+function concerns(name) {
+  const asked = new Set([name]);
+  let found = false;
+  for (const element of document.querySelectorAll("[data-live]")) {
+    if (!shows(element, asked)) continue;
+    if (element.hasAttribute("data-list") && unknown(element, asked)) wholeSoon();
+    else found = true;
+  }
+  return found;
 }
 
 /** One after the other, so that an older answer never comes to stand over a newer one. */
 async function renewOnce() {
+  const began = performance.now();
   timer = 0;
   busy = true;
   try {
     await renew();
   } finally {
     busy = false;
-    renewed = performance.now();
+    renewals.push(performance.now());
+    took = performance.now() - began;
+    if (renewals.length > BURST) renewals.shift();
     if (names.size) look([]);
   }
 }
@@ -101,7 +120,7 @@ async function renew() {
   for (const element of document.querySelectorAll("[data-live]")) {
     if (element.matches("tr") || !shows(element, asked)) continue;
     const rows = element.hasAttribute("data-list") && element.querySelector("[data-rows]");
-    if (rows && !wantsWhole(element, asked)) {
+    if (rows && !wantsWhole(asked)) {
       await renewRows(rows, asked);
       continue;
     }
@@ -119,9 +138,9 @@ async function renew() {
 
 /** At once after a rest, else gather for a moment, so that a storm is few requests; a hidden page waits until seen. */
 function look(some) {
-  for (const name of some) names.add(name === "vms:*" ? "vm:*" : name);
-  if (timer || busy || document.hidden) return;
-  const early = GATHER - (performance.now() - renewed);
+  for (const name of some.map((one) => (one === "vms:*" ? "vm:*" : one))) if (concerns(name)) names.add(name);
+  if (!names.size || timer || busy || document.hidden) return;
+  const early = renewals.length < BURST ? 0 : BURST * Math.max(GATHER, REST * took) - (performance.now() - renewals[0]);
   timer = setTimeout(() => renewOnce().catch(() => {}), early > 0 ? early + Math.random() * 100 : 0);
 }
 

@@ -25,19 +25,20 @@ PAGE = 5
 PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, failures, gone VMs, operations, happenings, own password
     "/": PAGE + 9,
-    # hosts, count, VMs, tags, open operations
-    "/vms/": PAGE + 5,
-    "/vms/?q=vm&state=running": PAGE + 5,
-    # hosts, VMs by host, VMs, tags, open operations
-    "/vms/?group=host": PAGE + 5,
+    # hosts, count, VMs, tags, open operations, others of their UUIDs
+    "/vms/": PAGE + 6,
+    "/vms/?q=vm&state=running": PAGE + 6,
+    # hosts, VMs by host, VMs, tags, open operations, others of their UUIDs
+    "/vms/?group=host": PAGE + 6,
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
-    # host, failure, open operation, count, VMs, tags, open operations of them, operations, happenings, test
-    "/hosts/{host}/": PAGE + 10,
-    "/vms/{vm}/": PAGE + 9,
-    "/vms/{vm}/xml/": PAGE + 6,
-    "/vms/{vm}/activity/": PAGE + 7,
-    "/vms/{vm}/console/": PAGE + 7,
+    # host, failure, open operation, count, VMs, tags, open operations of them, others of their UUIDs, operations,
+    # happenings, test
+    "/hosts/{host}/": PAGE + 11,
+    "/vms/{vm}/": PAGE + 10,
+    "/vms/{vm}/xml/": PAGE + 7,
+    "/vms/{vm}/activity/": PAGE + 8,
+    "/vms/{vm}/console/": PAGE + 8,
     # operations, happenings
     "/activity/": PAGE + 2,
     # operation, VM, host, log
@@ -45,9 +46,9 @@ PAGES = {
 }
 # Without a frame.
 FRAGMENTS = {
-    "/vms/rows?ids={vms}": PAGE + 2,
+    "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
-    "/vms/{vm}/header": PAGE + 3,
+    "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE,
 }
 # Token and user; of VMs rows, tags, count, age.
