@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from tests.fakehost import FACTS, info
 from vms import live
 from vms.errors import HostKeyChanged, HostUnreachable
-from vms.inventory import Reading, Row, Term, row
+from vms.inventory import Reading, Row, Term, placements, row
 from vms.inventory import hosts as inventory_hosts
 from vms.inventory import writer as room
-from vms.inventory.terms import LeaseLost, hold
+from vms.inventory.terms import held
 from vms.models import Document, Happening, Host, Lease, Placement, VirtualMachine
 from vms.virt import DomainInfo
 
@@ -155,38 +156,36 @@ def test_a_reboot_is_remembered_once(term: Term) -> None:
 def test_a_watcher_that_lost_its_lease_writes_nothing(term: Term) -> None:
     Lease.objects.update(epoch=4)
     ended: list[bool] = []
-    with pytest.raises(LeaseLost):
-        see(term, info(), done=ended.append)
+    see(term, info(), done=ended.append)
     assert not Placement.objects.exists()
     assert ended == [False]
 
 
 def test_many_rows_are_many_transactions(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[int] = []
-    real = hold
+    asked: list[int] = []
 
-    def count(term: Term) -> None:
-        held.append(1)
-        real(term)
+    def count(terms: Iterable[Term]) -> set[int]:
+        asked.append(1)
+        return held(terms)
 
-    monkeypatch.setattr(room, "hold", count)
-    monkeypatch.setattr(room, "MOST_SECONDS", 60)
+    monkeypatch.setattr(room, "held", count)
+    monkeypatch.setattr(room, "MOST_SECONDS", 0)
     monkeypatch.setattr(room, "MOST_ROWS", 4)
     monkeypatch.setattr(room, "MOST_NEW", 2)
     made = [info(f"vm-{number}") for number in range(10)]
     see(term, *made, complete=True)
     assert Placement.objects.count() == 10
-    assert len(held) == 5
-    held.clear()
+    assert len(asked) == 5
+    asked.clear()
     see(term, *[replace(one, state="running", run_id=1) for one in made], complete=True)
     assert Placement.objects.filter(state="running").count() == 10
-    assert len(held) == 3
+    assert len(asked) == 10
 
 
 def test_what_is_no_news_takes_no_lock(term: Term, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     made = [info(f"vm-{number}") for number in range(30)]
     see(term, *made, complete=True)
-    with django_assert_num_queries(3):  # whether it is the first time, what is known, what is gone
+    with django_assert_num_queries(2):  # what is known, what is gone
         see(term, *made, complete=True)
 
 
@@ -204,10 +203,79 @@ def test_many_new_ones_are_made_in_as_many_queries_as_one(
     assert all(vm.placement and vm.placement.name == vm.name for vm in VirtualMachine.objects.all())
 
 
-def test_a_transaction_ends_when_its_time_is_up(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+def tasks(*readings: Reading) -> list[room.Task]:
+    return [room.task_of(reading) for reading in readings]
+
+
+def test_hosts_are_stored_side_by_side_and_each_in_its_order(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST_SECONDS", 0)
-    see(term, info("one"), info("two"), complete=True)
-    assert Placement.objects.count() == 2
+    monkeypatch.setattr(room, "MOST_NEW", 1)
+    other = elsewhere(term.host)
+    changes = info("changes")
+    many = [row(info(f"vm-{number}"), {}) for number in range(5)] + [row(changes, {})]
+    later = row(replace(changes, state="running", run_id=1), {})
+    ended: list[str] = []
+    waiting = tasks(
+        Reading(term, many, complete=True, done=lambda stored: ended.append("many")),
+        Reading(term, [later], done=lambda stored: ended.append("later")),
+        Reading(other, [row(info("there"), {})], done=lambda stored: ended.append("there")),
+    )
+    while waiting:
+        room.turn(waiting)
+    assert ended == ["there", "many", "later"]
+    assert Placement.objects.get(name="changes").state == "running"
+
+
+def test_what_somebody_may_look_at_goes_before_a_whole_host(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_SECONDS", 0)
+    other = elsewhere(term.host)
+    waiting = tasks(
+        Reading(term, [row(info("one-of-all"), {})], complete=True),
+        Reading(other, [row(info(f"event-{number}"), {}) for number in range(30)]),
+    )
+    room.turn(waiting)
+    assert all(placement.name.startswith("event-") for placement in Placement.objects.all())
+    while waiting:
+        room.turn(waiting)
+    assert Placement.objects.count() == 31
+
+
+def test_what_one_host_says_does_not_spoil_what_another_does(
+    term: Term, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = elsewhere(term.host)
+    real = placements.create
+
+    def fail(host: Host, rows: list[Row], **options: bool) -> set[str]:
+        names: set[str] = real(host, rows, **options)
+        if host == other.host:
+            raise ValueError("no such thing can be stored")
+        return names
+
+    monkeypatch.setattr(placements, "create", fail)
+    ended: list[tuple[str, bool]] = []
+    waiting = tasks(
+        Reading(term, [row(info("here"), {})], done=lambda stored: ended.append(("here", stored))),
+        Reading(other, [row(info("there"), {})], done=lambda stored: ended.append(("there", stored))),
+    )
+    while waiting:
+        room.turn(waiting)
+    assert sorted(ended) == [("here", True), ("there", False)]
+    assert Placement.objects.get().name == "here"
+    assert "host-b: could not store" in caplog.text
+
+
+def test_the_writer_stores_what_was_handed_in_before_it_ends(term: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+    writer = room.Writer()
+    monkeypatch.setattr(connection, "close", lambda: None)
+    for number in range(3):
+        writer.read(Reading(term, [row(info(f"vm-{number}"), {})], done=done.append))
+    writer.heard(term)
+    writer.queue.put(None)
+    writer.run()
+    assert done == [True, True, True] and Placement.objects.count() == 3
+    assert Host.objects.get(pk=term.host.pk).heard_at
 
 
 def test_what_a_host_says_is_cut_to_measure(term: Term) -> None:

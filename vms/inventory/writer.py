@@ -1,19 +1,21 @@
-"""The one thread of a watcher that writes: short transactions, so that nobody else waits for a host's 1,300 VMs.
+"""The one thread of a watcher that writes: short transactions with rests between them.
 
-Every transaction first asks whether the lease still has the epoch under which the reading was made: a watcher that
-was stopped for a minute and wakes up writes nothing.
+SQLite has one writer, and who waits for it looks again every few milliseconds only: nobody else may wait for a host's
+1,300 VMs. Every transaction first asks whether the leases still have the epochs under which the readings were made: a
+watcher that was stopped for a minute and wakes up writes nothing.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from queue import SimpleQueue
-from typing import Any, Final
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -22,18 +24,25 @@ from vms import live
 from vms.errors import VirtError
 from vms.inventory import hosts, placements
 from vms.inventory.rows import Row
-from vms.inventory.terms import LeaseLost, Term, hold
+from vms.inventory.terms import Term, held
 from vms.models import Placement
 from vms.virt import HostFacts
 
 logger = logging.getLogger(__name__)
 
 MOST_ROWS: Final = 200
-# So many new ones are made in a few milliseconds.
+# So many new ones are made in one step, which takes a few milliseconds.
 MOST_NEW: Final = 10
-# SQLite has one writer: between two transactions of a long reading others get in, who look again every few ms.
-MOST_SECONDS: Final = 0.004
-REST_SECONDS: Final = 0.004
+MOST_SECONDS: Final = 0.003
+# While nothing is urgent, a transaction is followed by a rest of three times its length: others find the database free
+# at their next look.
+REST: Final = 3
+LONGEST_REST: Final = 0.012
+# After so long it goes beside what is urgent.
+LONGEST_WAIT: Final = 1.0
+
+# A piece of work in a transaction; the names of what it changed.
+Step = Callable[[], set[str]]
 
 
 @dataclass
@@ -48,12 +57,27 @@ class Reading:
     done: Callable[[bool], None] = field(default=lambda stored: None)
 
 
+@dataclass(eq=False)
+class Task:
+    """Steps under a term. plan: what they are, asked before there is a transaction and again where one failed.
+
+    urgent: somebody may be looking at it just now; for what is not, there are rests.
+    """
+
+    term: Term
+    plan: Callable[[], deque[Step]]
+    done: Callable[[bool], None] = field(default=lambda stored: None)
+    urgent: bool = False
+    steps: deque[Step] = field(default_factory=deque)
+    since: float = field(default_factory=time.monotonic)
+
+
 class Writer:
-    """Takes readings from any thread and stores them one after the other."""
+    """Takes readings from any thread and stores them: those of one host one after the other, hosts side by side."""
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self.thread = threading.Thread(target=self.run, name="inventory writer", daemon=True)
+        self.queue: SimpleQueue[Task | None] = SimpleQueue()
+        self.thread = Thread(target=self.run, name="inventory writer", daemon=True)
 
     def start(self) -> None:
         self.thread.start()
@@ -65,60 +89,130 @@ class Writer:
 
     def read(self, reading: Reading) -> None:
         """Store VMs, soon."""
-        self.queue.put(lambda: write(reading))
+        self.queue.put(task_of(reading))
 
     def heard(self, term: Term) -> None:
         """The host has just answered."""
-        self.queue.put(lambda: guarded(term, lambda: hosts.heard(term.host)))
+        self.note(term, lambda: hosts.heard(term.host))
 
     def silent(self, term: Term, error: VirtError) -> None:
         """The host does not answer."""
-        self.queue.put(lambda: guarded(term, lambda: hosts.silent(term.host, error)))
+        self.note(term, lambda: hosts.silent(term.host, error))
 
     def facts(self, term: Term, told: HostFacts, missing: list[str]) -> None:
         """Store what the host says of itself."""
-        self.queue.put(lambda: guarded(term, lambda: hosts.facts(term.host, told, missing)))
+        self.note(term, lambda: hosts.facts(term.host, told, missing))
+
+    def note(self, term: Term, step: Step) -> None:
+        self.queue.put(Task(term, lambda: deque([step])))
 
     def run(self) -> None:
-        while (job := self.queue.get()) is not None:
+        waiting: list[Task] = []
+        ends = False
+        while waiting or not ends:
             try:
-                job()
-            except LeaseLost:
-                logger.warning("the lease was taken by another watcher; what was read is dropped")
-            except Exception:
-                logger.exception("could not store what a host said")
+                task = self.queue.get(block=not waiting)
+                ends = ends or task is None
+                if task:
+                    waiting.append(task)
+                    continue
+            except Empty:
+                pass
+            took = turn(waiting)
+            if not any(task.urgent for task in waiting):
+                time.sleep(min(REST * took, LONGEST_REST))
         connection.close()
-
-
-def guarded(term: Term, job: Callable[[], set[str]]) -> None:
-    """Run the job under the lease and announce what it names."""
-    with transaction.atomic():
-        hold(term)
-        live.announce(job())
 
 
 def write(reading: Reading) -> None:
     """Store a reading in as many transactions as it takes."""
-    stored = False
+    waiting = [task_of(reading)]
+    while waiting:
+        turn(waiting)
+
+
+def task_of(reading: Reading) -> Task:
+    return Task(reading.term, lambda: plan(reading), reading.done, urgent=not reading.complete)
+
+
+def turn(waiting: list[Task]) -> float:
+    """Work in one transaction at the first task of each host, the urgent and short first; take away what is done.
+
+    Returns the seconds that the transaction lasted.
+    """
+    first: dict[int, Task] = {}
+    for task in waiting:
+        first.setdefault(task.term.host.pk, task)
+    tasks = list(first.values())
+    began = time.monotonic()
     try:
-        first = not Placement.objects.filter(host=reading.term.host).exists()
-        for chunk in batched(reading.rows, MOST_ROWS):
-            known = placements.known(reading.term.host, [row.uuid for row in chunk])
-            pending = deque(news(reading, chunk, known))
-            new = deque(batched([row for row in chunk if UUID(row.uuid) not in known], MOST_NEW))
-            while pending:
-                guarded(reading.term, lambda: write_some(reading, pending, known))  # noqa: B023 - called at once
-                rest(pending or new)
-            while new:
-                guarded(reading.term, lambda: create_some(reading, new, first=first))  # noqa: B023 - called at once
-                rest(new)
-        absent = deque(leaving(reading))
-        while absent:
-            guarded(reading.term, lambda: leave_some(absent))
-            rest(absent)
-        stored = True
-    finally:
-        reading.done(stored)
+        for task in tasks:
+            task.steps = task.steps or task.plan()
+        began = time.monotonic()
+        ended = work(
+            sorted(tasks, key=lambda task: (not task.urgent and task.since > began - LONGEST_WAIT, len(task.steps)))
+        )
+    except Exception:
+        ended = {}
+        for task in tasks:
+            ended |= alone(task)
+    took = time.monotonic() - began
+    waiting[:] = [task for task in waiting if task not in ended]
+    for task, stored in ended.items():
+        task.done(stored)
+    return took
+
+
+def alone(task: Task) -> dict[Task, bool]:
+    """The task's work after a transaction that failed, which was perhaps another's fault."""
+    try:
+        task.steps = task.plan()
+        return work([task])
+    except Exception:
+        logger.exception("%s: could not store what it said", task.term.host.name)
+        return {task: False}
+
+
+def work(tasks: list[Task]) -> dict[Task, bool]:
+    """{task: whether it was stored} for those that are done after a transaction of a few milliseconds."""
+    ended = {task: True for task in tasks if not task.steps}
+    there = [task for task in tasks if task.steps]
+    if not there:
+        return ended
+    names: set[str] = set()
+    with transaction.atomic():
+        until = time.monotonic() + MOST_SECONDS
+        ours = held(task.term for task in there)
+        for task in there:
+            if task.term.host.pk not in ours:
+                logger.warning("%s: another watcher took the lease; what was read is dropped", task.term.host.name)
+                ended[task] = False
+            while task not in ended:
+                names |= task.steps.popleft()()
+                if not task.steps:
+                    ended[task] = True
+                if time.monotonic() > until:
+                    break
+            if time.monotonic() > until:
+                break
+        live.announce(names)
+    return ended
+
+
+def plan(reading: Reading) -> deque[Step]:
+    """What there is to store of a reading: nothing where it is no news, which is most of what is read."""
+    host = reading.term.host
+    first: bool | None = None
+    steps: deque[Step] = deque()
+    for chunk in batched(reading.rows, MOST_ROWS):
+        known = placements.known(host, [row.uuid for row in chunk])
+        for row, placement in news(reading, chunk, known):
+            steps.append(partial(placements.store, row, placement, rebooted=row.uuid in reading.rebooted))
+        for new in batched([row for row in chunk if UUID(row.uuid) not in known], MOST_NEW):
+            first = not Placement.objects.filter(host=host).exists() if first is None else first
+            steps.append(partial(placements.create, host, new, first=first))
+    steps.extend(partial(placements.gone, placement) for placement in leaving(reading))
+    return steps
 
 
 def batched(rows: list[Row], most: int) -> Iterator[list[Row]]:
@@ -126,35 +220,12 @@ def batched(rows: list[Row], most: int) -> Iterator[list[Row]]:
     return (rows[at : at + most] for at in range(0, len(rows), most))
 
 
-def news(reading: Reading, chunk: list[Row], known: dict[UUID, Placement]) -> Iterator[Row]:
+def news(reading: Reading, chunk: list[Row], known: dict[UUID, Placement]) -> Iterator[tuple[Row, Placement]]:
     """Those of the rows that say something new of a placement that is known."""
     for row in chunk:
         placement = known.get(UUID(row.uuid))
         if placement and placements.is_news(row, placement, rebooted=row.uuid in reading.rebooted):
-            yield row
-
-
-def rest(left: deque[Any]) -> None:
-    """Let others write before what is left."""
-    if left:
-        time.sleep(REST_SECONDS)
-
-
-def write_some(reading: Reading, pending: deque[Row], known: dict[UUID, Placement]) -> set[str]:
-    """Store the next rows, for a few milliseconds."""
-    until = time.monotonic() + MOST_SECONDS
-    names: set[str] = set()
-    while pending:
-        row = pending.popleft()
-        names |= placements.store(row, known[UUID(row.uuid)], rebooted=row.uuid in reading.rebooted)
-        if time.monotonic() > until:
-            break
-    return names
-
-
-def create_some(reading: Reading, new: deque[list[Row]], *, first: bool) -> set[str]:
-    """Store the next of those that the host has not shown before."""
-    return placements.create(reading.term.host, new.popleft(), first=first)
+            yield row, placement
 
 
 def leaving(reading: Reading) -> list[Placement]:
@@ -164,14 +235,3 @@ def leaving(reading: Reading) -> list[Placement]:
         seen = {UUID(row.uuid) for row in reading.rows}
         return [placement for placement in there if placement.uuid not in seen]
     return list(there.filter(uuid__in=reading.missing)) if reading.missing else []
-
-
-def leave_some(absent: deque[Placement]) -> set[str]:
-    """Mark the next placements as gone, for a few milliseconds."""
-    until = time.monotonic() + MOST_SECONDS
-    names: set[str] = set()
-    while absent:
-        names |= placements.gone(absent.popleft())
-        if time.monotonic() > until:
-            break
-    return names
