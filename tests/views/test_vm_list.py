@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from vms import live
-from vms.models import Host, Operation, User, VirtualMachine
+from vms.models import Host, Operation, Placement, User, VirtualMachine
+from vms.services.lists import find_vms
 from vms.services.rows import share_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -29,6 +30,20 @@ def test_it_shows_fifty_and_links_to_the_rest(client_alice: Client, host: Host) 
     assert shown(client_alice) == [f"web-{number:02}" for number in range(50)]
     assert shown(client_alice, "?page=2") == ["web-50"]
     assert 'href="?&amp;page=2"' in client_alice.get("/vms/").content.decode()
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "since", "-since", "state"])
+def test_pages_from_the_end_go_on_where_those_from_the_beginning_stop(
+    client_alice: Client, host: Host, sort: str
+) -> None:
+    for number in range(212):
+        made = make_vm(host, f"web-{number:03}", state="running" if number % 3 else "paused")
+        if number % 7 == 0:
+            Placement.objects.filter(vm=made).update(state_since=None)
+    pages = [shown(client_alice, f"?sort={sort}&page={page}") for page in range(1, 6)]
+    assert [len(page) for page in pages] == [50, 50, 50, 50, 12]
+    user = User.objects.get(username="alice")
+    assert [name for page in pages for name in page] == [vm.name for vm in find_vms(user, sort=sort)]
 
 
 def test_filters_and_sort_live_in_the_address(client_alice: Client, host: Host) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
@@ -40,6 +41,22 @@ MOST_IDS = 500
 TABS = {"console": "vm.screen", "xml": "vm.xml.view"}
 
 
+class FromBothEnds:
+    """A query in an order, for a paginator; what is in its second half is looked for from the end."""
+
+    def __init__(self, found: QuerySet[VirtualMachine]) -> None:
+        self.found = found
+        self.number = found.count()
+
+    def count(self) -> int:
+        return self.number
+
+    def __getitem__(self, part: slice) -> list[VirtualMachine]:
+        if part.start <= self.number // 2:
+            return list(self.found[part])
+        return list(self.found.reverse()[max(self.number - part.stop, 0) : self.number - part.start])[::-1]
+
+
 @login_required
 @require_safe
 def vm_list(request: HttpRequest) -> HttpResponseBase:
@@ -55,19 +72,20 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     hosts = list(visible_hosts(request.user).only(*LINE).order_by("name"))
     grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1
     totals = totals_by_host(found) if grouped else {}
-    paginator: Paginator[Any]
+    listed: Any
     if grouped:
-        paginator = Paginator([one for one in hosts if one.pk in totals], SECTIONS)
+        listed = [one for one in hosts if one.pk in totals]
     else:
         # What is searched is looked through once, for the number and the page; without a search an index has both.
-        paginator = Paginator(list(found.values_list("pk", flat=True)) if q else found.only(*SHOWN), PAGE)
+        listed = list(found.values_list("pk", flat=True)) if q else FromBothEnds(found.only(*SHOWN))
+    paginator: Paginator[Any] = Paginator(listed, SECTIONS if grouped else PAGE)
     page = paginator.get_page(request.GET.get("page"))
     count = sum(totals.values()) if grouped else paginator.count
-    listed = list(page.object_list)
-    parts = sections(found, sort or "name", listed, totals, request.user) if grouped else []
+    there = list(page.object_list)
+    parts = sections(found, sort or "name", there, totals, request.user) if grouped else []
     if grouped and not page.has_next():
         parts += others(found, hosts, totals, request.user)
-    rows = [] if grouped else make_rows(these(request.user, listed) if q else listed, request.user)
+    rows = [] if grouped else make_rows(these(request.user, there) if q else there, request.user)
     context = {
         "page": page,
         "count": count,
