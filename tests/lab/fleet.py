@@ -92,6 +92,25 @@ class Fleet:
         rows = json.dumps([[self.names[host], str(self.socket(host))] for host in hosts])
         dashboard.manage("shell", "-c", ADD, given=rows)
 
+    def states(self, host: int) -> dict[str, str]:
+        """{uuid: state} as the host's libvirt has it."""
+        connection = self.connect(host)
+        lists = {"running": "RUNNING", "paused": "PAUSED", "shut_off": "SHUTOFF"}
+        found = {
+            domain.UUIDString(): state
+            for state, flag in lists.items()
+            for domain in connection.listAllDomains(getattr(libvirt, f"VIR_CONNECT_LIST_DOMAINS_{flag}"))
+        }
+        connection.close()
+        return found
+
+    def began_anew(self, hosts: range) -> bool:
+        """Whether each of them answers and has its VMs in the states of the beginning."""
+        try:
+            return all(self.states(host) == self.expected(range(host, host + 1)) for host in hosts)
+        except libvirt.libvirtError:
+            return False
+
     def expected(self, hosts: range) -> dict[str, str]:
         """{uuid: state} of all VMs of these hosts, as they were made."""
         return {fleet.identity(number): fleet.state(number) for host in hosts for number in numbers(host, self.each)}
