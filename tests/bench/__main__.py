@@ -10,7 +10,19 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.bench import click_to_running, event_to_page, list_page, machine, report, resync, serial_echo, starts, weight
+from tests.bench import (
+    click_to_running,
+    event_to_page,
+    hung_host,
+    list_page,
+    machine,
+    report,
+    resync,
+    scale,
+    serial_echo,
+    starts,
+    weight,
+)
 from tests.bench.figures import Figure
 from tests.bench.processes import ROOT
 from tests.bench.relay.measure import measure as relay
@@ -25,6 +37,8 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "serial": serial_echo.measure,
     "start": starts.measure,
     "weight": weight.measure,
+    "scale": scale.measure,
+    "hung": hung_host.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

@@ -11,12 +11,16 @@ from lxml.builder import E
 from playwright.sync_api import Browser, sync_playwright
 
 from kvmweb import environment
+from tests.lab.fleet import Fleet
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
 from vms.demo import guest
 
 MANY = 1300
+# Of the fleet, each with a hundred VMs.
+HOSTS = 100
+FEW_HOSTS = 10
 
 
 def definition(number: int) -> str:
@@ -95,6 +99,35 @@ class Stage:
     @cached_property
     def small_dashboard(self) -> Dashboard:
         return self.dashboard(self.small_host)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        fleet = Fleet(HOSTS)
+        self.stack.callback(fleet.stop)
+        return fleet
+
+    @cached_property
+    def fleet_dashboard(self) -> Dashboard:
+        """It shows all hosts of the fleet."""
+        return self.dashboard_of(range(HOSTS))
+
+    @cached_property
+    def few_dashboard(self) -> Dashboard:
+        """It shows the first few of them."""
+        return self.dashboard_of(range(FEW_HOSTS))
+
+    def dashboard_of(self, hosts: range) -> Dashboard:
+        dashboard = self.dashboard(self.small_host, started=False)
+        self.fleet.add_to(dashboard, hosts)
+        dashboard.start()
+        number = len(self.fleet.expected(hosts))
+        eventually(lambda: dashboard.get("/vms?page_size=1")["count"] == number, "all are shown", within=300, every=0.5)
+        return dashboard
+
+    def add_host(self, dashboard: Dashboard, host: LabHost) -> int:
+        """One more; its id."""
+        wish = {"name": host.name, "transport": "unix", "socket": str(host.socket)}
+        return int(dashboard.post("/hosts", wish).body["id"])
 
     @cached_property
     def guests(self) -> Guests:
