@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.conftest import make_vm
-from vms.models import Document, Host, Operation, User, VirtualMachine
+from tests.grants import grant
+from vms.models import Document, Grant, Host, Operation, User, VirtualMachine
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -32,16 +33,18 @@ def routes() -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """One host, one VM with a screen on the network, one operation that waits for the guest."""
+    """One host, one VM with a screen on the network, one operation that waits for the guest, one grant."""
 
     host: Host
     vm: VirtualMachine
     operation: Operation
+    grant: Grant
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]
-        thing = {"hosts": self.host, "vms": self.vm, "operations": self.operation}.get(noun, self.vm)
+        things = {"hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant}
+        thing = things.get(noun, self.vm)
         return {
             "batch": str(self.operation.batch),
             "verb": "pause",
@@ -60,7 +63,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),
     )  # fmt: skip
-    return World(host, vm, operation)
+    return World(host, vm, operation, grant(alice, "viewer", vm))
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ VmsError
 │   ├── BadFields             fields of a row that do not fit; errors: {field: code}
 │   ├── KeyNotOffered         the fingerprint is not that of the key which the machine showed
 │   ├── NotCancellable        the operation is past its point of no return
+│   ├── GivesRights           a tag would give somebody rights that the actor may not give
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
 │   └── NoConsole             the VM offers no console of that kind
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
@@ -170,6 +171,12 @@ class NotCancellable(RequestRefused):
     """The operation can no longer be stopped; params: title."""
 
     code = "not_cancellable"
+
+
+class GivesRights(RequestRefused):
+    """It would give somebody rights on the VM that the actor may not give; params: name, tag."""
+
+    code = "gives_rights"
 
 
 class TooManyConsoles(RequestRefused):

@@ -10,7 +10,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import Host, Operation, VirtualMachine
+from vms.models import Grant, Host, Operation, VirtualMachine
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -41,7 +41,9 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
     shown = {scene.route for scene in SCENES}
     known = routes.routes()
     assert shown <= set(known), f"no such route: {shown - set(known)}"
-    world = routes.World(Host(pk=1), VirtualMachine(pk=stage.cast["web"].pk), Operation(pk=stage.operations["failed"]))
+    world = routes.World(
+        Host(pk=1), VirtualMachine(pk=stage.cast["web"].pk), Operation(pk=stage.operations["failed"]), Grant(pk=1)
+    )
     forgotten = []
     for route in known:
         answer = ask.get(routes.address(route, world.values(route)), max_redirects=0)

@@ -38,13 +38,17 @@ class Walk:
         self.world: World = make_world(host, alice, state=self.row.get("state", "running"))
         self.of_host = route.removeprefix("api/v1/").startswith("hosts")
         self.path = address(route, self.world.values(route))
-        self.send = {
-            name: value.format(vm=self.world.vm.pk) if isinstance(value, str) else value
-            for name, value in self.row.get("send", {}).items()
-        }
+        self.path += "?" + self.filled(self.row["query"]) if "query" in self.row else ""
+        self.send = {name: self.filled(value) for name, value in self.row.get("send", {}).items()}
         other = Host.objects.create(name="next-door", node="node-a", libvirt_uuid=uuid.UUID(int=0xB))
         self.here: Host | VirtualMachine = host if self.of_host else self.world.vm
         self.next_door: Host | VirtualMachine = other if self.of_host else make_vm(host, "neighbour")
+
+    def filled(self, value: Any) -> Any:
+        """The value of the table with the VM's number in its place."""
+        if isinstance(value, list):
+            return [self.filled(each) for each in value]
+        return value.format(vm=self.world.vm.pk) if isinstance(value, str) else value
 
     def statuses(self, method: str) -> list[int]:
         """Of nobody, of a user without any right, and of an administrator."""

@@ -119,7 +119,7 @@ def refusal(error: VmsError) -> HttpResponse:
 
 
 def field_error(name: str, code: str) -> FieldError:
-    """A field of a host that does not fit; the API calls its address "host"."""
+    """A field that does not fit; the API calls a host's address "host"."""
     return FieldError(where=["body", "host" if name == "address" else name], code=code, detail=field_sentence(code))
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 from ninja import NinjaAPI
 
-from vms.api import audit, console, hosts, operations, problems, query, vms
+from vms.api import audit, console, grants, hosts, operations, problems, query, tags, vms
 from vms.api.auth import Bearer, Session
 
 api = NinjaAPI(
@@ -32,7 +32,12 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 api.add_router("/hosts", hosts.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
+api.add_router("/vms", tags.vms_router)
 api.add_router("/operations", operations.router)
+api.add_router("/tags", tags.router)
+api.add_router("/roles", grants.roles_router)
+api.add_router("/grants", grants.router)
+api.add_router("/access", grants.access_router)
 api.add_router("/audit", audit.router)
 
 routes, application, namespace = api.urls

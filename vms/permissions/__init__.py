@@ -7,6 +7,8 @@ give him at this moment; what one may not see answers like what does not exist.
 from __future__ import annotations
 
 from vms.permissions.ask import Thing, held, held_each, holders, may, require, require_all, standing
+from vms.permissions.hand_on import gives_too_much, may_grant, on_vms
+from vms.permissions.reach import in_force, reaching, reaching_host
 from vms.permissions.visible import (
     get_host_or_404,
     get_operation_or_404,
@@ -28,11 +30,17 @@ __all__ = [
     "get_host_or_404",
     "get_operation_or_404",
     "get_vm_or_404",
+    "gives_too_much",
     "held",
     "held_each",
     "holders",
+    "in_force",
     "is_administrator",
     "may",
+    "may_grant",
+    "on_vms",
+    "reaching",
+    "reaching_host",
     "require",
     "require_all",
     "seen_hosts",

@@ -37,6 +37,9 @@ ERRORS: dict[str, str] = {
         "That is not the fingerprint of the key which the machine shows now. Look at it again, and compare both."
     ),
     "not_cancellable": mark("“{title}” can no longer be cancelled. Wait for its end."),
+    "gives_rights": mark(
+        "With the tag “{tag}” somebody would have rights on {name} that you may not give. An administrator can tag it."
+    ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
     "operation_lost": mark("Another operation took its place."),
@@ -120,6 +123,14 @@ FIELDS: dict[str, str] = {
     "text": mark("This is text."),
     "choice": mark("Choose one of those that are offered."),
     "not_for": mark("A host that is reached this way has no such field."),
+    "unknown_user": mark("There is no user of exactly this name."),
+    "unknown_group": mark("There is no group of exactly this name."),
+    "unknown_role": mark("There is no such role, or it gives nothing there."),
+    "one_thing": mark("Name one thing: everything, a host, a VM, a tag, or a name."),
+    "one_holder": mark("Name a user or a group."),
+    "past": mark("This is over already."),
+    "tag": mark("A tag has 1 to 50 signs, no comma and no line break, and no blank at its ends."),
+    "many_tags": mark("A VM has 20 tags at most."),
     "name_long": mark("A name has 255 characters at most."),
     "name_signs": mark("A name has no line breaks and no control characters."),
     "boot_order_changed": mark("The order of devices is another for this start."),

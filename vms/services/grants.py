@@ -1,0 +1,167 @@
+"""Giving rights and taking them away: plain changes of rows, each with its line in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from vms import live
+from vms.errors import BadFields, NotAllowed
+from vms.models import Grant, Host, Role, User, VirtualMachine
+from vms.permissions import (
+    Actor,
+    Who,
+    get_host_or_404,
+    get_vm_or_404,
+    in_force,
+    may,
+    may_grant,
+    on_vms,
+    reaching,
+    require,
+)
+from vms.services import audit
+
+ANY: Final = "grant.any"
+ON: Final = ("everything", "host", "vm", "tag", "name")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A grant that is asked for: to a user or a group by exact name, on one thing; name may end in "*"."""
+
+    role: str
+    user: str = ""
+    group: str = ""
+    everything: bool = False
+    host: int | None = None
+    vm: int | None = None
+    tag: str = ""
+    name: str = ""
+    ends_at: datetime | None = None
+
+
+def give(actor: Actor, wish: Wish) -> Grant:
+    """The grant; one that is there already gets the new end. Raises Http404 for a thing that he may not see, NotAllowed
+    for a right that he may not give, BadFields."""
+    vm = get_vm_or_404(actor, wish.vm) if wish.vm is not None else None
+    host = get_host_or_404(actor, wish.host) if wish.host is not None else None
+    if vm is None or actor.token:
+        require_person(actor)
+        require(actor, ANY)
+    role = Role.objects.filter(name=wish.role).first()
+    if role is None or (host is None and not wish.everything and not on_vms(role)):
+        raise BadFields({"role": "unknown_role"})
+    if not may_grant(actor, role, vm):
+        raise NotAllowed(privilege="vm.access" if vm else ANY)
+    if wish.ends_at is not None and wish.ends_at <= timezone.now():
+        raise BadFields({"ends_at": "past"})
+    fields = {**holder(wish), **on(wish, vm, host)}
+    with transaction.atomic():
+        known = Grant.objects.filter(in_force(), role=role, **fields).first()
+        if known:
+            Grant.objects.filter(pk=known.pk).update(ends_at=wish.ends_at)
+        grant = known or Grant.objects.create(role=role, ends_at=wish.ends_at, granted_by=actor.user, **fields)
+        grant.ends_at = wish.ends_at
+        tell("gave:grant", actor, grant)
+    return grant
+
+
+def require_person(actor: Actor) -> None:
+    """NotAllowed where a token asks: rights are given by people."""
+    if actor.token:
+        raise NotAllowed(privilege=ANY)
+
+
+def holder(wish: Wish) -> dict[str, Any]:
+    """To whom, as fields of a row."""
+    if bool(wish.user) == bool(wish.group):
+        raise BadFields({"user": "one_holder"})
+    if wish.group:
+        group = Group.objects.filter(name=wish.group).first()
+        if group is None:
+            raise BadFields({"group": "unknown_group"})
+        return {"user": None, "group": group}
+    user = User.objects.filter(username=wish.user).first()
+    if user is None:
+        raise BadFields({"user": "unknown_user"})
+    return {"user": user, "group": None}
+
+
+def on(wish: Wish, vm: VirtualMachine | None, host: Host | None) -> dict[str, Any]:
+    """On what, as fields of a row; a name that ends in "*" is the beginning of names."""
+    asked = {"everything": wish.everything, "host": host, "vm": vm, "tag": wish.tag, "name": wish.name}
+    if sum(bool(value) for value in asked.values()) != 1 or wish.name == "*":
+        raise BadFields({"on": "one_thing"})
+    begins = wish.name.endswith("*")
+    return {
+        **asked,
+        "name": "" if begins else wish.name,
+        "prefix": wish.name.removesuffix("*") if begins else "",
+    }  # fmt: skip
+
+
+def take_away(actor: Actor, grant: Grant) -> None:
+    """End it. NotAllowed for one that he could not give."""
+    require_person(actor)
+    if not may_grant(actor, grant.role, grant.vm):
+        raise NotAllowed(privilege="vm.access" if grant.vm else ANY)
+    with transaction.atomic():
+        tell("took:grant", actor, grant)
+        Grant.objects.filter(pk=grant.pk).delete()
+
+
+def tell(action: str, actor: Actor, grant: Grant) -> None:
+    audit.record(action, actor=actor, target=grant.vm or grant.host, grant=grant.pk, **facts(grant))
+    if grant.vm_id:
+        live.announce([f"vm:{grant.vm_id}"])
+
+
+def facts(grant: Grant) -> Mapping[str, Any]:
+    """What the audit says of it."""
+    return {
+        "to": grant.user.get_username() if grant.user else f"group {grant.group}",
+        "role": grant.role.name,
+        "on": said(grant),
+        "until": grant.ends_at.isoformat() if grant.ends_at else "",
+    }
+
+
+def said(grant: Grant) -> str:
+    """What it is on, in one word: "vm 12", "tag web", "name web-*"."""
+    what = {
+        "host": f"host {grant.host_id}",
+        "vm": f"vm {grant.vm_id}",
+        "tag": f"tag {grant.tag}",
+        "name": f"name {grant.name}",
+        "prefix": f"name {grant.prefix}*",
+    }
+    return what.get(grant.on, grant.on)
+
+
+def visible_grants(who: Who, vm: VirtualMachine | None = None) -> QuerySet[Grant]:
+    """Those in force that reach the VM, for who may give rights there; all, for administrators. Raises NotAllowed."""
+    grants = Grant.objects.filter(in_force()).select_related("user", "group", "role", "host", "vm", "granted_by")
+    if vm is None:
+        require(who, ANY)
+        return grants.order_by("pk")
+    require(who, "vm.access", vm)
+    return grants.filter(reaching(vm.pk)).order_by("pk")
+
+
+def get_grant(who: Who, pk: int) -> Grant | None:
+    """The grant, where he may know of it: an administrator all, else those on VMs on which he may give rights."""
+    grant = Grant.objects.select_related("user", "group", "role", "host", "vm", "granted_by").filter(pk=pk).first()
+    if grant is None or may(who, ANY):
+        return grant
+    try:
+        return visible_grants(who, grant.vm).filter(pk=pk).first()
+    except NotAllowed:
+        return None
