@@ -295,6 +295,7 @@ async def test_a_page_reads_itself_again_within_two_seconds_of_a_change_of_right
 async def test_what_a_tag_gives_and_takes_is_announced_to_who_is_no_administrator(
     mallory: User, client_alice: Client, vm: VirtualMachine
 ) -> None:
+    await sync_to_async(grant)(mallory, "viewer", tag="red")
     async with opened(await sync_to_async(sign_in)(mallory)) as browser, opened(client_alice) as alice:
         await announce(1, ACCESS)
         assert (await heard(browser))["names"] == ["*"]

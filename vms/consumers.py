@@ -17,7 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 from vms import live
 from vms.live import ACCESS, GROUP, MOST_NAMES
 from vms.models import User
-from vms.permissions import is_administrator, standing, visible_names
+from vms.permissions import standing, visible_names
 from vms.services.sessions import living
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if len(self.waiting) > MOST_NAMES:
             self.waiting = {EVERYTHING}
         self.wake.set()
+
+    def make_up(self) -> None:
+        """For announcements that did not arrive; who has no grant is shown nothing that one could have taken away."""
+        if self.rights[1]:
+            self.tell_all()
+        else:
+            self.tell([EVERYTHING])
 
     def tell_all(self) -> None:
         """The page is to read all of itself again, also where nothing of it may be seen any more."""
@@ -202,7 +209,7 @@ class Registry:
                         if self.counter.count(event["number"]):
                             self.tell(event["names"])
                         else:
-                            self.tell_all()
+                            self.make_up()
                 finally:
                     await layer.group_discard(GROUP, channel)
             except Exception:
@@ -210,18 +217,18 @@ class Registry:
                 logger.exception("the live channels hear nothing")
                 self.hears.set()
                 await asyncio.sleep(ASK_EVERY)
-                self.tell_all()
+                self.make_up()
 
     def tell(self, names: list[str]) -> None:
         several = [name for name in names if name != ACCESS]
         for consumer in self.open:
-            if ACCESS in names and not is_administrator(consumer.user):
+            if ACCESS in names and consumer.rights[1]:
                 consumer.tell_all()
             consumer.tell(several)
 
-    def tell_all(self) -> None:
+    def make_up(self) -> None:
         for consumer in self.open:
-            consumer.tell_all()
+            consumer.make_up()
 
     async def visible(self, user: Anybody, names: list[str]) -> list[str]:
         """Those of the names that the user may be told; asked at once, in a storm a moment later with the others."""
@@ -260,7 +267,7 @@ class Registry:
                 for consumer in self.open.intersection(asked):
                     await consumer.look_again(users, rights)
                 if self.counter.lost():
-                    self.tell_all()
+                    self.make_up()
             except Exception:
                 # It must ask again in a second, whatever went wrong: a busy database, a connection that just closed.
                 logger.exception("could not look whether the live channels may stay open")

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.cast import Cast
 from tests.browser.conftest import MALLORY, NewContext
+from tests.lab.stack import Dashboard
 
 
 @pytest.mark.parametrize("path", ["/", "/vms/", "/vms/?q=web", "/vms/?state=running", "/hosts/", "/activity/"])
@@ -47,3 +48,23 @@ def test_what_happens_to_others_vms_is_not_told(new_browser: NewContext, cast: C
         cast.guests.host.virsh(verb, "web")
         expect(other.locator("#vm-header")).to_have_attribute("data-state", state)
     assert not told
+
+
+RIGHTS = "from vms.models import Grant, Role, User; mallory = User.objects.get(username='mallory'); "
+GIVE = RIGHTS + "Grant.objects.create(user=mallory, role=Role.objects.get(name='{role}'), vm_id={vm})"
+TAKE = RIGHTS + "Grant.objects.filter(user=mallory).delete()"
+
+
+@pytest.mark.parametrize("rest", ["", "xml/", "console/"])
+def test_a_right_that_is_taken_away_is_gone_from_the_open_page(
+    rest: str, new_browser: NewContext, cast: Cast, running: Dashboard
+) -> None:
+    page = new_browser(MALLORY, says=("404", "WebSocket")).new_page()
+    try:
+        running.manage("shell", given=GIVE.format(role="editor", vm=cast["web"].pk))
+        page.goto(cast["web"].path + rest)
+        expect(page.get_by_role("heading", name="web")).to_be_visible()
+        expect(page.locator("html[data-hears]")).to_be_attached()
+    finally:
+        running.manage("shell", given=TAKE)
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible(timeout=20_000)
