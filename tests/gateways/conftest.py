@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, unix_connect
 from websockets.typing import Origin
 
+from vms import live
 from vms.gateways.closing import Ended
 from vms.gateways.lines import Lines
 from vms.gateways.relay import Relay
@@ -123,7 +124,13 @@ class Stage:
 
 
 @pytest.fixture
-def stage(transactional_db: None, redis: None, tmp_path: Path) -> Iterator[Stage]:
+def asks_every() -> float:
+    """How often the relay asks who may have his console open, where nobody hurries it."""
+    return 0.2
+
+
+@pytest.fixture
+def stage(transactional_db: None, redis: None, tmp_path: Path, asks_every: float) -> Iterator[Stage]:
     made: list[Stage] = []
     path = tmp_path / "console.sock"
     relay = Relay(
@@ -139,12 +146,13 @@ def stage(transactional_db: None, redis: None, tmp_path: Path) -> Iterator[Stage
     stop = threading.Event()
     threads = [
         threading.Thread(target=relay.serve_forever, args=(0.05,)),
-        threading.Thread(target=watch, args=(relay, stop, 0.2)),
+        threading.Thread(target=watch, args=(relay, stop, asks_every)),
     ]
     for thread in threads:
         thread.start()
     yield made[0]
     stop.set()
+    live.hurry(relay.name)
     relay.end_all("relay_ends")
     relay.shutdown()
     for thread in threads:
