@@ -15,8 +15,8 @@ from tests.lab.machine import eventually
 from tests.lab.test_kills import held
 from tests.lab.web import Browser
 
-TURNS = 6
-PAGES = 12
+TURNS = 4
+PAGES = 5
 GOAL = 1.1
 
 
