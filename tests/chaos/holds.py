@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.lab.guests import LabGuest
+from tests.lab.machine import eventually
 from tests.lab.stack import Dashboard
 
 
@@ -18,10 +19,21 @@ def stopped(pid: int) -> Iterator[None]:
     """The process stands still, unless it is killed meanwhile."""
     os.kill(pid, signal.SIGSTOP)
     try:
+        # On a busy machine its threads run on until the first of them has taken the signal.
+        eventually(lambda: states(pid) <= {"T", "Z"}, f"{pid} stands still", every=0.01)
         yield
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def states(pid: int) -> set[str]:
+    """What the threads of the process do, each by the kernel's letter."""
+    found = set()
+    for file in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            found.add(file.read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def qemu(guest: LabGuest) -> int:
