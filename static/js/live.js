@@ -32,11 +32,24 @@ function shows(element, asked) {
   });
 }
 
+// A page that is being left, by a link or by what the reader has just asked for, must not be held back.
+let leaving = false;
+addEventListener("beforeunload", () => (leaving = true));
+addEventListener("pageshow", () => (leaving = false));
+
+/** Load the page again where it shows what may no longer be seen; a moment later, because what was asked for here may
+    be why, and its answer leads elsewhere. */
+function reload(tries = 0) {
+  const waits = leaving || document.querySelector("form[data-busy]");
+  if (!tries || (waits && tries < 20)) setTimeout(() => reload(tries + 1), 500);
+  else location.reload();
+}
+
 /** Text of a part; a session that has ended leads to the sign-in page, a right that has gone to the page that says so. */
 async function get(url) {
   const response = await fetch(url, { headers: { "X-Kvmweb-Refresh": "1" } });
   if (response.redirected && new URL(response.url).pathname.startsWith("/accounts/")) location.reload();
-  if (response.status === 403 || response.status === 404) location.reload();
+  if (response.status === 403 || response.status === 404) reload();
   return response.ok ? response.text() : "";
 }
 
