@@ -60,6 +60,7 @@ class Dashboard:
     # What runs it, and where its code is.
     python: tuple[str | Path, ...] = (sys.executable,)
     code = ROOT
+    started_in = ROOT
     # What its processes see otherwise than this one: words for tests/lab/otherwise.py.
     otherwise: tuple[str | Path, ...] = ()
 
@@ -89,12 +90,16 @@ class Dashboard:
 
     def manage(self, *words: str, given: str = "") -> str:
         """What a management command prints."""
-        done = subprocess.run(
-            [*self.python, self.code / "manage.py", *words], cwd=ROOT, env=self.environment, input=given,
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        done = self.run(*words, given=given)
         assert done.returncode == 0, f"manage.py {words}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """A management command, to its end."""
+        return subprocess.run(
+            [*self.python, self.code / "manage.py", *words], cwd=self.started_in, env=self.environment, input=given,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
 
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
@@ -108,7 +113,7 @@ class Dashboard:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *otherwise, *self.python, "-m", self.supervisor],
-                cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.started_in, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         eventually(self.is_ready, f"the dashboard is ready; see {self.folder}", within=60, every=0.2)
 
