@@ -150,7 +150,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/5m/key,20/5m/ip"}
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/5m/key,20/5m/ip", "invitation": "20/m/ip"}
 # nginx sets this header itself from the peer's address and passes nothing on (deploy and supervisor).
 ALLAUTH_TRUSTED_CLIENT_IP_HEADER = "X-Real-IP"
 USERSESSIONS_TRACK_ACTIVITY = False

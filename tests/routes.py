@@ -6,12 +6,14 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.grants import grant
-from vms.models import Document, Grant, Host, Operation, User, VirtualMachine
+from vms.models import Document, Grant, Host, Invitation, Operation, User, VirtualMachine
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -33,17 +35,21 @@ def routes() -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """One host, one VM with a screen on the network, one operation that waits for the guest, one grant."""
+    """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one user who
+    was invited."""
 
     host: Host
     vm: VirtualMachine
     operation: Operation
     grant: Grant
+    user: User
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]
-        things = {"hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant}
+        things = {
+            "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant, "users": self.user,
+        }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
             "batch": str(self.operation.batch),
@@ -63,7 +69,10 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),
     )  # fmt: skip
-    return World(host, vm, operation, grant(alice, "viewer", vm))
+    user, _ = User.objects.get_or_create(username="invited")
+    expires_at = timezone.now() + timedelta(hours=1)
+    Invitation.objects.get_or_create(user=user, defaults={"token_hash": "0" * 64, "expires_at": expires_at})
+    return World(host, vm, operation, grant(alice, "viewer", vm), user)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

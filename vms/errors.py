@@ -179,6 +179,24 @@ class GivesRights(RequestRefused):
     code = "gives_rights"
 
 
+class LastAdministrator(RequestRefused):
+    """Nobody could administer any more; params: name."""
+
+    code = "last_administrator"
+
+
+class SwitchedOff(RequestRefused):
+    """The account is switched off; params: name."""
+
+    code = "switched_off"
+
+
+class InvitationRefused(RequestRefused):
+    """A link that was used, is too old, or was never given out."""
+
+    code = "invitation_refused"
+
+
 class TooManyConsoles(RequestRefused):
     """No further console; params: limit."""
 

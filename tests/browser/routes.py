@@ -15,7 +15,8 @@ NO_PAGES = {
     "vm-console-ticket", "vm-console-card", "vm-console-take-over", "vm-serial-card", "vm-viewer", "host-get-ready",
     "operation-cancel", "operation-read", "account_inactive",
     "host-test", "host-accept-machine", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone",
-    "host-take-up", "password-keep", "healthz", "readyz",
+    "host-take-up", "user-invite", "user-disable", "user-enable", "user-promote", "user-demote", "user-sign-out",
+    "password-keep", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
 

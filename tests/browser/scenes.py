@@ -253,7 +253,26 @@ def asks_to_remove(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def adds_a_user_wrongly(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("two words")
+    page.get_by_role("button", name="Add user").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
+def makes_a_link(page: Page) -> None:
+    page.get_by_role("button", name="ink").first.click()
+    expect(page.locator(".command code")).to_contain_text("/invitation/#")
+
+
+def follows_a_bad_link(page: Page) -> None:
+    for name in ("password1", "password2"):
+        page.locator(f"[name={name}]").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("This link opens nothing")
+
+
 HOST = "hosts/<int:pk>/"
+USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
 
@@ -332,6 +351,14 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("invitation", "invitation/", at("/invitation/"), who=NOBODY),
+    Scene("invitation-refused", "invitation/", at("/invitation/#guess"), follows_a_bad_link, who=NOBODY),
+    Scene("users", "users/", at("/users/")),
+    Scene("user-add", "users/add/", at("/users/add/")),
+    Scene("user-add-wrong", "users/add/", at("/users/add/"), adds_a_user_wrongly),
+    Scene("user", USER, Stage.guest),
+    Scene("user-menu", USER, Stage.guest, opens("More for guest")),
+    Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

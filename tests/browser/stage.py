@@ -177,6 +177,15 @@ class Stage:
             self.dashboard.request("PATCH", f"/api/v1/hosts/{pk}", {"left_alone": True})
         return f"/hosts/{pk}/"
 
+    def guest(self) -> str:
+        """An account that is on, administers nothing and was not invited; the address of its page."""
+        made = "from vms.models import *\nguest, _ = User.objects.get_or_create(username='guest')\n"
+        as_made = "is_active=True, is_administrator=False"
+        rest = f"User.objects.filter(pk=guest.pk).update({as_made}); Invitation.objects.filter(user=guest).delete()"
+        self.dashboard.manage("shell", given=made + rest)
+        [[pk]] = self.dashboard.query("select id from vms_user where username = 'guest'")
+        return f"/users/{pk}/"
+
     def visitor_shows_its_key(self) -> str:
         """The same, as it is when somebody is to compare its key."""
         path = self.visitor()

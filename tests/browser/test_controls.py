@@ -22,6 +22,8 @@ SAME = {
     "vm-activity",
     "hosts",
     "audit-wrong",
+    "user-add-wrong",
+    "user-link",
 }
 
 

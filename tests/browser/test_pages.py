@@ -10,7 +10,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import Grant, Host, Operation, VirtualMachine
+from vms.models import Grant, Host, Operation, User, VirtualMachine
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -42,7 +42,11 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
     known = routes.routes()
     assert shown <= set(known), f"no such route: {shown - set(known)}"
     world = routes.World(
-        Host(pk=1), VirtualMachine(pk=stage.cast["web"].pk), Operation(pk=stage.operations["failed"]), Grant(pk=1)
+        Host(pk=1),
+        VirtualMachine(pk=stage.cast["web"].pk),
+        Operation(pk=stage.operations["failed"]),
+        Grant(pk=1),
+        User(pk=1),
     )
     forgotten = []
     for route in known:

@@ -6,7 +6,7 @@ from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.rights import Grant, Role, RolePrivilege
-from vms.models.users import ApiToken, User
+from vms.models.users import ApiToken, Invitation, User
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Grant",
     "Happening",
     "Host",
+    "Invitation",
     "Lease",
     "Operation",
     "OperationLock",

@@ -10,6 +10,18 @@ class User(AbstractUser):
     is_administrator = models.BooleanField(default=False)
 
 
+class Invitation(models.Model):
+    """A link with which somebody sets his password, once: the newest of each user, gone when it was used. Only the
+    SHA-256 of its 256 random bits is kept."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"for {self.user}"
+
+
 class ApiToken(models.Model):
     """A bearer token; only the SHA-256 of its 256 random bits is kept, and its prefix to tell it apart."""
 

@@ -40,6 +40,11 @@ ERRORS: dict[str, str] = {
     "gives_rights": mark(
         "With the tag “{tag}” somebody would have rights on {name} that you may not give. An administrator can tag it."
     ),
+    "last_administrator": mark("{name} is the only administrator who can sign in. Make somebody else one first."),
+    "switched_off": mark("{name} is switched off. Switch the account on first."),
+    "invitation_refused": mark(
+        "This link opens nothing: it was used, is too old, or is not complete. Ask an administrator for a new one."
+    ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
     "operation_lost": mark("Another operation took its place."),
@@ -116,7 +121,7 @@ ERRORS: dict[str, str] = {
     "unknown": mark("What became of it is not known. Look at the VM before you try again."),
 }
 
-# What is wrong with a field of a host (vms.services.host_fields).
+# What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
 FIELDS: dict[str, str] = {
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
@@ -149,6 +154,9 @@ FIELDS: dict[str, str] = {
     "key_locked": mark("This key has a passphrase. Take that off first: nobody is there to type it."),
     "key_other": mark("This key does not belong to the certificate."),
     "too_long": mark("This is more than 64 KiB."),
+    "user_name": mark("A letter or digit first, then letters, digits and @ . + - _; 150 characters at most."),
+    "user_taken": mark("Somebody has this name."),
+    "mail": mark("This is no mail address."),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -263,6 +271,14 @@ AUDIT: dict[str, str] = {
     "renewed:password": mark("made a new password"),
     "changed:password": mark("changed the password"),
     "kept:password": mark("kept the generated password"),
+    "added:user": mark("added the user"),
+    "invited:user": mark("made a link to set the password for"),
+    "accepted:invitation": mark("set the password by a link"),
+    "disabled:user": mark("switched off the account of"),
+    "enabled:user": mark("switched on the account of"),
+    "promoted:user": mark("made an administrator of"),
+    "demoted:user": mark("took away the rights of an administrator from"),
+    "signed-out:user": mark("signed out"),
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
 }

@@ -25,11 +25,12 @@ ZONE_COOKIE = "kvmweb-zone"
 @dataclass(frozen=True)
 class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
-    people did is shown to this one."""
+    people did is shown to this one; may_users: whether accounts are."""
 
     hosts: list[Host]
     running: list[Operation]
     may_audit: bool
+    may_users: bool
 
 
 def theme(request: HttpRequest) -> str:
@@ -42,6 +43,7 @@ def make_frame(request: HttpRequest) -> Frame:
         hosts=list(visible_hosts(request.user).order_by("name")[:2]),
         running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
         may_audit=may(request.user, "audit.view"),
+        may_users=may(request.user, "user.admin"),
     )
 
 
