@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from vms.models import User
 from vms.permissions import Actor
-from vms.services import audit, failures, own_password
+from vms.services import audit, failures, own_password, users
 from vms.services.actors import client_address, session_actor
 
 
@@ -47,8 +47,10 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
-        """Store it, and that the user did so."""
+        """Store it, and that the user did so. His other sessions end, and with them their consoles, which ask whether
+        the session is there and not with which password it was made."""
         super().set_password(user, password)
+        users.end_sessions(user, but=context.request.session.session_key if context.request else "")
         address = client_address(context.request) if context.request else ""
         audit.record(own_password.CHANGED, actor=Actor(user, address=address))
 

@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import sign_in
-from vms.models import User
+from vms.models import Console, User, VirtualMachine
+from vms.permissions import Actor
+from vms.services import consoles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -85,3 +87,13 @@ def test_a_changed_password_ends_the_other_sessions(alice: User) -> None:
         "/accounts/password/change/", {"oldpassword": "correct horse battery", "password1": new, "password2": new}
     )
     assert is_in(here) and not is_in(there)
+
+
+def test_a_changed_password_ends_the_consoles_of_the_other_sessions(alice: User, vm: VirtualMachine) -> None:
+    here, there = sign_in(alice), sign_in(alice)
+    console, _ = consoles.issue(Actor(alice, session_key=there.session.session_key or ""), vm)
+    new = "another long password"
+    here.post(
+        "/accounts/password/change/", {"oldpassword": "correct horse battery", "password1": new, "password2": new}
+    )
+    assert consoles.no_longer_allowed(Console.objects.all()) == {console.pk: "signed_out"}

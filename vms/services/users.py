@@ -177,9 +177,9 @@ def leave_one(administrators: set[int], user: User) -> None:
         raise LastAdministrator(name=user.get_username())
 
 
-def end_sessions(user: User) -> int:
-    """Sign him out everywhere; how many sessions it were."""
-    sessions = UserSession.objects.filter(user=user)
+def end_sessions(user: User, *, but: str = "") -> int:
+    """Sign him out everywhere, but in the session with that key; how many sessions it were."""
+    sessions = UserSession.objects.filter(user=user).exclude(session_key=but)
     keys = list(sessions.values_list("session_key", flat=True))
     Session.objects.filter(session_key__in=keys).delete()
     sessions.delete()
