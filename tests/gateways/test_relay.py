@@ -21,6 +21,7 @@ from vms import live
 from vms.gateways.closing import CODES
 from vms.gateways.relay import Relay
 from vms.models import Console, User, VirtualMachine
+from vms.services import consoles
 
 
 def say_in_pieces(browser: ClientConnection, data: bytes, size: int = 3) -> None:
@@ -114,6 +115,28 @@ def test_a_browser_that_leaves_frees_the_screen(stage: Stage, person: Person, vm
         eventually(lambda: bool(stage.relay.consoles))
     eventually(lambda: not stage.relay.consoles)
     eventually(lambda: Console.objects.get().close_reason == "browser_left")
+
+
+def test_it_is_open_until_its_row_says_how_it_ended(
+    stage: Stage, person: Person, vm: VirtualMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a relay which ends waits for the rows."""
+    noting, note, real = threading.Event(), threading.Event(), consoles.closed
+
+    def slowly(console: int, reason: str) -> None:
+        noting.set()
+        note.wait(15)
+        real(console, reason)
+
+    monkeypatch.setattr(consoles, "closed", slowly)
+    with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:
+        eventually(lambda: bool(stage.relay.consoles))
+        stage.relay.end_all("relay_ends")
+        assert ended(browser) == (CODES["relay_ends"], "relay_ends")
+    assert noting.wait(15) and stage.relay.consoles
+    note.set()
+    eventually(lambda: not stage.relay.consoles)
+    assert Console.objects.get().close_reason == "relay_ends"
 
 
 def test_a_browser_that_leaves_holds_no_button(stage: Stage, person: Person, vm: VirtualMachine) -> None:

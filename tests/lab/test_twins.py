@@ -71,6 +71,7 @@ def test_one_that_was_started_outside_in_this_moment_is_seen(dashboard: Dashboar
     else:
         assert asked.body["code"] == "runs_elsewhere"
     assert runs(pair) == [False, True]
+    dashboard.await_state(vms[1], "running")
     pair[1].domain.destroy()
     dashboard.await_state(vms[1], "shut_off")
     dashboard.await_operation(dashboard.ask(vms[0], "start"))

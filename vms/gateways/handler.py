@@ -125,12 +125,15 @@ class Handler(WebSocketRequestHandler):  # type: ignore[misc]
             logger.exception("console %s", self.console.pk)
             reason = "no_screen"
         finally:
-            reason = self.server.unregister(self.console.pk) or reason
+            reason = self.server.why(self.console.pk) or reason
             if target is not None:
                 target.close()
             browser.farewell(CODES[reason], reason)
-            consoles.closed(self.console.pk, reason)
-            connections.close_all()
+            try:
+                consoles.closed(self.console.pk, reason)
+            finally:
+                self.server.unregister(self.console.pk)
+                connections.close_all()
             logger.info("console %s closed: %s", self.console.pk, reason)
 
     @property

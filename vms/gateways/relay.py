@@ -99,11 +99,16 @@ class Relay(socketserver.ThreadingUnixStreamServer):
         with self.lock:
             self.consoles[console] = Open(target, stream)
 
-    def unregister(self, console: int) -> str:
+    def why(self, console: int) -> str:
         """Why others ended it, "" when nobody did."""
         with self.lock:
-            entry = self.consoles.pop(console, None)
+            entry = self.consoles.get(console)
         return entry.reason if entry else ""
+
+    def unregister(self, console: int) -> None:
+        """It is over and its row says so; a relay that ends waits for this."""
+        with self.lock:
+            self.consoles.pop(console, None)
 
     def end(self, console: int, reason: str) -> None:
         """Wake the console's thread by cutting its screen; it says the reason to the browser."""
