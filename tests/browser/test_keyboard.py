@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.cast import Cast
 from tests.browser.conftest import NewContext
-from tests.browser.pages import badge, connected, type_line
+from tests.browser.pages import badge, connected, live, renewed, type_line
 from tests.lab.stack import ADMIN, Dashboard
 
 MOST_TABS = 40
@@ -41,7 +41,10 @@ def test_sign_in_find_start_and_type(running: Dashboard, cast: Cast, new_browser
     page.keyboard.type("dle")
     page.keyboard.press("Enter")
     page.wait_for_url("**/vms/?q=dle")
+    live(page)
     page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="idle", exact=True)).to_be_focused()
+    renewed(page)
     expect(page.get_by_role("link", name="idle", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{cast['idle'].path}")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
@@ -61,9 +62,12 @@ def shows(page: Page, text: str, *, within: float = 20) -> None:
 
 
 def prompt(page: Page, player: Player) -> None:
-    """The shell waits for a command."""
+    """The shell waits for a command; a guest that is still at its start may not have heard the first Enter."""
     page.locator(".xterm-screen").click()
-    page.keyboard.press("Enter")
+    for _ in range(5):
+        page.keyboard.press("Enter")
+        with suppress(AssertionError):
+            return shows(page, f"{player.name}:/#", within=6)
     shows(page, f"{player.name}:/#")
 
 
