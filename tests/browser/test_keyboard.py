@@ -38,9 +38,9 @@ def test_sign_in_find_start_and_type(running: Dashboard, cast: Cast, new_browser
 
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    page.keyboard.type("dle")
+    page.keyboard.type("idl")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/vms/?q=dle")
+    page.wait_for_url("**/vms/?q=idl")
     live(page)
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("link", name="idle", exact=True)).to_be_focused()

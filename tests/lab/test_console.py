@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -221,6 +222,8 @@ def test_a_relay_that_ends_says_so_and_one_that_was_killed_leaves_no_open_row(
         if how == signal.SIGTERM:
             assert closed.value.rcvd and (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, word)
         eventually(lambda word=word: last_reason() == word, f"the row says {word}")  # type: ignore[misc]
+        gone = Path(f"/proc/{relay}")
+        eventually(lambda gone=gone: not gone.exists(), "the relay is gone")  # type: ignore[misc]
         eventually(lambda: answers(dashboard), "the next relay is there", within=40)
         with opened(dashboard, running_vm, "view") as screen:
             assert screen.is_drawn()
