@@ -36,7 +36,8 @@ class PostgreSQL:
                 cwd="/", stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + 30
-        while not (self.folder / ".s.PGSQL.5432").exists():
+        # The socket is there before the server takes anybody in.
+        while subprocess.run(self.words("pg_isready", "-q", "-h", str(self.folder)), cwd="/", check=False).returncode:
             assert self.process.poll() is None and time.monotonic() < until, (self.folder / "log").read_text()
             time.sleep(0.05)
         self.run("createdb", "-h", str(self.folder), "kvmweb")
@@ -46,10 +47,11 @@ class PostgreSQL:
         user = "postgres" if self.drop else pwd.getpwuid(os.geteuid()).pw_name
         return f"postgresql://{user}@{quote(str(self.folder), safe='')}/kvmweb"
 
+    def words(self, program: str, *words: str) -> list[str]:
+        return [*self.drop, str(PROGRAMS[-1] / program), *words]
+
     def run(self, program: str, *words: str) -> None:
-        done = subprocess.run(
-            [*self.drop, str(PROGRAMS[-1] / program), *words], cwd="/", capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(self.words(program, *words), cwd="/", capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def stop(self) -> None:

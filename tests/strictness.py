@@ -22,6 +22,11 @@ def counts(stats: dict[str, list[Any]]) -> dict[str, int]:
     }
 
 
+def failing(stats: dict[str, list[Any]]) -> list[str]:
+    """Which tests failed or had an error, by node id."""
+    return sorted({report.nodeid for word in ("failed", "error") for report in stats.get(word, [])})
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -30,7 +35,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     numbers = counts(reporter.stats)
     path = os.environ.get("KVMWEB_TEST_COUNTS")
     if path:
-        Path(path).write_text(json.dumps(numbers))
+        Path(path).write_text(json.dumps({**numbers, "failing": failing(reporter.stats)}))
     if os.environ.get("CI") == "true" and numbers["skipped"]:
         reporter.write_line(f"{numbers['skipped']} skipped: with CI=true nothing may be", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

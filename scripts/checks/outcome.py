@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -17,6 +17,9 @@ class Outcome:
     failed: int
     skipped: int
     seconds: float
+    # Node ids of the tests that failed, and of those that failed beside other checks and passed alone.
+    failing: tuple[str, ...] = ()
+    unsteady: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -31,7 +34,19 @@ def judge(title: str, code: int, seconds: float, counts: Path | None) -> Outcome
     passed, failed, skipped = (int(numbers.get(name, 0)) for name in ("passed", "failed", "skipped"))
     if code and not failed:
         failed = 1
-    return Outcome(title, passed, failed, skipped, seconds)
+    return Outcome(title, passed, failed, skipped, seconds, failing=tuple(numbers.get("failing", ())))
+
+
+def after_second(first: Outcome, second: Outcome) -> Outcome:
+    """What stands once the failing tests were run a second time: their new result, and which of them changed."""
+    return replace(
+        first,
+        passed=first.passed + second.passed,
+        failed=second.failed,
+        seconds=first.seconds + second.seconds,
+        failing=second.failing,
+        unsteady=tuple(name for name in first.failing if name not in second.failing),
+    )
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
@@ -42,6 +57,9 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
         for one in outcomes
     ]
     lines.append(f"{'all':<41}{seconds:>10.1f}")
+    lines += [
+        f"unsteady, failed beside the others and passed alone: {name}" for one in outcomes for name in one.unsteady
+    ]
     skipped = sum(one.skipped for one in outcomes)
     more = f", {skipped} skipped" if skipped else ""
     lines.append(f"{sum(one.passed for one in outcomes)} passed, {sum(one.failed for one in outcomes)} failed{more}")

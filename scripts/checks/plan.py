@@ -29,12 +29,19 @@ class Check:
     settings: tuple[tuple[str, str], ...] = ()
     # Takes seconds: run alone and before the others, of which two run at a time because they mostly wait.
     short: bool = False
+    # Real daemons, guests or a browser beside another check: what fails is run once more, alone.
+    crowded: bool = False
 
 
-def pytest(title: str, *words: str, everything: bool) -> Check:
+def pytest(title: str, *words: str, everything: bool, crowded: bool = False) -> Check:
     """A pytest run; everything: also the tests marked long, which pyproject.toml deselects."""
     command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True)
+    return Check(title, command, counts=True, crowded=crowded)
+
+
+def again(check: Check, names: tuple[str, ...]) -> Check:
+    """These tests of it alone."""
+    return replace(check, title=f"{check.title} again", command=("-m", "pytest", "-q", "-m", "", *names))
 
 
 def checks(level: str) -> list[Check]:
@@ -49,14 +56,20 @@ def checks(level: str) -> list[Check]:
     ]
     if level != "quick":
         found += [
-            pytest("lab", "tests/lab", everything=everything),
+            pytest("lab", "tests/lab", everything=everything, crowded=True),
             # Playwright's own event loop and asynchronous tests don't go together in one run.
-            pytest("browser", "tests/browser", "--ignore=tests/browser/test_controls.py", everything=everything),
-            pytest("controls", "tests/browser/test_controls.py", everything=everything),
+            pytest(
+                "browser",
+                "tests/browser",
+                "--ignore=tests/browser/test_controls.py",
+                everything=everything,
+                crowded=True,
+            ),
+            pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
         ]
     found += [
         pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in (*APART, *WAITING)), everything=everything),
-        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything),
+        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True),
         Check("mypy --strict", ("-m", "mypy")),
     ]
     if level != "quick":

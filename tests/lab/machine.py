@@ -38,11 +38,12 @@ def eventually(ask: Callable[[], T | None], what: str, *, within: float = 30, ev
 
 
 def children(pid: int) -> dict[int, str]:
-    """{pid: program} of a process's children, as this namespace counts them."""
+    """{pid: program} of a process's children, as this namespace counts them; what ends in this moment is left out."""
     found = {}
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-        with suppress(OSError):  # it has gone in this moment
-            found[child] = Path(f"/proc/{child}/comm").read_text().strip()
+    with suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            with suppress(OSError):
+                found[child] = Path(f"/proc/{child}/comm").read_text().strip()
     return found
 
 
@@ -153,14 +154,19 @@ class LabHost:
         """The pid of libvirtd or virtlogd, as this namespace counts."""
         return next(pid for pid, name in children(self.first_pid).items() if name == program)
 
+    def programs(self) -> dict[int, str]:
+        """{pid: program} of every process of the host, beside its first."""
+        found: dict[int, str] = {}
+        look = [self.process.pid]
+        while look:
+            below = children(look.pop())
+            found |= below
+            look += below
+        return found
+
     def pids(self) -> list[int]:
         """Every process of the host."""
-        found, look = [], [self.process.pid]
-        while look:
-            pid = look.pop()
-            found.append(pid)
-            look += children(pid)
-        return found
+        return [self.process.pid, *self.programs()]
 
     def run(self, *command: str) -> str:
         """What a program prints that runs on the host: in its network, with its files."""

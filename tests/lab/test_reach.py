@@ -120,7 +120,7 @@ def stopped(pids: list[int]) -> Iterator[None]:
 
 
 def of(machine: LabHost, program: str) -> list[int]:
-    return [pid for pid in machine.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == program]
+    return [pid for pid, name in machine.programs().items() if name == program]
 
 
 @contextmanager

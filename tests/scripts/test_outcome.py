@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.checks.outcome import Outcome, judge, summary
-from scripts.checks.plan import checks
+from scripts.checks.outcome import Outcome, after_second, judge, summary
+from scripts.checks.plan import again, checks
 
 
-def counted(folder: Path, **numbers: int) -> Path:
+def counted(folder: Path, **numbers: object) -> Path:
     path = folder / "counts.json"
     path.write_text(json.dumps(numbers))
     return path
@@ -39,3 +39,23 @@ def test_each_level_holds_the_one_below() -> None:
     assert [title for title in full if title in quick] == quick
     assert [title for title in everything if title in full] == full
     assert "browser" in full and "lab" in full and "newcomer" in everything
+
+
+def test_the_second_result_stands_and_what_changed_is_named(tmp_path: Path) -> None:
+    first = judge("lab", 1, 9.0, counted(tmp_path, passed=7, failed=2, skipped=0, failing=["a", "b"]))
+    mended = after_second(first, judge("lab", 0, 1.0, counted(tmp_path, passed=2, failed=0, skipped=0)))
+    assert (mended.good, mended.passed, mended.unsteady) == (True, 9, ("a", "b"))
+    assert "unsteady, failed beside the others and passed alone: a" in summary([mended], 3.0)
+    still = after_second(first, judge("lab", 1, 1.0, counted(tmp_path, passed=1, failed=1, skipped=0, failing=["b"])))
+    assert (still.good, still.passed, still.failed, still.unsteady) == (False, 8, 1, ("a",))
+
+
+def test_a_second_run_that_does_not_start_leaves_nothing_good(tmp_path: Path) -> None:
+    first = judge("lab", 1, 9.0, counted(tmp_path, passed=7, failed=2, skipped=0, failing=["a", "b"]))
+    assert not after_second(first, judge("lab", 4, 1.0, tmp_path / "none")).good
+
+
+def test_only_what_shares_the_machine_is_run_again_and_long_tests_are_found() -> None:
+    crowded = {check.title: check for check in checks("full") if check.crowded}
+    assert set(crowded) == {"lab", "browser", "controls", "processes"}
+    assert again(crowded["lab"], ("x",)).command[-3:] == ("-m", "", "x")
