@@ -28,7 +28,7 @@ def sqlite(environment: Environment) -> dict[str, Any]:
     """FULL: a commit that was answered must outlive a power cut, or an operation would run twice; it costs 0.4 ms."""
     state = environment.state
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "kvmweb.sqlite",
         "NAME": state.database,
         "TEST": {"NAME": state.db / "test.sqlite3"},
         "OPTIONS": {

@@ -346,8 +346,8 @@ def test_a_host_falls_silent_once_and_is_heard_again_once(host: Host) -> None:
 
 
 def test_facts_are_stored_when_they_change(host: Host) -> None:
-    assert inventory_hosts.facts(host, FACTS, ["pool_defined"]) == {f"host:{host.pk}"}
-    assert inventory_hosts.facts(host, FACTS, ["pool_defined"]) == set()
+    assert inventory_hosts.facts(host, inventory_hosts.as_stored(FACTS, ["pool_defined"])) == {f"host:{host.pk}"}
+    assert inventory_hosts.facts(host, inventory_hosts.as_stored(FACTS, ["pool_defined"])) == set()
     host.refresh_from_db()
     assert host.facts["missing"] == ["pool_defined"]
 

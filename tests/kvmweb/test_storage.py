@@ -18,7 +18,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, url: str) -> dict[str, object]:
 
 def test_sqlite_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     found = chosen(monkeypatch, "")
-    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["ENGINE"] == "kvmweb.sqlite"
     assert found["NAME"] == environment.load().state.database
 
 

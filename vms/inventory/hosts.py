@@ -35,9 +35,19 @@ def silent(host: Host, error: VirtError) -> set[str]:
     return {f"host:{host.pk}", "vms:*"}
 
 
-def facts(host: Host, told: HostFacts, missing: list[str]) -> set[str]:
-    """Store what it says of itself, and what "Get it ready" would do."""
+def as_stored(told: HostFacts, missing: list[str]) -> dict[str, Any]:
+    """The column for what it says of itself, and what "Get it ready" would do."""
     stored: dict[str, Any] = plain({**asdict(told), "missing": missing})
+    return stored
+
+
+def is_news(host: Host, stored: dict[str, Any]) -> bool:
+    """Whether facts() would write something; asked before there is a transaction."""
+    return Host.objects.filter(pk=host.pk).exclude(facts=stored).exists()
+
+
+def facts(host: Host, stored: dict[str, Any]) -> set[str]:
+    """Store what it says of itself."""
     changed = Host.objects.filter(pk=host.pk).exclude(facts=stored).update(facts=stored)
     return {f"host:{host.pk}"} if changed else set()
 

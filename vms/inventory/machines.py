@@ -43,7 +43,7 @@ def recognise(term: Term, machine: Machine) -> None:
         # The opening has compared it.
         return
     uuid = machine.uuid()
-    if not uuid:
+    if not uuid or Host.objects.filter(pk=term.host.pk, libvirt_uuid=uuid).exists():
         return
     try:
         returned = settle(term, uuid)
@@ -59,8 +59,6 @@ def settle(term: Term, uuid: str) -> bool:
     """Whether the machine's former row has come back in the term's host's place."""
     hold(term)
     host = Host.objects.get(pk=term.host.pk)
-    if str(host.libvirt_uuid) == uuid:
-        return False
     if host.libvirt_uuid and not host.is_here:
         raise WrongHost(expected=str(host.libvirt_uuid), found=uuid)
     other = Host.objects.filter(libvirt_uuid=uuid, driver=host.driver).first()

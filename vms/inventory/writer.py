@@ -33,7 +33,9 @@ logger = logging.getLogger(__name__)
 MOST_ROWS: Final = 200
 # So many new ones are made in one step, which takes a few milliseconds.
 MOST_NEW: Final = 10
-MOST_SECONDS: Final = 0.003
+MOST_SECONDS: Final = 0.002
+# So many hosts' leases are asked for in one; more would not be worked at.
+MOST_TASKS: Final = 8
 # While nothing is urgent, a transaction is followed by a rest of three times its length: others find the database free
 # at their next look.
 REST: Final = 3
@@ -101,7 +103,9 @@ class Writer:
 
     def facts(self, term: Term, told: HostFacts, missing: list[str]) -> None:
         """Store what the host says of itself."""
-        self.note(term, lambda: hosts.facts(term.host, told, missing))
+        stored = hosts.as_stored(told, missing)
+        step = partial(hosts.facts, term.host, stored)
+        self.queue.put(Task(term, lambda: deque([step] if hosts.is_news(term.host, stored) else [])))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))
@@ -176,7 +180,7 @@ def alone(task: Task) -> dict[Task, bool]:
 def work(tasks: list[Task]) -> dict[Task, bool]:
     """{task: whether it was stored} for those that are done after a transaction of a few milliseconds."""
     ended = {task: True for task in tasks if not task.steps}
-    there = [task for task in tasks if task.steps]
+    there = [task for task in tasks if task.steps][:MOST_TASKS]
     if not there:
         return ended
     names: set[str] = set()

@@ -5,6 +5,7 @@ Whoever copies a definition copies the path of its disk, and two runs would writ
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -33,15 +34,19 @@ def refuse_second_run(placement: Placement, who: Who) -> None:
 
 
 def find_twins(who: Who, vms: Sequence[VirtualMachine]) -> dict[int, list[Placement]]:
-    """{vm: what other hosts say of its UUID, as far as he may see that}; one query for all."""
-    said: dict[UUID, list[Placement]] = {vm.placement.uuid: [] for vm in vms if vm.placement}
-    rows = Placement.objects.filter(uuid__in=list(said), present=True, host__removed_at=None, vm__in=visible_vms(who))
+    """{vm: what other hosts say of its UUID, as far as he may see that}; two queries for all, one without any."""
+    shown = {vm.placement.pk: vm.placement.uuid for vm in vms if vm.placement}
+    rows = Placement.objects.filter(uuid__in=set(shown.values()), present=True, host__removed_at=None)
+    said: defaultdict[UUID, list[Placement]] = defaultdict(list)
     for row in rows.select_related("host").only("vm", "uuid", "name", "state", "host__name").order_by("pk"):
         said[row.uuid].append(row)
+    others = {pk: [row for row in said[uuid] if row.pk != pk] for pk, uuid in shown.items()}
+    asked = {row.vm_id for several in others.values() for row in several}
+    seen = set(visible_vms(who).filter(pk__in=asked).values_list("pk", flat=True)) if asked else set()
     return {
-        vm.pk: others
+        vm.pk: twins
         for vm in vms
-        if vm.placement and (others := [row for row in said[vm.placement.uuid] if row.pk != vm.placement.pk])
+        if vm.placement and (twins := [row for row in others[vm.placement.pk] if row.vm_id in seen])
     }
 
 

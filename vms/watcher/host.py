@@ -128,14 +128,9 @@ class HostWatch(threading.Thread):
             self.again_at = inf
             reader.resync(connection)
             self.busy_since = None
-            now = time.monotonic()
-            clocks: dict[Callable[[Connection], None], float] = {
-                reader.beat: now,
-                reader.sample: now,
-                reader.read_leases: now + LEASES,
-                reader.sweep: now + SWEEP,
-                reader.read_facts: now + FACTS,
-            }
+            jobs = (reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts)
+            # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
+            clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
             while not self.stopping.is_set():
                 due = min([*clocks.values(), self.again_at, *filter(None, [reader.budget.next()])])
                 self.take_in(connection, max(due - time.monotonic(), 0))

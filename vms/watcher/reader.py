@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +23,22 @@ from vms.watcher.numbers import Sampler
 logger = logging.getLogger(__name__)
 
 NUMBERS: Final = 5.0
-# A hundred hosts that come back together would compute at once, and the one thread that writes wait for each of them.
+# A hundred hosts that come back together would be read at once, and the one thread that writes wait for each of them
+# to let Python go. A host that hangs keeps the others waiting for so many seconds, once.
+reading = threading.BoundedSemaphore(2)
+TURN: Final = 2.0
 computing = threading.Lock()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One of a few that read everything just now, or one that has waited long enough."""
+    ours = reading.acquire(timeout=TURN)
+    try:
+        yield
+    finally:
+        if ours:
+            reading.release()
 
 
 @dataclass(frozen=True)
@@ -63,11 +78,12 @@ class Reader:
     def resync(self, connection: Connection) -> None:
         """Read the host, its leases and all its VMs."""
         self.writer.heard(self.term)
-        self.read_facts(connection)
-        self.leases = connection.leases()
-        told = connection.domains()
-        with computing:
-            rows = [row(info, self.leases, self.known.get(info.uuid)) for info in told]
+        with turn():
+            self.read_facts(connection)
+            self.leases = connection.leases()
+            told = connection.domains()
+            with computing:
+                rows = [row(info, self.leases, self.known.get(info.uuid)) for info in told]
         self.budget.forget(self.known.keys() - {seen.uuid for seen in rows})
         self.known = {seen.uuid: seen for seen in rows}
         self.hand_over(rows, complete=True)

@@ -1,0 +1,76 @@
+"""Who waits for SQLite's one writer begins when that ends, and hears of it when it does not."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from kvmweb.sqlite.base import LOOK, DatabaseWrapper
+
+
+@pytest.fixture
+def shared(tmp_path: Path, django_db_blocker: Any) -> Iterator[tuple[DatabaseWrapper, sqlite3.Connection]]:
+    """The same file as Django opens it, and as somebody else does."""
+    path = tmp_path / "shared.sqlite3"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.executescript("pragma journal_mode=wal; create table a (b integer)")
+    settings: dict[str, Any] = {
+        "ENGINE": "kvmweb.sqlite", "NAME": path, "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 0.3},
+        "AUTOCOMMIT": True, "ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False, "TIME_ZONE": None,
+        "TEST": {},
+    }  # fmt: skip
+    with django_db_blocker.unblock():
+        ours = DatabaseWrapper(settings)
+        ours.ensure_connection()
+        yield ours, other
+        ours.close()
+    other.close()
+
+
+def begin(ours: DatabaseWrapper) -> None:
+    ours.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+
+
+def test_it_looks_again_at_once_and_begins_in_the_first_gap(
+    shared: tuple[DatabaseWrapper, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = shared
+    other.execute("begin immediate")
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            other.execute("rollback")
+
+    monkeypatch.setattr("kvmweb.sqlite.base.time.sleep", sleep)
+    begin(ours)
+    assert looks == [LOOK] * 3
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("pragma busy_timeout = 0").connection.execute("begin immediate")
+    ours.rollback()
+
+
+def test_who_has_waited_long_enough_is_told(shared: tuple[DatabaseWrapper, sqlite3.Connection]) -> None:
+    ours, other = shared
+    other.execute("begin immediate")
+    with pytest.raises(OperationalError, match="locked"):
+        begin(ours)
+    other.execute("rollback")
+    ours.set_autocommit(True)
+    assert ours.connection.execute("pragma busy_timeout").fetchone() == (300,)
+
+
+def test_another_error_is_not_waited_out(
+    shared: tuple[DatabaseWrapper, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = shared
+    monkeypatch.setattr(ours, "transaction_mode", "NONSENSE")
+    monkeypatch.setattr("kvmweb.sqlite.base.time.sleep", lambda seconds: pytest.fail("it looked again"))
+    with pytest.raises(OperationalError, match="syntax"):
+        begin(ours)
