@@ -49,7 +49,7 @@ ERRORS: dict[str, str] = {
     "no_console": mark("{name} offers no such console now."),
     "operation_lost": mark("Another operation took its place."),
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
-    "worker_died": mark("The worker ended before anything was done. Try again."),
+    "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
     "worker_lost": mark("The worker ended in the middle. Look at the VM before you try again."),
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
     "virt": mark("The host said no."),
