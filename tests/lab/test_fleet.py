@@ -59,7 +59,12 @@ def await_truth(dashboard: Dashboard, fleet: Fleet) -> None:
         return [identity for identity in truth.keys() | found.keys() if truth.get(identity) != found.get(identity)]
 
     eventually(lambda: not differ(), f"all is shown as it is; not {differ()[:3]}", within=240, every=1)
-    assert dashboard.query("select count(*) from vms_virtualmachine") == [(HOSTS * 100,)]
+    assert len(set(stored(dashboard).values())) == HOSTS * 100
+
+
+def stored(dashboard: Dashboard) -> dict[str, int]:
+    """{uuid: VM} of all that was ever shown, but for libvirt's own example, which is there while a fleet is made."""
+    return dict(dashboard.query("select uuid, vm_id from vms_placement where name != 'test'"))
 
 
 def test_all_are_shown_as_they_are_by_two_watchers(shown: Dashboard, fleet: Fleet) -> None:
@@ -106,11 +111,11 @@ def test_hosts_that_hang_are_silent_and_the_others_go_on(shown: Dashboard, fleet
 
 def test_hosts_that_crash_come_back_with_the_same_vms(shown: Dashboard, fleet: Fleet) -> None:
     await_truth(shown, fleet)
-    rows = dict(shown.query("select uuid, vm_id from vms_placement"))
+    rows = stored(shown)
     for host in range(20, 40):
         pause_one(fleet, host)
         fleet.crash(host)
     eventually(lambda: fleet.began_anew(range(20, 40)), "their VMs are made anew", within=240, every=1)
     await_truth(shown, fleet)
-    assert dict(shown.query("select uuid, vm_id from vms_placement")) == rows
+    assert stored(shown) == rows
     assert {demo.identity(number) for number in range(2000, 4000)} <= states(shown).keys()

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from vms.models import User
-from vms.permissions import visible_hosts
+from vms.models import User, VirtualMachine
+from vms.permissions import Who, visible_hosts
+from vms.services import front, own_password
 from vms.services import overview as page
-from vms.services import own_password
 from vms.services.attention import again, may_read, silent_hosts, unread_failures, way_out
 from vms.services.telling import as_told
 
@@ -22,21 +22,23 @@ MOST_HOSTS = 10
 @login_required
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    """What needs somebody, the hosts, the VMs by state, what happened lately; only what the user may see."""
+    """What needs somebody, the hosts, the VMs by state, what happened lately; only what the user may see.
+
+    Who sees a few VMs and nothing else begins with these.
+    """
     user = request.user
+    if few := front.few_vms(user):
+        return few_vms(request, few)
     on = page.tally(user)
     lines = page.host_lines(visible_hosts(user), on)
     unwell = [line for line in lines if not line.is_well]
     many = len(lines) > MOST_HOSTS
     silent = silent_hosts(user)
     exposed = list(page.exposed(user)[: MOST_NAMED + 1])
-    failures = as_told(user, unread_failures(user).select_related("vm", "host")[:10])
     counts = page.counts(user, on)
     numbers = {state: number for state, number in counts if state != "gone"}
     context = {
-        "failures": [
-            (failure, again(failure, user), way_out(failure, user), may_read(failure, user)) for failure in failures
-        ],
+        "failures": failures(user),
         "silent": silent[:MOST_SILENT],
         "more_silent": len(silent[MOST_SILENT:]),
         "old": page.is_old(user, lines),
@@ -52,3 +54,17 @@ def overview(request: HttpRequest) -> HttpResponse:
         "offer_password": isinstance(user, User) and own_password.is_offered(user),
     }
     return render(request, "overview/overview.html", context)
+
+
+def few_vms(request: HttpRequest, vms: list[VirtualMachine]) -> HttpResponse:
+    """A card for each; the page of a single one, but for a page that renews itself."""
+    if len(vms) == 1 and "X-Kvmweb-Refresh" not in request.headers:
+        return redirect("vm", vms[0].pk)
+    context = {"cards": front.make_cards(vms, request.user), "failures": failures(request.user)}
+    return render(request, "overview/front.html", context)
+
+
+def failures(who: Who) -> list[tuple[object, ...]]:
+    """The unread ones, each with what may be tried again, the way out, and whether he may put it away."""
+    told = as_told(who, unread_failures(who).select_related("vm", "host")[:10])
+    return [(one, again(one, who), way_out(one, who), may_read(one, who)) for one in told]
