@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from channels.layers import get_channel_layer
+from redis import Redis
 
 from vms import live
 
@@ -28,6 +29,13 @@ def test_a_look_is_answered_when_the_watcher_has_read(db: None) -> None:
 
 def test_a_look_that_nobody_answers_returns_in_time() -> None:
     assert not live.look(7, "vm:12", wait=0.2)
+
+
+def test_an_answer_that_cannot_be_told_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Redis(host="127.0.0.1", port=1)
+    with monkeypatch.context() as changed:
+        changed.setattr(live, "connection", lambda: gone)
+        live.looked("kvmweb:looked:somebody")
 
 
 def test_numbers_of_several_hosts_come_together() -> None:

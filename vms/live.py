@@ -162,12 +162,13 @@ def next_look(hosts: Iterable[int], timeout: float) -> tuple[int, str, str] | No
 
 
 def looked(answer: str) -> None:
-    """For the watcher: tell the asker that the thing has been read and stored."""
+    """For the watcher: tell the asker that the thing has been read and stored; without Redis he waits in vain."""
     if answer:
-        pipeline = connection().pipeline()
-        pipeline.rpush(answer, 1)
-        pipeline.expire(answer, 10)
-        pipeline.execute()
+        with suppress(redis.RedisError):
+            pipeline = connection().pipeline()
+            pipeline.rpush(answer, 1)
+            pipeline.expire(answer, 10)
+            pipeline.execute()
 
 
 def hurry(relay: str) -> None:

@@ -36,11 +36,11 @@ class Watcher:
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        """Return after stop(), with the leases given back."""
+        """Return after stop(), or when nothing can be written any more; with the leases given back."""
         self.writer.start()
         looks = threading.Thread(target=self.take_looks, name="looks", daemon=True)
         looks.start()
-        while not self.stopped.is_set():
+        while not self.stopped.is_set() and self.writer.thread.is_alive():
             try:
                 self.turn()
             except DatabaseError:
@@ -48,6 +48,7 @@ class Watcher:
                 close_old_connections()
             self.say_ready()
             self.stopped.wait(TURN)
+        self.stopped.set()
         for thread in self.threads.values():
             thread.stop()
         for thread in self.threads.values():
