@@ -259,6 +259,12 @@ def adds_a_user_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def gives_to_nobody(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("nobody-here")
+    page.get_by_role("button", name="Give access").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
 def makes_a_link(page: Page) -> None:
     page.get_by_role("button", name="ink").first.click()
     expect(page.locator(".command code")).to_contain_text("/invitation/#")
@@ -319,6 +325,7 @@ SCENES = (
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
+    Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
     Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
@@ -359,6 +366,10 @@ SCENES = (
     Scene("user", USER, Stage.guest),
     Scene("user-menu", USER, Stage.guest, opens("More for guest")),
     Scene("user-link", USER, Stage.guest, makes_a_link),
+    Scene("grants", "grants/", at("/grants/")),
+    Scene("grant-add", "grants/add/", at("/grants/add/")),
+    Scene("grant-add-wrong", "grants/add/", at("/grants/add/"), gives_to_nobody),
+    Scene("grant-question", "grants/<int:pk>/take-away/", Stage.guests_grant),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

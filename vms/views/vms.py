@@ -38,7 +38,7 @@ SECTIONS = 20
 MOST_CHOICES = 12
 MOST_IDS = 500
 # The parts of a VM's page that need more than seeing it.
-TABS = {"console": "vm.screen", "xml": "vm.xml.view"}
+TABS = {"console": "vm.screen", "xml": "vm.xml.view", "access": "vm.access"}
 
 
 class FromBothEnds:
@@ -204,6 +204,7 @@ def tab_context(
         "head": head,
         "tab": name,
         "may_xml": "vm.xml.view" in head.rights,
+        "may_access": "vm.access" in head.rights,
         "may_console": "vm.console" in head.rights and offers(placed(vm).host.driver, "vm.send-key"),
         "may_drive": "vm.console" in head.rights,
         "may_device": "vm.device" in head.rights,
