@@ -18,6 +18,7 @@ from vms.views import (
     overview,
     power,
     serial,
+    tags,
     users,
     vms,
 )
@@ -40,6 +41,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/xml/", vms.vm_xml, name="vm-xml"),
     path("vms/<int:pk>/activity/", vms.vm_activity, name="vm-activity"),
     path("vms/<int:pk>/access/", grants.vm_access, name="vm-access"),
+    path("vms/<int:pk>/tags/", tags.vm_tags, name="vm-tags"),
     path("vms/<int:pk>/console/", console.vm_console, name="vm-console"),
     path("vms/<int:pk>/console/card", console.vm_console_card, name="vm-console-card"),
     path("vms/<int:pk>/console/viewer.vv", console.vm_viewer, name="vm-viewer"),
@@ -69,7 +71,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/read/", operations.operation_read, name="operation-read"),
     path("grants/", grants.grant_list, name="grant-list"),
-    path("grants/add/", grants.grant_add, name="grant-add"),
     path("grants/<int:pk>/take-away/", grants.grant_take_away, name="grant-take-away"),
     path("users/", users.user_list, name="user-list"),
     path("users/add/", users.user_add, name="user-add"),

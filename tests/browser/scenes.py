@@ -259,12 +259,6 @@ def adds_a_user_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
-def gives_to_nobody(page: Page) -> None:
-    page.get_by_label("Name", exact=True).fill("nobody-here")
-    page.get_by_role("button", name="Give access").click()
-    expect(page.locator(".field-error").first).to_be_visible()
-
-
 def makes_a_link(page: Page) -> None:
     page.get_by_role("button", name="ink").first.click()
     expect(page.locator(".command code")).to_contain_text("/invitation/#")
@@ -367,9 +361,6 @@ SCENES = (
     Scene("user-menu", USER, Stage.guest, opens("More for guest")),
     Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("grants", "grants/", at("/grants/")),
-    Scene("grant-add", "grants/add/", at("/grants/add/")),
-    Scene("grant-add-wrong", "grants/add/", at("/grants/add/"), gives_to_nobody),
-    Scene("grant-question", "grants/<int:pk>/take-away/", Stage.guests_grant),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

@@ -186,15 +186,6 @@ class Stage:
         [[pk]] = self.dashboard.query("select id from vms_user where username = 'guest'")
         return f"/users/{pk}/"
 
-    def guests_grant(self) -> str:
-        """The question before a grant to the guest is taken away; the address of its page."""
-        self.guest()
-        given = "from vms.models import *\nguest = User.objects.get(username='guest')\n"
-        role = "Grant.objects.get_or_create(user=guest, role=Role.objects.get(name='viewer'), tag='nothing-has-it')"
-        self.dashboard.manage("shell", given=given + role)
-        [[pk]] = self.dashboard.query("select id from vms_grant where tag = 'nothing-has-it'")
-        return f"/grants/{pk}/take-away/"
-
     def visitor_shows_its_key(self) -> str:
         """The same, as it is when somebody is to compare its key."""
         path = self.visitor()

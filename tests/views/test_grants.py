@@ -149,7 +149,7 @@ def test_an_administrator_gives_on_anything(
 ) -> None:
     Host.objects.filter(pk=host.pk).update(name="host-a")
     make_vm(host, "web-01")
-    answer = client_alice.post("/grants/add/", {**GIVE, "on": on, "what": what})
+    answer = client_alice.post("/grants/", {**GIVE, "on": on, "what": what})
     assert answer.status_code == 302
     assert Grant.objects.filter(user=carol, **{field: value}).exists()
 
@@ -170,7 +170,7 @@ def test_what_is_not_one_thing_is_refused_at_its_field(
 ) -> None:
     make_vm(host, "twin")
     make_vm(Host.objects.create(name="host-b", node="node-a"), "twin")
-    answer = client_alice.post("/grants/add/", {**GIVE, "on": on, "what": what})
+    answer = client_alice.post("/grants/", {**GIVE, "on": on, "what": what})
     assert re.search(rf'id="id_what-error">{re.escape(words)}', answer.content.decode())
     assert not Grant.objects.exists()
 

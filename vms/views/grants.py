@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from vms.errors import BadFields, BadParameters, NotAllowed
 from vms.forms.grants import Give, GiveAnywhere, Why, roles_for
@@ -75,27 +75,10 @@ def answer(actor: Actor, vm: VirtualMachine, asked: QueryDict) -> dict[str, Any]
 
 
 @login_required
-@require_safe
-def grant_list(request: HttpRequest) -> HttpResponse:
-    """A page of all grants in force; ?q= is part of whom, which role, or what they are on."""
-    actor = session_actor(request)
-    q = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
-    paginator = Paginator(find_grants(actor, q), PAGE)
-    page = paginator.get_page(request.GET.get("page"))
-    context = {
-        "lines": make_lines(page.object_list, actor),
-        "page": page,
-        "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
-        "q": q,
-        "query": f"?{urlencode({'q': q} if q else {})}",
-    }
-    return render(request, "grants/list.html", context)
-
-
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def grant_add(request: HttpRequest) -> HttpResponseBase:
-    """The form; sent, a role for somebody on anything."""
+def grant_list(request: HttpRequest) -> HttpResponseBase:
+    """A page of all grants in force, ?q= is part of whom, which role, or what they are on; sent, the form gives
+    somebody a role on anything."""
     require(request.user, grants.ANY)
     actor = session_actor(request)
     form = GiveAnywhere(request.POST if request.method == "POST" else None, roles=roles_for(actor))
@@ -106,7 +89,18 @@ def grant_add(request: HttpRequest) -> HttpResponseBase:
             form.refuse(refused)
         else:
             return redirect("grant-list")
-    return render(request, "grants/form.html", {"form": form})
+    q = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
+    paginator = Paginator(find_grants(actor, q), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "lines": make_lines(page.object_list, actor),
+        "page": page,
+        "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "q": q,
+        "query": f"?{urlencode({'q': q} if q else {})}",
+        "form": form,
+    }
+    return render(request, "grants/list.html", context)
 
 
 @login_required
