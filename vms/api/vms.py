@@ -129,13 +129,16 @@ def index(
     q: Annotated[str, Query(max_length=300)] = "",
     state: StateChoice | None = None,
     host: Id | None = None,
+    tag: Annotated[str, Query(max_length=50)] = "",
     sort: SortChoice = "name",
     page: PageNumber = 1,
     page_size: PageSize = 50,
 ) -> Listing[VmItem]:
-    """q: words that must all stand in name, title, description, UUID, address, MAC or a tag."""
+    """q: words that must all stand in name, title, description, UUID, address, MAC or a tag.
+
+    tag: one that they have, as it is written."""
     who = actor(request)
-    rows = find_vms(who, q=q, state=state or "", host=host, sort=sort)
+    rows = find_vms(who, q=q, state=state or "", host=host, tag=tag, sort=sort)
     hosts = visible_hosts(who)
     if not is_administrator(who):
         hosts = Host.objects.filter(pk__in=visible_vms(who).order_by().values("placement__host"))

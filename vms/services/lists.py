@@ -42,12 +42,12 @@ LONGEST_QUERY: Final = 300
 
 
 def find_vms(
-    who: Who, *, q: str = "", state: str = "", host: int | None = None, sort: str = "name"
+    who: Who, *, q: str = "", state: str = "", host: int | None = None, tag: str = "", sort: str = "name"
 ) -> QuerySet[VirtualMachine]:
     """Those VMs that the user may see and in which every word of q stands, with placement, host and tags.
 
-    state is one of STATES or empty, sort a key of SORTS, with "-" before it for the reverse; else BadParameters.
-    What vanished from its host is listed for 30 days.
+    state is one of STATES or empty, tag one that they have, sign by sign, sort a key of SORTS, with "-" before it for
+    the reverse; else BadParameters. What vanished from its host is listed for 30 days.
     """
     if state and state not in STATES:
         raise BadParameters(field="state")
@@ -60,6 +60,8 @@ def find_vms(
         vms = vms.filter(placement__state=state, placement__present=True)
     if host is not None:
         vms = vms.filter(placement__host__in=visible_hosts(who).filter(pk=host).values("pk"))
+    if tag:
+        vms = vms.filter(pk__in=Tag.objects.filter(name=tag.replace("\0", "")).values("vm"))
     vms = vms.exclude(placement__present=False, placement__gone_at__lt=timezone.now() - SHOWN_AFTER_GOING)
     if asked := words(q):
         # Placements are looked through by themselves, one after the other as they lie there: that is quick.

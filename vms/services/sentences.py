@@ -131,6 +131,8 @@ FIELDS: dict[str, str] = {
     "unknown_user": mark("There is no user of exactly this name."),
     "unknown_group": mark("There is no group of exactly this name."),
     "unknown_role": mark("There is no such role, or it gives nothing there."),
+    "none_called": mark("Nothing of this kind is called exactly so."),
+    "many_called": mark("Several VMs are called so. Give it on the page of the one that is meant, under Access."),
     "one_thing": mark("Name one thing: everything, a host, a VM, a tag, or a name."),
     "one_holder": mark("Name a user or a group."),
     "past": mark("This is over already."),

@@ -26,7 +26,7 @@ from vms.views.vms import MOST_IDS
 MOST_AT_ONCE = 1000
 # So many share a transaction: one for each would be a disk's turn for each, one for all would keep others waiting.
 TOGETHER = 25
-FILTERS = ("q", "state", "host")
+FILTERS = ("q", "state", "host", "tag")
 
 
 class OtherList(Exception):
@@ -106,11 +106,11 @@ def chosen(request: HttpRequest) -> list[VirtualMachine]:
 
 def found_by_filter(request: HttpRequest) -> list[VirtualMachine]:
     """All that the filter finds, where that are as many as the page said."""
-    said, q, state, host = (request.POST.get(name, "") for name in ("all", *FILTERS))
+    said, q, state, host, tag = (request.POST.get(name, "") for name in ("all", *FILTERS))
     if any(text and whole_number(text) is None for text in (said, host)):
         raise Http404
     try:
-        found = find_vms(request.user, q=q, state=state, host=int(host) if host else None)
+        found = find_vms(request.user, q=q, state=state, host=int(host) if host else None, tag=tag)
     except BadParameters:
         raise Http404 from None
     number = found.count()

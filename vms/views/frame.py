@@ -25,12 +25,14 @@ ZONE_COOKIE = "kvmweb-zone"
 @dataclass(frozen=True)
 class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
-    people did is shown to this one; may_users: whether accounts are."""
+    people did is shown to this one; may_users: whether accounts are;
+    may_grants: whether all grants are."""
 
     hosts: list[Host]
     running: list[Operation]
     may_audit: bool
     may_users: bool
+    may_grants: bool
 
 
 def theme(request: HttpRequest) -> str:
@@ -44,6 +46,7 @@ def make_frame(request: HttpRequest) -> Frame:
         running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
         may_audit=may(request.user, "audit.view"),
         may_users=may(request.user, "user.admin"),
+        may_grants=may(request.user, "grant.any"),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from vms.errors import BadParameters
+from vms.forms.tags import Tags
 from vms.kinds import MENU, whole_number
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, VirtualMachine
@@ -38,7 +39,7 @@ SECTIONS = 20
 MOST_CHOICES = 12
 MOST_IDS = 500
 # The parts of a VM's page that need more than seeing it.
-TABS = {"console": "vm.screen", "xml": "vm.xml.view"}
+TABS = {"console": "vm.screen", "xml": "vm.xml.view", "access": "vm.access"}
 
 
 class FromBothEnds:
@@ -61,10 +62,10 @@ class FromBothEnds:
 @require_safe
 def vm_list(request: HttpRequest) -> HttpResponseBase:
     """A page of fifty; a UUID or address pasted whole goes straight to the one VM that has it."""
-    q, state, sort = (request.GET.get(name, "") for name in ("q", "state", "sort"))
+    q, state, tag, sort = (request.GET.get(name, "") for name in ("q", "state", "tag", "sort"))
     host = chosen_host(request)
     try:
-        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, sort=sort or "name")
+        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, tag=tag, sort=sort or "name")
     except BadParameters:
         raise Http404 from None
     if vm := pasted(request, q):
@@ -96,15 +97,17 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "rows": rows,
         "q": q,
         "state": state,
+        "tag": tag,
+        "untagged": query(request, tag=""),
         "host": host,
         "hosts": hosts,
         "typed_host": len(hosts) > MOST_CHOICES,
         "sort": sort or "name",
         "states": STATES,
-        "filtered": bool(q or state or host),
+        "filtered": bool(q or state or host or tag),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
-        "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else "")],
+        "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
         **row_context(many_hosts=len(hosts) > 1),
     }
     return render(request, "vms/list.html", context)
@@ -155,7 +158,7 @@ def columns(request: HttpRequest, sort: str, *, many_hosts: bool) -> list[dict[s
 
 def query(request: HttpRequest, **changes: str) -> str:
     """The list's address with the filters of now and these changes, back on the first page."""
-    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "sort", "group")} | changes
+    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "tag", "sort", "group")} | changes
     kept = request.GET.copy()
     kept.clear()
     kept.update({name: value for name, value in fields.items() if value})
@@ -204,6 +207,7 @@ def tab_context(
         "head": head,
         "tab": name,
         "may_xml": "vm.xml.view" in head.rights,
+        "may_access": "vm.access" in head.rights,
         "may_console": "vm.console" in head.rights and offers(placed(vm).host.driver, "vm.send-key"),
         "may_drive": "vm.console" in head.rights,
         "may_device": "vm.device" in head.rights,
@@ -231,7 +235,12 @@ def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]
 @require_safe
 def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
     """The VM at a glance."""
-    vm = get_vm_or_404(request.user, pk)
+    return overview_page(request, get_vm_or_404(request.user, pk))
+
+
+def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = None) -> HttpResponse:
+    """The same; tags: the form as it was sent, where it was refused."""
+    prefetch_related_objects([vm], "tags")
     head = make_header(vm, request.user)
     context = tab_context(request, vm, "overview", head)
     use = present_use([vm]).get(vm.pk)
@@ -246,6 +255,8 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
             "exposed": exposed(placed(vm), document),
             "viewer_file": bool(viewer_file(request, vm, head.rights)),
             "may_listen": head.rights >= set(LISTEN_ON_NETWORK.privileges),
+            "tags": tags or Tags(initial={"tags": ", ".join(sorted(tag.name for tag in vm.tags.all()))}),
+            "may_label": "vm.label" in head.rights,
             "entries": stream(request.user, vm=vm, most=6),
         },
     )
