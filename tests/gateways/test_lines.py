@@ -96,6 +96,8 @@ def test_only_the_drivers_bytes_go_up_and_the_next_driver_is_who_takes_over(
             eventually(lambda: len(stage.relay.consoles) == 2)
             assert Console.objects.get(pk=bobs).mode == "view"
             other.send(b"never\r")
+            # Read by the relay, and not only sent: after the take-over it would be his right.
+            assert other.ping().wait(30)
             alice.send(b"still\r")
             stage.devices[0].expect(b"still\r")
             driving.take_over(bob.actor, serial, bobs)
