@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.grants import grant
-from vms.models import Document, Grant, Host, Invitation, Operation, User, VirtualMachine
+from vms.models import Document, Grant, Host, Invitation, Operation, Quota, User, VirtualMachine
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -35,20 +35,22 @@ def routes() -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one user who
-    was invited."""
+    """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one quota, one
+    user who was invited."""
 
     host: Host
     vm: VirtualMachine
     operation: Operation
     grant: Grant
+    quota: Quota
     user: User
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]
         things = {
-            "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant, "users": self.user,
+            "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
+            "quotas": self.quota, "users": self.user,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -72,7 +74,8 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     user, _ = User.objects.get_or_create(username="invited")
     expires_at = timezone.now() + timedelta(hours=1)
     Invitation.objects.get_or_create(user=user, defaults={"token_hash": "0" * 64, "expires_at": expires_at})
-    return World(host, vm, operation, grant(alice, "viewer", vm), user)
+    quota, _ = Quota.objects.get_or_create(user=user, defaults={"vms": 2})
+    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

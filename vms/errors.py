@@ -18,6 +18,8 @@ VmsError
 │   ├── KeyNotOffered         the fingerprint is not that of the key which the machine showed
 │   ├── NotCancellable        the operation is past its point of no return
 │   ├── GivesRights           a tag would give somebody rights that the actor may not give
+│   │   └── NameGivesRights   a name would; params: name, called
+│   ├── OverQuota             more than is allowed would be charged to somebody; params: resource, limit, used, asked
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
 │   └── NoConsole             the VM offers no console of that kind
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
@@ -177,6 +179,18 @@ class GivesRights(RequestRefused):
     """It would give somebody rights on the VM that the actor may not give; params: name, tag."""
 
     code = "gives_rights"
+
+
+class NameGivesRights(GivesRights):
+    """The name would give somebody rights on the VM that the actor may not give; params: name, called (the new one)."""
+
+    code = "name_gives_rights"
+
+
+class OverQuota(RequestRefused):
+    """More than allowed would be charged to a user or a group; params: whom, resource, limit, used, asked."""
+
+    code = "over_quota"
 
 
 class LastAdministrator(RequestRefused):

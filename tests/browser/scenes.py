@@ -361,6 +361,7 @@ SCENES = (
     Scene("user-menu", USER, Stage.guest, opens("More for guest")),
     Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("grants", "grants/", at("/grants/")),
+    Scene("quotas", "quotas/", at("/quotas/")),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

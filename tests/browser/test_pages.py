@@ -10,7 +10,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import Grant, Host, Operation, User, VirtualMachine
+from vms.models import Grant, Host, Operation, Quota, User, VirtualMachine
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -46,6 +46,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         VirtualMachine(pk=stage.cast["web"].pk),
         Operation(pk=stage.operations["failed"]),
         Grant(pk=1),
+        Quota(pk=1),
         User(pk=1),
     )
     forgotten = []

@@ -19,6 +19,7 @@ from vms.kinds.privileges import PRIVILEGES, ROLES
 from vms.models import Grant, Role
 from vms.permissions import Who, get_vm_or_404, seen_hosts
 from vms.services import access, grants
+from vms.services.grant_lines import host_of
 
 roles_router = Router(tags=["rights"])
 router = Router(tags=["rights"])
@@ -40,10 +41,10 @@ class Holder(BaseModel):
 
 
 class On(BaseModel):
-    """What a grant is on: for a host or a VM its id and name (null and "" where you may not see the host), for tag,
-    name and prefix the text."""
+    """What a grant is on: for a host, a pool, a network or a VM its id and name (null and "" where you may not see the
+    host), for tag, name and prefix the text."""
 
-    kind: Literal["everything", "host", "vm", "tag", "name", "prefix"]
+    kind: Literal["everything", "host", "pool", "network", "vm", "tag", "name", "prefix"]
     id: int | None = None
     name: str = ""
 
@@ -59,7 +60,8 @@ class GrantItem(BaseModel):
 
 
 class GrantWish(BaseModel):
-    """To a user or a group, by exact name; on one of everything, host, vm, tag and name, which may end in "*"."""
+    """To a user or a group, by exact name; on one of everything, host, pool, network, vm, tag and name, which
+    may end in "*"."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,6 +70,8 @@ class GrantWish(BaseModel):
     group: str = Field("", max_length=150)
     everything: bool = False
     host: int | None = Field(None, ge=1, le=2**63 - 1)
+    pool: int | None = Field(None, ge=1, le=2**63 - 1)
+    network: int | None = Field(None, ge=1, le=2**63 - 1)
     vm: int | None = Field(None, ge=1, le=2**63 - 1)
     tag: str = Field("", max_length=50)
     name: str = Field("", max_length=255)
@@ -98,13 +102,13 @@ def item(grant: Grant, who: Who) -> GrantItem:
 
 
 def place(grant: Grant, who: Who) -> On:
-    if grant.host:
-        seen = grant.host.pk in seen_hosts(who, [grant.host])
-        return On(kind="host", id=grant.host.pk, name=grant.host.name) if seen else On(kind="host")
-    if grant.vm:
-        return On(kind="vm", id=grant.vm.pk, name=grant.vm.name)
-    kind = grant.on
-    return On.model_validate({"kind": kind, "name": getattr(grant, kind) if kind != "everything" else ""})
+    kind, host = grant.on, host_of(grant)
+    if host and not seen_hosts(who, [host]):
+        return On.model_validate({"kind": kind})
+    thing = getattr(grant, kind)
+    if kind in ("host", "pool", "network", "vm"):
+        return On.model_validate({"kind": kind, "id": thing.pk, "name": thing.name})
+    return On.model_validate({"kind": kind, "name": thing if kind != "everything" else ""})
 
 
 @roles_router.get("", response=answers(200, Listing[RoleItem]), summary="What can be granted, and what it gives")
@@ -166,8 +170,8 @@ def why(
     verb: Annotated[str, Query(max_length=40)],
     object: Annotated[str, Query(max_length=30)],
 ) -> Why:
-    """verb: a privilege ("vm.power") or a kind of operation ("vm.start"); object: "vm:12" or "host:3". About yourself,
-    and about others where you may give rights."""
+    """verb: a privilege ("vm.power") or a kind of operation ("vm.start"); object: "vm:12", "host:3", "pool:4" or
+    "network:5". About yourself, and about others where you may give rights."""
     who = actor(request)
     reason = access.why(who, user, verb, object)
     return Why(

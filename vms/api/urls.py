@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 from ninja import NinjaAPI
 
-from vms.api import audit, console, grants, hosts, operations, problems, query, tags, users, vms
+from vms.api import audit, console, grants, hosts, operations, problems, query, quotas, tags, users, vms
 from vms.api.auth import Bearer, Session
 
 api = NinjaAPI(
@@ -37,6 +37,7 @@ api.add_router("/operations", operations.router)
 api.add_router("/tags", tags.router)
 api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
+api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
 api.add_router("/audit", audit.router)
 api.add_router("/me", users.me_router)

@@ -6,12 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields, NotAllowed
 from vms.kinds.privileges import ROLES, TABLE
 from vms.models import Role, VirtualMachine
-from vms.permissions import Actor, may_grant, on_vms, visible_hosts, visible_vms
+from vms.permissions import (
+    Actor,
+    may_grant,
+    on_vms,
+    visible_hosts,
+    visible_networks,
+    visible_pools,
+    visible_vms,
+)
 from vms.services import tags
 from vms.services.grants import Wish
 from vms.services.sentences import field_sentence
@@ -65,6 +74,8 @@ class GiveAnywhere(Give):
         choices=[
             ("everything", gettext_lazy("everything")),
             ("host", gettext_lazy("a host and its VMs")),
+            ("pool", gettext_lazy("a storage pool")),
+            ("network", gettext_lazy("a network")),
             ("vm", gettext_lazy("a VM")),
             ("tag", gettext_lazy("VMs with a tag")),
             ("name", gettext_lazy("VMs called so")),
@@ -74,7 +85,9 @@ class GiveAnywhere(Give):
         label=gettext_lazy("Called"),
         required=False,
         max_length=255,
-        help_text=gettext_lazy("The host, VM, tag or name; web-* for all names that begin so. Empty for everything."),
+        help_text=gettext_lazy(
+            "The host, VM, tag or name; web-* for names that begin so; host/pool, host/network. Empty for everything."
+        ),
     )
     field_order = ("kind", "to", "role", "on", "what", "ends_at")
 
@@ -89,11 +102,19 @@ class GiveAnywhere(Give):
             tags.read([what])
         if on in ("tag", "name"):
             return Wish(**{on: what}, **self.whom())
-        rows: Any = visible_hosts(actor) if on == "host" else visible_vms(actor)
-        found = list(rows.filter(name=what).order_by("pk").values_list("pk", flat=True)[:2])
+        found = list(called(actor, on, what).order_by("pk").values_list("pk", flat=True)[:2])
         if len(found) != 1:
             raise BadFields({"on": "many_called" if found else "none_called"})
         return Wish(**{on: found[0]}, **self.whom())
+
+
+def called(actor: Actor, on: str, what: str) -> QuerySet[Any]:
+    """The hosts, VMs, pools or networks of that name that he may name; the latter two behind their host's."""
+    if on in ("host", "vm"):
+        return (visible_hosts(actor) if on == "host" else visible_vms(actor)).filter(name=what)
+    host, _, name = what.rpartition("/")
+    there = visible_pools(actor) if on == "pool" else visible_networks(actor)
+    return there.filter(host__name=host, name=name)
 
 
 class Why(forms.Form):

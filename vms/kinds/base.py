@@ -69,7 +69,8 @@ class Kind:
     host that is silent, left alone, or has never been connected to. menu: an entry of the one menu, with this icon, in
     these words with those of says below them; left out in the states of hidden, where another entry stands for it;
     folded away, with others of its sort, where variant. kept: only for VMs that their host keeps when they stop.
-    starts: begins a run, which no VM may have twice.
+    starts: begins a run, which no VM may have twice. takes: the resources of a quota that it may use up; whoever asks
+    for it says how much of each.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Kind:
     variant: bool = False
     kept: bool = False
     starts: bool = False
+    takes: frozenset[str] = frozenset()
 
     @property
     def verb(self) -> str:

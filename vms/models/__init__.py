@@ -4,13 +4,17 @@ from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
+from vms.models.networks import Network
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
+from vms.models.pools import StoragePool, Volume
+from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.users import ApiToken, Invitation, User
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
 __all__ = [
     "OPEN_STATES",
+    "RESOURCES",
     "ApiToken",
     "AuditCheckpoint",
     "AuditEvent",
@@ -21,16 +25,21 @@ __all__ = [
     "Host",
     "Invitation",
     "Lease",
+    "Network",
     "Operation",
     "OperationLock",
     "OperationLog",
     "OperationState",
     "Placement",
+    "Quota",
+    "Reservation",
     "Role",
     "RolePrivilege",
     "State",
+    "StoragePool",
     "Tag",
     "User",
     "VirtualMachine",
+    "Volume",
     "Worker",
 ]

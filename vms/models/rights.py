@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 
 from vms.models.hosts import Host
+from vms.models.networks import Network
+from vms.models.pools import StoragePool
 from vms.models.users import User
 from vms.models.vms import VirtualMachine
 
@@ -36,7 +38,9 @@ class RolePrivilege(models.Model):
 
 
 # What a grant may be on, each with the value that says that it is not on that.
-ON = {"everything": False, "host": None, "vm": None, "tag": "", "name": "", "prefix": ""}
+ON = {
+    "everything": False, "host": None, "pool": None, "network": None, "vm": None, "tag": "", "name": "", "prefix": "",
+}  # fmt: skip
 
 
 def exactly(chosen: str) -> Q:
@@ -45,9 +49,10 @@ def exactly(chosen: str) -> Q:
 
 
 class Grant(models.Model):
-    """(a user or a group) x a role x (everything, a host, a VM, the VMs with a tag, of a name, of names that begin so).
+    """(a user or a group) x a role x (everything, a host, a pool, a network, a VM, the VMs with a tag, of a name, of
+    names that begin so).
 
-    On a host and on everything it counts for the hosts too, elsewhere for VMs alone. It is in force until ends_at.
+    On a host it counts for all that is there, on everything for all hosts. It is in force until ends_at.
     Names are compared sign by sign, case included. granted_by gave it, and is kept for who looks after grants.
     """
 
@@ -56,6 +61,8 @@ class Grant(models.Model):
     role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="grants")
     everything = models.BooleanField(default=False)
     host = models.ForeignKey(Host, null=True, on_delete=models.CASCADE, related_name="grants")
+    pool = models.ForeignKey(StoragePool, null=True, on_delete=models.CASCADE, related_name="grants")
+    network = models.ForeignKey(Network, null=True, on_delete=models.CASCADE, related_name="grants")
     vm = models.ForeignKey(VirtualMachine, null=True, on_delete=models.CASCADE, related_name="grants")
     tag = models.CharField(max_length=50, blank=True)
     name = models.CharField(max_length=255, blank=True)
@@ -78,6 +85,5 @@ class Grant(models.Model):
 
     @property
     def on(self) -> str:
-        """Which of the six it is on: "everything", "host", "vm", "tag", "name", "prefix"."""
-        fields = {"host": self.host_id, "vm": self.vm_id, "tag": self.tag, "name": self.name, "prefix": self.prefix}
-        return next((name for name, value in fields.items() if value), "everything")
+        """Which of those it is on: "everything", "host", "pool", "network", "vm", "tag", "name", "prefix"."""
+        return next(name for name, no in ON.items() if getattr(self, f"{name}_id" if no is None else name))

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models.functions import Lower
 
 from vms.models.hosts import Host
+from vms.models.users import User
 
 
 class State(models.TextChoices):
@@ -22,12 +24,24 @@ class State(models.TextChoices):
 
 
 class VirtualMachine(models.Model):
-    """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement."""
+    """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement.
+
+    It counts for the quota of the user or the group that it is charged to; one that was found on a host for nobody's.
+    """
 
     name = models.CharField(max_length=255)
     placement = models.OneToOneField("Placement", null=True, on_delete=models.SET_NULL, related_name="current_of")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
+    charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
+    charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(charged_user=None) | models.Q(charged_group=None), name="a_vm_is_charged_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -6,29 +6,48 @@ give him at this moment; what one may not see answers like what does not exist.
 
 from __future__ import annotations
 
-from vms.permissions.ask import Thing, held, held_each, holders, may, require, require_all, standing
-from vms.permissions.hand_on import gives_too_much, may_grant, on_vms
-from vms.permissions.reach import in_force, reaching, reaching_host
+from vms.permissions.ask import (
+    NOUNS,
+    Thing,
+    held,
+    held_each,
+    holders,
+    may,
+    reaching_thing,
+    require,
+    require_all,
+    standing,
+)
+from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
+from vms.permissions.reach import in_force
 from vms.permissions.visible import (
     get_host_or_404,
+    get_network_or_404,
     get_operation_or_404,
+    get_pool_or_404,
     get_vm_or_404,
     seen_hosts,
     visible_happenings,
     visible_hosts,
     visible_names,
+    visible_networks,
     visible_operations,
+    visible_pools,
     visible_vms,
 )
+from vms.permissions.volumes import visible_volumes
 from vms.permissions.who import Actor, Who, account, is_administrator
 
 __all__ = [
+    "NOUNS",
     "Actor",
     "Thing",
     "Who",
     "account",
     "get_host_or_404",
+    "get_network_or_404",
     "get_operation_or_404",
+    "get_pool_or_404",
     "get_vm_or_404",
     "gives_too_much",
     "held",
@@ -38,9 +57,9 @@ __all__ = [
     "is_administrator",
     "may",
     "may_grant",
+    "on_things",
     "on_vms",
-    "reaching",
-    "reaching_host",
+    "reaching_thing",
     "require",
     "require_all",
     "seen_hosts",
@@ -48,6 +67,9 @@ __all__ = [
     "visible_happenings",
     "visible_hosts",
     "visible_names",
+    "visible_networks",
     "visible_operations",
+    "visible_pools",
     "visible_vms",
+    "visible_volumes",
 ]

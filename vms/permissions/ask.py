@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Exists, Q, Value
 
 from vms.errors import NotAllowed
 from vms.kinds.privileges import PRIVILEGES
-from vms.models import Grant, Host, User, VirtualMachine
+from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions.reach import (
     Membership,
     Scope,
@@ -20,11 +20,19 @@ from vms.permissions.reach import (
     reached,
     reaching,
     reaching_host,
+    reaching_there,
     scopes,
 )
 from vms.permissions.who import Who, account, is_administrator
 
-Thing = VirtualMachine | Host | None
+Thing = VirtualMachine | Host | StoragePool | Network | None
+# What a grant that reaches such a thing can give there.
+NOUNS: Final[dict[type, frozenset[str]]] = {
+    VirtualMachine: frozenset({"vm", "host"}),
+    Host: frozenset({"host"}),
+    StoragePool: frozenset({"pool", "volume"}),
+    Network: frozenset({"network"}),
+}
 
 
 def check_name(privilege: str) -> None:
@@ -41,17 +49,22 @@ def held(who: Who, thing: Thing = None) -> frozenset[str]:
     user = account(who)
     if user is None or thing is None:
         return frozenset()
-    there = reaching(thing.pk) if isinstance(thing, VirtualMachine) else reaching_host(thing.pk)
-    return given(of_user(user.pk).filter(there), "vm" if isinstance(thing, VirtualMachine) else "host")
+    return given(of_user(user.pk).filter(reaching_thing(thing)), type(thing))
 
 
-def given(grants: Any, noun: str) -> frozenset[str]:
-    """The privileges that the grants give on a thing which they reach: on the host of a VM only those that are on the
-    host or on everything. Nothing that equals root."""
+def reaching_thing(thing: VirtualMachine | Host | StoragePool | Network) -> Q:
+    """A condition on grants: it reaches the thing."""
+    if isinstance(thing, VirtualMachine):
+        return reaching(thing.pk)
+    return reaching_host(thing.pk) if isinstance(thing, Host) else reaching_there(thing)
+
+
+def given(grants: Any, sort: type) -> frozenset[str]:
+    """The privileges that the grants give on a thing of that sort which they reach: on the host of a VM only those that
+    are on the host or on everything. Nothing that equals root."""
     rows = grants.values_list("everything", "host", "role__privileges__name")
-    found = {name for wide, host, name in rows if name in PRIVILEGES and (wide or host or noun_of(name) == "vm")}
-    nouns = {noun, "host"}
-    return frozenset(name for name in found if noun_of(name) in nouns and not PRIVILEGES[name].root)
+    found = {name for wide, host, name in rows if name in PRIVILEGES and (wide or host or noun_of(name) != "host")}
+    return frozenset(name for name in found if noun_of(name) in NOUNS[sort] and not PRIVILEGES[name].root)
 
 
 def noun_of(privilege: str) -> str:

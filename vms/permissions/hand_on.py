@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from vms.kinds.privileges import PRIVILEGES
 from vms.models import Grant, Role, VirtualMachine
@@ -15,8 +15,13 @@ ACCESS = "vm.access"
 
 def on_vms(role: Role) -> frozenset[str]:
     """What the role gives on a VM."""
+    return on_things(role, frozenset({"vm"}))
+
+
+def on_things(role: Role, nouns: Collection[str]) -> frozenset[str]:
+    """Those of its privileges that are asked of such things ("pool", "network")."""
     names = role.privileges.values_list("name", flat=True)
-    return frozenset(name for name in names if name in PRIVILEGES and noun_of(name) == "vm" and not is_root(name))
+    return frozenset(name for name in names if name in PRIVILEGES and noun_of(name) in nouns and not is_root(name))
 
 
 def is_root(privilege: str) -> bool:
@@ -44,7 +49,7 @@ def may_grant(who: Who, role: Role, vm: VirtualMachine | None) -> bool:
 def had(grant: Grant, vm: int) -> frozenset[str]:
     """What who is granted it has on the VM already: a user by all his grants, a group by its own."""
     grants = of_user(grant.user_id) if grant.user_id else Grant.objects.filter(in_force(), group=grant.group_id)
-    return given(grants.filter(reaching(vm)), "vm")
+    return given(grants.filter(reaching(vm)), VirtualMachine)
 
 
 def gives_too_much(who: Who, vm: VirtualMachine, arriving: Iterable[Grant]) -> bool:

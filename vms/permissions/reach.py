@@ -19,7 +19,8 @@ from django.db.models.functions import Left, Length
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from vms.models import Grant, Tag, User, VirtualMachine
+from vms.models import Grant, Network, StoragePool, Tag, User, VirtualMachine
+from vms.models.rights import ON
 
 Membership: Any = User.groups.through
 
@@ -51,6 +52,8 @@ class Scope:
 
     everything: bool = False
     hosts: frozenset[int] = frozenset()
+    pools: frozenset[int] = frozenset()
+    networks: frozenset[int] = frozenset()
     vms: frozenset[int] = frozenset()
     tags: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
@@ -60,7 +63,7 @@ class Scope:
 def scopes(grants: QuerySet[Grant], privileges: Collection[str]) -> dict[str, Scope]:
     """{privilege: what those of the grants are on whose role holds it}; one query."""
     rows = grants.filter(role__privileges__name__in=privileges).values_list(
-        "role__privileges__name", "everything", "host_id", "vm_id", "tag", "name", "prefix"
+        "role__privileges__name", *(name if empty is not None else f"{name}_id" for name, empty in ON.items())
     )
     found: dict[str, list[tuple[Any, ...]]] = {privilege: [] for privilege in privileges}
     for privilege, *on in rows:
@@ -69,7 +72,7 @@ def scopes(grants: QuerySet[Grant], privileges: Collection[str]) -> dict[str, Sc
 
 
 def scope(ons: list[tuple[Any, ...]]) -> Scope:
-    wide, *named = zip(*ons, strict=True) if ons else ((), (), (), (), (), ())
+    wide, *named = zip(*ons, strict=True) if ons else ((),) * len(ON)
     return Scope(any(wide), *(frozenset(value for value in values if value) for values in named))
 
 
@@ -113,3 +116,14 @@ def reached_hosts(scope: Scope) -> Q:
 def reaching_host(host: int) -> Q:
     """A condition on grants: it is on the host or on everything."""
     return Q(everything=True) | Q(host=host)
+
+
+def reached_there(scope: Scope, chosen: frozenset[int]) -> Q:
+    """A condition on pools or networks, chosen being those that the scope names: it is in the scope."""
+    return Q() if scope.everything else Q(pk__in=chosen) | Q(host__in=scope.hosts)
+
+
+def reaching_there(thing: StoragePool | Network) -> Q:
+    """A condition on grants: it is on the pool or the network, on its host or on everything."""
+    itself = Q(pool=thing.pk) if isinstance(thing, StoragePool) else Q(network=thing.pk)
+    return reaching_host(thing.host_id) | itself

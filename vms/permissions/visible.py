@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.models import Happening, Host, Operation, User, VirtualMachine
+from vms.models import Happening, Host, Network, Operation, StoragePool, User, VirtualMachine
 from vms.permissions.ask import check_name, require
-from vms.permissions.reach import Scope, of_user, reached, reached_hosts, scopes
+from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes
 from vms.permissions.who import Who, account, is_administrator
 
 MANY_VMS = "vms:*"
@@ -45,6 +45,32 @@ def visible_hosts(who: Who) -> QuerySet[Host]:
         return hosts
     user = account(who)
     return hosts.none() if user is None else hosts.filter(reached_hosts(scope_of(user, "host.view")))
+
+
+def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:
+    """The pools with which he may do that; neither those that their host no longer lists nor a removed host's."""
+    check_name(privilege)
+    pools = StoragePool.objects.filter(present=True, host__removed_at=None)
+    if is_administrator(who):
+        return pools
+    user = account(who)
+    if user is None:
+        return pools.none()
+    scope = scope_of(user, privilege)
+    return pools.filter(reached_there(scope, scope.pools))
+
+
+def visible_networks(who: Who, privilege: str = "network.use") -> QuerySet[Network]:
+    """The networks with which he may do that; neither those that their host no longer lists nor a removed host's."""
+    check_name(privilege)
+    networks = Network.objects.filter(present=True, host__removed_at=None)
+    if is_administrator(who):
+        return networks
+    user = account(who)
+    if user is None:
+        return networks.none()
+    scope = scope_of(user, privilege)
+    return networks.filter(reached_there(scope, scope.networks))
 
 
 def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:
@@ -135,6 +161,22 @@ def get_host_or_404(who: Who, pk: int, *, to: str = "host.view") -> Host:
     if to != "host.view":
         require(who, to, host)
     return host
+
+
+def get_pool_or_404(who: Who, pk: int) -> StoragePool:
+    """The pool; 404 when it does not exist or may not be used."""
+    pool = visible_pools(who).filter(pk=pk).first()
+    if pool is None:
+        raise Http404
+    return pool
+
+
+def get_network_or_404(who: Who, pk: int) -> Network:
+    """The network; 404 when it does not exist or may not be used."""
+    network = visible_networks(who).filter(pk=pk).first()
+    if network is None:
+        raise Http404
+    return network
 
 
 def get_operation_or_404(who: Who, pk: int) -> Operation:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from django.contrib.auth.models import Group
 from django.http import Http404
@@ -10,17 +12,28 @@ from django.http import Http404
 from vms.errors import BadParameters
 from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
-from vms.models import Grant, Host, User, VirtualMachine
+from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions import (
+    NOUNS,
     Actor,
     get_host_or_404,
+    get_network_or_404,
+    get_pool_or_404,
     get_vm_or_404,
     held,
     in_force,
     may,
-    reaching,
-    reaching_host,
-)  # fmt: skip
+    reaching_thing,
+)
+from vms.services.grants import LOADED
+
+Granted = VirtualMachine | Host | StoragePool | Network
+FOUND_BY: Final[dict[str, Callable[[Actor, int], Granted]]] = {
+    "vm": get_vm_or_404,
+    "host": get_host_or_404,
+    "pool": get_pool_or_404,
+    "network": get_network_or_404,
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,8 @@ class Reason:
 
 
 def why(actor: Actor, user: str, verb: str, thing: str) -> Reason:
-    """About oneself, or as an administrator, or as who may give rights there; thing is "vm:12" or "host:3".
+    """About oneself, or as an administrator, or as who may give rights there; thing is "vm:12", "host:3", "pool:4" or
+    "network:5".
 
     Raises Http404 for who or what he may not know of, BadParameters for a verb that is neither kind nor privilege.
     """
@@ -48,15 +62,13 @@ def why(actor: Actor, user: str, verb: str, thing: str) -> Reason:
     return explain(about, needed(verb), found)
 
 
-def find(actor: Actor, thing: str) -> VirtualMachine | Host:
+def find(actor: Actor, thing: str) -> Granted:
     noun, _, number = thing.partition(":")
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise Http404
-    if noun == "vm":
-        return get_vm_or_404(actor, int(number))
-    if noun == "host":
-        return get_host_or_404(actor, int(number))
-    raise Http404
+    if noun not in FOUND_BY:
+        raise Http404
+    return FOUND_BY[noun](actor, int(number))
 
 
 def needed(verb: str) -> tuple[str, ...]:
@@ -68,24 +80,25 @@ def needed(verb: str) -> tuple[str, ...]:
     raise BadParameters(field="verb")
 
 
-def explain(user: User, privileges: tuple[str, ...], thing: VirtualMachine | Host) -> Reason:
+def explain(user: User, privileges: tuple[str, ...], thing: Granted) -> Reason:
     holds = held(user, thing)
     groups = Group.objects.filter(user=user).values("pk")
-    there = reaching(thing.pk) if isinstance(thing, VirtualMachine) else reaching_host(thing.pk)
-    theirs = Grant.objects.filter(in_force(), there).select_related("user", "group", "role", "host", "vm", "granted_by")
+    theirs = Grant.objects.filter(in_force(), reaching_thing(thing)).select_related(*LOADED)
     giving = theirs.filter(role__privileges__name__in=[name for name in privileges if not PRIVILEGES[name].root])
     grants = (giving.filter(user=user) | giving.filter(group__in=groups)).distinct().order_by("pk")
     return Reason(
         allowed=holds >= set(privileges),
         switched_off=not user.is_active,
         administrator=user.is_administrator,
-        grants=[grant for grant in grants if gives(grant, privileges)],
+        grants=[grant for grant in grants if gives(grant, privileges, type(thing))],
         lacking=sorted(set(privileges) - holds),
     )
 
 
-def gives(grant: Grant, privileges: tuple[str, ...]) -> bool:
-    """Whether the grant counts for one of them: for those on hosts only where it is on a host or everything."""
+def gives(grant: Grant, privileges: tuple[str, ...], sort: type) -> bool:
+    """Whether the grant counts for one of them on a thing of that sort: for those on hosts only where it is on a host
+    or on everything."""
     held_by_role = set(grant.role.privileges.values_list("name", flat=True))
     wide = grant.everything or grant.host_id is not None
-    return any(name in held_by_role and (wide or PRIVILEGES[name].noun == "vm") for name in privileges)
+    counting = {name for name in held_by_role & set(privileges) if PRIVILEGES[name].noun in NOUNS[sort]}
+    return any(wide or PRIVILEGES[name].noun != "host" for name in counting)

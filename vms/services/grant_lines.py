@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext
 
 from vms.kinds.privileges import ROLES
-from vms.models import Grant, User
+from vms.models import Grant, Host, User
 from vms.permissions import Who, may_grant, seen_hosts
 from vms.services.access import Reason
 from vms.services.grants import visible_grants
@@ -34,7 +35,18 @@ def find_grants(who: Who, q: str = "") -> QuerySet[Grant]:
     found = visible_grants(who).order_by("-pk")
     if not q:
         return found
-    places = ("user__username", "group__name", "role__name", "host__name", "vm__name", "tag", "name", "prefix")
+    places = (
+        "user__username",
+        "group__name",
+        "role__name",
+        "host__name",
+        "pool__name",
+        "network__name",
+        "vm__name",
+        "tag",
+        "name",
+        "prefix",
+    )
     there = Q()
     for place in places:
         there |= Q(**{f"{place}__icontains": q})
@@ -44,7 +56,7 @@ def find_grants(who: Who, q: str = "") -> QuerySet[Grant]:
 def make_lines(grants: Iterable[Grant], who: Who) -> list[Line]:
     """In the same order; at most a query for the hosts and three a role, none of them for an administrator."""
     rows = list(grants)
-    seen = seen_hosts(who, [grant.host for grant in rows if grant.host])
+    seen = seen_hosts(who, [host for grant in rows if (host := host_of(grant))])
     ends: dict[tuple[int, int | None], bool] = {}
     for grant in rows:
         asked = (grant.role_id, grant.vm_id)
@@ -62,6 +74,12 @@ def make_lines(grants: Iterable[Grant], who: Who) -> list[Line]:
     ]
 
 
+def host_of(grant: Grant) -> Host | None:
+    """The host that is named where the grant is."""
+    thing = grant.pool or grant.network
+    return thing.host if thing else grant.host
+
+
 def whom(grant: Grant) -> str:
     """Who has it: a user's name, or "group staff"."""
     return grant.user.get_username() if grant.user else gettext("group {name}").format(name=grant.group)
@@ -71,14 +89,17 @@ def on_words(grant: Grant, seen: frozenset[int]) -> str:
     """What it is on: "tag web", "host node-1"; a host that is not among those seen has no name."""
     if grant.host:
         return gettext("host {name}").format(name=grant.host.name) if grant.host.pk in seen else gettext("its host")
-    words = {
+    if grant.pool or grant.network:
+        thing: Any = grant.pool or grant.network
+        words = gettext("pool {name} of {host}") if grant.pool else gettext("network {name} of {host}")
+        return words.format(name=thing.name, host=thing.host.name if thing.host.pk in seen else gettext("its host"))
+    return {
         "everything": gettext("everything"),
         "vm": gettext("VM {name}").format(name=grant.vm.name if grant.vm else ""),
         "tag": gettext("tag {name}").format(name=grant.tag),
         "name": gettext("VMs called {name}").format(name=grant.name),
         "prefix": gettext("VMs called {name}").format(name=f"{grant.prefix}*"),
-    }
-    return words[grant.on]
+    }[grant.on]
 
 
 def reason_sentence(reason: Reason, about: str, lines: Sequence[Line]) -> str:

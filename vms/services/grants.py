@@ -14,23 +14,29 @@ from django.utils import timezone
 
 from vms import live
 from vms.errors import BadFields, NotAllowed
-from vms.models import Grant, Host, Role, User, VirtualMachine
+from vms.models import Grant, Network, Role, StoragePool, User, VirtualMachine
 from vms.permissions import (
+    NOUNS,
     Actor,
+    Thing,
     Who,
     get_host_or_404,
+    get_network_or_404,
+    get_pool_or_404,
     get_vm_or_404,
     in_force,
     may,
     may_grant,
+    on_things,
     on_vms,
-    reaching,
+    reaching_thing,
     require,
 )
 from vms.services import audit
 
 ANY: Final = "grant.any"
-ON: Final = ("everything", "host", "vm", "tag", "name")
+# What is said of a grant.
+LOADED: Final = ("user", "group", "role", "host", "pool__host", "network__host", "vm", "granted_by")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Wish:
     group: str = ""
     everything: bool = False
     host: int | None = None
+    pool: int | None = None
+    network: int | None = None
     vm: int | None = None
     tag: str = ""
     name: str = ""
@@ -52,18 +60,23 @@ def give(actor: Actor, wish: Wish) -> Grant:
     """The grant; one that is there already gets the new end. Raises Http404 for a thing that he may not see, NotAllowed
     for a right that he may not give, BadFields."""
     vm = get_vm_or_404(actor, wish.vm) if wish.vm is not None else None
-    host = get_host_or_404(actor, wish.host) if wish.host is not None else None
+    things = {
+        "host": get_host_or_404(actor, wish.host) if wish.host is not None else None,
+        "pool": get_pool_or_404(actor, wish.pool) if wish.pool is not None else None,
+        "network": get_network_or_404(actor, wish.network) if wish.network is not None else None,
+        "vm": vm,
+    }
     if vm is None or actor.token:
         require_person(actor)
         require(actor, ANY)
     role = Role.objects.filter(name=wish.role).first()
-    if role is None or (host is None and not wish.everything and not on_vms(role)):
+    if role is None or not means_something(role, wish):
         raise BadFields({"role": "unknown_role"})
     if not may_grant(actor, role, vm):
         raise NotAllowed(privilege="vm.access" if vm else ANY)
     if wish.ends_at is not None and wish.ends_at <= timezone.now():
         raise BadFields({"ends_at": "past"})
-    fields = {**holder(wish), **on(wish, vm, host)}
+    fields = {**holder(wish), **on(wish, things)}
     with transaction.atomic():
         known = Grant.objects.filter(in_force(), role=role, **fields).first()
         if known:
@@ -72,6 +85,14 @@ def give(actor: Actor, wish: Wish) -> Grant:
         grant.ends_at = wish.ends_at
         tell("gave:grant", actor, grant)
     return grant
+
+
+def means_something(role: Role, wish: Wish) -> bool:
+    """Whether the role gives something on what is wished for."""
+    if wish.everything or wish.host is not None:
+        return True
+    sort = StoragePool if wish.pool is not None else Network if wish.network is not None else None
+    return bool(on_things(role, NOUNS[sort]) if sort else on_vms(role))
 
 
 def require_person(actor: Actor) -> None:
@@ -95,9 +116,9 @@ def holder(wish: Wish) -> dict[str, Any]:
     return {"user": user, "group": None}
 
 
-def on(wish: Wish, vm: VirtualMachine | None, host: Host | None) -> dict[str, Any]:
+def on(wish: Wish, things: Mapping[str, Thing]) -> dict[str, Any]:
     """On what, as fields of a row; a name that ends in "*" is the beginning of names."""
-    asked = {"everything": wish.everything, "host": host, "vm": vm, "tag": wish.tag, "name": wish.name}
+    asked = {"everything": wish.everything, **things, "tag": wish.tag, "name": wish.name}
     if sum(bool(value) for value in asked.values()) != 1 or wish.name == "*":
         raise BadFields({"on": "one_thing"})
     begins = wish.name.endswith("*")
@@ -116,6 +137,14 @@ def take_away(actor: Actor, grant: Grant) -> None:
     with transaction.atomic():
         tell("took:grant", actor, grant)
         Grant.objects.filter(pk=grant.pk).delete()
+
+
+def own(actor: Actor, vm: VirtualMachine) -> Grant:
+    """Whoever makes a VM owns it: for who creates, clones or imports one, in the transaction that makes its row."""
+    role = Role.objects.get(name="owner")
+    grant = Grant.objects.create(role=role, user=actor.user, vm=vm, granted_by=actor.user)
+    tell("gave:grant", actor, grant)
+    return grant
 
 
 def tell(action: str, actor: Actor, grant: Grant) -> None:
@@ -138,6 +167,8 @@ def said(grant: Grant) -> str:
     """What it is on, in one word: "vm 12", "tag web", "name web-*"."""
     what = {
         "host": f"host {grant.host_id}",
+        "pool": f"pool {grant.pool_id}",
+        "network": f"network {grant.network_id}",
         "vm": f"vm {grant.vm_id}",
         "tag": f"tag {grant.tag}",
         "name": f"name {grant.name}",
@@ -148,17 +179,17 @@ def said(grant: Grant) -> str:
 
 def visible_grants(who: Who, vm: VirtualMachine | None = None) -> QuerySet[Grant]:
     """Those in force that reach the VM, for who may give rights there; all, for administrators. Raises NotAllowed."""
-    grants = Grant.objects.filter(in_force()).select_related("user", "group", "role", "host", "vm", "granted_by")
+    grants = Grant.objects.filter(in_force()).select_related(*LOADED)
     if vm is None:
         require(who, ANY)
         return grants.order_by("pk")
     require(who, "vm.access", vm)
-    return grants.filter(reaching(vm.pk)).order_by("pk")
+    return grants.filter(reaching_thing(vm)).order_by("pk")
 
 
 def get_grant(who: Who, pk: int) -> Grant | None:
     """The grant, where he may know of it: an administrator all, else those on VMs on which he may give rights."""
-    grant = Grant.objects.select_related("user", "group", "role", "host", "vm", "granted_by").filter(pk=pk).first()
+    grant = Grant.objects.select_related(*LOADED).filter(pk=pk).first()
     if grant is None or may(who, ANY):
         return grant
     try:

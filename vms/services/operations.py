@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,7 +30,7 @@ from vms.models import (
     VirtualMachine,
 )  # fmt: skip
 from vms.permissions import Actor, require_all
-from vms.services import audit, twins
+from vms.services import audit, quotas, twins
 from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
@@ -80,13 +81,18 @@ def request(
     parent: Operation | None = None,
     wait: bool = False,
     batch: UUID | None = None,
+    takes: Mapping[str, int] | None = None,
+    charged_to: quotas.Subject | None = None,
 ) -> Operation:
     """The queued operation, enqueued on commit; the same row for the same actor and idempotency key.
 
-    wait: on a silent host it waits for up to an hour until that is heard, instead of being refused.
-    Raises NotAllowed, BadParameters, WrongState, RunsElsewhere, HostSilent, or Locked naming the operation that holds
-    the target, or starts another VM of its UUID.
+    wait: on a silent host it waits for up to an hour until that is heard, instead of being refused. takes: how much the
+    kind uses up of each resource that it names, charged to the actor or to whom it says.
+    Raises NotAllowed, BadParameters, WrongState, RunsElsewhere, HostSilent, OverQuota, or Locked naming the operation
+    that holds the target, or starts another VM of its UUID; ValueError where not all that the kind takes is told.
     """
+    if kind.takes != set(takes or {}):
+        raise ValueError(f"{kind.name} takes {sorted(kind.takes)}")
     require_all(actor, kind.privileges, target)
     if not isinstance(params or Params(), kind.params):
         raise BadParameters(field="params")
@@ -126,6 +132,8 @@ def request(
             waits_until=waits_until,
             batch=batch,
         )
+        if takes:
+            quotas.reserve(operation, charged_to or actor.user, takes)
         if waits_until:
             OperationLog.objects.create(operation=operation, code="waits", params={"host": host.name})
         supersede(kind, operation)

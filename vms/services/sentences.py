@@ -40,6 +40,12 @@ ERRORS: dict[str, str] = {
     "gives_rights": mark(
         "With the tag “{tag}” somebody would have rights on {name} that you may not give. An administrator can tag it."
     ),
+    "name_gives_rights": mark(
+        "Called “{called}”, {name} would give somebody rights that you may not give. An administrator can name it so."
+    ),
+    "over_quota": mark(
+        "This takes {asked}; {whom} may have {limit} and has {used}. Give something back, or ask an administrator."
+    ),
     "last_administrator": mark("{name} is the only administrator who can sign in. Make somebody else one first."),
     "switched_off": mark("{name} is switched off. Switch the account on first."),
     "invitation_refused": mark(
@@ -135,6 +141,7 @@ FIELDS: dict[str, str] = {
     "many_called": mark("Several VMs are called so. Give it on the page of the one that is meant, under Access."),
     "one_thing": mark("Name one thing: everything, a host, a VM, a tag, or a name."),
     "one_holder": mark("Name a user or a group."),
+    "number": mark("A whole number from 0 on, and no larger than one can count."),
     "past": mark("This is over already."),
     "tag": mark("A tag has 1 to 50 signs, no comma and no line break, and no blank at its ends."),
     "many_tags": mark("A VM has 20 tags at most."),
@@ -292,6 +299,18 @@ AUDIT_VERBS: dict[str, str] = {
 }
 
 
+# Resources of quotas, in whole ones, and in GiB with how much of the resource's own unit that is.
+COUNTED: dict[str, tuple[str, str]] = {
+    "vms": (mark("{n} VM"), mark("{n} VMs")),
+    "vcpus": (mark("{n} processor"), mark("{n} processors")),
+    "snapshots": (mark("{n} snapshot"), mark("{n} snapshots")),
+}
+BIG: dict[str, tuple[str, int]] = {
+    "memory_kib": (mark("{n} GiB of memory"), 1 << 20),
+    "disk_bytes": (mark("{n} GiB of disks"), 1 << 30),
+}
+
+
 class Readable(dict[str, Any]):
     """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
 
@@ -307,6 +326,8 @@ def readable(params: Parameters) -> Readable:
             words[key] = gettext(STATES[str(params[key])])
     if "seconds" in params:
         words["age"] = duration(int(params["seconds"]))
+    if "resource" in params:
+        words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
     if params.get("host") == "":
         words["host"] = gettext("its host")
     if "title" in params:
@@ -322,6 +343,15 @@ def fill(text: str, params: Parameters) -> str:
 def sentence(code: str, params: Parameters | None = None) -> str:
     """What an error code means to the reader."""
     return fill(ERRORS.get(code, ERRORS["error"]), params or {})
+
+
+def amount(resource: str, number: int) -> str:
+    """So much of a quota's resource: "4 VMs", "8 GiB of memory"."""
+    if resource in BIG:
+        words, unit = BIG[resource]
+        return gettext(words).format(n=f"{round(number / unit, 1):g}")
+    one, many = COUNTED[resource]
+    return ngettext(one, many, number).format(n=number)
 
 
 def field_sentence(code: str) -> str:

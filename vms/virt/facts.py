@@ -98,7 +98,12 @@ def networks(handle: Any) -> tuple[NetworkInfo, ...]:
     return tuple(
         sorted(
             (
-                NetworkInfo(network.name(), bool(network.isActive()), bool(optional(network.autostart, 0)))
+                NetworkInfo(
+                    network.UUIDString(),
+                    network.name(),
+                    bool(network.isActive()),
+                    bool(optional(network.autostart, 0)),
+                )
                 for network in listed(handle.listAllNetworks)
             ),
             key=lambda network: network.name,
@@ -116,6 +121,7 @@ def pool_info(pool: Any) -> PoolInfo:
     document = parse(pool.XMLDesc())
     _, capacity, _, available = optional(pool.info, [0, 0, 0, 0]) if active else [0, 0, 0, 0]
     return PoolInfo(
+        uuid=pool.UUIDString(),
         name=pool.name(),
         type=str(document.get("type") or ""),
         path=document.findtext("target/path") or "",

@@ -42,6 +42,7 @@ class Job:
 
 @dataclass(frozen=True)
 class NetworkInfo:
+    uuid: str
     name: str
     active: bool
     autostart: bool
@@ -51,6 +52,7 @@ class NetworkInfo:
 class PoolInfo:
     """Sizes in bytes; 0 while it is not active."""
 
+    uuid: str
     name: str
     type: str
     path: str

@@ -1,0 +1,31 @@
+"""What may be done with what others keep in a pool: a right on a pool is none on what lies in it (THREAT_MODEL.md)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from vms.models import VirtualMachine, Volume
+from vms.permissions.visible import visible_pools, visible_vms
+from vms.permissions.who import Who, account
+
+Deed = Literal["see", "attach", "copy", "delete"]
+# What is needed on each VM that uses the volume.
+NEEDS: Final[dict[Deed, str]] = {"see": "vm.view", "attach": "vm.disk", "copy": "vm.copy", "delete": "vm.delete"}
+ANY: Final = "volume.any"
+
+Use = Volume.vms.through
+
+
+def visible_volumes(who: Who, deed: Deed = "see") -> QuerySet[Volume]:
+    """The volumes that he may see (or attach, copy, which is also to download, or delete): where VMs use it, by his
+    rights on all of these; where none does, what is his own; and all in pools in which he may do anything."""
+    user = account(who)
+    if user is None:
+        return Volume.objects.none()
+    uses = Use.objects.filter(volume=OuterRef("pk"))
+    mine = VirtualMachine.objects.filter(pk__in=visible_vms(who, NEEDS[deed]).order_by().values("pk"))
+    by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=mine.values("pk")))
+    by_owner = Q(owner=user) & ~Exists(uses)
+    return Volume.objects.filter(Q(pool__in=visible_pools(who, ANY).values("pk")) | Q(by_vms) | Q(by_owner))
