@@ -107,6 +107,14 @@ def test_the_machines_key_is_accepted_by_its_fingerprint(program: Program, host:
     assert (item["host_key"], item["offered_key"]) == (offered, "")
 
 
+def test_another_machine_is_accepted_by_its_uuid(program: Program, host: Host) -> None:
+    found = "6d1f6a53-5f0c-4c39-9b0e-5f5b6f4c2f11"
+    Host.objects.update(error_code="wrong_host", error_params={"expected": str(host.libvirt_uuid), "found": found})
+    answer = program.post(f"/hosts/{host.pk}/accept-machine", {"uuid": found})
+    assert answer.status_code == 200
+    assert str(Host.objects.get().libvirt_uuid) == found
+
+
 def test_it_tests_a_host(program: Program, host: Host) -> None:
     Host.objects.update(left_alone=True)
     answer = program.post(f"/hosts/{host.pk}/test")
