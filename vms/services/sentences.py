@@ -288,8 +288,13 @@ AUDIT: dict[str, str] = {
     "promoted:user": mark("made an administrator of"),
     "demoted:user": mark("took away the rights of an administrator from"),
     "signed-out:user": mark("signed out"),
+    "gave:grant": mark("gave a right"),
+    "took:grant": mark("took a right away"),
+    "tagged:vm": mark("changed the tags"),
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
+    "renewed:sealing-key": mark("renewed the key of the secrets"),
+    "changed:quota": mark("changed the quota of"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),
