@@ -18,6 +18,7 @@ from tests.bench import (
     machine,
     report,
     resync,
+    rights,
     scale,
     serial_echo,
     starts,
@@ -37,6 +38,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "serial": serial_echo.measure,
     "start": starts.measure,
     "weight": weight.measure,
+    "rights": rights.measure,
     "scale": scale.measure,
     "hung": hung_host.measure,
 }
