@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from vms.models import User
 from vms.permissions import Actor
 from vms.services import audit, failures, own_password, users
+from vms.services import sessions as own_sessions
 from vms.services.actors import client_address, session_actor
 
 
@@ -64,5 +65,4 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
     def end_sessions(self, sessions: Collection[UserSession]) -> None:
         """End them, each with its line in the audit."""
         for session in sessions:
-            audit.record("ended:session", actor=session_actor(context.request), of=session.user.get_username())
-        super().end_sessions(sessions)
+            own_sessions.end(session_actor(context.request), session)

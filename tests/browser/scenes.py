@@ -360,6 +360,7 @@ SCENES = (
     Scene("user", USER, Stage.guest),
     Scene("user-menu", USER, Stage.guest, opens("More for guest")),
     Scene("user-link", USER, Stage.guest, makes_a_link),
+    Scene("who-is-in", "sessions/", at("/sessions/")),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
     Scene("activity", "activity/", at("/activity/")),

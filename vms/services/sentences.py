@@ -257,6 +257,7 @@ AUDIT: dict[str, str] = {
     "opened:console": mark("opened a console"),
     "closed:console": mark("closed a console"),
     "refused:console": mark("was refused a console"),
+    "dismissed:console": mark("closed somebody's console"),
     "took:console": mark("took over the typing"),
     "opened:session": mark("signed in"),
     "closed:session": mark("signed out"),

@@ -1,7 +1,7 @@
 // The way to a screen or a serial line: a ticket, a WebSocket; found again by itself unless somebody may no longer see
 // it, or somebody else has to decide first.
 const WAITS = [0.5, 1, 2, 4, 8, 15];
-const FINAL = new Set(["signed_out", "session_ended", "token_ended", "right_gone", "vm_gone", "held_elsewhere"]);
+const FINAL = new Set(["signed_out", "session_ended", "token_ended", "dismissed", "right_gone", "vm_gone", "held_elsewhere"]);
 const STATUS = { 401: "signed_out", 403: "right_gone", 404: "vm_gone" };
 
 /**
