@@ -47,6 +47,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         failures.count("sign-in", client_address(request), credentials.get("username", ""))
 
     @transaction.atomic
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Whether it is his password; counted and limited like a sign-in."""
+        good = bool(super().reauthenticate(user, password))
+        if good:
+            audit.record("confirmed:session", actor=session_actor(context.request))
+        return good
+
+    @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
         """Store it, and that the user did so. His other sessions end, and with them their consoles, which ask whether
         the session is there and not with which password it was made."""

@@ -281,6 +281,7 @@ SCENES = (
     Scene("login-wrong", "accounts/login/", at("/accounts/login/"), signs_in_wrongly, who=NOBODY),
     Scene("inactive", "accounts/inactive/", at("/accounts/inactive/"), who=NOBODY),
     Scene("logout", "accounts/logout/", at("/accounts/logout/")),
+    Scene("confirm", "accounts/reauthenticate/", at("/accounts/reauthenticate/?next=/hosts/add/")),
     Scene("password", "accounts/password/change/", at("/accounts/password/change/")),
     Scene("password-wrong", "accounts/password/change/", at("/accounts/password/change/"), changes_password_wrongly),
     Scene("sessions", "accounts/sessions/", at("/accounts/sessions/")),

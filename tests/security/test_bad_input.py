@@ -44,6 +44,10 @@ QUERIES = {
     "audit/": ("q", "actor", "object", "from", "to", "before"),
     "api/v1/audit": ("q", "actor", "object", "from", "to", "page", "page_size"),
     "accounts/login/": ("next",),
+    "accounts/reauthenticate/": ("next",),
+    "sessions/": ("page", "consoles"),
+    "api/v1/sessions": ("page", "page_size"),
+    "api/v1/consoles": ("page", "page_size"),
     "users/": ("q", "page"),
     "api/v1/users": ("q", "page", "page_size"),
     "api/v1/vms": ("q", "state", "host", "sort", "page", "page_size"),
@@ -68,6 +72,7 @@ FORMS = {
     "vms/<int:pk>/autostart/": ("enabled", "tab"),
     "vms/<int:pk>/reset/": ("confirmed", "tab"),
     "accounts/login/": ("login", "password", "next"),
+    "accounts/reauthenticate/": ("password", "next"),
     "vms/<int:pk>/console/ticket/": ("kind", "mode", "device", "force"),
     "vms/<int:pk>/console/take-over/": ("console",),
 }
