@@ -62,6 +62,8 @@ FORMS = {
     "hosts/add/": HOST_FIELDS,
     "hosts/<int:pk>/edit/": HOST_FIELDS,
     "hosts/<int:pk>/accept-key/": ("fingerprint",),
+    "sessions/<int:pk>/end/": ("next",),
+    "consoles/<int:pk>/close/": ("next",),
     "users/add/": ("name", "mail", "administrator"),
     "invitation/": ("token", "password1", "password2"),
     "theme/": ("next", "theme"),

@@ -108,7 +108,7 @@ def test_it_leads_nowhere_else(old: Client) -> None:
 def test_what_is_sent_too_late_is_kept_nowhere_and_can_be_sent_again(old: Client, alice: User) -> None:
     answer = old.post("/hosts/add/", HOST, headers={"Referer": "http://testserver/hosts/add/?from=here"})
     text = answer.content.decode()
-    assert answer.status_code == 403 and "what you typed is still there" in text
+    assert answer.status_code == 403 and "load it again" in text
     assert f'href="{CONFIRM}?next=%2Fhosts%2Fadd%2F%3Ffrom%3Dhere"' in text
     stored = str(list(Session.objects.values_list("session_data", flat=True))) + str(dict(old.session))
     assert "canary" not in text + stored and not Host.objects.filter(name="kvm2").exists()

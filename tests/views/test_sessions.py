@@ -64,6 +64,11 @@ def test_one_closes_ones_own_and_comes_back_to_them(client_mallory: Client, mall
     other, foreign = (UserSession.objects.get(session_key=each.session.session_key) for each in (there, hers))
     assert client_mallory.post(f"/sessions/{foreign.pk}/end/").status_code == 404
     assert client_mallory.post(f"/sessions/{other.pk}/end/")["Location"] == "/accounts/sessions/"
+    again = UserSession.objects.get(session_key=sign_in(mallory).session.session_key)
+    assert client_mallory.post(f"/sessions/{again.pk}/end/", {"next": "/vms/"})["Location"] == "/vms/"
+    last = UserSession.objects.get(session_key=sign_in(mallory).session.session_key)
+    elsewhere = client_mallory.post(f"/sessions/{last.pk}/end/", {"next": "https://evil.example/"})
+    assert elsewhere["Location"] == "/accounts/sessions/"
     assert there.get("/internal/session").status_code == 401
     assert hers.get("/internal/session").status_code == 204
 
@@ -88,6 +93,22 @@ def test_the_page_renews_itself_without_being_activity(client_alice: Client) -> 
     assert UserSession.objects.get().last_seen_at == long_ago
     assert client_alice.post("/session/active/").status_code == 204
     assert UserSession.objects.get().last_seen_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_a_page_is_told_how_long_it_has_when_it_is_loaded(client_alice: Client, vm: VirtualMachine) -> None:
+    now = timezone.now()
+    UserSession.objects.update(last_seen_at=now - timedelta(hours=3), created_at=now - timedelta(hours=11))
+    for path in ("/", f"/vms/{vm.pk}/console/?own", f"/vms/{vm.pk}/serial/?own"):
+        text = page(client_alice, path)
+        found = re.search(r'data-idle="(\d+)" data-absolute="(\d+)" data-early="300"', text)
+        assert found and int(found[1]) > 28790 and 3590 <= int(found[2]) <= 3600, path
+    UserSession.objects.all().delete()
+    assert 'id="ending"' not in page(client_alice, "/accounts/login/")
+
+
+def test_the_door_says_that_a_session_has_ended(client: Client) -> None:
+    assert "Your session has ended" in page(client, "/accounts/login/?ended&next=/vms/")
+    assert "Your session has ended" not in page(client, "/accounts/login/?next=/vms/")
 
 
 def test_a_page_learns_how_long_is_left(client_alice: Client) -> None:

@@ -23,14 +23,18 @@ from vms.permissions import Actor, Who, account, may, require
 from vms.services import audit
 
 EVERYBODYS: Final = "user.admin"
+# Less where the limit itself is only minutes.
+EARLY: Final = 300
 
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds until the session ends: idle without further activity, absolute in any case; none is below 0."""
+    """Seconds until the session ends: idle without further activity, absolute in any case; none is below 0. early: how
+    long before that its pages say so."""
 
     idle: int
     absolute: int
+    early: int
 
 
 def within_limits(now: datetime) -> Q:
@@ -99,6 +103,10 @@ def touch(actor: Actor) -> None:
 def left(session: UserSession) -> Left:
     """How long it has, as of now."""
     now = timezone.now()
-    idle = session.last_seen_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS) - now
-    absolute = session.created_at + timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS) - now
-    return Left(*(max(0, int(limit.total_seconds())) for limit in (idle, absolute)))
+    idle = session.last_seen_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    absolute = session.created_at + timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS)
+    return Left(seconds(idle - now), seconds(absolute - now), early=min(EARLY, settings.SESSION_IDLE_SECONDS // 3))
+
+
+def seconds(length: timedelta) -> int:
+    return max(0, int(length.total_seconds()))

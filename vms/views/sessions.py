@@ -8,8 +8,9 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -64,7 +65,10 @@ def console_close(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def back(request: HttpRequest) -> HttpResponseBase:
-    """To who is in, where one may see that; else to one's own sessions."""
+    """To where the form says, on this site only; else to who is in, or where one may not see that to one's own."""
+    to = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(to, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return HttpResponseRedirect(to)  # redirect() would take a bare word for the name of a view
     return redirect("session-list" if may(request.user, sessions.EVERYBODYS) else "usersessions_list")
 
 

@@ -28,11 +28,12 @@ export function makeLink({ form, attach, expected, told }) {
     else retry(answer.reason, answer.said);
   }
 
+  // The way is also found again by itself, which is no activity; a click that wishes for it is told of by itself.
   async function ask(wish) {
     const body = new FormData(form);
     for (const [name, value] of Object.entries(wish)) body.set(name, value);
     try {
-      const response = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+      const response = await fetch(form.action, { method: "POST", body, redirect: "manual", headers: { "X-Kvmweb-Refresh": "1" } });
       const json = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : {};
       if (response.ok) return json;
       if (json.code === "no_console") return { reason: "no_screen" };
