@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from vms.models import User
 from vms.permissions import Actor
 from vms.services import audit, failures, own_password, users
+from vms.services import sessions as own_sessions
 from vms.services.actors import client_address, session_actor
 
 
@@ -46,6 +47,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         failures.count("sign-in", client_address(request), credentials.get("username", ""))
 
     @transaction.atomic
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Whether it is his password; counted and limited like a sign-in."""
+        good = bool(super().reauthenticate(user, password))
+        if good:
+            audit.record("confirmed:session", actor=session_actor(context.request))
+        return good
+
+    @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
         """Store it, and that the user did so. His other sessions end, and with them their consoles, which ask whether
         the session is there and not with which password it was made."""
@@ -64,5 +73,4 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
     def end_sessions(self, sessions: Collection[UserSession]) -> None:
         """End them, each with its line in the audit."""
         for session in sessions:
-            audit.record("ended:session", actor=session_actor(context.request), of=session.user.get_username())
-        super().end_sessions(sessions)
+            own_sessions.end(session_actor(context.request), session)

@@ -284,6 +284,7 @@ class Environment:
     hosts: tuple[str, ...]
     session_idle_seconds: int
     session_absolute_seconds: int
+    session_fresh_seconds: int
     local_uri_socket: str
     proxy_timeout: int
     tls_cert: str
@@ -414,6 +415,7 @@ def load() -> Environment:
         hosts=tuple(name for name in read("KVMWEB_HOSTS").split(",") if name),
         session_idle_seconds=read_int("KVMWEB_SESSION_IDLE", 8 * 3600),
         session_absolute_seconds=read_int("KVMWEB_SESSION_ABSOLUTE", 12 * 3600),
+        session_fresh_seconds=read_int("KVMWEB_SESSION_FRESH", 600),
         local_uri_socket=read("KVMWEB_LIBVIRT_SOCKET"),
         proxy_timeout=read_int("KVMWEB_PROXY_TIMEOUT", 3600),
         tls_cert=read("KVMWEB_TLS_CERT"),

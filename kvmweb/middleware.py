@@ -40,7 +40,8 @@ def end(request: HttpRequest, session: UserSession | None) -> None:
 def session_age(get_response: Handler) -> Handler:
     """Sign out a session past its idle or absolute limit; note activity at most once a minute.
 
-    A request with the header X-Kvmweb-Refresh renews a page by itself and is no activity.
+    A request with the header X-Kvmweb-Refresh renews a page by itself and is no activity. The session's row is the
+    request's user_session from here on.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -49,10 +50,13 @@ def session_age(get_response: Handler) -> Handler:
             now = timezone.now()
             if session is None or ended(session, now):
                 end(request, session)
-            elif "X-Kvmweb-Refresh" not in request.headers and session.last_seen_at < now - TOUCH_EVERY:
-                # A page is shown also where that cannot be noted, as on a full disk.
-                with suppress(OperationalError):
-                    UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
+            else:
+                if "X-Kvmweb-Refresh" not in request.headers and session.last_seen_at < now - TOUCH_EVERY:
+                    # A page is shown also where that cannot be noted, as on a full disk.
+                    with suppress(OperationalError):
+                        UserSession.objects.filter(pk=session.pk).update(last_seen_at=now)
+                        session.last_seen_at = now
+                request.user_session = session  # type: ignore[attr-defined]
         return get_response(request)
 
     return middleware

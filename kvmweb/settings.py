@@ -150,13 +150,19 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/5m/key,20/5m/ip", "invitation": "20/m/ip"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "5/5m/key,20/5m/ip",
+    "invitation": "20/m/ip",
+    "reauthenticate": "30/m/user",
+}
 # nginx sets this header itself from the peer's address and passes nothing on (deploy and supervisor).
 ALLAUTH_TRUSTED_CLIENT_IP_HEADER = "X-Real-IP"
 USERSESSIONS_TRACK_ACTIVITY = False
 
 SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_seconds
 SESSION_ABSOLUTE_SECONDS = ENVIRONMENT.session_absolute_seconds
+ACCOUNT_REAUTHENTICATION_TIMEOUT = ENVIRONMENT.session_fresh_seconds
 SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SESSION_COOKIE_NAME = f"{'__Host-' if ENVIRONMENT.tls else ''}kvmweb-{INSTANCE}"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENVIRONMENT.tls

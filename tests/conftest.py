@@ -11,6 +11,10 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -95,10 +99,17 @@ def actor(alice: User) -> Actor:
     return Actor(alice)
 
 
-def sign_in(user: User) -> Client:
-    """A browser in which the user is signed in, with the session row that the dashboard asks for."""
+def sign_in(user: User, age: timedelta = timedelta()) -> Client:
+    """A browser in which the user is signed in, with the session row that the dashboard asks for; age: how long ago he
+    gave his password there."""
     client = Client(HTTP_X_REAL_IP="127.0.0.1")
     client.force_login(user)
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [
+        {"method": "password", "at": (timezone.now() - age).timestamp(), "username": user.get_username()}
+    ]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+    session.save()
     UserSession.objects.create(
         user=user, ip="127.0.0.1", session_key=client.session.session_key or "", user_agent="tests"
     )

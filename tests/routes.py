@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.grants import grant
-from vms.models import Document, Grant, Host, Invitation, Operation, Quota, User, VirtualMachine
+from vms.models import Console, Document, Grant, Host, Invitation, Operation, Quota, User, VirtualMachine
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -36,7 +38,7 @@ def routes() -> list[str]:
 @dataclass(frozen=True)
 class World:
     """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one quota, one
-    user who was invited."""
+    user who was invited, is signed in and has a console open."""
 
     host: Host
     vm: VirtualMachine
@@ -44,6 +46,8 @@ class World:
     grant: Grant
     quota: Quota
     user: User
+    session: UserSession
+    console: Console
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -51,6 +55,7 @@ class World:
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user,
+            "sessions": self.session, "consoles": self.console,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -75,7 +80,11 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     expires_at = timezone.now() + timedelta(hours=1)
     Invitation.objects.get_or_create(user=user, defaults={"token_hash": "0" * 64, "expires_at": expires_at})
     quota, _ = Quota.objects.get_or_create(user=user, defaults={"vms": 2})
-    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user)
+    key = uuid.uuid4().hex
+    Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
+    session = UserSession.objects.create(user=user, session_key=key, ip="192.0.2.1", user_agent="tests")
+    console = Console.objects.create(user=user, session_key=key, vm=vm, opened_at=timezone.now())
+    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

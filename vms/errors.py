@@ -5,6 +5,7 @@ VmsError
 ├── RequestRefused            said before anything was asked of a host
 │   ├── NotAllowed            the actor lacks a privilege
 │   │   └── NeedsMore         a definition differs in what the operation was not judged by; params: place
+│   ├── NotFresh              it needs a sign-in that is not older than some minutes; params: minutes
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
 │   ├── NothingToBoot         the VM has no such device, or no medium in it; params: name
@@ -97,6 +98,12 @@ class NeedsMore(NotAllowed):
     place. Nothing was changed."""
 
     code = "needs_more"
+
+
+class NotFresh(RequestRefused):
+    """The session's sign-in is too old for this; params: minutes (how old it may be)."""
+
+    code = "not_fresh"
 
 
 class Locked(RequestRefused):

@@ -9,6 +9,8 @@ const target = () => document.getElementById("vm-header") ?? document.getElement
 /** Show the question that the server asks before it does harm. */
 async function ask(url, body) {
   const response = await fetch(url, { method: body ? "POST" : "GET", body, headers: { "HX-Request": "true" } });
+  const to = response.headers.get("HX-Redirect");
+  if (to) return location.assign(to);
   if (!response.ok || response.redirected) return location.assign(location.href);
   await htmx.swap({ text: await response.text(), target: document.getElementById("dialog-content"), swap: "innerHTML", sourceElement: document.body });
   for (const menu of document.querySelectorAll(":popover-open")) menu.hidePopover();

@@ -9,4 +9,5 @@ import "./keys.js";
 import "./copy.js";
 import "./times.js";
 import "./numbers.js";
+import "./activity.js";
 import "./live.js";

@@ -1,6 +1,7 @@
 // Names come in, the parts of the page that show these things are fetched again and morphed.
 // An element says what it shows: data-live="vm:12 host:1 op:*"; and from where it comes: data-fragment, else this page.
 import htmx from "htmx.org";
+import { leave } from "./activity.js";
 
 const GATHER = 200;
 const RENEW = 60_000;
@@ -51,7 +52,7 @@ function reload(tries = 0) {
 /** Text of a part; a session that has ended leads to the sign-in page, a right that has gone to the page that says so. */
 async function get(url) {
   const response = await fetch(url, { headers: { "X-Kvmweb-Refresh": "1" } });
-  if (response.redirected && new URL(response.url).pathname.startsWith("/accounts/")) location.reload();
+  if (response.redirected && new URL(response.url).pathname === "/accounts/login/") leave();
   if (response.status === 403 || response.status === 404) reload();
   return response.ok ? response.text() : "";
 }
@@ -179,7 +180,7 @@ function connect() {
   });
   socket.addEventListener("close", ({ code }) => {
     delete document.documentElement.dataset.hears;
-    if (code === 4401) return location.reload();
+    if (code === 4401) return leave();
     last = last || 1;
     if (wait > 2000) document.getElementById("lost").hidden = false;
     setTimeout(connect, wait + Math.random() * wait);

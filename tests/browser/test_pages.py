@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.usersessions.models import UserSession
 from playwright.sync_api import expect
 
 from tests import routes
@@ -10,7 +11,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import Grant, Host, Operation, Quota, User, VirtualMachine
+from vms.models import Console, Grant, Host, Operation, Quota, User, VirtualMachine
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -48,6 +49,8 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Grant(pk=1),
         Quota(pk=1),
         User(pk=1),
+        UserSession(pk=1),
+        Console(pk=1),
     )
     forgotten = []
     for route in known:

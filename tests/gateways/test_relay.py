@@ -68,6 +68,21 @@ def test_a_browser_shakes_hands_with_the_relay_where_that_has_done_so_with_the_s
         assert bytes(stage.screens[0].heard) == SHARED + KEY
 
 
+def test_a_console_that_is_closed_from_elsewhere_ends_at_once_and_the_one_beside_it_stays(
+    stage: Stage, person: Person, vm: VirtualMachine
+) -> None:
+    with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:
+        eventually(lambda: len(stage.relay.consoles) == 1)
+        closed = Console.objects.get()
+        with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as other:
+            eventually(lambda: len(stage.relay.consoles) == 2)
+            consoles.dismiss(person.actor, closed)
+            assert ended(browser) == (CODES["dismissed"], "dismissed")
+            eventually(lambda: Console.objects.get(pk=closed.pk).close_reason == "dismissed")
+            say_in_pieces(other, HELLO + SHARED + KEY)
+            stage.screens[1].expect(KEY)
+
+
 def test_the_picture_arrives_whole(stage: Stage, person: Person, vm: VirtualMachine) -> None:
     picture = bytes(range(256)) * 20_000
     with stage.connect(person.ticket(vm), vm.pk, cookie=person.cookie) as browser:

@@ -86,11 +86,13 @@ def test_what_has_no_known_length_ends_the_console(data: bytes) -> None:
             through(data, view_only=view_only)
 
 
-def test_only_input_counts_as_activity() -> None:
-    stream = ClientStream(view_only=False)
-    stream.feed(HELLO + SHARED + UPDATE + FENCE + encodings(0))
+@pytest.mark.parametrize("pressed", [KEY, POINTER, EXTENDED_POINTER, QEMU_KEY])
+@pytest.mark.parametrize("view_only", [True, False])
+def test_only_keys_and_pointer_count_as_activity(pressed: bytes, view_only: bool) -> None:
+    stream = ClientStream(view_only=view_only)
+    stream.feed(HELLO + SHARED + UPDATE + FENCE + encodings(0) + CLIPBOARD + LONG_CLIPBOARD + AUDIO_ON + RESIZE + POWER)
     assert not stream.acted
-    stream.feed(POINTER)
+    stream.feed(pressed)
     assert stream.acted
 
 

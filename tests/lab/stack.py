@@ -79,6 +79,8 @@ class Dashboard:
             "KVMWEB_STATE_DIR": str(self.state),
             "KVMWEB_PORT": str(self.port),
             "KVMWEB_LIBVIRT_SOCKET": str(host.socket),
+            # A run of the suite signs in once, and goes on for longer than a sign-in is fresh.
+            "KVMWEB_SESSION_FRESH": "86400",
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None

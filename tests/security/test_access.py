@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 TABLE: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parents[1] / "data" / "access.toml").read_text())
 ROUTES = [route for route in routes() if route in TABLE]
 ROLES = ("viewer", "operator", "editor", "owner")
+CONFIRM = "/accounts/reauthenticate/"
 LADDER = (*ROLES, "administrator")
 
 
@@ -149,6 +151,31 @@ def test_who_is_switched_off_and_what_was_revoked_is_nobody(route: str, walk: An
         wrong += [f"{method}: {statuses}"] if set(statuses) != {there.statuses(method)[0]} else []
         wrong += [line for answer in answers for line in answer.written]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_old_sign_in_is_asked_for_its_password_where_the_table_says_so_and_nowhere_else(
+    route: str, walk: Any, alice: User
+) -> None:
+    there: Walk = walk(route)
+    old = sign_in(alice, age=timedelta(minutes=11))
+    wrong = []
+    asking = there.row.get("fresh", [])
+    assert set(asking) <= set(there.told_apart())
+    for method in there.told_apart():
+        asked = method in asking
+        answer = there.ask("alice", method, there.path, there.send, browser=old)
+        confirms = b'"not_fresh"' in answer.content if there.path.startswith(API) else confirmed_at(answer)
+        expected = (302 if method == "GET" else 403) if asked else there.statuses(method)[2]
+        if answer.status_code != expected or confirms != asked or (asked and answer.written):
+            wrong.append(f"{method}: {answer.status_code}, not {expected}; asked {confirms}; {answer.written}")
+    assert not wrong, "\n".join(wrong)
+
+
+def confirmed_at(answer: Any) -> bool:
+    """Whether the answer leads to the page that asks for the password."""
+    shown = b"" if answer.streaming else answer.content
+    return CONFIRM in answer.headers.get("Location", "") or f'href="{CONFIRM}?next='.encode() in shown
 
 
 def say(monkeypatch: pytest.MonkeyPatch, *, yes: bool) -> None:

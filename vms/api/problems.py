@@ -17,7 +17,7 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 from redis import RedisError
 
-from vms.errors import BadFields, BadParameters, Locked, NotAllowed, VmsError
+from vms.errors import BadFields, BadParameters, Locked, NotAllowed, NotFresh, VmsError
 from vms.services import disk
 from vms.services.sentences import field_sentence, sentence
 
@@ -96,8 +96,15 @@ def plain(code: str, errors: list[FieldError] | None = None) -> HttpResponse:
 
 
 def refusal(error: VmsError) -> HttpResponse:
-    """409 for what the state of things forbids, 403 for a missing right, 422 for parameters that do not fit."""
-    status = 403 if isinstance(error, NotAllowed) else 422 if isinstance(error, BadParameters | BadFields) else 409
+    """409 for what the state of things forbids, 403 for a missing right or a sign-in that is too old, 422 for
+    parameters that do not fit."""
+    status = (
+        403
+        if isinstance(error, NotAllowed | NotFresh)
+        else 422
+        if isinstance(error, BadParameters | BadFields)
+        else 409
+    )
     blocking = None
     errors = None
     if isinstance(error, BadFields):

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 from ninja import NinjaAPI
 
-from vms.api import audit, console, grants, hosts, operations, problems, query, quotas, tags, users, vms
+from vms.api import audit, console, grants, hosts, operations, problems, query, quotas, sessions, tags, users, vms
 from vms.api.auth import Bearer, Session
 
 api = NinjaAPI(
@@ -42,6 +42,8 @@ api.add_router("/access", grants.access_router)
 api.add_router("/audit", audit.router)
 api.add_router("/me", users.me_router)
 api.add_router("/users", users.router)
+api.add_router("/sessions", sessions.router)
+api.add_router("/consoles", sessions.consoles_router)
 
 routes, application, namespace = api.urls
 for route in routes:

@@ -22,6 +22,7 @@ CODES: Final = {
     "right_gone": 4013,
     "vm_gone": 4014,
     "left_alone": 4015,
+    "dismissed": 4016,
     "no_pong": 4020,
     "bad_stream": 4021,
     "too_big": 1009,

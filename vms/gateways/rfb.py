@@ -25,7 +25,7 @@ CONTINUOUS_UPDATES, FENCE, XVP, SET_DESKTOP_SIZE, QEMU = 150, 248, 250, 251, 255
 QEMU_KEY, QEMU_AUDIO, QEMU_AUDIO_FORMAT = 0, 1, 2
 
 VIEWER_MAY = frozenset({SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, CONTINUOUS_UPDATES, FENCE})
-INPUT = frozenset({KEY, POINTER, CUT_TEXT, QEMU})
+PRESSED = frozenset({KEY, POINTER})
 EXTENDED_CLIPBOARD = 0xC0A1E5CE
 MOST_ENCODINGS = 1024
 
@@ -76,7 +76,8 @@ def without_clipboard(message: bytes) -> bytes:
 
 
 class ClientStream:
-    """One browser's bytes on their way to the server; feed() gives what goes on, acted says that keys were pressed.
+    """One browser's bytes on their way to the server; feed() gives what goes on, acted says that keys were pressed or
+    something pointed at: a browser asks for pictures and answers a clipboard without anybody being there.
 
     answer: where the relay has shaken hands with the server itself, and has told the browser the version: says the
     rest of a handshake without a password to the browser, whose half of it goes nowhere.
@@ -149,7 +150,7 @@ class ClientStream:
         if len(self.buffer) < needed:
             return None
         length = length_of(bytes(self.buffer[:needed]))
-        self.acted = self.acted or kind in INPUT
+        self.acted = self.acted or kind in PRESSED or (kind == QEMU and self.buffer[1] == QEMU_KEY)
         if self.view_only and kind in VIEWER_MAY:
             piece = self.take(length)
             return without_clipboard(piece) if piece and kind == SET_ENCODINGS else piece

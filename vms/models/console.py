@@ -10,7 +10,8 @@ class Console(models.Model):
     """Somebody's console: asked for, opened by redeeming its ticket (kept as a hash in Redis only), closed.
 
     device: of a serial console, the device's name. One console drives a serial device, the others watch; taken_by is
-    who took it over from this one. force: whoever holds the device outside the dashboard is thrown out.
+    who took it over from this one. force: whoever holds the device outside the dashboard is thrown out. dismissed_by:
+    who closed it from the list of those that are open; its relay ends it within a second.
     """
 
     class Kind(models.TextChoices):
@@ -29,6 +30,7 @@ class Console(models.Model):
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.DRIVE)
     device = models.CharField(max_length=40, blank=True)
     taken_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    dismissed_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     force = models.BooleanField(default=False)
     address = models.CharField(max_length=45, blank=True)
     relay = models.CharField(max_length=100, blank=True)

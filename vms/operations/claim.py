@@ -77,7 +77,7 @@ def check_rights(operation: Operation) -> None:
     if token and (token.revoked_at is not None or token.expires_at <= timezone.now()):
         raise NotAllowed(privilege=KINDS[now.kind].privileges[0])
     actor = Actor(now.actor_user, now.actor_session, token) if now.actor_user else None
-    require_all(actor, KINDS[now.kind].privileges, now.vm or now.host)
+    require_all(actor, KINDS[now.kind].privileges, now.vm or now.host, fresh=False)
 
 
 def ours(operation: Operation, worker: Worker) -> QuerySet[Operation]:

@@ -18,6 +18,7 @@ from vms.permissions.ask import (
     require_all,
     standing,
 )
+from vms.permissions.fresh import is_fresh, require_fresh
 from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
 from vms.permissions.reach import in_force
 from vms.permissions.visible import (
@@ -55,6 +56,7 @@ __all__ = [
     "holders",
     "in_force",
     "is_administrator",
+    "is_fresh",
     "may",
     "may_grant",
     "on_things",
@@ -62,6 +64,7 @@ __all__ = [
     "reaching_thing",
     "require",
     "require_all",
+    "require_fresh",
     "seen_hosts",
     "standing",
     "visible_happenings",

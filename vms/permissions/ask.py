@@ -10,6 +10,7 @@ from django.db.models import Exists, Q, Value
 from vms.errors import NotAllowed
 from vms.kinds.privileges import PRIVILEGES
 from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
+from vms.permissions.fresh import require_fresh_for
 from vms.permissions.reach import (
     Membership,
     Scope,
@@ -78,18 +79,21 @@ def may(who: Who, privilege: str, thing: Thing = None) -> bool:
 
 
 def require(who: Who, privilege: str, thing: Thing = None) -> None:
-    """Nothing, or NotAllowed names the privilege."""
+    """Nothing, or NotAllowed names the privilege; NotFresh where it equals root and the session's sign-in is old."""
     if not may(who, privilege, thing):
         raise NotAllowed(privilege=privilege)
+    require_fresh_for(who, privilege)
 
 
-def require_all(who: Who, privileges: Iterable[str], thing: Thing = None) -> None:
-    """The same for several, in one query."""
+def require_all(who: Who, privileges: Iterable[str], thing: Thing = None, *, fresh: bool = True) -> None:
+    """The same for several, in one query. fresh: whether it matters how old the sign-in is."""
     holds = held(who, thing)
     for privilege in privileges:
         check_name(privilege)
         if privilege not in holds:
             raise NotAllowed(privilege=privilege)
+        if fresh:
+            require_fresh_for(who, privilege)
 
 
 def holders(privilege: str, user: str = "user", vm: str = "vm") -> Q:

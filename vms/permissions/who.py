@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
 
@@ -11,12 +12,14 @@ from vms.models import ApiToken, User
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts and by what: a signed-in session or an API token."""
+    """Who acts and by what: a signed-in session or an API token. authenticated_at: when that session last saw the
+    password, None where it never did."""
 
     user: User
     session_key: str = ""
     token: ApiToken | None = None
     address: str = ""
+    authenticated_at: datetime | None = None
 
 
 Who = Actor | User | AnonymousUser | None

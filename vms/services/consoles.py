@@ -22,8 +22,9 @@ from django.utils.crypto import constant_time_compare
 from vms import live
 from vms.errors import BadParameters, HostLeftAlone, NoConsole, TicketRefused, TooManyConsoles
 from vms.models import Console, VirtualMachine
-from vms.permissions import Actor, holders, require
+from vms.permissions import Actor, Who, account, holders, may, require
 from vms.services import audit, driving, reaching
+from vms.services.sessions import EVERYBODYS, require_person
 from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
@@ -217,6 +218,7 @@ def no_longer_allowed(consoles: QuerySet[Console]) -> dict[int, str]:
         When(
             by_token & (Q(token__revoked_at__isnull=False) | Q(token__expires_at__lte=now)), then=Value("token_ended")
         ),
+        When(dismissed_by__isnull=False, then=Value("dismissed")),
         When(~(drives | views), then=Value("right_gone")),
         When(~Q(vm__deleted_at=None) | Q(vm__placement=None) | Q(vm__placement__present=False), then=Value("vm_gone")),
         When(vm__placement__host__left_alone=True, then=Value("left_alone")),
@@ -256,6 +258,28 @@ def end(consoles: QuerySet[Console], reason: str) -> int:
                 )  # fmt: skip
                 number += 1
     return number
+
+
+def find_open(who: Who) -> QuerySet[Console]:
+    """The consoles that are open, newest first: an administrator's are everybody's, else one's own."""
+    there = Console.objects.filter(opened_at__isnull=False, closed_at=None, dismissed_by=None)
+    consoles = there.select_related("user", "vm", "token").order_by("-opened_at", "-pk")
+    return consoles if may(who, EVERYBODYS) else consoles.filter(user=account(who))
+
+
+def dismiss(actor: Actor, console: Console) -> None:
+    """Have its relay close it, which happens within a second; the right to open another stays. NotAllowed for somebody
+    else's, and for a token."""
+    require_person(actor)
+    if console.user_id != actor.user.pk:
+        require(actor, EVERYBODYS)
+    with transaction.atomic():
+        if Console.objects.filter(pk=console.pk, closed_at=None, dismissed_by=None).update(dismissed_by=actor.user):
+            audit.record(
+                "dismissed:console", actor=actor, target=console.vm, console=console.pk,
+                of=console.user.get_username(), **facts(console),
+            )  # fmt: skip
+            live.hurry(console.relay)
 
 
 def touch(consoles: list[int]) -> None:

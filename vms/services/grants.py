@@ -31,6 +31,7 @@ from vms.permissions import (
     on_vms,
     reaching_thing,
     require,
+    require_fresh,
 )
 from vms.services import audit
 
@@ -58,7 +59,7 @@ class Wish:
 
 def give(actor: Actor, wish: Wish) -> Grant:
     """The grant; one that is there already gets the new end. Raises Http404 for a thing that he may not see, NotAllowed
-    for a right that he may not give, BadFields."""
+    for a right that he may not give, NotFresh for one on more than a VM, BadFields."""
     vm = get_vm_or_404(actor, wish.vm) if wish.vm is not None else None
     things = {
         "host": get_host_or_404(actor, wish.host) if wish.host is not None else None,
@@ -69,6 +70,7 @@ def give(actor: Actor, wish: Wish) -> Grant:
     if vm is None or actor.token:
         require_person(actor)
         require(actor, ANY)
+        require_fresh(actor)
     role = Role.objects.filter(name=wish.role).first()
     if role is None or not means_something(role, wish):
         raise BadFields({"role": "unknown_role"})

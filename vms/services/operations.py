@@ -88,8 +88,9 @@ def request(
 
     wait: on a silent host it waits for up to an hour until that is heard, instead of being refused. takes: how much the
     kind uses up of each resource that it names, charged to the actor or to whom it says.
-    Raises NotAllowed, BadParameters, WrongState, RunsElsewhere, HostSilent, OverQuota, or Locked naming the operation
-    that holds the target, or starts another VM of its UUID; ValueError where not all that the kind takes is told.
+    Raises NotAllowed, NotFresh, BadParameters, WrongState, RunsElsewhere, HostSilent, OverQuota, or Locked naming the
+    operation that holds the target, or starts another VM of its UUID; ValueError where not all that the kind takes is
+    told.
     """
     if kind.takes != set(takes or {}):
         raise ValueError(f"{kind.name} takes {sorted(kind.takes)}")
@@ -238,7 +239,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
         raise NotCancellable(title=operation.kind)
     kind = KINDS[operation.kind]
     target = operation.vm or operation.host
-    require_all(actor, kind.privileges, target)
+    require_all(actor, kind.privileges, target, fresh=False)
     with transaction.atomic():
         ended = Operation.objects.filter(
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk
@@ -263,7 +264,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
     target = operation.vm or operation.host
-    require_all(actor, KINDS[operation.kind].privileges, target)
+    require_all(actor, KINDS[operation.kind].privileges, target, fresh=False)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
     now = timezone.now()
     # Not before its end, also where the clock was set back since.

@@ -24,6 +24,7 @@ ERRORS: dict[str, str] = {
     "needs_more": mark(
         "This would also change “{place}” of the definition, which needs the right {privilege}. Nothing was changed."
     ),
+    "not_fresh": mark("This needs your password once more: you gave it more than {minutes} minutes ago."),
     "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
     "wrong_state": mark("{name} is {state}. This makes no sense now."),
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
@@ -257,9 +258,11 @@ AUDIT: dict[str, str] = {
     "opened:console": mark("opened a console"),
     "closed:console": mark("closed a console"),
     "refused:console": mark("was refused a console"),
+    "dismissed:console": mark("closed somebody's console"),
     "took:console": mark("took over the typing"),
     "opened:session": mark("signed in"),
     "closed:session": mark("signed out"),
+    "confirmed:session": mark("gave the password once more"),
     "ended:session": mark("ended a session"),
     "expired:session": mark("was signed out by a time limit"),
     "failed:sign-in": mark("failed to sign in"),

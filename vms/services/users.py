@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from vms.errors import BadFields, InvitationRefused, LastAdministrator, NotAllowed, SwitchedOff
 from vms.models import Invitation, User
-from vms.permissions import Actor, Who, require
+from vms.permissions import Actor, Who, require, require_fresh
 from vms.services import audit
 from vms.services.tokens import digest
 
@@ -44,10 +44,11 @@ def find_users(who: Who, q: str = "") -> QuerySet[User]:
 
 
 def add(actor: Actor, name: str, mail: str = "", *, administrator: bool = False) -> tuple[User, str]:
-    """The new account, which nobody can sign in to yet, and the token of its invitation. Raises NotAllowed, BadFields
-    ("name", "mail")."""
+    """The new account, which nobody can sign in to yet, and the token of its invitation. Raises NotAllowed, NotFresh,
+    BadFields ("name", "mail")."""
     with transaction.atomic():
         lock(actor)
+        require_fresh(actor)
         wrong = {**wrong_name(name), **wrong_mail(mail)}
         if wrong:
             raise BadFields(wrong)
@@ -76,10 +77,11 @@ def wrong_mail(mail: str) -> dict[str, str]:
 
 def invite(actor: Actor, user: User) -> str:
     """The token of a new invitation, which nobody can read again; the one before opens nothing any more. Password and
-    sessions stay until it is used. Raises NotAllowed, SwitchedOff."""
+    sessions stay until it is used. Raises NotAllowed, NotFresh, SwitchedOff."""
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         lock(actor)
+        require_fresh(actor)
         user = User.objects.get(pk=user.pk)
         if not user.is_active:
             raise SwitchedOff(name=user.get_username())
@@ -138,9 +140,10 @@ def enable(actor: Actor, user: User) -> None:
 
 
 def promote(actor: Actor, user: User) -> None:
-    """Every privilege is his. Raises NotAllowed."""
+    """Every privilege is his. Raises NotAllowed, NotFresh."""
     with transaction.atomic():
         lock(actor)
+        require_fresh(actor)
         if User.objects.filter(pk=user.pk, is_administrator=False).update(is_administrator=True):
             tell("promoted:user", actor, user)
 

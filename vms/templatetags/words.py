@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from vms.models import Happening, Operation, OperationLog
 from vms.services import sentences
+from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
 register = template.Library()
@@ -27,6 +28,7 @@ register.filter("going_on", sentences.going_on)
 register.filter("error_sentence", sentences.sentence)
 register.filter("audit_word", sentences.audit_word)
 register.filter("facts", sentences.audit_facts)
+register.filter("browser", browser_name)
 
 
 @register.filter

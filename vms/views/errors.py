@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from redis import RedisError
 
-from vms.errors import NotAllowed, RequestRefused
+from vms.errors import NotAllowed, NotFresh, RequestRefused
 from vms.services import disk
 from vms.services.sentences import sentence
 
@@ -61,9 +64,32 @@ def trouble(request: HttpRequest, error: BaseException) -> HttpResponse | None:
     return None
 
 
+def not_fresh(request: HttpRequest, exception: NotFresh) -> HttpResponse:
+    """Who wants to see a form gives his password first; where one was sent already, a page says how to send it again:
+    nothing of it is kept here, because it may hold keys. A script is told where to go."""
+    script = "HX-Request" in request.headers
+    asked = request.method in ("GET", "HEAD") and not script
+    to = request.get_full_path() if asked else came_from(request)
+    confirm = f"{reverse('account_reauthenticate')}?{urlencode({'next': to})}"
+    if asked:
+        return redirect(confirm)
+    if script:
+        return HttpResponse(status=403, headers={"HX-Redirect": confirm})
+    said = sentence(exception.code, exception.params)
+    return render(request, "not_fresh.html", {"said": said, "confirm": confirm}, status=403)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of ours on which the request was made."""
+    page = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    parts = urlsplit(page if ours else "")
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 def refusals(get_response: Handler) -> Handler:
-    """What no view answered becomes a page: 403 for a missing right, 409 with the sentence of another refusal, and
-    what trouble() says (signing in counts in Redis)."""
+    """What no view answered becomes a page: 403 for a missing right, what not_fresh() and trouble() say (signing in
+    counts in Redis), 409 with the sentence of another refusal."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         return get_response(request)
@@ -71,6 +97,8 @@ def refusals(get_response: Handler) -> Handler:
     def process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, NotAllowed):
             return forbidden(request, exception)
+        if isinstance(exception, NotFresh):
+            return not_fresh(request, exception)
         if isinstance(exception, RequestRefused):
             said = sentence(exception.code, exception.params)
             return render(request, "409.html", {"said": said}, status=409)

@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
 from vms.permissions import may, visible_hosts
+from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
 
@@ -53,8 +54,14 @@ def make_frame(request: HttpRequest) -> Frame:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """For templates: theme, themes and frame."""
-    return {"theme": theme(request), "themes": THEMES, "frame": SimpleLazyObject(lambda: make_frame(request))}
+    """For templates: theme, themes, frame, and how long the session has left."""
+    session = getattr(request, "user_session", None)
+    return {
+        "theme": theme(request),
+        "themes": THEMES,
+        "frame": SimpleLazyObject(lambda: make_frame(request)),
+        "left": sessions.left(session) if session else None,
+    }
 
 
 def zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:

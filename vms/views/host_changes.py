@@ -34,7 +34,7 @@ ADMIN = "host.admin"
 @require_http_methods(["GET", "HEAD", "POST"])
 def host_add(request: HttpRequest) -> HttpResponseBase:
     """The form; sent, the new host's page, which over ssh goes on with three steps."""
-    require(request.user, ADMIN)
+    require(session_actor(request), ADMIN)
     if request.method != "POST":
         return form_page(request, None)
     actor, given = session_actor(request), sent(request)
@@ -71,7 +71,7 @@ def ask_for_key(request: HttpRequest, actor: Actor, added: Host) -> None:
 @require_http_methods(["GET", "HEAD", "POST"])
 def host_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The same form with what is; sent, back to the host."""
-    found = get_host_or_404(request.user, pk, to=ADMIN)
+    found = get_host_or_404(session_actor(request), pk, to=ADMIN)
     if request.method != "POST":
         return form_page(request, found)
     given = sent(request, found)
@@ -131,7 +131,7 @@ def host_take_up(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def host_new_key(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A new pair for ssh; asked before."""
-    found = get_host_or_404(request.user, pk, to=ADMIN)
+    found = get_host_or_404(session_actor(request), pk, to=ADMIN)
     if found.transport != Host.Transport.SSH:
         raise Http404
     if request.method != "POST":
@@ -143,7 +143,7 @@ def host_new_key(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def host_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Out of the dashboard, its VMs run on; asked before."""
-    found = get_host_or_404(request.user, pk, to=ADMIN)
+    found = get_host_or_404(session_actor(request), pk, to=ADMIN)
     if request.method != "POST":
         return question(request, found, "remove")
     try:
@@ -164,7 +164,7 @@ def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
 
 def change(request: HttpRequest, pk: int, do: Callable[[Actor, Host], object]) -> HttpResponseBase:
     """Do it and go back to the host, with the reason where it was refused."""
-    found = get_host_or_404(request.user, pk, to=ADMIN)
+    found = get_host_or_404(session_actor(request), pk, to=ADMIN)
     try:
         do(session_actor(request), found)
     except RequestRefused as refused:

@@ -138,9 +138,10 @@ def host_test(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def ask(request: HttpRequest, found: Host, kind: str) -> HttpResponseBase:
-    require_all(request.user, KINDS[kind].privileges, found)
+    actor = session_actor(request)
+    require_all(actor, KINDS[kind].privileges, found)
     try:
-        operations.request(KINDS[kind], found, actor=session_actor(request))
+        operations.request(KINDS[kind], found, actor=actor)
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
     return redirect("host", found.pk)

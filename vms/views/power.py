@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from vms.errors import HostSilent, NotAllowed, RequestRefused
+from vms.errors import HostSilent, NotAllowed, NotFresh, RequestRefused
 from vms.kinds import Kind
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, require_all, visible_hosts
@@ -37,7 +37,7 @@ class Refusal:
 def vm_verb(request: HttpRequest, pk: int, kind: Kind) -> HttpResponseBase:
     """Ask for the kind; a GET, or a POST without the answer, is the question of those that are asked before."""
     vm = get_vm_or_404(request.user, pk)
-    require_all(request.user, kind.privileges, vm)
+    require_all(session_actor(request), kind.privileges, vm)
     if kind.ask and not (request.method == "POST" and request.POST.get("confirmed")):
         return question(request, kind, [vm])
     if request.method != "POST":
@@ -59,7 +59,7 @@ def request_one(request: HttpRequest, kind: Kind, vm: VirtualMachine, batch: UUI
     try:
         params = kind.params.from_form(request.POST)
         operations.request(kind, vm, actor=session_actor(request), params=params, wait=wait, batch=batch)
-    except NotAllowed:
+    except (NotAllowed, NotFresh):
         raise
     except RequestRefused as refused:
         return Refusal(vm, sentence(refused.code, refused.params), isinstance(refused, HostSilent))

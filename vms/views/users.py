@@ -20,10 +20,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from vms.errors import BadFields, InvitationRefused, RequestRefused
+from vms.errors import BadFields, InvitationRefused, NotFresh, RequestRefused
 from vms.forms.users import Invited, make_form, sent
 from vms.models import ApiToken, Console, User
-from vms.permissions import Actor, require
+from vms.permissions import Actor, require, require_fresh
 from vms.services import users
 from vms.services.actors import client_address, session_actor
 from vms.services.lists import LONGEST_QUERY
@@ -60,6 +60,7 @@ def user_add(request: HttpRequest) -> HttpResponseBase:
     """The form; sent, the link for the new user."""
     require(request.user, users.PRIVILEGE)
     if request.method != "POST":
+        require_fresh(session_actor(request))
         return render(request, "users/form.html", {"form": make_form()})
     given = sent(request)
     try:
@@ -96,6 +97,8 @@ def user_invite(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_user(request, pk)
     try:
         token = users.invite(session_actor(request), found)
+    except NotFresh:
+        raise
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
         return redirect("user", found.pk)
@@ -150,6 +153,8 @@ def change(request: HttpRequest, pk: int, do: Callable[[Actor, User], object]) -
     found = get_user(request, pk)
     try:
         do(session_actor(request), found)
+    except NotFresh:
+        raise
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
     return redirect("user", found.pk)

@@ -1,7 +1,7 @@
 // The way to a screen or a serial line: a ticket, a WebSocket; found again by itself unless somebody may no longer see
 // it, or somebody else has to decide first.
 const WAITS = [0.5, 1, 2, 4, 8, 15];
-const FINAL = new Set(["signed_out", "session_ended", "token_ended", "right_gone", "vm_gone", "held_elsewhere"]);
+const FINAL = new Set(["signed_out", "session_ended", "token_ended", "dismissed", "right_gone", "vm_gone", "held_elsewhere"]);
 const STATUS = { 401: "signed_out", 403: "right_gone", 404: "vm_gone" };
 
 /**
@@ -28,11 +28,12 @@ export function makeLink({ form, attach, expected, told }) {
     else retry(answer.reason, answer.said);
   }
 
+  // The way is also found again by itself, which is no activity; a click that wishes for it is told of by itself.
   async function ask(wish) {
     const body = new FormData(form);
     for (const [name, value] of Object.entries(wish)) body.set(name, value);
     try {
-      const response = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+      const response = await fetch(form.action, { method: "POST", body, redirect: "manual", headers: { "X-Kvmweb-Refresh": "1" } });
       const json = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : {};
       if (response.ok) return json;
       if (json.code === "no_console") return { reason: "no_screen" };
