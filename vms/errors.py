@@ -4,7 +4,8 @@ sentences are made where they are read (vms.services.sentences), so that they ca
 VmsError
 ├── RequestRefused            said before anything was asked of a host
 │   ├── NotAllowed            the actor lacks a privilege
-│   │   └── NeedsMore         a definition differs in what the operation was not judged by; params: place
+│   │   ├── NeedsMore         a definition differs in what the operation was not judged by; params: place
+│   │   └── NeedsPerson       a token asks for what people do by a session
 │   ├── NotFresh              it needs a sign-in that is not older than some minutes; params: minutes
 │   ├── Locked                another operation holds the thing
 │   ├── WrongState            the thing is in a state in which this makes no sense
@@ -104,6 +105,12 @@ class NotFresh(RequestRefused):
     """The session's sign-in is too old for this; params: minutes (how old it may be)."""
 
     code = "not_fresh"
+
+
+class NeedsPerson(NotAllowed):
+    """What a token may never do, whatever its scopes are; params: privilege, "" where it needs none."""
+
+    code = "needs_person"
 
 
 class Locked(RequestRefused):

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from vms.kinds.privileges import TABLE
+from vms.kinds.scopes import ALL
 from vms.models import ApiToken, User
 from vms.services import tokens
 
 API = "/api/v1"
+# A token has these only by their names.
+ROOT = [privilege.name for privilege in TABLE if privilege.root]
 
 
 class Program:
@@ -39,7 +43,7 @@ class Program:
 
 @pytest.fixture
 def token(alice: User) -> tuple[ApiToken, str]:
-    return tokens.create(alice, name="tests")
+    return tokens.create(alice, name="tests", scopes=(ALL, *ROOT))
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_without_an_origin(stage: Stage, person: Person, vm: VirtualMachine, ali
     assert stage.status(person.ticket(vm), vm.pk, cookie=person.cookie, origin=None) == 403
     assert said() == ["no_origin"]
     row = ApiToken.objects.create(
-        user=alice, prefix="p", token_hash="0" * 64, expires_at=timezone.now() + timedelta(days=1)
+        user=alice, prefix="p", token_hash="0" * 64, scopes=" all ", expires_at=timezone.now() + timedelta(days=1)
     )
     _, scripted = consoles.issue(Actor(alice, token=row), vm)
     assert stage.status(scripted, vm.pk, origin=None) == 101

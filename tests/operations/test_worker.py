@@ -80,7 +80,7 @@ def test_a_host_holds_only_a_few_threads(
 @pytest.mark.parametrize("lost", ["right", "account", "token", "token's time"])
 def test_rights_are_those_of_the_moment(stage: Stage, done: Done, alice: User, lost: str) -> None:
     token = ApiToken.objects.create(
-        user=alice, token_hash="h", prefix="p", expires_at=timezone.now() + timedelta(days=1)
+        user=alice, token_hash="h", prefix="p", scopes=" all ", expires_at=timezone.now() + timedelta(days=1)
     )
     stage.actor = Actor(alice, token=token)
     operation = stage.ask("vm.start")

@@ -181,7 +181,7 @@ def confirmed_at(answer: Any) -> bool:
 def say(monkeypatch: pytest.MonkeyPatch, *, yes: bool) -> None:
     """Have the permissions answer the same to every question about somebody who is signed in."""
     for module in (questions, visible):
-        monkeypatch.setattr(module, "is_administrator", lambda who: yes and account(who) is not None)
+        monkeypatch.setattr(module, "is_administrator", lambda who, *privileges: yes and account(who) is not None)
         if not yes:
             monkeypatch.setattr(module, "account", lambda who: None)
 

@@ -17,6 +17,7 @@ from tests.grants import grant
 from vms import tasks
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import KINDS
+from vms.kinds.privileges import PRIVILEGES
 from vms.models import ApiToken, Console, Grant, Host, Operation, Tag, User, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.permissions import Actor, visible_names
@@ -88,8 +89,10 @@ def test_work_runs_with_the_rights_of_its_actor_when_it_runs(
         assert not may_run(kind, carol, thing), f"{role} and switched off"
         User.objects.filter(pk=carol.pk).update(is_active=True)
         given.delete()
-    token, _ = tokens.create(alice)
+    token, _ = tokens.create(alice, scopes=KINDS[kind].privileges)
     assert may_run(kind, alice, thing, token)
+    lacking, _ = tokens.create(alice, scopes=set(PRIVILEGES) - {KINDS[kind].privileges[0]})
+    assert not may_run(kind, alice, thing, lacking)
     ApiToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
     assert not may_run(kind, alice, thing, token)
 

@@ -34,7 +34,7 @@ def session(alice: User, client_alice: Client) -> Actor:
 def token(alice: User) -> Actor:
     """Alice's script."""
     row = ApiToken.objects.create(
-        user=alice, prefix="kvw_1", token_hash="0" * 64, expires_at=timezone.now() + timedelta(days=1)
+        user=alice, prefix="kvw_1", token_hash="0" * 64, scopes=" all ", expires_at=timezone.now() + timedelta(days=1)
     )
     return Actor(alice, token=row)
 

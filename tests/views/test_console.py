@@ -188,7 +188,7 @@ def test_the_front_lets_in_a_session_or_the_ticket_of_a_script_and_spends_nothin
     assert client.get("/internal/session").status_code == 401
     assert client.get("/internal/session", headers={"X-Kvmweb-Ticket": "a" * 43}).status_code == 401
     token = ApiToken.objects.create(
-        user=alice, prefix="p", token_hash="0" * 64, expires_at=timezone.now() + timedelta(days=1)
+        user=alice, prefix="p", token_hash="0" * 64, scopes=" all ", expires_at=timezone.now() + timedelta(days=1)
     )
     _, scripted = consoles.issue(Actor(alice, token=token), vm)
     for _ in range(2):

@@ -20,7 +20,7 @@ class Bearer(HttpBearer):
     """A token in the Authorization header. One that is not good is refused, whatever cookie comes with it."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        found = tokens.find(token)
+        found = tokens.find(token, client_address(request))
         if found is None:
             failures.count("token", client_address(request))
             raise AuthenticationError

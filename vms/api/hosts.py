@@ -135,7 +135,7 @@ REACHED: dict[str, Any] = {
 def item(host: Host, who: Who) -> HostItem:
     """The host, as far as he may know it."""
     found = whole(host)
-    return found if is_administrator(who) else found.model_copy(update=REACHED)
+    return found if is_administrator(who, host_changes.PRIVILEGE) else found.model_copy(update=REACHED)
 
 
 def whole(host: Host) -> HostItem:

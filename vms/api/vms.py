@@ -140,7 +140,7 @@ def index(
     who = actor(request)
     rows = find_vms(who, q=q, state=state or "", host=host, tag=tag, sort=sort)
     hosts = visible_hosts(who)
-    if not is_administrator(who):
+    if not is_administrator(who, "vm.view", "host.view"):
         hosts = Host.objects.filter(pk__in=visible_vms(who).order_by().values("placement__host"))
 
     def items(vms: list[VirtualMachine]) -> list[VmItem]:

@@ -1,7 +1,8 @@
 """Who may: the one place that answers, for pages, API, WebSockets, relay and workers. The default is no.
 
 Privileges and roles are those of vms.kinds.privileges. An administrator holds all of them, everybody else what grants
-give him at this moment; what one may not see answers like what does not exist.
+give him at this moment. What one may not see answers like what does not exist. A token can use of this what is in its
+scopes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from vms.permissions.visible import (
     visible_vms,
 )
 from vms.permissions.volumes import visible_volumes
-from vms.permissions.who import Actor, Who, account, is_administrator
+from vms.permissions.who import Actor, Who, account, in_scope, is_administrator
 
 __all__ = [
     "NOUNS",
@@ -55,6 +56,7 @@ __all__ = [
     "held_each",
     "holders",
     "in_force",
+    "in_scope",
     "is_administrator",
     "is_fresh",
     "may",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.db.models import Exists, Q, Value
 
 from vms.errors import NotAllowed
 from vms.kinds.privileges import PRIVILEGES
+from vms.kinds.scopes import covering
 from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions.fresh import require_fresh_for
 from vms.permissions.reach import (
@@ -24,7 +27,7 @@ from vms.permissions.reach import (
     reaching_there,
     scopes,
 )
-from vms.permissions.who import Who, account, is_administrator
+from vms.permissions.who import Who, account, in_scope, is_administrator
 
 Thing = VirtualMachine | Host | StoragePool | Network | None
 # What a grant that reaches such a thing can give there.
@@ -45,12 +48,12 @@ def check_name(privilege: str) -> None:
 def held(who: Who, thing: Thing = None) -> frozenset[str]:
     """All privileges on the thing, of a VM also those on its host; of the site for None. One query, for an
     administrator none."""
-    if is_administrator(who):
-        return frozenset(PRIVILEGES)
     user = account(who)
+    if is_administrator(user):
+        return in_scope(who)
     if user is None or thing is None:
         return frozenset()
-    return given(of_user(user.pk).filter(reaching_thing(thing)), type(thing))
+    return given(of_user(user.pk).filter(reaching_thing(thing)), type(thing)) & in_scope(who)
 
 
 def reaching_thing(thing: VirtualMachine | Host | StoragePool | Network) -> Q:
@@ -96,29 +99,35 @@ def require_all(who: Who, privileges: Iterable[str], thing: Thing = None, *, fre
             require_fresh_for(who, privilege)
 
 
-def holders(privilege: str, user: str = "user", vm: str = "vm") -> Q:
-    """may() as a condition on rows that name a user and a VM, to ask about many at once."""
+def holders(privilege: str, user: str = "user", vm: str = "vm", by: str = "token") -> Q:
+    """may() as a condition on rows that name a user, the token that he asked by, if any, and a VM, to ask about many at
+    once."""
     check_name(privilege)
+    can = Q(**{f"{user}__is_active": True}) & using(privilege, by)
     if PRIVILEGES[privilege].root:
-        return Q(**{f"{user}__is_active": True, f"{user}__is_administrator": True})
+        return can & Q(**{f"{user}__is_administrator": True})
     there = giving(of_outer_user(user), privilege).filter(reaching(vm))
-    return Q(**{f"{user}__is_active": True}) & (Q(**{f"{user}__is_administrator": True}) | Q(Exists(there)))
+    return can & (Q(**{f"{user}__is_administrator": True}) | Q(Exists(there)))
+
+
+def using(privilege: str, by: str) -> Q:
+    """A condition on rows: they name no token at the path, or one of which a scope lets the privilege through."""
+    scopes = [Q(**{f"{by}__scopes__contains": f" {name} "}) for name in covering(privilege)]
+    return reduce(or_, scopes, Q(**{f"{by}__isnull": True}))
 
 
 def held_each(who: Who, privileges: Collection[str], vms: Collection[int]) -> dict[int, frozenset[str]]:
     """Of these privileges those that are held on each of the VMs, for the rows of a page; two queries at most."""
     for privilege in privileges:
         check_name(privilege)
-    if is_administrator(who):
-        return dict.fromkeys(vms, frozenset(privileges))
-    user = account(who)
+    user, usable = account(who), in_scope(who).intersection(privileges)
+    if is_administrator(user):
+        return dict.fromkeys(vms, usable)
     found: dict[int, set[str]] = {vm: set() for vm in vms}
     if user is None or not vms:
         return {vm: frozenset() for vm in vms}
     alike: dict[Scope, list[str]] = {}
-    for privilege, scope in scopes(
-        of_user(user.pk), [name for name in privileges if not PRIVILEGES[name].root]
-    ).items():
+    for privilege, scope in scopes(of_user(user.pk), [name for name in usable if not PRIVILEGES[name].root]).items():
         alike.setdefault(scope, []).append(privilege)
     parts = [
         VirtualMachine.objects.filter(reached(scope), pk__in=vms).order_by().values_list("pk", Value(number))

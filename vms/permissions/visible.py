@@ -7,18 +7,26 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.models import Happening, Host, Network, Operation, StoragePool, User, VirtualMachine
+from vms.models import Happening, Host, Network, Operation, StoragePool, VirtualMachine
 from vms.permissions.ask import check_name, require
 from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes
-from vms.permissions.who import Who, account, is_administrator
+from vms.permissions.who import Who, account, in_scope, is_administrator
 
 MANY_VMS = "vms:*"
 EVERYTHING = "*"
+SEEING = ("vm.view", "host.view")
 
 
-def scope_of(user: User, privilege: str) -> Scope:
-    """What his grants that give the privilege are on."""
-    return scopes(of_user(user.pk), [privilege])[privilege]
+def reaches(who: Who, *privileges: str) -> list[Scope]:
+    """On what he holds each of the privileges, an administrator on everything; by a token what is not in its scopes on
+    nothing. One query, for an administrator none."""
+    user, usable = account(who), in_scope(who).intersection(privileges)
+    if user is None:
+        return [Scope() for _ in privileges]
+    if is_administrator(user):
+        return [Scope(everything=privilege in usable) for privilege in privileges]
+    found = scopes(of_user(user.pk), usable)
+    return [found.get(privilege, Scope()) for privilege in privileges]
 
 
 def there(at: str = "") -> Q:
@@ -32,31 +40,22 @@ def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine
     those of a host that was removed are among them."""
     check_name(privilege)
     vms = VirtualMachine.objects.filter(there()).select_related("placement", "placement__host")
-    if is_administrator(who):
-        return vms
-    user = account(who)
-    return vms.none() if user is None else vms.filter(reached(scope_of(user, privilege)))
+    [scope] = reaches(who, privilege)
+    return vms.filter(reached(scope))
 
 
 def visible_hosts(who: Who) -> QuerySet[Host]:
     """The hosts that he may see; removed ones are not among them."""
     hosts = Host.objects.filter(removed_at=None)
-    if is_administrator(who):
-        return hosts
-    user = account(who)
-    return hosts.none() if user is None else hosts.filter(reached_hosts(scope_of(user, "host.view")))
+    [scope] = reaches(who, "host.view")
+    return hosts.filter(reached_hosts(scope))
 
 
 def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:
     """The pools with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)
     pools = StoragePool.objects.filter(present=True, host__removed_at=None)
-    if is_administrator(who):
-        return pools
-    user = account(who)
-    if user is None:
-        return pools.none()
-    scope = scope_of(user, privilege)
+    [scope] = reaches(who, privilege)
     return pools.filter(reached_there(scope, scope.pools))
 
 
@@ -64,37 +63,29 @@ def visible_networks(who: Who, privilege: str = "network.use") -> QuerySet[Netwo
     """The networks with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)
     networks = Network.objects.filter(present=True, host__removed_at=None)
-    if is_administrator(who):
-        return networks
-    user = account(who)
-    if user is None:
-        return networks.none()
-    scope = scope_of(user, privilege)
+    [scope] = reaches(who, privilege)
     return networks.filter(reached_there(scope, scope.networks))
 
 
 def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:
     """Which of these hosts he may see; no query for an administrator."""
     pks = {host.pk for host in hosts}
-    if is_administrator(who) or not pks:
+    if is_administrator(who, "host.view") or not pks:
         return frozenset(pks)
     return frozenset(visible_hosts(who).filter(pk__in=pks).values_list("pk", flat=True))
 
 
 def on_visible(who: Who) -> tuple[Q, Q]:
-    """Two conditions on rows that name a VM and a host, for who is no administrator: he may see the VM, the host."""
-    user = account(who)
-    if user is None:
-        return Q(pk__in=[]), Q(pk__in=[])
-    found = scopes(of_user(user.pk), ["vm.view", "host.view"])
-    hosts = Host.objects.filter(reached_hosts(found["host.view"]), removed_at=None)
-    return Q(vm__isnull=False) & there("vm__") & reached(found["vm.view"], "vm__"), Q(host__in=hosts.values("pk"))
+    """Two conditions on rows that name a VM and a host, for who sees not all of both: he may see the VM, the host."""
+    of_vms, of_hosts = reaches(who, *SEEING)
+    hosts = Host.objects.filter(reached_hosts(of_hosts), removed_at=None)
+    return Q(vm__isnull=False) & there("vm__") & reached(of_vms, "vm__"), Q(host__in=hosts.values("pk"))
 
 
 def visible_operations(who: Who) -> QuerySet[Operation]:
     """The operations on what he may see; for an administrator also those on what is gone."""
     operations = Operation.objects.all()
-    if is_administrator(who):
+    if is_administrator(who, *SEEING):
         return operations
     of_vms, of_hosts = on_visible(who)
     return operations.filter((Q(target_kind="vm") & of_vms) | (Q(target_kind="host") & of_hosts))
@@ -103,7 +94,7 @@ def visible_operations(who: Who) -> QuerySet[Operation]:
 def visible_happenings(who: Who) -> QuerySet[Happening]:
     """What happened to what he may see: to a VM, or to a host itself."""
     happenings = Happening.objects.all()
-    if is_administrator(who):
+    if is_administrator(who, *SEEING):
         return happenings
     of_vms, of_hosts = on_visible(who)
     return happenings.filter(of_vms | (Q(vm=None) & of_hosts))
@@ -114,7 +105,7 @@ def visible_names(who: Who, names: list[str]) -> list[str]:
 
     Of a host that he may not see, but on which he sees VMs, he is told that VMs changed. At most five queries.
     """
-    if is_administrator(who):
+    if is_administrator(who, *SEEING):
         return names
     if account(who) is None:
         return []

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from vms.models import VirtualMachine, Volume
 from vms.permissions.visible import visible_pools, visible_vms
-from vms.permissions.who import Who, account
+from vms.permissions.who import Who, account, in_scope
 
 Deed = Literal["see", "attach", "copy", "delete"]
 # What is needed on each VM that uses the volume.
@@ -27,5 +27,6 @@ def visible_volumes(who: Who, deed: Deed = "see") -> QuerySet[Volume]:
     uses = Use.objects.filter(volume=OuterRef("pk"))
     mine = VirtualMachine.objects.filter(pk__in=visible_vms(who, NEEDS[deed]).order_by().values("pk"))
     by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=mine.values("pk")))
-    by_owner = Q(owner=user) & ~Exists(uses)
+    # What is one's own needs no right, but it needs a token that is meant for it.
+    by_owner = Q(owner=user) & ~Exists(uses) if NEEDS[deed] in in_scope(who) else Q(pk__in=[])
     return Volume.objects.filter(Q(pool__in=visible_pools(who, ANY).values("pk")) | Q(by_vms) | Q(by_owner))

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
 
+from vms.kinds.privileges import PRIVILEGES
+from vms.kinds.scopes import let_through
 from vms.models import ApiToken, User
 
 
@@ -31,7 +33,18 @@ def account(who: Who) -> User | None:
     return user if isinstance(user, User) and user.is_active else None
 
 
-def is_administrator(who: Who) -> bool:
-    """Whether all privileges are his; is_staff and is_superuser say nothing."""
+def in_scope(who: Who) -> frozenset[str]:
+    """The privileges that he can use by what he asks with: all by a session, by a token those of its scopes."""
+    token = who.token if isinstance(who, Actor) else None
+    return let_through(token.scope_names) if token else frozenset(PRIVILEGES)
+
+
+def is_administrator(who: Who, *privileges: str) -> bool:
+    """Whether he needs no grant for these privileges, nor for any where none is named; is_staff and is_superuser say
+    nothing. By a token only where they are named and in its scopes: no token has all."""
     user = account(who)
-    return user is not None and user.is_administrator
+    if user is None or not user.is_administrator:
+        return False
+    if isinstance(who, Actor) and who.token:
+        return bool(privileges) and in_scope(who) >= set(privileges)
+    return True

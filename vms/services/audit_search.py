@@ -37,7 +37,7 @@ class Wish:
 
 def find_events(actor: Actor, wish: Wish) -> QuerySet[AuditEvent]:
     """The rows that fit, newest first. Raises NotAllowed, or BadParameters for what is no time."""
-    require(actor.user, PRIVILEGE)
+    require(actor, PRIVILEGE)
     events = AuditEvent.objects.all()
     for word in words(wish.q):
         events = events.filter(search__contains=word)

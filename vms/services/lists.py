@@ -74,7 +74,7 @@ def find_vms(
 def host_order(who: Who) -> F | Case:
     """By what VMs are sorted by host. Those on hosts that he may not see stand together, because their order would tell
     which are neighbours."""
-    if is_administrator(who):
+    if is_administrator(who, "host.view"):
         return F("placement__host__name")
     seen = When(placement__host__in=visible_hosts(who).values("pk"), then="placement__host__name")
     return Case(seen, default=Value(""))

@@ -25,6 +25,7 @@ ERRORS: dict[str, str] = {
         "This would also change “{place}” of the definition, which needs the right {privilege}. Nothing was changed."
     ),
     "not_fresh": mark("This needs your password once more: you gave it more than {minutes} minutes ago."),
+    "needs_person": mark("A token may not do this. Sign in in a browser."),
     "locked": mark("{actor} asked for “{title}” {age} ago, and it is not done. Wait for it, or cancel it."),
     "wrong_state": mark("{name} is {state}. This makes no sense now."),
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
@@ -167,6 +168,11 @@ FIELDS: dict[str, str] = {
     "user_name": mark("A letter or digit first, then letters, digits and @ . + - _; 150 characters at most."),
     "user_taken": mark("Somebody has this name."),
     "mail": mark("This is no mail address."),
+    "token_name": mark("A living token of yours has this name."),
+    "label_long": mark("100 characters at most."),
+    "days": mark("From 1 to 365 days."),
+    "scope": mark("There is no such scope."),
+    "scope_root": mark("This equals root on the hosts. Only an administrator's token can have it."),
 }
 
 HAPPENINGS: dict[str, str] = {

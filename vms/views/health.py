@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from vms.models import User
-from vms.permissions import may
+from vms.permissions import Actor, Who, may
 from vms.services import health, tokens
+from vms.services.actors import client_address
 
 
 @require_safe
@@ -28,9 +29,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def asker(request: HttpRequest) -> User | None:
-    """The token's user, else the signed-in one; a bad token is nobody."""
+def asker(request: HttpRequest) -> Who:
+    """Who asks by the token, else the signed-in one; a bad token is nobody."""
     if "Authorization" in request.headers:
-        token = tokens.find(request.headers["Authorization"].removeprefix("Bearer ").strip())
-        return token.user if token else None
+        text = request.headers["Authorization"].removeprefix("Bearer ").strip()
+        token = tokens.find(text, client_address(request))
+        return Actor(token.user, token=token) if token else None
     return request.user if isinstance(request.user, User) else None
