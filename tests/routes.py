@@ -15,7 +15,18 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.grants import grant
-from vms.models import Console, Document, Grant, Host, Invitation, Operation, Quota, User, VirtualMachine
+from vms.models import (
+    ApiToken,
+    Console,
+    Document,
+    Grant,
+    Host,
+    Invitation,
+    Operation,
+    Quota,
+    User,
+    VirtualMachine,
+)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -38,7 +49,7 @@ def routes() -> list[str]:
 @dataclass(frozen=True)
 class World:
     """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one quota, one
-    user who was invited, is signed in and has a console open."""
+    user who was invited, is signed in, has a console open and a token."""
 
     host: Host
     vm: VirtualMachine
@@ -48,6 +59,7 @@ class World:
     user: User
     session: UserSession
     console: Console
+    token: ApiToken
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -55,7 +67,7 @@ class World:
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user,
-            "sessions": self.session, "consoles": self.console,
+            "sessions": self.session, "consoles": self.console, "tokens": self.token,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -84,7 +96,10 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
     session = UserSession.objects.create(user=user, session_key=key, ip="192.0.2.1", user_agent="tests")
     console = Console.objects.create(user=user, session_key=key, vm=vm, opened_at=timezone.now())
-    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console)
+    token, _ = ApiToken.objects.get_or_create(
+        token_hash="1" * 64, defaults={"user": user, "prefix": "kvmweb_x", "scopes": " all ", "expires_at": expires_at}
+    )
+    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console, token)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

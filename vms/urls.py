@@ -21,6 +21,7 @@ from vms.views import (
     serial,
     sessions,
     tags,
+    tokens,
     users,
     vms,
 )
@@ -89,6 +90,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("users/<int:pk>/promote/", users.user_promote, name="user-promote"),
     path("users/<int:pk>/demote/", users.user_demote, name="user-demote"),
     path("users/<int:pk>/sign-out/", users.user_sign_out, name="user-sign-out"),
+    path("account/tokens/", tokens.token_list, name="token-list"),
+    path("tokens/<int:pk>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("invitation/", users.invitation, name="invitation"),
     path("accounts/password/keep/", accounts.keep_password, name="password-keep"),
     path("theme/", accounts.set_theme, name="theme"),

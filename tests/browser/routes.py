@@ -16,7 +16,7 @@ NO_PAGES = {
     "operation-cancel", "operation-read", "account_inactive",
     "host-test", "host-accept-machine", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone",
     "host-take-up", "user-invite", "user-disable", "user-enable", "user-promote", "user-demote", "user-sign-out",
-    "session-end", "console-close", "session-active", "session-left",
+    "session-end", "console-close", "session-active", "session-left", "token-revoke",
     "password-keep", "vm-tags", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}

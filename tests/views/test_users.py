@@ -126,5 +126,5 @@ def test_the_api_does_the_same_by_session_alone(client_alice: Client, alice: Use
     last = client_alice.patch(f"/api/v1/users/{alice.pk}", '{"active": false}', **post)
     assert (last.status_code, last.json()["code"]) == (409, "last_administrator")
     assert client_alice.get("/api/v1/me").json() == {
-        "id": alice.pk, "name": "alice", "administrator": True, "token": "",
+        "id": alice.pk, "name": "alice", "administrator": True, "token": "", "scopes": [],
     }  # fmt: skip

@@ -8,7 +8,21 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 from ninja import NinjaAPI
 
-from vms.api import audit, console, grants, hosts, operations, problems, query, quotas, sessions, tags, users, vms
+from vms.api import (
+    audit,
+    console,
+    grants,
+    hosts,
+    operations,
+    problems,
+    query,
+    quotas,
+    sessions,
+    tags,
+    tokens,
+    users,
+    vms,
+)
 from vms.api.auth import Bearer, Session
 
 api = NinjaAPI(
@@ -44,6 +58,7 @@ api.add_router("/me", users.me_router)
 api.add_router("/users", users.router)
 api.add_router("/sessions", sessions.router)
 api.add_router("/consoles", sessions.consoles_router)
+api.add_router("/tokens", tokens.router)
 
 routes, application, namespace = api.urls
 for route in routes:

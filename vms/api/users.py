@@ -28,12 +28,13 @@ Words = Annotated[str, Query(max_length=300)]
 
 
 class Me(BaseModel):
-    """token is the beginning of the one that asks, empty for a session."""
+    """token is the beginning of the one that asks and scopes what it may be used for, empty for a session."""
 
     id: int
     name: str
     administrator: bool
     token: str
+    scopes: list[str]
 
 
 class UserItem(BaseModel):
@@ -113,6 +114,7 @@ def me(request: HttpRequest) -> Me:
         name=who.user.get_username(),
         administrator=who.user.is_administrator,
         token=who.token.prefix if who.token else "",
+        scopes=who.token.scope_names if who.token else [],
     )
 
 

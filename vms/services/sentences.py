@@ -12,6 +12,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as mark
 
 from vms.kinds import KINDS
+from vms.kinds.privileges import PRIVILEGES
+from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
 
 Parameters = Mapping[str, Any]
@@ -366,6 +368,13 @@ def amount(resource: str, number: int) -> str:
         return gettext(words).format(n=f"{round(number / unit, 1):g}")
     one, many = COUNTED[resource]
     return ngettext(one, many, number).format(n=number)
+
+
+def scope_words(name: str) -> str:
+    """What a token with that scope may be used for, in words."""
+    if name in BUNDLES:
+        return f"{name}: {gettext(BUNDLES[name])}"
+    return gettext(PRIVILEGES[name].means) if name in PRIVILEGES else name
 
 
 def field_sentence(code: str) -> str:

@@ -27,6 +27,7 @@ register.filter("kind_says", sentences.kind_says)
 register.filter("going_on", sentences.going_on)
 register.filter("error_sentence", sentences.sentence)
 register.filter("audit_word", sentences.audit_word)
+register.filter("scope_words", sentences.scope_words)
 register.filter("facts", sentences.audit_facts)
 register.filter("browser", browser_name)
 

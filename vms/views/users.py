@@ -22,9 +22,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, InvitationRefused, NotFresh, RequestRefused
 from vms.forms.users import Invited, make_form, sent
-from vms.models import ApiToken, Console, User
+from vms.models import Console, User
 from vms.permissions import Actor, require, require_fresh
-from vms.services import users
+from vms.services import tokens, users
 from vms.services.actors import client_address, session_actor
 from vms.services.lists import LONGEST_QUERY
 from vms.services.sentences import sentence
@@ -81,7 +81,7 @@ def user(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "account": found,
         "sessions": UserSession.objects.filter(user=found).order_by("-last_seen_at"),
-        "tokens": ApiToken.objects.filter(user=found, revoked_at=None, expires_at__gt=now).order_by("-pk"),
+        "tokens": tokens.living(found),
         "consoles": Console.objects.filter(user=found, closed_at=None, opened_at__isnull=False)
         .select_related("vm")
         .order_by("-opened_at"),
