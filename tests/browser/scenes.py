@@ -271,7 +271,16 @@ def follows_a_bad_link(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("This link opens nothing")
 
 
+def makes_a_token_wrongly(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("backup")
+    page.get_by_text("Single rights, besides").click()
+    page.get_by_label("vm.copy").check()
+    page.get_by_role("button", name="Make token").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
 HOST = "hosts/<int:pk>/"
+TOKENS = "account/tokens/"
 USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
@@ -362,6 +371,8 @@ SCENES = (
     Scene("user-menu", USER, Stage.guest, opens("More for guest")),
     Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("who-is-in", "sessions/", at("/sessions/")),
+    Scene("tokens", TOKENS, Stage.token_of_mallory, who=MALLORY),
+    Scene("token-wrong", TOKENS, Stage.token_of_mallory, makes_a_token_wrongly, who=MALLORY),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
     Scene("activity", "activity/", at("/activity/")),

@@ -186,6 +186,15 @@ class Stage:
         [[pk]] = self.dashboard.query("select id from vms_user where username = 'guest'")
         return f"/users/{pk}/"
 
+    def token_of_mallory(self) -> str:
+        """Mallory has one token; the address of the page of her tokens."""
+        made = "from vms.models import *\nmallory = User.objects.get(username='mallory')\n"
+        fields = "'user': mallory, 'name': 'backup', 'prefix': 'kvmweb_m', 'scopes': ' operator vm.copy '"
+        until = "'expires_at': '2199-01-01T00:00:00Z', 'revoked_at': None"
+        rest = f"ApiToken.objects.update_or_create(token_hash='m', defaults={{{fields}, {until}}})"
+        self.dashboard.manage("shell", given=made + rest)
+        return "/account/tokens/"
+
     def visitor_shows_its_key(self) -> str:
         """The same, as it is when somebody is to compare its key."""
         path = self.visitor()

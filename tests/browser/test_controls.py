@@ -24,6 +24,7 @@ SAME = {
     "audit-wrong",
     "user-add-wrong",
     "user-link",
+    "token-wrong",
 }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.machine import LabHost, children, eventually, own_folder
+from vms.kinds.privileges import TABLE
 
 ROOT = Path(__file__).parents[2]
 OTHERWISE = Path(__file__).with_name("otherwise.py")
@@ -26,6 +27,8 @@ path, sql, *values = json.load(sys.stdin)
 json.dump(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20).execute(sql, values).fetchall(), sys.stdout)
 """
 ADMIN = "admin"
+# The scopes of a token that can do whatever an administrator may; what equals root needs its name.
+EVERYTHING = ["--scope=all", *(f"--scope={privilege.name}" for privilege in TABLE if privilege.root)]
 # How each process calls itself.
 PROGRAMS = {
     "redis": "redis-server ", "web": " uvicorn ", "worker": "manage.py work", "watcher": "manage.py watch",
@@ -106,7 +109,7 @@ class Dashboard:
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
         self.manage("setup", "--password-from-stdin", given=self.password + "\n")
-        self.token = self.manage("create_token", ADMIN).split()[-1]
+        self.token = self.manage("create_token", ADMIN, *EVERYTHING).split()[-1]
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""

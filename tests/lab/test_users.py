@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from tests.lab import apart, knock
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost
-from tests.lab.stack import PROGRAMS, ROOT, Dashboard, free_port
+from tests.lab.stack import ADMIN, EVERYTHING, PROGRAMS, ROOT, Dashboard, free_port
 from tests.lab.test_console import Screen
 from tests.lab.web import Browser
 from vms.demo import guest
@@ -173,7 +173,7 @@ def test_what_root_does_by_hand_locks_nobody_out(two: TwoUsers) -> None:
     assert "Traceback" not in two.output.read_text()
     del two.environment["KVMWEB_USERS"]
     two.move_to(free_port())
-    two.token = two.manage("create_token", "admin").split()[-1]
+    two.token = two.manage("create_token", ADMIN, *EVERYTHING).split()[-1]
     owners = {path: path.lstat().st_uid for name in ("run", "db", "web") for path in (two.state / name).rglob("*")}
     assert owners and 0 not in owners.values(), owners
     two.start()
