@@ -273,7 +273,7 @@ def follows_a_bad_link(page: Page) -> None:
 
 def makes_a_token_wrongly(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("backup")
-    page.get_by_text("Single rights, besides").click()
+    page.locator("summary").click()
     page.get_by_label("vm.copy").check()
     page.get_by_role("button", name="Make token").click()
     expect(page.locator(".field-error").first).to_be_visible()

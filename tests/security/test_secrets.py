@@ -84,7 +84,7 @@ def test_the_private_key_of_a_host_stays_nowhere(
 ) -> None:
     """Sent by the form and by the API, kept and refused, in its own field and in others."""
     caplog.set_level(logging.DEBUG)
-    program = Program(tokens.create(alice)[1])
+    program = Program(tokens.create(alice, scopes=["all", "host.admin"])[1])
     pair, other = make_pair(), make_pair()
     canaries = [line for key in (pair.key, other.key) for line in key.splitlines()[1:-1]]
     canaries += [line for key in (pair.key, other.key) for line in certificates.clean_key(
