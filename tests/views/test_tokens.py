@@ -53,6 +53,7 @@ def test_what_does_not_fit_is_said_and_makes_none(
     tokens.create(mallory, name="taken")
     page = client_mallory.post("/account/tokens/", {**WISH, **given}).content.decode()
     assert "field-error" in page and sentence in page
+    assert 'value="30" selected' in page or "days" in given
     assert ApiToken.objects.count() == 1
 
 

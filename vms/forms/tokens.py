@@ -24,14 +24,14 @@ class Make(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=tokens.LONGEST_NAME, help_text=gettext_lazy("What it is for.")
     )
-    days = forms.TypedChoiceField(label=gettext_lazy("Good for"), coerce=int, initial=tokens.DAYS)
+    days = forms.TypedChoiceField(label=gettext_lazy("Good for"), coerce=int, initial=str(tokens.DAYS))
     bundle = forms.ChoiceField(label=gettext_lazy("What it may be used for"), initial="viewer")
     single = forms.MultipleChoiceField(required=False)
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
-        fields["days"].choices = [(days, ngettext("{n} day", "{n} days", days).format(n=days)) for days in DAYS]
+        fields["days"].choices = [(str(days), ngettext("{n} day", "{n} days", days).format(n=days)) for days in DAYS]
         fields["bundle"].choices = [(name, gettext(means)) for name, means in BUNDLES.items()]
         fields["bundle"].choices += [(SINGLE, gettext("only what is ticked below"))]
         # What only administrators hold is of use in nobody else's token.
