@@ -24,6 +24,8 @@ SAME = {
     "audit-wrong",
     "user-add-wrong",
     "user-link",
+    "account-mallory",
+    "ssh-keys-wrong",
 }
 
 
