@@ -8,15 +8,18 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
+from vms.forms.factors import FIRST_STEP
 from vms.models import User
 from vms.permissions import Actor
-from vms.services import audit, failures, own_password, users
+from vms.services import audit, factors, failures, own_password, users
 from vms.services import sessions as own_sessions
 from vms.services.actors import client_address, session_actor
 
@@ -24,6 +27,13 @@ from vms.services.actors import client_address, session_actor
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Keep with which password the second step was reached."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if response is None and factors.is_on(user):
+            request.session[FIRST_STEP] = user.get_session_auth_hash()
+        return response
 
     @transaction.atomic
     def login(self, request: HttpRequest, user: User) -> None:
@@ -63,6 +73,12 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         address = client_address(context.request) if context.request else ""
         audit.record(own_password.CHANGED, actor=Actor(user, address=address))
 
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
+        """The password alone: whoever sits down in front of an open browser may find the telephone beside it."""
+        if not user.has_usable_password():
+            return []
+        return [{"id": "reauthenticate", "description": "", "url": reverse("account_reauthenticate")}]
+
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Count failures per account and address; allauth's own key, site and account, would lock out the owner too."""
         return f"{self.get_client_ip(request)} {credentials.get('username', '').lower()}"
@@ -74,3 +90,13 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
         """End them, each with its line in the audit."""
         for session in sessions:
             own_sessions.end(session_actor(context.request), session)
+
+
+class FactorsAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """allauth keeps the secrets of second factors as they are; here they are sealed."""
+
+    def encrypt(self, text: str) -> str:
+        return factors.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return factors.unseal(encrypted_text)

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.usersessions",
+    "allauth.mfa",
     "csp",
     "django_htmx",
 ]
@@ -146,6 +147,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 ACCOUNT_ADAPTER = "kvmweb.accounts.Adapter"
 USERSESSIONS_ADAPTER = "kvmweb.accounts.SessionsAdapter"
+MFA_ADAPTER = "kvmweb.accounts.FactorsAdapter"
+MFA_FORMS = {"authenticate": "vms.forms.factors.SecondStep"}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from allauth.account import views as account
+from allauth.mfa.base import views as mfa
 from allauth.usersessions import views as usersessions
 from django.urls import include, path
 
 urlpatterns = [
     path("accounts/login/", account.login, name="account_login"),
+    path("accounts/second-step/", mfa.authenticate, name="mfa_authenticate"),
     path("accounts/logout/", account.logout, name="account_logout"),
     path("accounts/reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("accounts/inactive/", account.account_inactive, name="account_inactive"),

@@ -27,7 +27,7 @@ from vms import live
 from vms.chain import keys
 from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
-from vms.services import sealing
+from vms.services import factors, sealing
 
 TRIGGERS = import_module("vms.migrations.0008_audit_chain")
 
@@ -124,6 +124,13 @@ def client_alice(alice: User) -> Client:
 @pytest.fixture
 def client_mallory(mallory: User) -> Client:
     return sign_in(mallory)
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock by which codes of the second step are judged stands still."""
+    now = time.time()
+    monkeypatch.setattr(factors, "time", lambda: now)
 
 
 @pytest.fixture

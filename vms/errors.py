@@ -22,6 +22,8 @@ VmsError
 │   ├── GivesRights           a tag would give somebody rights that the actor may not give
 │   │   └── NameGivesRights   a name would; params: name, called
 │   ├── OverQuota             more than is allowed would be charged to somebody; params: resource, limit, used, asked
+│   ├── FactorOn, FactorOff   the account's sign-in asks for a code already, or asks for none
+│   ├── WrongCode             a code of the second step that opens nothing, or nothing any more
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
 │   └── NoConsole             the VM offers no console of that kind
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
@@ -223,6 +225,24 @@ class InvitationRefused(RequestRefused):
     """A link that was used, is too old, or was never given out."""
 
     code = "invitation_refused"
+
+
+class FactorOn(RequestRefused):
+    """The account's sign-in asks for a code already."""
+
+    code = "factor_on"
+
+
+class FactorOff(RequestRefused):
+    """The account's sign-in asks for no code."""
+
+    code = "factor_off"
+
+
+class WrongCode(RequestRefused):
+    """A code that opens nothing, or nothing any more."""
+
+    code = "wrong_code"
 
 
 class TooManyConsoles(RequestRefused):

@@ -17,7 +17,9 @@ NO_PAGES = {
     "host-test", "host-accept-machine", "host-accept-key", "host-refuse-key", "host-new-key", "host-leave-alone",
     "host-take-up", "user-invite", "user-disable", "user-enable", "user-promote", "user-demote", "user-sign-out",
     "session-end", "console-close", "session-active", "session-left", "token-revoke",
-    "password-keep", "vm-tags", "healthz", "readyz",
+    "user-reset-factors",
+    "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
+    "vm-tags", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
 

@@ -259,6 +259,12 @@ def adds_a_user_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def adds_a_private_key(page: Page) -> None:
+    page.get_by_label("Public key").fill("-----BEGIN OPENSSH PRIVATE KEY-----")
+    page.get_by_role("button", name="Add key").click()
+    expect(page.locator(".field-error").first).to_contain_text("private key")
+
+
 def makes_a_link(page: Page) -> None:
     page.get_by_role("button", name="ink").first.click()
     expect(page.locator(".command code")).to_contain_text("/invitation/#")
@@ -294,6 +300,12 @@ SCENES = (
     Scene("password", "accounts/password/change/", at("/accounts/password/change/")),
     Scene("password-wrong", "accounts/password/change/", at("/accounts/password/change/"), changes_password_wrongly),
     Scene("sessions", "accounts/sessions/", at("/accounts/sessions/")),
+    Scene("account", "account/", at("/account/")),
+    Scene("account-mallory", "account/", at("/account/"), who=MALLORY),
+    Scene("two-step", "account/two-step/", at("/account/two-step/")),
+    Scene("two-step-set-up", "account/two-step/set-up/", at("/account/two-step/set-up/")),
+    Scene("ssh-keys", "account/ssh-keys/", at("/account/ssh-keys/")),
+    Scene("ssh-keys-wrong", "account/ssh-keys/", at("/account/ssh-keys/"), adds_a_private_key),
     Scene("overview", "", overview_with_a_failure),
     Scene("overview-theme-menu", "", at("/"), opens("Light or dark")),
     Scene("overview-user-menu", "", at("/"), opens("Account: admin")),

@@ -25,6 +25,8 @@ SAME = {
     "user-add-wrong",
     "user-link",
     "token-wrong",
+    "account-mallory",
+    "ssh-keys-wrong",
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from allauth.mfa.models import Authenticator
 
 from vms.models import AuditEvent, Host, User
-from vms.services import first_start
+from vms.services import factors, first_start
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,15 @@ def test_a_new_password_replaces_the_old_and_lets_in_again(file: Path) -> None:
     admin = User.objects.get()
     assert admin.check_password(file.read_text().strip()) and admin.is_active
     assert not admin.check_password("forgotten long ago")
+
+
+def test_a_new_password_asks_for_no_second_step(file: Path) -> None:
+    first_start.ensure_administrator("forgotten long ago", file)
+    admin = User.objects.get()
+    Authenticator.objects.create(user=admin, type="totp", data={})
+    first_start.renew_password(file)
+    assert not factors.is_on(admin)
+    assert AuditEvent.objects.get(action="renewed:password").facts["second_step_ended"]
 
 
 def test_generated_passwords_differ_and_hold_nothing_ambiguous() -> None:

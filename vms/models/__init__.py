@@ -9,7 +9,7 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
-from vms.models.users import ApiToken, Invitation, User
+from vms.models.users import ApiToken, Invitation, SshKey, User
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Reservation",
     "Role",
     "RolePrivilege",
+    "SshKey",
     "State",
     "StoragePool",
     "Tag",

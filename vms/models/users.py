@@ -5,9 +5,13 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """A person. is_staff and is_superuser answer nothing here: vms.permissions asks is_administrator."""
+    """A person. is_staff and is_superuser answer nothing here: vms.permissions asks is_administrator.
+
+    time_zone is the name of that in which he is told times, "" for his browser's.
+    """
 
     is_administrator = models.BooleanField(default=False)
+    time_zone = models.CharField(max_length=64, blank=True)
 
 
 class Invitation(models.Model):
@@ -20,6 +24,22 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"for {self.user}"
+
+
+class SshKey(models.Model):
+    """A public key of somebody's, for VMs that he makes: type and base64, without options and comment."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="ssh_keys")
+    name = models.CharField(max_length=100)
+    key = models.TextField()
+    fingerprint = models.CharField(max_length=50)
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "fingerprint"], name="one_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
 
 
 class ApiToken(models.Model):

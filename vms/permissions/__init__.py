@@ -21,7 +21,7 @@ from vms.permissions.ask import (
 )
 from vms.permissions.fresh import is_fresh, require_fresh
 from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
-from vms.permissions.reach import in_force
+from vms.permissions.reach import in_force, of_user
 from vms.permissions.visible import (
     get_host_or_404,
     get_network_or_404,
@@ -61,6 +61,7 @@ __all__ = [
     "is_fresh",
     "may",
     "may_grant",
+    "of_user",
     "on_things",
     "on_vms",
     "reaching_thing",

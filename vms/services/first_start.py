@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import transaction
 
 from vms.models import Host, User
-from vms.services import audit
+from vms.services import audit, factors
 
 NAME = "admin"
 # Without what is easily taken for something else; 16 of 57 signs are 93 bits.
@@ -53,7 +53,8 @@ def forget_stale_password(file: Path) -> None:
 
 
 def renew_password(file: Path) -> None:
-    """A new generated password for the administrator, who is made, or made active, where need be; sessions end."""
+    """A new generated password for the administrator, who is made, or made active, where need be; sessions end,
+    and no second step is asked for any more."""
     file.unlink(missing_ok=True)
     password = generated_password(file)
     with transaction.atomic():
@@ -61,7 +62,9 @@ def renew_password(file: Path) -> None:
         user.is_administrator = user.is_active = True
         user.set_password(password)
         user.save()
-        audit.record("renewed:password", address="scripts/run", name=NAME)
+        ended = factors.is_on(user)
+        factors.own(user).delete()
+        audit.record("renewed:password", address="scripts/run", name=NAME, second_step_ended=ended)
 
 
 def ensure_host(node: str, socket: str, machine: str) -> None:

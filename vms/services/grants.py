@@ -27,6 +27,7 @@ from vms.permissions import (
     in_force,
     may,
     may_grant,
+    of_user,
     on_things,
     on_vms,
     reaching_thing,
@@ -187,6 +188,11 @@ def visible_grants(who: Who, vm: VirtualMachine | None = None) -> QuerySet[Grant
         return grants.order_by("pk")
     require(who, "vm.access", vm)
     return grants.filter(reaching_thing(vm)).order_by("pk")
+
+
+def own_grants(user: User) -> QuerySet[Grant]:
+    """Those in force to him or to a group of his, the newest first."""
+    return of_user(user.pk).select_related(*LOADED).order_by("-pk")
 
 
 def get_grant(who: Who, pk: int) -> Grant | None:

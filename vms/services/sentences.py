@@ -51,6 +51,9 @@ ERRORS: dict[str, str] = {
         "This takes {asked}; {whom} may have {limit} and has {used}. Give something back, or ask an administrator."
     ),
     "last_administrator": mark("{name} is the only administrator who can sign in. Make somebody else one first."),
+    "factor_on": mark("Your sign-in asks for a code already."),
+    "factor_off": mark("Your sign-in asks for no code."),
+    "wrong_code": mark("This code opens nothing, or nothing any more. Take the one that the app shows now."),
     "switched_off": mark("{name} is switched off. Switch the account on first."),
     "invitation_refused": mark(
         "This link opens nothing: it was used, is too old, or is not complete. Ask an administrator for a new one."
@@ -175,6 +178,12 @@ FIELDS: dict[str, str] = {
     "days": mark("From 1 to 365 days."),
     "scope": mark("There is no such scope."),
     "scope_root": mark("This equals root on the hosts. Only an administrator's token can have it."),
+    "ssh_line": mark("This is no public key as ssh keeps it: one line, like ssh-ed25519 AAAA…, without options."),
+    "ssh_private": mark("This is a private key. It was not kept; take the line of the file that ends in .pub."),
+    "ssh_short": mark("An RSA key has 2048 bits at least."),
+    "ssh_taken": mark("You have this key here already."),
+    "ssh_many": mark("50 keys are the most."),
+    "ssh_name": mark("A name has 100 characters at most and no control characters."),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -274,6 +283,7 @@ AUDIT: dict[str, str] = {
     "ended:session": mark("ended a session"),
     "expired:session": mark("was signed out by a time limit"),
     "failed:sign-in": mark("failed to sign in"),
+    "failed:code": mark("gave a wrong code at the second step"),
     "failed:token": mark("sent a token that is not good"),
     "failed:ticket": mark("sent a console ticket that nobody was given"),
     "created:token": mark("created a token"),
@@ -302,6 +312,14 @@ AUDIT: dict[str, str] = {
     "gave:grant": mark("gave a right"),
     "took:grant": mark("took a right away"),
     "tagged:vm": mark("changed the tags"),
+    "activated:factor": mark("set up the second step of signing in"),
+    "deactivated:factor": mark("switched the second step of signing in off"),
+    "reset:factor": mark("took away the second step of signing in from"),
+    "made:recovery-codes": mark("made recovery codes"),
+    "used:recovery-code": mark("used a recovery code"),
+    "added:ssh-key": mark("added an SSH key"),
+    "removed:ssh-key": mark("removed an SSH key"),
+    "chose:time-zone": mark("chose a time zone"),
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),

@@ -21,7 +21,7 @@ from vms.errors import BadFields, NeedsPerson
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import ALL, SCOPES
 from vms.models import ApiToken, User
-from vms.permissions import Actor, is_administrator, may, require
+from vms.permissions import Actor, is_administrator, may, require, require_fresh
 from vms.services import audit
 
 PREFIX: Final = "kvmweb_"
@@ -62,8 +62,9 @@ def create(
 
 
 def make(actor: Actor, *, name: str, scopes: Collection[str], days: int = DAYS) -> tuple[ApiToken, str]:
-    """One's own new token, and its text. Raises NeedsPerson, BadFields ("name", "scopes", "days")."""
+    """One's own new token, and its text. Raises NeedsPerson, NotFresh, BadFields ("name", "scopes", "days")."""
     require_person(actor)
+    require_fresh(actor)
     with transaction.atomic():
         # One after the other, so that two of the same name are seen (SQLite has one writer anyway).
         user = User.objects.select_for_update().get(pk=actor.user.pk)

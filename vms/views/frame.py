@@ -65,11 +65,13 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
 
 def zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Pages tell times in the browser's zone, which it says in a cookie; UTC where that is none."""
+    """Pages tell times in the zone that the account chose, else in the browser's, which it says in a cookie; UTC where
+    that is none."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        chosen = getattr(request.user, "time_zone", "")
         try:
-            asked = ZoneInfo(unquote(request.COOKIES.get(ZONE_COOKIE, "UTC")))
+            asked = ZoneInfo(chosen or unquote(request.COOKIES.get(ZONE_COOKIE, "UTC")))
         except (ZoneInfoNotFoundError, ValueError, OSError):
             asked = ZoneInfo("UTC")
         with timezone.override(asked):

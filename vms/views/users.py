@@ -24,7 +24,7 @@ from vms.errors import BadFields, InvitationRefused, NotFresh, RequestRefused
 from vms.forms.users import Invited, make_form, sent
 from vms.models import Console, User
 from vms.permissions import Actor, require, require_fresh
-from vms.services import tokens, users
+from vms.services import factors, tokens, users
 from vms.services.actors import client_address, session_actor
 from vms.services.lists import LONGEST_QUERY
 from vms.services.sentences import sentence
@@ -75,7 +75,7 @@ def user_add(request: HttpRequest) -> HttpResponseBase:
 @login_required
 @require_safe
 def user(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the account may, where it is signed in, its tokens and open consoles."""
+    """What the account may, how and where it signs in, its tokens and open consoles."""
     found = get_user(request, pk)
     now = timezone.now()
     context = {
@@ -85,6 +85,7 @@ def user(request: HttpRequest, pk: int) -> HttpResponse:
         "consoles": Console.objects.filter(user=found, closed_at=None, opened_at__isnull=False)
         .select_related("vm")
         .order_by("-opened_at"),
+        "two_step": factors.is_on(found),
         "now": now,
     }
     return render(request, "users/user.html", context)
@@ -138,6 +139,13 @@ def user_demote(request: HttpRequest, pk: int) -> HttpResponseBase:
 def user_sign_out(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Sign it out everywhere."""
     return change(request, pk, users.sign_out)
+
+
+@login_required
+@require_POST
+def user_reset_factors(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Let it sign in with the password alone."""
+    return change(request, pk, factors.reset)
 
 
 def get_user(request: HttpRequest, pk: int) -> User:

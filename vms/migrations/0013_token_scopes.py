@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0011_ground_and_quotas'),
+        ('vms', '0012_console_dismissed_by'),
     ]
 
     operations = [
