@@ -15,10 +15,10 @@ from tests.api.conftest import API, Program, problem
 from tests.conftest import sign_in
 from vms.errors import NotFresh
 from vms.kinds import KINDS
-from vms.models import AuditEvent, Grant, Host, Operation, User, VirtualMachine
+from vms.models import ApiToken, AuditEvent, Grant, Host, Operation, User, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.permissions import Actor, is_fresh, may, require
-from vms.services import failures, grants, host_changes, operations, users
+from vms.services import failures, grants, host_changes, operations, tokens, users
 from vms.services.grants import Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -174,3 +174,15 @@ def test_signing_in_by_the_door_is_fresh(alice: User) -> None:
     client = Client(HTTP_X_REAL_IP="127.0.0.1")
     client.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
     assert client.get("/hosts/add/").status_code == 200
+
+
+def test_a_token_is_made_after_the_password_and_read_and_ended_without(old: Client, alice: User) -> None:
+    wish = {"name": "backup", "bundle": "viewer", "days": "30"}
+    assert CONFIRM in old.post("/account/tokens/", wish).content.decode()
+    answer = old.post("/api/v1/tokens", {"name": "backup", "scopes": ["viewer"]}, content_type="application/json")
+    problem(answer, 403, "not_fresh")
+    assert not ApiToken.objects.exists() and not AuditEvent.objects.exists()
+    token, _ = tokens.create(alice)
+    assert old.get("/account/tokens/").status_code == 200
+    assert old.post(f"/tokens/{token.pk}/revoke/").status_code == 302
+    assert ApiToken.objects.get().revoked_at

@@ -8,14 +8,13 @@ once: the row says which interval was used last, also where Redis has lost every
 from __future__ import annotations
 
 import base64
-import hmac
 import secrets
-import struct
 from functools import cache
 from time import time
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -32,9 +31,7 @@ from vms.services import audit, users
 TOTP: Final = Authenticator.Type.TOTP
 RECOVERY: Final = Authenticator.Type.RECOVERY_CODES
 PURPOSE: Final = b"kvmweb second factors"
-SECRET_BYTES: Final = 20
 INTERVAL: Final = 30
-DIGITS: Final = 6
 # Clocks of telephones differ, and typing takes its time.
 BESIDE: Final = 1
 
@@ -63,7 +60,7 @@ def unseal(sealed: str) -> str:
 
 def make_secret() -> str:
     """For a new app, as it is typed there: 160 random bits in base 32."""
-    return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    return str(auth.generate_totp_secret())
 
 
 def find(user: User) -> Authenticator | None:
@@ -186,8 +183,5 @@ def this_interval() -> int:
 
 
 def code_of(secret: str, interval: int) -> str:
-    """The code of the secret in that interval: RFC 4226 with SHA-1, which is what apps know."""
-    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", interval), "sha1")
-    offset = digest[-1] & 0xF
-    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
-    return str(number % 10**DIGITS).zfill(DIGITS)
+    """The code of the secret in that interval (RFC 4226)."""
+    return str(auth.format_hotp_value(auth.hotp_value(secret, interval)))
