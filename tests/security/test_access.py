@@ -161,8 +161,7 @@ def test_an_old_sign_in_is_asked_for_its_password_where_the_table_says_so_and_no
     old = sign_in(alice, age=timedelta(minutes=11))
     wrong = []
     asking = there.row.get("fresh", [])
-    assert set(asking) <= set(there.told_apart())
-    for method in there.told_apart():
+    for method in dict.fromkeys([*there.told_apart(), *asking]):
         asked = method in asking
         answer = there.ask("alice", method, there.path, there.send, browser=old)
         confirms = b'"not_fresh"' in answer.content if there.path.startswith(API) else confirmed_at(answer)

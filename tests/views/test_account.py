@@ -57,7 +57,7 @@ def test_it_says_what_one_may_and_names_nobody_else(
 
 def test_every_part_leads_to_every_other(client_mallory: Client) -> None:
     parts = ("/account/", "/accounts/password/change/", "/account/two-step/", "/accounts/sessions/",
-             "/account/ssh-keys/")  # fmt: skip
+             "/account/tokens/", "/account/ssh-keys/")  # fmt: skip
     for here in parts:
         page = client_mallory.get(here).content.decode()
         assert f'<a href="{here}" aria-current="page">' in page
