@@ -47,12 +47,17 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     before = lab_host.virsh("dumpxml", "demo-web")
     pools = connection.pools()
 
-    assert dashboard.manage("demo").splitlines() == ["demo-web-2 made", "demo-db made", "demo-build made"]
+    made = ["demo-web-2 made", "demo-db made", "demo-build made", "demo-operator made", "demo-viewer made"]
+    assert dashboard.manage("demo").splitlines() == made
     assert states(connection) == {
         "demo-web": "shut_off", "demo-web-2": "running", "demo-db": "paused", "demo-build": "shut_off",
     }  # fmt: skip
     tagged = {vm["name"]: vm["id"] for vm in dashboard.get("/vms?q=demo")["items"] if vm["tags"] == ["demo"]}
     assert set(tagged) == {"demo-web-2", "demo-db", "demo-build"}
+    given = dashboard.get("/grants")["items"]
+    assert {(grant["to"]["name"], grant["role"], grant["on"]["name"]) for grant in given} == {
+        ("demo-operator", "operator", "demo"), ("demo-viewer", "viewer", "demo-web-2"),
+    }  # fmt: skip
     web = next(info for info in connection.domains() if info.name == "demo-web-2")
     [mac] = DomainXML.parse(web.live_xml).macs
     [address] = connection.leases()[mac]
@@ -66,7 +71,11 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert everything(lab_host) == now, "the second run changes nothing"
 
     removed = dashboard.manage("demo", "--remove").splitlines()
-    assert sorted(removed) == ["demo-build removed", "demo-db removed", "demo-web-2 removed"]
+    assert sorted(removed) == [
+        "demo-build removed", "demo-db removed", "demo-operator switched off", "demo-viewer switched off",
+        "demo-web-2 removed",
+    ]  # fmt: skip
+    assert dashboard.get("/grants")["items"] == []
     assert states(connection) == {"demo-web": "shut_off"}
     assert lab_host.virsh("dumpxml", "demo-web") == before
     assert connection.pools() == pools

@@ -151,9 +151,10 @@ def own(actor: Actor, vm: VirtualMachine) -> Grant:
     return grant
 
 
-def tell(action: str, actor: Actor, grant: Grant) -> None:
+def tell(action: str, actor: Actor | None, grant: Grant, address: str = "") -> None:
     """In the audit, and to open pages: to those of administrators by the grant, to all by what it reaches."""
-    audit.record(action, actor=actor, target=grant.vm or grant.host, grant=grant.pk, **facts(grant))
+    target = grant.vm or grant.host
+    audit.record(action, actor=actor, target=target, address=address, grant=grant.pk, **facts(grant))
     live.announce([f"grant:{grant.pk}", *reached_names(Grant.objects.filter(pk=grant.pk))])
 
 
