@@ -18,7 +18,7 @@ from tests.grants import grant
 from vms.errors import BadFields, NotAllowed
 from vms.models import AuditEvent, Grant, Host, User, VirtualMachine
 from vms.permissions import Actor, may
-from vms.services import grants, groups, tokens
+from vms.services import grants, groups, quotas, tokens
 from vms.services.grants import Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -67,15 +67,18 @@ def test_what_is_told_of_a_group_from_its_beginning_to_its_end(actor: Actor, car
     groups.join(actor, crew, "carol")
     given = grants.give(actor, Wish(role="operator", group="night crew", vm=vm.pk))
     grant(crew, "owner", vm, ends_at=timezone.now() - timedelta(minutes=1))
+    quotas.change(actor, Group.objects.get(), {"vms": 2})
     groups.remove(actor, crew)
     assert not may(carol, "vm.power", vm) and not Grant.objects.exists() and User.objects.filter(pk=carol.pk).exists()
     told = lines()
     assert [action for action, _ in told] == [
-        "added:group", "renamed:group", "joined:group", "gave:grant", "took:grant", "removed:group",
+        "added:group", "renamed:group", "joined:group", "gave:grant", "changed:quota", "took:grant",
+        "changed:quota", "removed:group",
     ]  # fmt: skip
     assert told[1][1] == {"group": "crew", "before": "crew", "after": "night crew"}
-    assert (told[4][1]["grant"], told[4][1]["to"]) == (given.pk, "group night crew")
-    assert told[5][1] == {"group": "night crew", "members": "carol"}
+    assert (told[5][1]["grant"], told[5][1]["to"]) == (given.pk, "group night crew")
+    assert (told[6][1]["of"], told[6][1]["before"]["vms"], told[6][1]["after"]["vms"]) == ("night crew", 2, None)
+    assert told[7][1] == {"group": "night crew", "members": "carol"}
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,7 @@ COLUMNS = tuple(name if empty is not None else f"{name}_id" for name, empty in O
 
 def scopes(grants: QuerySet[Grant], privileges: Collection[str]) -> dict[str, Scope]:
     """{privilege: what those of the grants are on whose role holds it}; one query."""
-    rows = grants.filter(role__privileges__name__in=privileges).values_list(
-        "role__privileges__name", *COLUMNS
-    )
+    rows = grants.filter(role__privileges__name__in=privileges).values_list("role__privileges__name", *COLUMNS)
     found: dict[str, list[tuple[Any, ...]]] = {privilege: [] for privilege in privileges}
     for privilege, *on in rows:
         found[privilege].append(tuple(on))

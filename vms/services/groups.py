@@ -15,7 +15,7 @@ from vms import live
 from vms.errors import BadFields
 from vms.models import Grant, User
 from vms.permissions import Actor, Who, in_force, require
-from vms.services import audit, grants
+from vms.services import audit, grants, quotas
 
 PRIVILEGE: Final = "group.admin"
 LONGEST: Final = 150
@@ -57,12 +57,13 @@ def rename(actor: Actor, group: Group, name: str) -> None:
 
 
 def remove(actor: Actor, group: Group) -> None:
-    """Its grants end with it, each with its line. Raises NotAllowed, Http404."""
+    """Its grants and its quota end with it, each with its line. Raises NotAllowed, Http404."""
     with transaction.atomic():
         lock(actor)
         found = again(group)
         for grant in grants.given_to(found):
             grants.tell("took:grant", actor, grant)
+        quotas.change(actor, found, {})
         names = members(actor, found).values_list("username", flat=True)
         tell("removed:group", actor, found, members=", ".join(names))
         found.delete()

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vms.errors import BadFields
 from vms.forms.groups import Member, Name
 from vms.kinds import whole_number
-from vms.models import User
+from vms.models import Quota, User
 from vms.permissions import require
 from vms.services import grants, groups
 from vms.services.actors import session_actor
@@ -122,6 +122,7 @@ def group_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
         "group": found,
         "members": groups.members(actor, found)[:PAGE],
         "lines": make_lines(given[:PAGE], actor),
+        "quota": Quota.objects.filter(group=found).exists(),
         "more_members": max(found.members - PAGE, 0),  # type: ignore[attr-defined]
         "more_grants": max(given.count() - PAGE, 0),
     }
