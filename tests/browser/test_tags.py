@@ -25,8 +25,8 @@ def asks(page: Page, name: str) -> None:
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desk", "telephone"])
 def test_two_get_a_tag_and_lose_it_without_a_mouse(size: dict[str, int], stage: Stage, new_browser: NewContext) -> None:
     stage.crowd_is_off()
-    page = new_browser(viewport=size, says=("422",)).new_page()
-    page.goto("/vms/?q=crowd-00")
+    page = new_browser(viewport=size, says=("status of 422",)).new_page()
+    page.goto("/vms/?q=crowd-0")
     live(page)
     for box in page.locator("tbody [type=checkbox]").all()[:2]:
         box.focus()
