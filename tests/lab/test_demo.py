@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually, hello
 from tests.lab.stack import Dashboard
+from tests.newcomer.terminal import Terminal
 from vms.demo import machines
 from vms.demo.guest import Guest
 from vms.libvirtxml import DEFINE, DomainXML, faults
@@ -84,6 +87,30 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert [vm["name"] for vm in dashboard.get("/vms?q=demo")["items"]] == ["demo-web"]
     assert {dashboard.request("GET", f"/api/v1/vms/{vm}").status for vm in tagged.values()} == {404}
     assert dashboard.manage("demo", "--remove") == "", "nothing is left to remove"
+
+
+@pytest.mark.long
+def test_its_accounts_passwords_are_on_the_terminal_once_and_nowhere_else(
+    connection: Connection, dashboard: Dashboard
+) -> None:
+    command = ["env", "-C", str(dashboard.started_in), "setpriv", "--pdeathsig", "TERM"]
+    command += [*map(str, dashboard.python), "-m", dashboard.supervisor, "--demo"]
+    dashboard.stop()
+    shown = []
+    try:
+        for _ in range(2):
+            with closing(Terminal(command, dashboard.environment)) as terminal:
+                terminal.wait_for("Ctrl-C stops the dashboard.*\n", within=240)
+                shown.append(dict(re.findall(r"(demo-\w+) +(\S+)   \(shown once\)", terminal.text)))
+                terminal.process.terminate()
+                assert terminal.process.wait(60) == 0
+        assert [list(names) for names in shown] == [["demo-operator", "demo-viewer"], []]
+        files = [file for file in dashboard.state.rglob("*") if file.is_file()]
+        assert any(file.name == "demo.log" for file in files)
+        for password in shown[0].values():
+            assert not [file for file in files if password.encode() in file.read_bytes()]
+    finally:
+        dashboard.start()
 
 
 def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(
