@@ -14,7 +14,7 @@ from django.http import Http404
 from vms import live
 from vms.errors import BadFields
 from vms.models import Grant, User
-from vms.permissions import Actor, Who, in_force, require
+from vms.permissions import Actor, Who, in_force, require, require_fresh
 from vms.services import audit, grants, quotas
 
 PRIVILEGE: Final = "group.admin"
@@ -70,9 +70,11 @@ def remove(actor: Actor, group: Group) -> None:
 
 
 def join(actor: Actor, group: Group, name: str) -> None:
-    """The user of exactly that name has what the group has. Raises NotAllowed, Http404, BadFields ("member")."""
+    """The user of exactly that name has what the group has. Raises NotAllowed, NotFresh, Http404, BadFields
+    ("member")."""
     with transaction.atomic():
         lock(actor)
+        require_fresh(actor)
         found = again(group)
         user = User.objects.filter(username=name).first()
         if user is None:
