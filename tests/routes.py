@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
@@ -49,7 +50,7 @@ def routes() -> list[str]:
 @dataclass(frozen=True)
 class World:
     """One host, one VM with a screen on the network, one operation that waits for the guest, one grant, one quota, one
-    user who was invited, is signed in, has a console open and a token."""
+    user who was invited, is signed in, has a console open and a token, and is in one group."""
 
     host: Host
     vm: VirtualMachine
@@ -60,13 +61,14 @@ class World:
     session: UserSession
     console: Console
     token: ApiToken
+    group: Group
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
-            "quotas": self.quota, "users": self.user,
+            "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
@@ -75,6 +77,7 @@ class World:
             "verb": "pause",
             "form": "csv",
             "rest": "nowhere",
+            "user_id": str(self.user.pk),
             "pk": str(thing.pk),
             f"{noun[:-1]}_id": str(thing.pk),
         }
@@ -99,7 +102,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     token, _ = ApiToken.objects.get_or_create(
         token_hash="1" * 64, defaults={"user": user, "prefix": "kvmweb_x", "scopes": " all ", "expires_at": expires_at}
     )
-    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console, token)
+    group, _ = Group.objects.get_or_create(name="staff")
+    user.groups.add(group)
+    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console, token, group)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

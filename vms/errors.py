@@ -170,13 +170,16 @@ class BadParameters(RequestRefused):
 
 
 class BadFields(RequestRefused):
-    """Fields that do not fit; errors says by a code what is wrong with each; params: fields (their names)."""
+    """Fields that do not fit; errors says by a code what is wrong with each; params: fields (their names), and name
+    where it is one of several things that they do not fit to."""
 
     code = "bad_fields"
 
-    def __init__(self, errors: dict[str, str] | None = None) -> None:
+    def __init__(self, errors: dict[str, str] | None = None, name: str = "") -> None:
         self.errors = errors or {}
         super().__init__(fields=", ".join(sorted(self.errors)))
+        if name:
+            self.params["name"] = name
 
 
 class KeyNotOffered(RequestRefused):

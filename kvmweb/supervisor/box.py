@@ -58,9 +58,10 @@ def box(
     password: str,
     variables: Mapping[str, str] = os.environ,
     last: str = "Ctrl-C stops the dashboard, never a VM.",
+    people: Sequence[str] = (),
 ) -> list[str]:
-    """The box, ready to print; its last line says how to stop."""
-    lines = [f"Address         {address(environment)}", "Name            admin", password]
+    """The box, ready to print; people: lines of others who may sign in. Its last line says how to stop."""
+    lines = [f"Address         {address(environment)}", "Name            admin", password, *people]
     lines += ways_in(environment, variables, getpass.getuser())
     if certificate:
         kind = "generated, so the browser asks once; compare" if certificate.generated else "yours"

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kvmweb.environment import Account
@@ -29,13 +29,16 @@ def adopt_orphans() -> None:
 
 
 class Child:
-    """A Program and its present process, if there is one; account: whose it is, where that is not ours."""
+    """A Program and its present process, if there is one; account: whose it is, where that is not ours. keeps: open
+    descriptors that it gets."""
 
     def __init__(
-        self, program: Program, log: Path, environment: Mapping[str, str], account: Account | None = None
-    ) -> None:
+        self, program: Program, log: Path, environment: Mapping[str, str], account: Account | None = None,
+        keeps: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self.program = program
         self.account = account
+        self.keeps = keeps
         self.log = log
         self.environment = {**environment, **program.environment}
         self.process: subprocess.Popen[bytes] | None = None
@@ -71,6 +74,7 @@ class Child:
             self.process = subprocess.Popen(
                 self.program.argv, executable=self.program.executable or None, env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare,
+                pass_fds=self.keeps,
                 user=account.uid if account else None, group=account.gid if account else None,
                 extra_groups=account.groups if account else None, umask=0o007 if account else -1,
             )  # fmt: skip

@@ -14,6 +14,7 @@ from kvmweb.supervisor.child import Child
 from kvmweb.supervisor.family import Family
 from kvmweb.supervisor.processes import current_environment, demo
 from kvmweb.supervisor.readiness import ask, silent
+from kvmweb.supervisor.whisper import people_lines, told
 
 REDIS_WITHIN = 5.0
 READY_WITHIN = 60.0
@@ -32,6 +33,7 @@ class Session:
         self.family = family
         self.certificate = certificate
         self.ready = False
+        self.people: list[str] = []
         family.died = self.died
 
     def died(self, child: Child, code: int) -> None:
@@ -51,7 +53,7 @@ class Session:
             stopped = self.demo(demo) if demo else False
         if not stopped:
             password = password_line(self.environment.state.first_password, terminal=sys.stdout.isatty())
-            for line in box(self.environment, self.certificate, password):
+            for line in box(self.environment, self.certificate, password, people=self.people):
                 say(line)
         while not stopped:
             stopped = self.family.wait(60.0)
@@ -111,14 +113,16 @@ class Session:
         began = time.monotonic()
         if not any(self.environment.cache.glob("guest-*/")):
             say("  Building the demo guest takes about a minute, once")
-        program = demo(command)
-        account = program.account(self.environment)
-        variables = current_environment(self.environment, account)
-        child = Child(program, self.environment.state.logs / "demo.log", variables, account)
-        self.family.invite(child)
-        while child.pid:
-            if self.family.wait(0.2):
-                return True
+        with told(shown="--remove" not in command and sys.stdout.isatty()) as (words, descriptors, heard):
+            program = demo([*command, *words])
+            account = program.account(self.environment)
+            variables = current_environment(self.environment, account)
+            child = Child(program, self.environment.state.logs / "demo.log", variables, account, descriptors)
+            self.family.invite(child)
+            while child.pid:
+                if self.family.wait(0.2):
+                    return True
+            self.people = people_lines(heard())
         if child.code:
             say(f"  The demo VMs: {child.last_line()[:80] or 'failed'}")
             say(f"  log: {child.log}")

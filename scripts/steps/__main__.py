@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from scripts.steps import code, frontend, hypervisor, packages, ports, python, question, site, system, units, users
@@ -55,17 +56,17 @@ def planned(environment: Environment, *, demo: bool, made: bool) -> list[Step]:
     return [step for step in found if step]
 
 
-def manage(log: Log, *command: str, given: str = "") -> None:
+def manage(log: Log, *command: str, given: str = "", keeps: Sequence[int] = ()) -> None:
     """A management command, to its end."""
-    log.run(python.PYTHON, "manage.py", *command, given=given)
+    log.run(python.PYTHON, "manage.py", *command, given=given, keeps=keeps)
 
 
-def manage_libvirt(log: Log, *command: str) -> None:
+def manage_libvirt(log: Log, *command: str, keeps: Sequence[int] = ()) -> None:
     """One that talks to libvirt; where only a group that this session lacks may, through sg with a constant line."""
     if not hypervisor.needs_sg():
-        return manage(log, *command)
+        return manage(log, *command, keeps=keeps)
     variables = {"RUN_PYTHON": os.fspath(python.PYTHON), "RUN_ARGUMENTS": " ".join(command)}
-    log.run("sg", hypervisor.GROUP, "-c", SG_MANAGE, env=variables)
+    log.run("sg", hypervisor.GROUP, "-c", SG_MANAGE, env=variables, keeps=keeps)
 
 
 def set_up(environment: Environment, *, new_password: bool, password: str) -> None:
@@ -148,9 +149,13 @@ def start(options: argparse.Namespace) -> int:
         become_supervisor(lock, demo=options.demo or "")
     # The dashboard runs already, or is not wanted: the demo VMs need none.
     log = Log(environment.state.logs / "demo.log")
-    with reported("Demo VMs removed" if options.demo_remove else "Demo VMs made", log.path):
-        more = ["--remove"] if options.demo_remove else ["--fleet"] if options.demo == "fleet" else []
-        manage_libvirt(log, "demo", *more)
+    more = ["--remove"] if options.demo_remove else ["--fleet"] if options.demo == "fleet" else []
+    whisper = site.whisper_module()
+    with whisper.told(shown=not options.demo_remove and sys.stdout.isatty()) as (words, descriptors, heard):
+        with reported("Demo VMs removed" if options.demo_remove else "Demo VMs made", log.path):
+            manage_libvirt(log, "demo", *more, *words, keeps=descriptors)
+        for line in whisper.people_lines(heard()):
+            print(line)
     return 0
 
 

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 
 def environment_module() -> ModuleType:
-    """kvmweb.environment without the package around it, which needs what is not installed yet."""
-    name = "kvmweb_environment"
+    """kvmweb.environment."""
+    return alone("kvmweb_environment", ROOT / "kvmweb" / "environment.py")
+
+
+def whisper_module() -> ModuleType:
+    """kvmweb.supervisor.whisper."""
+    return alone("kvmweb_whisper", ROOT / "kvmweb" / "supervisor" / "whisper.py")
+
+
+def alone(name: str, path: Path) -> ModuleType:
+    """The module without the package around it, which needs what is not installed yet."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "kvmweb" / "environment.py")
+        spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(name)
         sys.modules[name] = importlib.util.module_from_spec(spec)

@@ -43,9 +43,11 @@ class Log:
     path: Path
 
     def run(
-        self, *command: str | Path, cwd: Path = ROOT, given: str = "", env: Mapping[str, str] | None = None
-    ) -> None:
-        """Run a command to its end, its output in the log; Failed when it fails or is missing."""
+        self, *command: str | Path, cwd: Path = ROOT, given: str = "", env: Mapping[str, str] | None = None,
+        keeps: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        """Run a command to its end, its output in the log; Failed when it fails or is missing. keeps: open descriptors
+        that it gets."""
         with self.path.open("a+b") as log:
             log.write(f"$ {' '.join(map(str, command))}\n".encode())
             log.flush()
@@ -53,7 +55,7 @@ class Log:
             try:
                 done = subprocess.run(
                     [str(part) for part in command], cwd=cwd, input=given.encode(), stdout=log, stderr=log,
-                    env={**os.environ, **(env or {})}, check=False,
+                    env={**os.environ, **(env or {})}, pass_fds=keeps, check=False,
                 )  # fmt: skip
             except FileNotFoundError:
                 raise Failed(f"{command[0]} is not installed") from None

@@ -6,13 +6,15 @@ const dialog = () => document.getElementById("dialog");
 /** Where the answer goes: the head of the VM's page when this is one, else the messages. */
 const target = () => document.getElementById("vm-header") ?? document.getElementById("messages");
 
-/** Show the question that the server asks before it does harm. */
+const fill = (text) => htmx.swap({ text, target: document.getElementById("dialog-content"), swap: "innerHTML", sourceElement: document.body });
+
+/** Show the question that the server asks before it does harm, or to do it. */
 async function ask(url, body) {
   const response = await fetch(url, { method: body ? "POST" : "GET", body, headers: { "HX-Request": "true" } });
   const to = response.headers.get("HX-Redirect");
   if (to) return location.assign(to);
   if (!response.ok || response.redirected) return location.assign(location.href);
-  await htmx.swap({ text: await response.text(), target: document.getElementById("dialog-content"), swap: "innerHTML", sourceElement: document.body });
+  await fill(await response.text());
   for (const menu of document.querySelectorAll(":popover-open")) menu.hidePopover();
   dialog().showModal();
 }
@@ -24,8 +26,8 @@ document.addEventListener("submit", async (event) => {
   const button = event.submitter;
   const url = button?.getAttribute("formaction") ?? form.getAttribute("action");
   const bulk = form.id === "vms-form";
+  if (bulk && button?.matches(".harmful, [data-ask]")) return ask(url, new FormData(form));
   if (button?.hasAttribute("data-ask")) return ask(url);
-  if (bulk && button?.classList.contains("harmful")) return ask(url, new FormData(form));
   if (form.dataset.busy) return;
   form.dataset.busy = "1";
   for (const menu of document.querySelectorAll(":popover-open")) menu.hidePopover();
@@ -39,6 +41,8 @@ document.addEventListener("submit", async (event) => {
     const response = await fetch(url, { method: "POST", body, headers });
     const to = response.headers.get("HX-Redirect") ?? (response.redirected && response.url);
     if (to) return location.assign(to);
+    // The question again, with what is wrong with the answer to it.
+    if (response.status === 422) return await fill(await response.text());
     dialog().close();
     if (response.status === 204) return document.dispatchEvent(new CustomEvent("kvmweb:names", { detail: ["*"] }));
     const text = await response.text();

@@ -19,7 +19,7 @@ NO_PAGES = {
     "session-end", "console-close", "session-active", "session-left", "token-revoke",
     "user-reset-factors",
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
-    "vm-tags", "healthz", "readyz",
+    "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
 

@@ -285,6 +285,26 @@ def makes_a_token_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def asks_for_tags(page: Page) -> None:
+    ticks_two(page)
+    wide = page.locator("[data-bulk] .bulk-verbs").get_by_role("button", name="Tag…")
+    if not wide.is_visible():
+        page.locator("[popovertarget=bulk-menu]").click()
+        wide = page.locator("#bulk-menu").get_by_role("button", name="Tag…")
+    wide.click()
+    expect(page.get_by_role("dialog").get_by_label("Put on")).to_be_visible()
+
+
+def groups(stage: Stage) -> str:
+    stage.staff()
+    return "/groups/"
+
+
+def question_of_the_staff(stage: Stage) -> str:
+    return f"{stage.staff()}remove/"
+
+
+GROUP = "groups/<int:pk>/"
 HOST = "hosts/<int:pk>/"
 TOKENS = "account/tokens/"
 USER = "users/<int:pk>/"
@@ -317,6 +337,7 @@ SCENES = (
     Scene("list-ticked", "vms/", list_of_the_crowd, ticks_two),
     Scene("list-all-ticked", "vms/", at("/vms/"), ticks_all),
     Scene("list-ticked-menu", "vms/", list_of_the_crowd, opens_bulk_menu),
+    Scene("list-tags", "vms/", list_of_the_crowd, asks_for_tags),
     Scene("list-batch", "vms/", list_of_the_deaf, asks_several),
     Scene("list-by-host", "vms/", list_by_host),
     Scene("list-folded", "vms/", list_by_host, folds),
@@ -385,8 +406,13 @@ SCENES = (
     Scene("who-is-in", "sessions/", at("/sessions/")),
     Scene("tokens", TOKENS, Stage.token_of_mallory, who=MALLORY),
     Scene("token-wrong", TOKENS, Stage.token_of_mallory, makes_a_token_wrongly, who=MALLORY),
+    Scene("groups", "groups/", groups),
+    Scene("group-add", "groups/add/", at("/groups/add/")),
+    Scene("group", GROUP, Stage.staff),
+    Scene("group-remove", GROUP + "remove/", question_of_the_staff),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
+    Scene("grant-question", "grants/<int:pk>/take-away/", Stage.grant_of_the_staff),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

@@ -195,6 +195,25 @@ class Stage:
         self.dashboard.manage("shell", given=made + rest)
         return "/account/tokens/"
 
+    def staff(self) -> str:
+        """A group with the guest in it, to which one grant is given; the address of its page."""
+        found = [group for group in self.dashboard.get("/groups")["items"] if group["name"] == "staff"]
+        if [(group["members"], group["grants"]) for group in found] != [(1, 1)]:
+            made = "from django.contrib.auth.models import Group\nfrom vms.models import *\n"
+            made += "Group.objects.filter(name__in=['staff', 'crew']).delete()\n"
+            made += "guest, _ = User.objects.get_or_create(username='guest')\n"
+            made += "staff = Group.objects.create(name='staff'); staff.user_set.set([guest])\n"
+            made += "Grant.objects.create(group=staff, role=Role.objects.get(name='operator'), tag='staged')\n"
+            self.dashboard.manage("shell", given=made)
+        [[pk]] = self.dashboard.query("select id from auth_group where name = 'staff'")
+        return f"/groups/{pk}/"
+
+    def grant_of_the_staff(self) -> str:
+        """The address of the question whether to take it away."""
+        self.staff()
+        [[pk]] = self.dashboard.query("select id from vms_grant where tag = 'staged'")
+        return f"/grants/{pk}/take-away/"
+
     def visitor_shows_its_key(self) -> str:
         """The same, as it is when somebody is to compare its key."""
         path = self.visitor()

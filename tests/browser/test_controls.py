@@ -27,6 +27,7 @@ SAME = {
     "token-wrong",
     "account-mallory",
     "ssh-keys-wrong",
+    "list-tags",
 }
 
 

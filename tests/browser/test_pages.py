@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
 from tests import routes
@@ -52,6 +53,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         UserSession(pk=1),
         Console(pk=1),
         ApiToken(pk=1),
+        Group(pk=1),
     )
     forgotten = []
     for route in known:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually, hello
 from tests.lab.stack import Dashboard
+from tests.newcomer.terminal import Terminal
 from vms.demo import machines
 from vms.demo.guest import Guest
 from vms.libvirtxml import DEFINE, DomainXML, faults
@@ -47,12 +50,17 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     before = lab_host.virsh("dumpxml", "demo-web")
     pools = connection.pools()
 
-    assert dashboard.manage("demo").splitlines() == ["demo-web-2 made", "demo-db made", "demo-build made"]
+    made = ["demo-web-2 made", "demo-db made", "demo-build made", "demo-operator made", "demo-viewer made"]
+    assert dashboard.manage("demo").splitlines() == made
     assert states(connection) == {
         "demo-web": "shut_off", "demo-web-2": "running", "demo-db": "paused", "demo-build": "shut_off",
     }  # fmt: skip
     tagged = {vm["name"]: vm["id"] for vm in dashboard.get("/vms?q=demo")["items"] if vm["tags"] == ["demo"]}
     assert set(tagged) == {"demo-web-2", "demo-db", "demo-build"}
+    given = dashboard.get("/grants")["items"]
+    assert {(grant["to"]["name"], grant["role"], grant["on"]["name"]) for grant in given} == {
+        ("demo-operator", "operator", "demo"), ("demo-viewer", "viewer", "demo-web-2"),
+    }  # fmt: skip
     web = next(info for info in connection.domains() if info.name == "demo-web-2")
     [mac] = DomainXML.parse(web.live_xml).macs
     [address] = connection.leases()[mac]
@@ -66,7 +74,11 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert everything(lab_host) == now, "the second run changes nothing"
 
     removed = dashboard.manage("demo", "--remove").splitlines()
-    assert sorted(removed) == ["demo-build removed", "demo-db removed", "demo-web-2 removed"]
+    assert sorted(removed) == [
+        "demo-build removed", "demo-db removed", "demo-operator switched off", "demo-viewer switched off",
+        "demo-web-2 removed",
+    ]  # fmt: skip
+    assert dashboard.get("/grants")["items"] == []
     assert states(connection) == {"demo-web": "shut_off"}
     assert lab_host.virsh("dumpxml", "demo-web") == before
     assert connection.pools() == pools
@@ -75,6 +87,30 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert [vm["name"] for vm in dashboard.get("/vms?q=demo")["items"]] == ["demo-web"]
     assert {dashboard.request("GET", f"/api/v1/vms/{vm}").status for vm in tagged.values()} == {404}
     assert dashboard.manage("demo", "--remove") == "", "nothing is left to remove"
+
+
+@pytest.mark.long
+def test_its_accounts_passwords_are_on_the_terminal_once_and_nowhere_else(
+    connection: Connection, dashboard: Dashboard
+) -> None:
+    command = ["env", "-C", str(dashboard.started_in), "setpriv", "--pdeathsig", "TERM"]
+    command += [*map(str, dashboard.python), "-m", dashboard.supervisor, "--demo"]
+    dashboard.stop()
+    shown = []
+    try:
+        for _ in range(2):
+            with closing(Terminal(command, dashboard.environment)) as terminal:
+                terminal.wait_for("Ctrl-C stops the dashboard.*\n", within=240)
+                shown.append(dict(re.findall(r"(demo-\w+) +(\S+)   \(shown once\)", terminal.text)))
+                terminal.process.terminate()
+                assert terminal.process.wait(60) == 0
+        assert [list(names) for names in shown] == [["demo-operator", "demo-viewer"], []]
+        files = [file for file in dashboard.state.rglob("*") if file.is_file()]
+        assert any(file.name == "demo.log" for file in files)
+        for password in shown[0].values():
+            assert not [file for file in files if password.encode() in file.read_bytes()]
+    finally:
+        dashboard.start()
 
 
 def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(

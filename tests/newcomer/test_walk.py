@@ -110,6 +110,7 @@ def test_the_newcomers_walk(fresh: Machine) -> None:
         assert "Demo VMs made" in terminal.text, terminal.text
         assert len(re.findall(QUESTION, terminal.text)) == 1
         assert len(terminal.lines) <= MOST_LINES, terminal.text
+        assert re.search(r"Demo users +demo-operator ", terminal.text)
         assert "ssh -L 8000:localhost:8000" in terminal.text and "KVMWEB_BIND=0.0.0.0" in terminal.text
         heard = type_in_the_screen(fresh, field(terminal, "Address"), field(terminal, "Password"))
         assert "kvmweb-42" in heard.split()

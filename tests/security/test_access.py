@@ -47,10 +47,10 @@ class Walk:
         self.next_door: Host | VirtualMachine = other if self.of_host else make_vm(host, "neighbour")
 
     def filled(self, value: Any) -> Any:
-        """The value of the table with the VM's number in its place."""
+        """The value of the table with the VM's number in its place, and the user's."""
         if isinstance(value, list):
             return [self.filled(each) for each in value]
-        return value.format(vm=self.world.vm.pk) if isinstance(value, str) else value
+        return value.format(vm=self.world.vm.pk, user=self.world.user.pk) if isinstance(value, str) else value
 
     def statuses(self, method: str) -> list[int]:
         """Of nobody, of a user without any right, and of an administrator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from kvmweb import environment
 from kvmweb.supervisor.box import box, password_line
 from kvmweb.supervisor.certificate import generated
 from kvmweb.supervisor.session import farewell
+from kvmweb.supervisor.whisper import people_lines, told
+from scripts.steps.work import Log
 
+WHISPERS = "import os, sys; print('made'); os.write(int(sys.argv[1]), b'demo-viewer ' + b'abcd\\n')"
 SSH = {"SSH_CONNECTION": "192.0.2.9 50000 192.0.2.1 22"}
 
 
@@ -56,6 +60,25 @@ def test_a_password_is_never_shown_to_a_pipe(tmp_path: Path) -> None:
     line = password_line(file, terminal=False)
     assert "abcd-efgh" not in line and str(file) in line
     assert file.exists()
+
+
+def test_the_demos_accounts_stand_below_the_administrator() -> None:
+    lines = people_lines("demo-operator abcd-efgh\ndemo-viewer ijkl-mnop\n")
+    text = "\n".join(box(environment.load(), None, "Password        x", {}, people=lines))
+    assert re.search(r"Password +x.*\n│ Demo users +demo-operator +abcd-efgh +\(shown once\)", text)
+    assert re.search(r"│ +demo-viewer +ijkl-mnop +\(shown once\)", text)
+    assert people_lines("") == []
+
+
+def test_what_is_for_the_terminal_comes_through_the_pipe_and_not_through_the_log(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log")
+    with told(shown=True) as (words, descriptors, heard):
+        log.run(sys.executable, "-c", WHISPERS, words[1], keeps=descriptors)
+        assert heard() == "demo-viewer abcd\n"
+    said = (tmp_path / "log").read_text().partition("import os")[2].partition("\n")[2]
+    assert "made" in said and "abcd" not in said
+    with told(shown=False) as (words, descriptors, heard):
+        assert (words, descriptors, heard()) == ([], [], "")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,22 @@ def test_why_is_answered_with_the_grant_that_decides(
     assert "Select a valid choice." in read(client_alice, f"{here}?user=carol&verb=host.admin")
 
 
+def test_what_has_ended_is_neither_said_nor_a_reason(client_alice: Client, vm: VirtualMachine, carol: User) -> None:
+    over = timezone.now() - timedelta(minutes=1)
+    grant(carol, "operator", vm, ends_at=over)
+    here = f"/vms/{vm.pk}/access/"
+    assert "Nobody else may do anything here." in read(client_alice, here)
+    assert "carol may not: nothing gives it." in read(client_alice, f"{here}?user=carol&verb=vm.power")
+
+
+def test_of_several_grants_those_in_force_decide(client_alice: Client, vm: VirtualMachine, carol: User) -> None:
+    grant(carol, "editor", vm, ends_at=timezone.now() - timedelta(minutes=1))
+    grant(carol, "operator", everything=True)
+    page = read(client_alice, f"/vms/{vm.pk}/access/?user=carol&verb=vm.power")
+    assert "carol may: operator on everything (carol)." in page
+    assert "carol editor" not in page and "editor on VM" not in page
+
+
 def test_the_tab_is_there_for_who_may_open_it(client_alice: Client, vm: VirtualMachine, carol: User) -> None:
     grant(carol, "editor", vm)
     link = f'href="/vms/{vm.pk}/access/"'

@@ -12,6 +12,7 @@ from vms.api import (
     audit,
     console,
     grants,
+    groups,
     hosts,
     operations,
     problems,
@@ -59,6 +60,7 @@ api.add_router("/users", users.router)
 api.add_router("/sessions", sessions.router)
 api.add_router("/consoles", sessions.consoles_router)
 api.add_router("/tokens", tokens.router)
+api.add_router("/groups", groups.router)
 
 routes, application, namespace = api.urls
 for route in routes:

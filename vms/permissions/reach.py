@@ -25,8 +25,9 @@ from vms.models.rights import ON
 Membership: Any = User.groups.through
 
 
-def in_force() -> Q:
-    return Q(ends_at=None) | Q(ends_at__gt=timezone.now())
+def in_force(at: str = "") -> Q:
+    """A condition on grants, those at the path ("grants__")."""
+    return Q(**{f"{at}ends_at": None}) | Q(**{f"{at}ends_at__gt": timezone.now()})
 
 
 def of_user(user: int) -> QuerySet[Grant]:
@@ -60,15 +61,22 @@ class Scope:
     prefixes: frozenset[str] = frozenset()
 
 
+# What a grant is on, in the order of a scope.
+COLUMNS = tuple(name if empty is not None else f"{name}_id" for name, empty in ON.items())
+
+
 def scopes(grants: QuerySet[Grant], privileges: Collection[str]) -> dict[str, Scope]:
     """{privilege: what those of the grants are on whose role holds it}; one query."""
-    rows = grants.filter(role__privileges__name__in=privileges).values_list(
-        "role__privileges__name", *(name if empty is not None else f"{name}_id" for name, empty in ON.items())
-    )
+    rows = grants.filter(role__privileges__name__in=privileges).values_list("role__privileges__name", *COLUMNS)
     found: dict[str, list[tuple[Any, ...]]] = {privilege: [] for privilege in privileges}
     for privilege, *on in rows:
         found[privilege].append(tuple(on))
     return {privilege: scope(ons) for privilege, ons in found.items()}
+
+
+def whole_scope(grants: QuerySet[Grant]) -> Scope:
+    """What all of the grants are on, whatever their roles hold."""
+    return scope(list(grants.values_list(*COLUMNS)))
 
 
 def scope(ons: list[tuple[Any, ...]]) -> Scope:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.models import Happening, Host, Network, Operation, StoragePool, VirtualMachine
+from vms.models import Grant, Happening, Host, Network, Operation, StoragePool, VirtualMachine
 from vms.permissions.ask import check_name, require
-from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes
+from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes, whole_scope
 from vms.permissions.who import Who, account, in_scope, is_administrator
 
 MANY_VMS = "vms:*"
@@ -42,6 +42,11 @@ def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine
     vms = VirtualMachine.objects.filter(there()).select_related("placement", "placement__host")
     [scope] = reaches(who, privilege)
     return vms.filter(reached(scope))
+
+
+def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:
+    """The VMs of the dashboard that any of the grants reaches, whatever its role gives there."""
+    return VirtualMachine.objects.filter(there(), reached(whole_scope(grants)))
 
 
 def visible_hosts(who: Who) -> QuerySet[Host]:

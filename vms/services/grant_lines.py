@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext
 
 from vms.kinds.privileges import ROLES
@@ -51,6 +52,13 @@ def find_grants(who: Who, q: str = "") -> QuerySet[Grant]:
     for place in places:
         there |= Q(**{f"{place}__icontains": q})
     return found.filter(there)
+
+
+def find_grants_of(who: Who, user: User) -> QuerySet[Grant]:
+    """All in force that reach him: his own, then those of the groups that he is in. Raises NotAllowed."""
+    groups = Group.objects.filter(user=user).values("pk")
+    found = visible_grants(who).filter(Q(user=user) | Q(group__in=groups))
+    return found.order_by(F("user").asc(nulls_last=True), "group__name", "pk")
 
 
 def make_lines(grants: Iterable[Grant], who: Who) -> list[Line]:

@@ -30,6 +30,7 @@ from vms.permissions import (
     of_user,
     on_things,
     on_vms,
+    reached_vms,
     reaching_thing,
     require,
     require_fresh,
@@ -150,10 +151,17 @@ def own(actor: Actor, vm: VirtualMachine) -> Grant:
     return grant
 
 
-def tell(action: str, actor: Actor, grant: Grant) -> None:
-    audit.record(action, actor=actor, target=grant.vm or grant.host, grant=grant.pk, **facts(grant))
-    if grant.vm_id:
-        live.announce([f"vm:{grant.vm_id}"])
+def tell(action: str, actor: Actor | None, grant: Grant, address: str = "") -> None:
+    """In the audit, and to open pages: to those of administrators by the grant, to all by what it reaches."""
+    target = grant.vm or grant.host
+    audit.record(action, actor=actor, target=target, address=address, grant=grant.pk, **facts(grant))
+    live.announce([f"grant:{grant.pk}", *reached_names(Grant.objects.filter(pk=grant.pk))])
+
+
+def reached_names(grants: QuerySet[Grant]) -> list[str]:
+    """The names of the VMs that the grants reach; of so many that they are announced as everything, not all."""
+    pks = reached_vms(grants).order_by("pk").values_list("pk", flat=True)
+    return [f"vm:{pk}" for pk in pks[: live.MOST_NAMES + 1]]
 
 
 def facts(grant: Grant) -> Mapping[str, Any]:
@@ -193,6 +201,11 @@ def visible_grants(who: Who, vm: VirtualMachine | None = None) -> QuerySet[Grant
 def own_grants(user: User) -> QuerySet[Grant]:
     """Those in force to him or to a group of his, the newest first."""
     return of_user(user.pk).select_related(*LOADED).order_by("-pk")
+
+
+def given_to(group: Group) -> QuerySet[Grant]:
+    """Those in force to the group, the newest first."""
+    return Grant.objects.filter(in_force(), group=group).select_related(*LOADED).order_by("-pk")
 
 
 def get_grant(who: Who, pk: int) -> Grant | None:

@@ -184,6 +184,8 @@ FIELDS: dict[str, str] = {
     "ssh_taken": mark("You have this key here already."),
     "ssh_many": mark("50 keys are the most."),
     "ssh_name": mark("A name has 100 characters at most and no control characters."),
+    "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
+    "group_taken": mark("There is a group of this name."),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -320,6 +322,11 @@ AUDIT: dict[str, str] = {
     "added:ssh-key": mark("added an SSH key"),
     "removed:ssh-key": mark("removed an SSH key"),
     "chose:time-zone": mark("chose a time zone"),
+    "added:group": mark("added the group"),
+    "renamed:group": mark("renamed the group"),
+    "removed:group": mark("removed the group"),
+    "joined:group": mark("put somebody into the group"),
+    "left:group": mark("took somebody out of the group"),
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Count
 
 from vms import live
-from vms.errors import BadFields, GivesRights
+from vms.errors import BadFields, GivesRights, NotAllowed
 from vms.models import Grant, Tag, VirtualMachine
-from vms.permissions import Actor, Who, gives_too_much, in_force, require, visible_vms
+from vms.permissions import Actor, Who, gives_too_much, in_force, may, visible_vms
 from vms.services import audit
 
 PRIVILEGE: Final = "vm.label"
@@ -55,11 +55,12 @@ def names(vm: VirtualMachine) -> set[str]:
 
 
 def put(actor: Actor, vm: VirtualMachine, before: set[str], after: set[str]) -> None:
-    require(actor, PRIVILEGE, vm)
+    if not may(actor, PRIVILEGE, vm):
+        raise NotAllowed(privilege=PRIVILEGE, name=vm.name)
     if before == after:
         return
     if len(after) > max(MOST, len(before)):
-        raise BadFields({"tags": "many_tags"})
+        raise BadFields({"tags": "many_tags"}, name=vm.name)
     for tag in sorted(after - before):
         arriving = Grant.objects.filter(in_force(), tag=tag).select_related("role")
         if gives_too_much(actor, vm, arriving):
@@ -68,6 +69,12 @@ def put(actor: Actor, vm: VirtualMachine, before: set[str], after: set[str]) -> 
     Tag.objects.filter(vm=vm, name__in=before - after).delete()
     audit.record("tagged:vm", actor=actor, target=vm, before=sorted(before), after=sorted(after))
     live.announce([f"vm:{vm.pk}", live.ACCESS])
+
+
+def counts_on(vms: Iterable[VirtualMachine]) -> list[tuple[str, int]]:
+    """(tag, how many of these VMs have it), by name."""
+    tags = Tag.objects.filter(vm__in=[vm.pk for vm in vms]).order_by("name")
+    return list(tags.values_list("name").annotate(Count("pk")))
 
 
 def counts(who: Who) -> list[tuple[str, int]]:

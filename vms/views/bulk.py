@@ -41,7 +41,7 @@ def vm_bulk(request: HttpRequest, verb: str) -> HttpResponseBase:
     if kind is None or not kind.menu:
         raise Http404
     try:
-        vms = chosen(request)
+        vms = chosen(request, MOST_AT_ONCE)
     except OtherList as changed:
         return told(request, [], [str(changed)], None)
     if kind.ask and vms and not request.POST.get("confirmed"):
@@ -91,10 +91,11 @@ def request_all(request: HttpRequest, kind: Kind, vms: list[VirtualMachine], bat
     return refusals
 
 
-def chosen(request: HttpRequest) -> list[VirtualMachine]:
-    """The ticked VMs, by name; 404 when one is not there for this user, OtherList when the filter finds others."""
+def chosen(request: HttpRequest, most: int) -> list[VirtualMachine]:
+    """The ticked VMs, by name; 404 when one is not there for this user, OtherList when the filter finds others, or
+    more than so many."""
     if request.POST.get("all"):
-        return found_by_filter(request)
+        return found_by_filter(request, most)
     asked = request.POST.getlist("vm")
     if len(asked) > MOST_IDS or any(whole_number(pk) is None for pk in asked):
         raise Http404
@@ -104,7 +105,7 @@ def chosen(request: HttpRequest) -> list[VirtualMachine]:
     return sorted(found, key=lambda vm: vm.name.lower())
 
 
-def found_by_filter(request: HttpRequest) -> list[VirtualMachine]:
+def found_by_filter(request: HttpRequest, most: int) -> list[VirtualMachine]:
     """All that the filter finds, where that are as many as the page said."""
     said, q, state, host, tag = (request.POST.get(name, "") for name in ("all", *FILTERS))
     if any(text and whole_number(text) is None for text in (said, host)):
@@ -114,8 +115,8 @@ def found_by_filter(request: HttpRequest) -> list[VirtualMachine]:
     except BadParameters:
         raise Http404 from None
     number = found.count()
-    if number > MOST_AT_ONCE:
-        raise OtherList(gettext("These are {n} VMs; {most} at once is the most.").format(n=number, most=MOST_AT_ONCE))
+    if number > most:
+        raise OtherList(gettext("These are {n} VMs; {most} at once is the most.").format(n=number, most=most))
     if number != int(said):
         text = ngettext(
             "The list has changed: it has {n} VM now. Tick again.",

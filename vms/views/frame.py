@@ -27,12 +27,13 @@ ZONE_COOKIE = "kvmweb-zone"
 class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
     people did is shown to this one; may_users: whether accounts are;
-    may_grants: whether all grants are; may_quotas: whether quotas are."""
+    may_groups: whether groups are; may_grants: whether all grants are; may_quotas: whether quotas are."""
 
     hosts: list[Host]
     running: list[Operation]
     may_audit: bool
     may_users: bool
+    may_groups: bool
     may_grants: bool
     may_quotas: bool
 
@@ -48,6 +49,7 @@ def make_frame(request: HttpRequest) -> Frame:
         running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
         may_audit=may(request.user, "audit.view"),
         may_users=may(request.user, "user.admin"),
+        may_groups=may(request.user, "group.admin"),
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
     )

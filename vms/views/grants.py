@@ -23,6 +23,7 @@ from vms.services.sentences import field_sentence
 from vms.views.vms import PAGE, tab_context
 
 ACCESS = "vm.access"
+LONGEST_NAME = 150
 
 
 @login_required
@@ -78,10 +79,11 @@ def answer(actor: Actor, vm: VirtualMachine, asked: QueryDict) -> dict[str, Any]
 @require_http_methods(["GET", "HEAD", "POST"])
 def grant_list(request: HttpRequest) -> HttpResponseBase:
     """A page of all grants in force, ?q= is part of whom, which role, or what they are on; sent, the form gives
-    somebody a role on anything."""
+    somebody a role on anything. ?kind= and ?to= only stand in the form."""
     require(request.user, grants.ANY)
     actor = session_actor(request)
-    form = GiveAnywhere(request.POST if request.method == "POST" else None, roles=roles_for(actor))
+    proposed = {name: request.GET[name][:LONGEST_NAME] for name in ("kind", "to") if name in request.GET}
+    form = GiveAnywhere(request.POST if request.method == "POST" else None, roles=roles_for(actor), initial=proposed)
     if request.method == "POST" and form.is_valid():
         try:
             grants.give(actor, form.anywhere(actor))

@@ -26,6 +26,7 @@ from vms.models import Console, User
 from vms.permissions import Actor, require, require_fresh
 from vms.services import factors, tokens, users
 from vms.services.actors import client_address, session_actor
+from vms.services.grant_lines import find_grants_of, make_lines
 from vms.services.lists import LONGEST_QUERY
 from vms.services.sentences import sentence
 from vms.views.vms import PAGE
@@ -75,11 +76,16 @@ def user_add(request: HttpRequest) -> HttpResponseBase:
 @login_required
 @require_safe
 def user(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the account may, how and where it signs in, its tokens and open consoles."""
+    """What the account may and by which group or grant, how and where it signs in, its tokens and open consoles."""
     found = get_user(request, pk)
     now = timezone.now()
+    reaching = find_grants_of(request.user, found)
     context = {
         "account": found,
+        "groups": found.groups.order_by("name"),
+        "lines": make_lines(reaching[:PAGE], request.user),
+        "more_grants": max(reaching.count() - PAGE, 0),
+        "give": urlencode({"kind": "user", "to": found.get_username()}),
         "sessions": UserSession.objects.filter(user=found).order_by("-last_seen_at"),
         "tokens": tokens.living(found),
         "consoles": Console.objects.filter(user=found, closed_at=None, opened_at__isnull=False)

@@ -1,8 +1,9 @@
-"""`manage.py demo`: three VMs to try the dashboard with, on this machine's libvirt; `--fleet`: beside them a thousand
-that are not real; `--remove` takes all of it away."""
+"""`manage.py demo`: three VMs to try the dashboard with, on this machine's libvirt, and two accounts that see a part of
+it; `--fleet`: beside them a thousand VMs that are not real; `--remove` takes all of it away."""
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import ArgumentParser
 from typing import Any, Final
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from vms import live
-from vms.demo import fleet, machines
+from vms.demo import fleet, machines, people
 from vms.demo.guest import guest
 from vms.demo.packages import BuildFailed
 from vms.errors import VirtError
@@ -22,15 +23,20 @@ from vms.services import audit
 from vms.virt import HostSpec, connect
 
 TAG: Final = "demo"
+# Whose VM the one account looks at.
+SEEN: Final = "demo-web"
 SHOWN_WITHIN: Final = 20.0
 
 
 class Command(BaseCommand):
-    help = "Make the demo VMs on this machine's libvirt where they are missing, or remove them."
+    help = "Make the demo's VMs on this machine's libvirt, and its accounts, where they are missing, or remove them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--fleet", action="store_true", help="also a host with 1,000 VMs that are not real")
         parser.add_argument("--remove", action="store_true", help="take away what this command made, and nothing else")
+        parser.add_argument(
+            "--passwords-to", type=int, metavar="FD", help="write names and passwords of accounts that get one there"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         here = Host.objects.filter(node=settings.ENVIRONMENT.node, driver=Host.Driver.QEMU, removed_at=None)
@@ -41,9 +47,13 @@ class Command(BaseCommand):
         try:
             with connect(spec) as connection:
                 if options["remove"]:
+                    people.remove(self.stdout.write)
                     forget(host, machines.remove(connection, self.stdout.write))
                 else:
                     tag(host, machines.make(connection, lambda: guest(settings.CACHE_DIR), self.stdout.write))
+                    seen = [info.uuid for role, info in machines.ours(connection) if role == SEEN]
+                    web = VirtualMachine.objects.filter(placement__host=host, placement__uuid__in=seen).first()
+                    people.make(people.people(TAG, web), self.stdout.write, teller(options["passwords_to"]))
             if options["remove"]:
                 self.remove_fleet()
             elif options["fleet"]:
@@ -76,6 +86,17 @@ class Command(BaseCommand):
                 host.delete()
             live.announce(["*"])
             self.stdout.write(f"{fleet.NAME} removed")
+
+
+def teller(descriptor: int | None) -> people.Tell | None:
+    """Writes to it, for who shows it in a terminal; None where nobody does."""
+    if descriptor is None:
+        return None
+
+    def tell(name: str, password: str) -> None:
+        os.write(descriptor, f"{name} {password}\n".encode())
+
+    return tell
 
 
 def of_fleet() -> dict[str, Any]:
