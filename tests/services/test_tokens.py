@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {"name": "backup", "scopes": ["operator", "vm.copy"]}
 
 
 def test_its_owner_makes_it_and_is_told_it_once(alice: User) -> None:
-    me = Actor(alice, session_key="s", address="192.0.2.1")
+    me = Actor(alice, session_key="s", address="192.0.2.1", authenticated_at=timezone.now())
     token, text = tokens.make(me, **GOOD, days=30)
     assert tokens.find(text) == token and token.scope_names == ["operator", "vm.copy"]
     assert timedelta(days=29) < token.expires_at - timezone.now() <= timedelta(days=30)
