@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 
-from tests.api.conftest import Program
+from tests.api.conftest import Program, problem
+from tests.conftest import sign_in
 from vms.models import ApiToken, User
 from vms.services import tokens
 
@@ -77,3 +79,16 @@ def test_an_administrator_revokes_from_the_page_of_the_account(
     assert not tokens.living(mallory).exists() and tokens.living(alice).exists()
     answer = client_alice.post(f"/tokens/{own.pk}/revoke/", {"account": alice.pk})
     assert answer["Location"] == f"/users/{alice.pk}/"
+
+
+def test_an_old_sign_in_gives_the_password_first(mallory: User) -> None:
+    old = sign_in(mallory, age=timedelta(minutes=11))
+    page = old.get("/account/tokens/").content.decode()
+    assert "?next=/account/tokens/" in page and 'name="bundle"' not in page
+    assert old.post("/account/tokens/", WISH).status_code == 403
+    wish = {"name": "backup", "scopes": ["viewer"]}
+    problem(old.post("/api/v1/tokens", wish, content_type="application/json"), 403, "not_fresh")
+    assert not ApiToken.objects.exists()
+    token, _ = tokens.create(mallory)
+    assert old.post(f"/tokens/{token.pk}/revoke/").status_code == 302
+    assert not tokens.living(mallory).exists()

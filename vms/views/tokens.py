@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from vms.errors import BadFields
 from vms.forms.tokens import Make
 from vms.models import ApiToken
+from vms.permissions import is_fresh
 from vms.services import tokens
 from vms.services.actors import session_actor
 
@@ -18,7 +19,8 @@ from vms.services.actors import session_actor
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def token_list(request: HttpRequest) -> HttpResponseBase:
-    """One's living tokens; sent, the form makes one, and the answer shows it."""
+    """One's living tokens; sent, the form makes one, and the answer shows it. Whose sign-in is old is offered to give
+    the password once more instead of the form."""
     actor = session_actor(request)
     form = Make(request.POST if request.method == "POST" else None, actor=actor)
     if request.method == "POST" and form.is_valid():
@@ -28,7 +30,8 @@ def token_list(request: HttpRequest) -> HttpResponseBase:
             form.refuse(refused)
         else:
             return token_page(request, token, text)
-    return render(request, "tokens/list.html", {"tokens": tokens.visible_tokens(actor), "form": form})
+    context = {"tokens": tokens.visible_tokens(actor), "form": form, "fresh": is_fresh(actor)}
+    return render(request, "tokens/list.html", context)
 
 
 @never_cache
