@@ -20,8 +20,9 @@ from tests.gateways.test_rfb import ALLOWED, FORBIDDEN, HELLO, KEY, POINTER, SHA
 from vms import live
 from vms.gateways.closing import CODES
 from vms.gateways.relay import Relay
-from vms.models import Console, User, VirtualMachine
-from vms.services import consoles
+from vms.models import ApiToken, Console, User, VirtualMachine
+from vms.permissions import Actor
+from vms.services import consoles, tokens
 
 
 def say_in_pieces(browser: ClientConnection, data: bytes, size: int = 3) -> None:
@@ -114,6 +115,23 @@ def test_an_open_console_ends_within_two_seconds(
         began = time.monotonic()
         assert ended(browser) == (CODES[expected], expected)
         assert time.monotonic() - began < 2
+    eventually(lambda: Console.objects.get().close_reason == expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({"revoked_at": timezone.now()}, "token_ended"), ({"scopes": " viewer "}, "right_gone")]
+)
+def test_a_console_by_a_token_ends_with_it_and_with_its_scope(
+    stage: Stage, alice: User, vm: VirtualMachine, fields: dict[str, object], expected: str
+) -> None:
+    token, _ = tokens.create(alice, scopes=["operator"])
+    _, ticket = consoles.issue(Actor(alice, token=token), vm)
+    with stage.connect(ticket, vm.pk, origin=None) as program:
+        eventually(lambda: bool(stage.screens))
+        say_in_pieces(program, HELLO + SHARED + KEY)
+        stage.screens[0].expect(KEY)
+        ApiToken.objects.filter(pk=token.pk).update(**fields)
+        assert ended(program) == (CODES[expected], expected)
     eventually(lambda: Console.objects.get().close_reason == expected)
 
 
