@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -125,6 +127,58 @@ def test_the_private_key_of_a_host_stays_nowhere(
     for where, text in kept.items():
         assert len(text) > 10 or where in ("log", "redis")
         assert [canary for canary in canaries if canary in text or canary in html.unescape(text)] == [], where
+
+
+def test_ways_in_stay_nowhere(alice: User, client_alice: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Links, passwords, tokens and a private key in the wrong field: each is told once, or never."""
+    caplog.set_level(logging.DEBUG)
+    added = client_alice.post("/users/add/", {"name": "carol"}).content.decode()
+    invited = client_alice.post("/api/v1/users", {"name": "dave"}, content_type="application/json").json()
+    links = [re.findall(r"invitation/#([\w-]{40,})", text)[0] for text in (added, invited["link"])]
+    browser = Client(HTTP_X_REAL_IP="192.0.2.1")
+    chosen = {"token": links[0], "password1": PASSWORD, "password2": PASSWORD}
+    browser.post("/invitation/", {**chosen, "password2": PASSWORD + "x"})
+    assert browser.post("/invitation/", chosen).status_code == 302
+    wrong = {"oldpassword": PASSWORD + "wrong", "password1": PASSWORD + "new", "password2": PASSWORD + "new"}
+    browser.post("/accounts/password/change/", wrong)
+    browser.post("/accounts/password/change/", {**wrong, "oldpassword": PASSWORD})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD + "wrong", "next": "/"})
+    made = browser.post("/account/tokens/", {"name": "page", "bundle": "viewer", "days": "30"}).content.decode()
+    wish = {"name": "api", "scopes": ["viewer"]}
+    told = client_alice.post("/api/v1/tokens", wish, content_type="application/json").json()
+    texts = [re.findall(r"kvmweb_[\w-]{40,}", made)[0], told["token"]]
+    key = make_pair().key
+    refused = browser.post("/account/ssh-keys/", {"key": key, "name": "laptop"})
+    refused_too = browser.post("/account/ssh-keys/", {"key": "ssh-ed25519 AAAA", "name": key[:90]})
+    pages = [
+        *(client.get(path) for client in (browser, client_alice) for path in ("/account/", "/account/tokens/")),
+        *(client_alice.get(path) for path in ("/audit/", "/users/", "/audit/export.json", "/audit/export.csv")),
+        *(client_alice.get(f"/users/{user.pk}/") for user in User.objects.all()),
+        *(client_alice.get(f"/api/v1/{path}") for path in ("users", "tokens", "audit", "sessions", "me")),
+        refused,
+        refused_too,
+    ]
+    canaries = [*links, PASSWORD, *texts, *key.splitlines()[1:-1]]
+    kept = {
+        "database": " ".join(in_database()),
+        "redis": " ".join(in_redis()),
+        "log": caplog.text,
+        "answers": " ".join(content(page) for page in pages),
+    }
+    assert len(kept["answers"]) > 10_000 and "dave" in kept["answers"] and "laptop" in kept["answers"]
+    for where, text in kept.items():
+        assert [canary for canary in canaries if canary in text or canary in html.unescape(text)] == [], where
+
+
+def content(answer: Any) -> str:
+    """All of it, also where it is made while it is sent."""
+    if not answer.streaming:
+        return str(answer.content.decode())
+
+    async def joined() -> bytes:
+        return b"".join([part async for part in answer.streaming_content])
+
+    return async_to_sync(joined)().decode()
 
 
 def test_the_database_file_holds_no_canary_either(alice: User) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from allauth.core import ratelimit
 from allauth.usersessions.models import UserSession
@@ -199,5 +200,7 @@ def invitation(request: HttpRequest) -> HttpResponseBase:
             get_adapter().set_password(found, form.cleaned_data["password1"])
     except InvitationRefused as refused:
         return render(request, "account/invitation.html", {"refused": sentence(refused.code)})
+    # Who has just chosen the password is not asked for it at once.
+    record_authentication(request, found, method="password")
     signed_in: HttpResponse = perform_login(request, found, email_verification="none")
     return signed_in
