@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 
 from tests.conftest import make_vm, sign_in
 from vms.demo import people
 from vms.models import AuditEvent, Grant, Host, Tag, User, VirtualMachine
 from vms.permissions import may, visible_vms
+from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -96,6 +98,8 @@ def test_a_vm_that_shows_later_is_given_by_the_next_run(terminal: Terminal, web:
 
 def test_removed_they_open_nothing_and_keep_their_names(terminal: Terminal, web: VirtualMachine, alice: User) -> None:
     shown = terminal.make(web)
+    _, text = tokens.create(User.objects.get(username="demo-operator"))
+    Authenticator.objects.create(user=User.objects.get(username="demo-viewer"), type="totp", data={})
     browser = sign_in(User.objects.get(username="demo-operator"))
     own = Grant.objects.create(user=alice, role=Grant.objects.first().role, tag="demo")  # type: ignore[union-attr]
     people.remove(terminal.said.append)
@@ -110,6 +114,7 @@ def test_removed_they_open_nothing_and_keep_their_names(terminal: Terminal, web:
     again = terminal.make(web)
     assert list(again) == list(shown) and again != shown
     assert all(opens(name, password) for name, password in again.items())
+    assert tokens.find(text) is None and not Authenticator.objects.exists()
 
 
 def test_who_has_the_name_already_is_left_alone(terminal: Terminal, web: VirtualMachine) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.utils import timezone
 
 from vms import live
 from vms.demo.machines import Say, free_name
 from vms.models import Grant, Invitation, Role, User, VirtualMachine
-from vms.services import audit, grants
+from vms.services import audit, grants, tokens
 from vms.services.first_start import generate_password
 from vms.services.users import end_sessions
 
@@ -102,6 +104,9 @@ def remove(say: Say) -> None:
             user.is_active = False
             user.set_unusable_password()
             user.save()
+            # What somebody left there must open nothing, nor stand in the way, when the demo comes back.
+            tokens.living(user).update(revoked_at=timezone.now())
+            Authenticator.objects.filter(user=user).delete()
             Invitation.objects.filter(user=user).delete()
             sessions = end_sessions(user)
             audit.record("disabled:user", address=ADDRESS, of=user.get_username(), sessions=sessions)
