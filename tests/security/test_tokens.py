@@ -24,7 +24,8 @@ from vms.services import consoles, operations, tokens
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 TABLE: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parents[1] / "data" / "access.toml").read_text())
-ROUTES = [route for route in routes() if route.startswith("api/v1/")]
+# The description of the API is everybody's, and slow to make.
+ROUTES = [route for route in routes() if route.startswith("api/v1/") and not route.endswith("openapi.json")]
 # What these tell is about whoever asks.
 OF_ONESELF = ("/me", "/why", "/sessions")
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
