@@ -22,11 +22,7 @@ SAME = {
     "vm-activity",
     "hosts",
     "audit-wrong",
-    "user-add-wrong",
     "user-link",
-    "token-wrong",
-    "account-mallory",
-    "ssh-keys-wrong",
     "list-tags",
 }
 

@@ -9,7 +9,6 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from allauth.core import ratelimit
-from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -23,9 +22,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, InvitationRefused, NotFresh, RequestRefused
 from vms.forms.users import Invited, make_form, sent
-from vms.models import Console, User
+from vms.models import User
 from vms.permissions import Actor, require, require_fresh
-from vms.services import factors, tokens, users
+from vms.services import consoles, factors, sessions, tokens, users
 from vms.services.actors import client_address, session_actor
 from vms.services.grant_lines import find_grants_of, make_lines
 from vms.services.lists import LONGEST_QUERY
@@ -87,11 +86,9 @@ def user(request: HttpRequest, pk: int) -> HttpResponse:
         "lines": make_lines(reaching[:PAGE], request.user),
         "more_grants": max(reaching.count() - PAGE, 0),
         "give": urlencode({"kind": "user", "to": found.get_username()}),
-        "sessions": UserSession.objects.filter(user=found).order_by("-last_seen_at"),
+        "sessions": sessions.find_living(request.user).filter(user=found),
         "tokens": tokens.living(found),
-        "consoles": Console.objects.filter(user=found, closed_at=None, opened_at__isnull=False)
-        .select_related("vm")
-        .order_by("-opened_at"),
+        "consoles": consoles.find_open(request.user).filter(user=found),
         "two_step": factors.is_on(found),
         "now": now,
     }
