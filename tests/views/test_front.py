@@ -11,7 +11,7 @@ from tests.conftest import make_vm, sign_in
 from tests.grants import grant
 from tests.views.test_rights import FOREIGN, make_operation
 from tests.views.test_rights import site as site
-from vms.models import Grant, Host, User, VirtualMachine
+from vms.models import Grant, Host, Placement, User, VirtualMachine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -57,9 +57,20 @@ def test_a_few_are_cards_with_the_likely_next_step(browser: Client, carol: User,
     assert [word for word in FOREIGN if word in shown] == []
 
 
+def test_the_screen_of_what_runs_is_on_its_card_where_there_is_one(browser: Client, carol: User, host: Host) -> None:
+    vms = {name: make_vm(host, name, state=state) for name, state in (("on", "running"), ("off", "shut_off"))}
+    vms |= {"spice": make_vm(host, "spice", state="running"), "paused": make_vm(host, "paused", state="paused")}
+    for name, vm in vms.items():
+        grant(carol, "operator", vm)
+        Placement.objects.filter(vm=vm).update(graphics=["spice"] if name == "spice" else ["vnc"])
+    shown = text(browser)
+    assert [name for name, vm in vms.items() if f'id="screen-{vm.pk}"' in shown] == ["on", "paused"]
+
+
 def test_who_may_not_see_its_screen_is_offered_none(browser: Client, carol: User, host: Host) -> None:
     for name in ("web-01", "web-02"):
         grant(carol, "viewer", make_vm(host, name, state="running"))
+    Placement.objects.update(graphics=["vnc"])
     assert "/console/" not in text(browser)
 
 

@@ -11,7 +11,7 @@ const STATUS = { 401: "signed_out", 403: "right_gone", 404: "vm_gone" };
  * mode is what one does, drive or view, and what is asked for when the way is found again; console is its number.
  */
 export function makeLink({ form, attach, expected, told }) {
-  const link = { connected: false, mode: "drive", console: 0, open, wake, rest, over: false };
+  const link = { connected: false, mode: "drive", console: 0, open, wake, rest, close, over: false };
   let socket = null, leave = () => {}, timer = 0, tries = 0, turn = 0;
 
   async function open(mode = link.mode, wish = {}) {
@@ -97,6 +97,14 @@ export function makeLink({ form, attach, expected, told }) {
     clearTimeout(timer);
     if (socket || link.over) return;
     turn++;
+    told("idle");
+  }
+
+  /** Nobody looks any more: let go of it, until woken. */
+  function close() {
+    clearTimeout(timer);
+    turn++;
+    forget(false);
     told("idle");
   }
 
