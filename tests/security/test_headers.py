@@ -112,3 +112,10 @@ def test_tls_decides_over_names_and_flags() -> None:
         }  # fmt: skip
         said = subprocess.check_output([sys.executable, "-c", question], env=environment, text=True)
     assert said.split() == ["__Host-", "__Host-", "True", "True", "False", "False"]
+
+
+@pytest.mark.django_db
+def test_there_is_no_second_way_to_the_rows(client_alice: Client) -> None:
+    """Django's admin would lead past services, rights and audit."""
+    assert "django.contrib.admin" not in settings.INSTALLED_APPS
+    assert client_alice.get("/admin/").status_code == 404

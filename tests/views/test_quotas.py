@@ -68,3 +68,19 @@ def test_a_strange_number_shows_the_empty_form(client_alice: Client, change: str
 
 def test_others_see_none(mallory: User) -> None:
     assert sign_in(mallory).get("/quotas/").status_code == 403
+
+
+def test_ones_own_account_tells_ones_own_and_ones_groups(mallory: User, alice: User) -> None:
+    staff = Group.objects.create(name="staff")
+    Quota.objects.create(user=mallory, vms=3)
+    Quota.objects.create(group=staff, vcpus=8)
+    Quota.objects.create(user=alice, snapshots=7)
+    browser = sign_in(mallory)
+    assert "Your quotas 0 VMs of at most 3 VMs" in (shown := read(browser, "/account/"))
+    assert "snapshots" not in shown and "processors" not in shown
+    staff.user_set.add(mallory)
+    assert "group staff 0 processors of at most 8 processors" in read(browser, "/account/")
+
+
+def test_who_has_none_reads_nothing_of_them(mallory: User) -> None:
+    assert "Your quotas" not in read(sign_in(mallory), "/account/")

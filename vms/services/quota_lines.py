@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.utils.translation import gettext
 
-from vms.models import RESOURCES, Quota
+from vms.models import RESOURCES, Quota, User
 from vms.services.quotas import used
 from vms.services.sentences import amount
 
@@ -27,6 +28,12 @@ class Line:
     quota: Quota
     whose: str
     parts: list[Part]
+
+
+def of_user(user: User) -> list[Line]:
+    """The user's own, and those of the groups that he is in."""
+    quotas = Quota.objects.filter(Q(user=user) | Q(group__in=user.groups.all())).select_related("user", "group")
+    return make_lines(quotas.order_by("group__name", "pk"))
 
 
 def make_lines(quotas: Iterable[Quota]) -> list[Line]:

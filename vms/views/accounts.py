@@ -16,6 +16,7 @@ from vms.services import own_password, time_zones
 from vms.services.actors import session_actor
 from vms.services.grant_lines import make_lines
 from vms.services.grants import own_grants
+from vms.services.quota_lines import of_user
 from vms.views.frame import THEME_COOKIE, THEMES
 from vms.views.vms import PAGE
 
@@ -34,6 +35,7 @@ def account(request: HttpRequest) -> HttpResponseBase:
         "query": "?",
         "lines": make_lines(page.object_list, actor),
         "zones": time_zones.names(),
+        "quotas": of_user(actor.user),
     }
     return render(request, "account/account.html", context)
 
