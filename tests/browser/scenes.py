@@ -319,7 +319,7 @@ SCENES = (
     Scene("confirm", "accounts/reauthenticate/", at("/accounts/reauthenticate/?next=/hosts/add/")),
     Scene("password", "accounts/password/change/", at("/accounts/password/change/")),
     Scene("password-wrong", "accounts/password/change/", at("/accounts/password/change/"), changes_password_wrongly),
-    Scene("sessions", "accounts/sessions/", at("/accounts/sessions/")),
+    Scene("sessions", "accounts/sessions/", Stage.two_more_browsers),
     Scene("account", "account/", at("/account/")),
     Scene("two-step", "account/two-step/", at("/account/two-step/")),
     Scene("two-step-set-up", "account/two-step/set-up/", at("/account/two-step/set-up/")),

@@ -195,6 +195,20 @@ class Stage:
         self.dashboard.manage("shell", given=made + rest)
         return "/account/tokens/"
 
+    def two_more_browsers(self) -> str:
+        """The administrator is signed in at two more places; the address of the page that lists them."""
+        made = (
+            "from allauth.usersessions.models import UserSession\nfrom django.contrib.sessions.models import Session\n"
+        )
+        made += "from django.utils import timezone\nfrom vms.models import *\n"
+        made += "for key in ('elsewhere-1', 'elsewhere-2'):\n"
+        made += " lives = {'session_data': '', 'expire_date': '2199-01-01T00:00:00Z'}\n"
+        made += " Session.objects.update_or_create(session_key=key, defaults=lives)\n"
+        made += " told = {'user': User.objects.get(username='admin'), 'ip': '192.0.2.7', 'user_agent': key}\n"
+        made += " UserSession.objects.update_or_create(session_key=key, defaults=told)\n\n"
+        self.dashboard.manage("shell", given=made)
+        return "/accounts/sessions/"
+
     def staff(self) -> str:
         """A group with the guest in it, to which one grant is given; the address of its page."""
         found = [group for group in self.dashboard.get("/groups")["items"] if group["name"] == "staff"]
