@@ -1,20 +1,23 @@
-"""Inside a prepared state folder: `python -m tests.bench.rights_in_process` prints seconds of the list.
+"""`python -m tests.bench.rights_in_process VMS`, inside a prepared state folder: prints seconds of the list of so many VMs.
 
-For who may all, and for people whose grants select a part of it.
+For who may all, and for one of 500 people whose grants select a part of it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import uuid
 from statistics import median
 from typing import Any
 
 ROUNDS = 40
-HOSTS, VMS, USERS, GROUPS, TAGS = 100, 10_000, 500, 50, 20
-PATHS = {"list": "/vms/", "search": "/vms/?q=app-07", "front": "/"}
+VMS = int(sys.argv[1])
+HOSTS, USERS, GROUPS, TAGS = VMS // 100, 500, 50, 20
+# The search finds a tenth of all.
+PATHS = {"list": "/vms/", "search": f"/vms/?q=app-0{7 * VMS // 10_000 or '07'}", "overview": "/"}
 
 
 def main() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
 
 
 def make_vms() -> None:
-    """10,000 VMs on 100 hosts, each with two of 20 tags."""
+    """A hundred VMs on each host, each with two of 20 tags."""
     from vms.models import Document, Host, Placement, Tag, VirtualMachine
 
     hosts = Host.objects.bulk_create(
@@ -85,9 +88,9 @@ def make_people() -> dict[str, Any]:
     hosts, vms = list(Host.objects.order_by("pk")[:HOSTS]), list(VirtualMachine.objects.order_by("pk")[:USERS])
     grants = [Grant(group=group, role=roles["viewer"], tag=f"team-{n % TAGS}") for n, group in enumerate(groups)]
     for n, user in enumerate(users):
-        grants.append(Grant(user=user, role=roles["operator"], prefix=f"app-{n % 100:03}"))
+        grants.append(Grant(user=user, role=roles["operator"], prefix=f"app-{n % HOSTS:03}"))
         grants.append(Grant(user=user, role=roles["owner"], vm=vms[n]))
-    grants += [Grant(group=group, role=roles["editor"], host=hosts[n]) for n, group in enumerate(groups)]
+    grants += [Grant(group=group, role=roles["editor"], host=hosts[n % HOSTS]) for n, group in enumerate(groups)]
     Grant.objects.bulk_create(grants)
     administrator = User.objects.create(username="boss", is_administrator=True)
     return {"administrator": administrator, "user": users[7], "who may nothing": User.objects.create(username="new")}

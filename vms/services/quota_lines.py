@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext
 
 from vms.models import RESOURCES, Quota, User
@@ -33,7 +33,7 @@ class Line:
 def of_user(user: User) -> list[Line]:
     """The user's own, and those of the groups that he is in."""
     quotas = Quota.objects.filter(Q(user=user) | Q(group__in=user.groups.all())).select_related("user", "group")
-    return make_lines(quotas.order_by("group__name", "pk"))
+    return make_lines(quotas.order_by(F("group__name").asc(nulls_first=True), "pk"))
 
 
 def make_lines(quotas: Iterable[Quota]) -> list[Line]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from vms.errors import BadFields, OverQuota
 from vms.models import OPEN_STATES, RESOURCES, Operation, Quota, Reservation, User, VirtualMachine, Volume
@@ -29,7 +29,8 @@ Subject = User | Group
 def find_quotas(who: Who) -> QuerySet[Quota]:
     """All quotas, users' first. Raises NotAllowed."""
     require(who, PRIVILEGE)
-    return Quota.objects.select_related("user", "group").order_by("group__name", "user__username", "pk")
+    groups_last = F("group__name").asc(nulls_first=True)
+    return Quota.objects.select_related("user", "group").order_by(groups_last, "user__username", "pk")
 
 
 def whose(subject: Subject, path: str = "") -> dict[str, Any]:
