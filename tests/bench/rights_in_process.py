@@ -1,4 +1,4 @@
-"""`python -m tests.bench.rights_in_process VMS`, inside a prepared state folder: prints seconds of the list of so many VMs.
+"""Prints seconds of the list of VMS VMs: `python -m tests.bench.rights_in_process VMS`, inside a prepared state folder.
 
 For who may all, and for one of 500 people whose grants select a part of it.
 """
