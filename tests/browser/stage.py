@@ -200,11 +200,15 @@ class Stage:
         made = (
             "from allauth.usersessions.models import UserSession\nfrom django.contrib.sessions.models import Session\n"
         )
-        made += "from django.utils import timezone\nfrom vms.models import *\n"
+        made += "from django.conf import settings\nfrom django.contrib import auth\nfrom vms.models import *\n"
+        made += "from django.contrib.sessions.backends.db import SessionStore\n"
+        made += "admin = User.objects.get(username='admin')\n"
+        made += "data = {auth.SESSION_KEY: str(admin.pk), auth.HASH_SESSION_KEY: admin.get_session_auth_hash(),\n"
+        made += " auth.BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0]}\n"
+        made += "lives = {'session_data': SessionStore().encode(data), 'expire_date': '2199-01-01T00:00:00Z'}\n"
         made += "for key in ('elsewhere-1', 'elsewhere-2'):\n"
-        made += " lives = {'session_data': '', 'expire_date': '2199-01-01T00:00:00Z'}\n"
         made += " Session.objects.update_or_create(session_key=key, defaults=lives)\n"
-        made += " told = {'user': User.objects.get(username='admin'), 'ip': '192.0.2.7', 'user_agent': key}\n"
+        made += " told = {'user': admin, 'ip': '192.0.2.7', 'user_agent': key}\n"
         made += " UserSession.objects.update_or_create(session_key=key, defaults=told)\n\n"
         self.dashboard.manage("shell", given=made)
         return "/accounts/sessions/"
