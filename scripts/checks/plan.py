@@ -8,10 +8,13 @@ LEVELS = ("quick", "full", "long")
 # A room of its own in tests/ and a run of its own: they walk over all routes, need real hosts, a browser or a machine.
 APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 
+# The other walks of the access table ask the same rows of this database with permissions that lie, or nobody.
+ACCESS = "tests/security/test_access.py"
+WALKS = ("test_everybody_gets_what_the_table_says", "test_every_role_gets_what_it_means_here_and_nothing_next_door")
 ON_BOTH = (
     "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/views", "tests/api", "tests/chain",
-    "tests/permissions", "tests/test_consumers.py", "tests/security/test_access.py", "tests/security/test_entries.py",
-    "tests/security/test_bad_input.py", "tests/security/test_race.py",
+    "tests/permissions", "tests/test_consumers.py", *(f"{ACCESS}::{walk}" for walk in WALKS),
+    "tests/security/test_entries.py", "tests/security/test_bad_input.py", "tests/security/test_race.py",
 )  # fmt: skip
 
 # They start processes and wait for them; beside the others, so that the quick level stays quick.
