@@ -12,6 +12,7 @@ VmsError
 │   ├── NothingToBoot         the VM has no such device, or no medium in it; params: name
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
+│   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -143,6 +144,12 @@ class NotKept(RequestRefused):
     """The VM vanishes when it stops, and this is of use for its next start only; params: name."""
 
     code = "not_kept"
+
+
+class NoPool(RequestRefused):
+    """No host of the dashboard shows the volume's storage; params: name."""
+
+    code = "no_pool"
 
 
 class HostSilent(RequestRefused):

@@ -10,6 +10,7 @@ from django.http import Http404
 
 from tests.conftest import make_vm
 from tests.grants import grant
+from vms.kinds.base import Deed
 from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine, Volume
 from vms.permissions import (
     Actor,
@@ -21,7 +22,7 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.permissions.volumes import NEEDS, Deed
+from vms.permissions.volumes import NEEDS
 
 pytestmark = pytest.mark.django_db
 DEEDS: tuple[Deed, ...] = ("see", "attach", "copy", "delete")
@@ -123,10 +124,10 @@ def test_a_right_on_a_pool_is_none_on_what_others_keep_in_it(
     mallory: User, alice: User, pools: list[StoragePool], vm: VirtualMachine
 ) -> None:
     """THREAT_MODEL.md: with pool.use the neighbour's disk is neither seen nor attached, copied or deleted."""
-    Volume.objects.create(pool=pools[0], name="hers", owner=alice)
-    Volume.objects.create(pool=pools[0], name="nobodys")
-    Volume.objects.create(pool=pools[0], name="the-vms").vms.add(vm)
-    Volume.objects.create(pool=pools[0], name="mine", owner=mallory)
+    Volume.objects.create(storage=pools[0].storage, name="hers", owner=alice)
+    Volume.objects.create(storage=pools[0].storage, name="nobodys")
+    Volume.objects.create(storage=pools[0].storage, name="the-vms").vms.add(vm)
+    Volume.objects.create(storage=pools[0].storage, name="mine", owner=mallory)
     for role in ("viewer", "operator", "editor", "creator"):
         given = grant(mallory, role, pool=pools[0])
         for deed in DEEDS:
@@ -146,7 +147,7 @@ def test_what_a_vm_uses_follows_the_rights_on_the_vm(
     ladder = ("viewer", "operator", "editor", "owner")
     lowest = {"see": "viewer", "attach": "editor", "copy": "owner", "delete": "owner"}[deed]
     # Who made it has no more than the VM's rights give, once a VM uses it.
-    Volume.objects.create(pool=pools[0], name="disk", owner=mallory).vms.add(vm)
+    Volume.objects.create(storage=pools[0].storage, name="disk", owner=mallory).vms.add(vm)
     assert seen(mallory, deed) == set()
     for role in ladder:
         given = grant(mallory, role, vm)
@@ -159,7 +160,7 @@ def test_what_several_vms_use_needs_the_right_on_each(
     mallory: User, host: Host, pools: list[StoragePool], vm: VirtualMachine
 ) -> None:
     neighbour = make_vm(host, "neighbour")
-    Volume.objects.create(pool=pools[0], name="shared").vms.add(vm, neighbour)
+    Volume.objects.create(storage=pools[0].storage, name="shared").vms.add(vm, neighbour)
     grant(mallory, "owner", vm)
     assert seen(mallory, "delete") == set()
     grant(mallory, "viewer", neighbour)
@@ -169,7 +170,7 @@ def test_what_several_vms_use_needs_the_right_on_each(
 
 
 def test_who_is_switched_off_and_nobody_see_no_volume(mallory: User, pools: list[StoragePool]) -> None:
-    Volume.objects.create(pool=pools[0], name="mine", owner=mallory)
+    Volume.objects.create(storage=pools[0].storage, name="mine", owner=mallory)
     assert seen(mallory) == {"mine"}
     User.objects.filter(pk=mallory.pk).update(is_active=False)
     mallory.refresh_from_db()

@@ -158,7 +158,7 @@ def test_no_token_is_an_administrator_nor_gives_rights(alice: User, vm: VirtualM
 
 def test_what_is_ones_own_in_a_pool_needs_a_token_that_is_meant_for_it(mallory: User, alice: User, host: Host) -> None:
     pool = make_pool(host)
-    Volume.objects.create(pool=pool, name="a.qcow2", owner=mallory)
+    Volume.objects.create(storage=pool.storage, name="a.qcow2", owner=mallory)
     assert visible_pools(token_of(alice, "pool.use")).exists() and not visible_pools(token_of(alice, "viewer")).exists()
     reader, owner = token_of(mallory, "viewer"), token_of(mallory, ALL)
     assert visible_volumes(Actor(mallory), "delete").exists() and visible_volumes(owner, "delete").exists()

@@ -108,9 +108,9 @@ def test_what_is_there_counts(carol: User, host: Host) -> None:
     mine = charge(make_vm(host, "mine"), charged_user=carol)
     charge(make_vm(host, "anybodys"))
     pool = StoragePool.objects.create(host=host, uuid=uuid.UUID(int=1), name="default")
-    Volume.objects.create(pool=pool, name="disk", capacity_bytes=100, owner=carol).vms.add(mine)
-    Volume.objects.create(pool=pool, name="spare", capacity_bytes=20, owner=carol)
-    Volume.objects.create(pool=pool, name="another's", capacity_bytes=3)
+    Volume.objects.create(storage=pool.storage, name="disk", capacity_bytes=100, owner=carol).vms.add(mine)
+    Volume.objects.create(storage=pool.storage, name="spare", capacity_bytes=20, owner=carol)
+    Volume.objects.create(storage=pool.storage, name="another's", capacity_bytes=3)
     assert quotas.used(carol) == {**NONE, "vms": 1, "vcpus": 2, "memory_kib": 1 << 20, "disk_bytes": 120}
     VirtualMachine.objects.filter(pk=mine.pk).update(deleted_at="2026-01-01T00:00:00Z")
     assert quotas.used(carol)["vms"] == 0

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal, Self
 
 from vms.errors import BadParameters
 
-Target = Literal["vm", "host"]
+Target = Literal["vm", "host", "pool", "volume", "network"]
+# What is asked of a volume, whose rights hang on who uses it (vms.permissions.volumes).
+Deed = Literal["see", "attach", "copy", "delete"]
 Queue = Literal["quick", "slow"]
 
 # What a form says for a field of type bool.
@@ -17,7 +19,8 @@ SAID: Final = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Params:
-    """An operation's parameters; a subclass adds fields of type str, int or bool."""
+    """An operation's parameters; a subclass adds fields of type str, int or bool, or of list or dict, which
+    no form's texts hold."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,7 +73,8 @@ class Kind:
     these words with those of says below them; left out in the states of hidden, where another entry stands for it;
     folded away, with others of its sort, where variant. kept: only for VMs that their host keeps when they stop.
     starts: begins a run, which no VM may have twice. takes: the resources of a quota that it may use up; whoever asks
-    for it says how much of each.
+    for it says how much of each. deed: what the caller must be allowed to do with the volume that is the
+    target. secrets: the names of what goes sealed to the worker beside the parameters, until the operation ends.
     """
 
     name: str
@@ -97,6 +101,8 @@ class Kind:
     kept: bool = False
     starts: bool = False
     takes: frozenset[str] = frozenset()
+    deed: Deed | None = None
+    secrets: frozenset[str] = frozenset()
 
     @property
     def verb(self) -> str:

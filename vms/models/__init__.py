@@ -6,7 +6,7 @@ from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.networks import Network
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
-from vms.models.pools import StoragePool, Volume
+from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.users import ApiToken, Invitation, SshKey, User
@@ -37,6 +37,7 @@ __all__ = [
     "RolePrivilege",
     "SshKey",
     "State",
+    "Storage",
     "StoragePool",
     "Tag",
     "User",

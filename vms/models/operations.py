@@ -5,6 +5,8 @@ from typing import Any
 from django.db import models
 
 from vms.models.hosts import Host
+from vms.models.networks import Network
+from vms.models.pools import StoragePool, Volume
 from vms.models.users import ApiToken, User
 from vms.models.vms import VirtualMachine
 
@@ -45,7 +47,8 @@ class Operation(models.Model):
     Every transition is one conditional UPDATE on (id, state, worker): 0 rows means that somebody else decided.
     before holds the facts as they were at the claim, which reconciling compares with what is (Kind's evidence).
     waits_until: asked for while its host was silent; it is not claimed before the host is heard, and not after this.
-    batch: what was asked for in one stroke, by somebody who ticked several things.
+    batch: what was asked for in one stroke, by somebody who ticked several things. host: where it is done, whatever
+    the target is. sealed: the kind's secrets as JSON, for the processes that reach hosts alone; emptied at its end.
     """
 
     kind = models.CharField(max_length=60)
@@ -60,10 +63,14 @@ class Operation(models.Model):
     target_name = models.CharField(max_length=255)
     vm = models.ForeignKey(VirtualMachine, null=True, on_delete=models.SET_NULL, related_name="operations")
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="operations")
+    pool = models.ForeignKey(StoragePool, null=True, on_delete=models.SET_NULL, related_name="operations")
+    volume = models.ForeignKey(Volume, null=True, on_delete=models.SET_NULL, related_name="operations")
+    network = models.ForeignKey(Network, null=True, on_delete=models.SET_NULL, related_name="operations")
     node = models.CharField(max_length=255)
     queue = models.CharField(max_length=10)
     state = models.CharField(max_length=12, choices=OperationState, default=OperationState.QUEUED)
     params: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    sealed = models.TextField(blank=True)
     before: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
     result: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
     error_code = models.CharField(max_length=40, blank=True)
@@ -88,6 +95,7 @@ class Operation(models.Model):
             models.Index(fields=["state", "queue", "node"]),
             models.Index(fields=["vm", "-id"]),
             models.Index(fields=["host", "-id"]),
+            models.Index(fields=["target_kind", "target_id"]),
             models.Index(fields=["batch"]),
         ]
         constraints = [
@@ -100,6 +108,16 @@ class Operation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def target(self) -> VirtualMachine | Volume | StoragePool | Network | Host | None:
+        """What it is done to; the host of what is gone meanwhile."""
+        return self.vm or self.volume or self.pool or self.network or self.host
+
+    @property
+    def sealed_for(self) -> str:
+        """What its secrets are bound to."""
+        return f"operation:{self.pk}:secrets"
 
 
 class OperationLock(models.Model):

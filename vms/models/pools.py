@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from vms.models.hosts import Host
@@ -7,13 +9,42 @@ from vms.models.users import User
 from vms.models.vms import VirtualMachine
 
 
+class Storage(models.Model):
+    """What the bytes are, over all hosts: one NFS export or Ceph pool is a StoragePool on each of twenty hosts.
+
+    kind and source: libvirt's type of pool and what it takes the bytes from, written in one way; a folder or a disk
+    of a host is that host's own, unless an administrator says that two are one.
+    """
+
+    kind = models.CharField(max_length=20, blank=True)
+    source = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source}"
+
+
 class StoragePool(models.Model):
-    """A place for disks on one host, as that host names it; present as long as the host lists it."""
+    """A place for disks on one host, as that host names it; present as long as the host lists it.
+
+    path: where its volumes are on that host; "" where they are no files. Sizes in bytes, 0 while it is not active.
+    document: its definition, without secrets. refreshed_at: when the host last looked through it.
+    """
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="pools")
+    storage = models.ForeignKey(Storage, on_delete=models.PROTECT, related_name="pools")
     uuid = models.UUIDField()
     name = models.CharField(max_length=255)
     present = models.BooleanField(default=True)
+    type = models.CharField(max_length=20, blank=True)
+    path = models.TextField(blank=True)
+    active = models.BooleanField(default=False)
+    autostart = models.BooleanField(default=False)
+    persistent = models.BooleanField(default=True)
+    capacity_bytes = models.PositiveBigIntegerField(default=0)
+    allocation_bytes = models.PositiveBigIntegerField(default=0)
+    available_bytes = models.PositiveBigIntegerField(default=0)
+    document = models.TextField(blank=True)
+    refreshed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="one_pool_per_host_and_uuid")]
@@ -21,19 +52,51 @@ class StoragePool(models.Model):
     def __str__(self) -> str:
         return f"{self.name} on {self.host_id}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """One of which nothing more is known yet is a storage by itself."""
+        if getattr(self, "storage_id", None) is None:
+            self.storage = Storage.objects.create()
+        super().save(*args, **kwargs)
+
 
 class Volume(models.Model):
-    """What somebody keeps in a pool: it belongs to the VMs that use it, without one to its owner, else to nobody but
-    who may do anything in the pool (vms.permissions.volumes). capacity_bytes: as large as it can become."""
+    """What somebody keeps in a storage: it belongs to the VMs that use it, without one to its owner, else to nobody but
+    who may do anything in the pool (vms.permissions.volumes). capacity_bytes: as large as it can become.
 
-    pool = models.ForeignKey(StoragePool, on_delete=models.CASCADE, related_name="volumes")
+    format is ours to remember: recorded when it is made or accepted, or taken from the VM that uses it; told_format is
+    what the pool says, which a guest can forge. kind: libvirt's (file, block, dir, network, netdir), or link, device,
+    fifo for what is listed and never served. backing: what it is a layer over; backing_path: the same as the host tells
+    it, also where that is no volume of ours. refusal: why its header is refused, a code.
+    """
+
+    class State(models.TextChoices):
+        READY = "ready", "ready"
+        # Being made or uploaded: in no picker, nobody else's to touch.
+        INCOMPLETE = "incomplete", "incomplete"
+        # Its header was not looked at yet: neither attached, nor copied, nor downloaded, nor a backing file.
+        QUARANTINE = "quarantine", "quarantine"
+        REFUSED = "refused", "refused"
+
+    storage = models.ForeignKey(Storage, on_delete=models.CASCADE, related_name="volumes")
     name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, default="file")
+    path = models.TextField(blank=True)
+    format = models.CharField(max_length=20, blank=True)
+    told_format = models.CharField(max_length=20, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.READY)
+    refusal = models.CharField(max_length=40, blank=True)
     capacity_bytes = models.PositiveBigIntegerField(default=0)
+    allocation_bytes = models.PositiveBigIntegerField(default=0)
+    backing = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="layers")
+    backing_path = models.TextField(blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    present = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(null=True)
     owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="volumes")
     vms = models.ManyToManyField(VirtualMachine, related_name="volumes")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["pool", "name"], name="one_volume_per_pool_and_name")]
+        constraints = [models.UniqueConstraint(fields=["storage", "name"], name="one_volume_per_storage_and_name")]
 
     def __str__(self) -> str:
-        return f"{self.name} in {self.pool_id}"
+        return f"{self.name} in {self.storage_id}"

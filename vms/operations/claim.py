@@ -15,7 +15,7 @@ from vms.kinds import KINDS
 from vms.models import Host, Operation, OperationLog, OperationState, Worker
 from vms.operations import KNOWN
 from vms.operations.transitions import HELD
-from vms.permissions import Actor, require_all
+from vms.permissions import Actor, require_for
 
 # No host may hold more than a few of the workers' threads, however long it says nothing.
 MOST_QUICK: Final = 6
@@ -64,7 +64,9 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         )
         if not free.update(state=OperationState.RUNNING, worker=worker, started_at=Now()):
             return None
-        operation = Operation.objects.select_related("host", "vm__placement", "actor_user", "actor_token").get(pk=pk)
+        operation = Operation.objects.select_related(
+            "host", "vm__placement", "pool", "volume", "network", "actor_user", "actor_token"
+        ).get(pk=pk)
         OperationLog.objects.create(operation=operation, code="claimed", params={"worker": worker.name})
         live.announce([f"op:{pk}", f"{operation.target_kind}:{operation.target_id}"])
     return operation
@@ -72,12 +74,14 @@ def claim(pk: int, worker: Worker) -> Operation | None:
 
 def check_rights(operation: Operation) -> None:
     """Nothing, or NotAllowed: work runs with the rights that its actor has at the moment it runs."""
-    now = Operation.objects.select_related("actor_user", "actor_token", "vm", "host").get(pk=operation.pk)
+    now = Operation.objects.select_related("actor_user", "actor_token", "vm", "host", "pool", "volume", "network").get(
+        pk=operation.pk
+    )
     token = now.actor_token
     if token and (token.revoked_at is not None or token.expires_at <= timezone.now()):
-        raise NotAllowed(privilege=KINDS[now.kind].privileges[0])
+        raise NotAllowed(privilege=next(iter(KINDS[now.kind].privileges), ""))
     actor = Actor(now.actor_user, now.actor_session, token) if now.actor_user else None
-    require_all(actor, KINDS[now.kind].privileges, now.vm or now.host, fresh=False)
+    require_for(actor, KINDS[now.kind], now.target, fresh=False)
 
 
 def ours(operation: Operation, worker: Worker) -> QuerySet[Operation]:

@@ -32,7 +32,7 @@ def move(
     A lock is held while queued or running and by nothing else.
     """
     if to not in OPEN_STATES:
-        fields["ended_at"] = Now()
+        fields |= {"ended_at": Now(), "sealed": ""}
     with transaction.atomic():
         moved = Operation.objects.filter(pk=operation.pk, state__in=since, worker=by).update(state=to, **fields)
         if not moved:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from django.conf import settings
 
 from vms.errors import InvalidState, NotFound
 from vms.kinds import KINDS
 from vms.models import Operation, OperationLog
-from vms.virt import Connection, Domain
+from vms.virt import Connection, Domain, unseal
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,20 @@ class Work:
         """The privileges that the actor was asked for, and that a change of the definition may need."""
         return allowed(self.operation)
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The kind's secrets that were given with it, by their names. Raises SecretUnreadable."""
+        sealed, bound_to = self.operation.sealed, self.operation.sealed_for
+        found: dict[str, str] = json.loads(unseal(sealed, bound_to, key_file())) if sealed else {}
+        return found
+
     def log(self, code: str, **params: str) -> None:
         """Add a line to the operation's log."""
         OperationLog.objects.create(operation=self.operation, code=code, params=params)
+
+
+def key_file() -> str:
+    return str(settings.ENVIRONMENT.key_file)
 
 
 def allowed(operation: Operation) -> frozenset[str]:

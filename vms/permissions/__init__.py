@@ -19,26 +19,24 @@ from vms.permissions.ask import (
     require_all,
     standing,
 )
+from vms.permissions.deeds import require_for
 from vms.permissions.fresh import is_fresh, require_fresh
 from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
 from vms.permissions.reach import in_force, of_user
+from vms.permissions.telling import get_operation_or_404, visible_happenings, visible_names, visible_operations
 from vms.permissions.visible import (
     get_host_or_404,
     get_network_or_404,
-    get_operation_or_404,
     get_pool_or_404,
     get_vm_or_404,
     reached_vms,
     seen_hosts,
-    visible_happenings,
     visible_hosts,
-    visible_names,
     visible_networks,
-    visible_operations,
     visible_pools,
     visible_vms,
 )
-from vms.permissions.volumes import visible_volumes
+from vms.permissions.volumes import get_volume_or_404, require_deed, visible_volumes
 from vms.permissions.who import Actor, Who, account, in_scope, is_administrator
 
 __all__ = [
@@ -52,6 +50,7 @@ __all__ = [
     "get_operation_or_404",
     "get_pool_or_404",
     "get_vm_or_404",
+    "get_volume_or_404",
     "gives_too_much",
     "held",
     "held_each",
@@ -69,6 +68,8 @@ __all__ = [
     "reaching_thing",
     "require",
     "require_all",
+    "require_deed",
+    "require_for",
     "require_fresh",
     "seen_hosts",
     "standing",

@@ -12,7 +12,7 @@ from django.db.models import Exists, Q, Value
 from vms.errors import NotAllowed
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import covering
-from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
+from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine, Volume
 from vms.permissions.fresh import require_fresh_for
 from vms.permissions.reach import (
     Membership,
@@ -29,13 +29,15 @@ from vms.permissions.reach import (
 )
 from vms.permissions.who import Who, account, in_scope, is_administrator
 
-Thing = VirtualMachine | Host | StoragePool | Network | None
+Thing = VirtualMachine | Host | StoragePool | Network | Volume | None
 # What a grant that reaches such a thing can give there.
 NOUNS: Final[dict[type, frozenset[str]]] = {
     VirtualMachine: frozenset({"vm", "host"}),
     Host: frozenset({"host"}),
     StoragePool: frozenset({"pool", "volume"}),
     Network: frozenset({"network"}),
+    # What may be done with one hangs on who uses it: vms.permissions.volumes.
+    Volume: frozenset(),
 }
 
 
@@ -51,7 +53,7 @@ def held(who: Who, thing: Thing = None) -> frozenset[str]:
     user = account(who)
     if is_administrator(user):
         return in_scope(who)
-    if user is None or thing is None:
+    if user is None or thing is None or isinstance(thing, Volume):
         return frozenset()
     return given(of_user(user.pk).filter(reaching_thing(thing)), type(thing)) & in_scope(who)
 

@@ -7,14 +7,10 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.models import Grant, Happening, Host, Network, Operation, StoragePool, VirtualMachine
+from vms.models import Grant, Host, Network, StoragePool, VirtualMachine
 from vms.permissions.ask import check_name, require
 from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes, whole_scope
 from vms.permissions.who import Who, account, in_scope, is_administrator
-
-MANY_VMS = "vms:*"
-EVERYTHING = "*"
-SEEING = ("vm.view", "host.view")
 
 
 def reaches(who: Who, *privileges: str) -> list[Scope]:
@@ -80,65 +76,6 @@ def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:
     return frozenset(visible_hosts(who).filter(pk__in=pks).values_list("pk", flat=True))
 
 
-def on_visible(who: Who) -> tuple[Q, Q]:
-    """Two conditions on rows that name a VM and a host, for who sees not all of both: he may see the VM, the host."""
-    of_vms, of_hosts = reaches(who, *SEEING)
-    hosts = Host.objects.filter(reached_hosts(of_hosts), removed_at=None)
-    return Q(vm__isnull=False) & there("vm__") & reached(of_vms, "vm__"), Q(host__in=hosts.values("pk"))
-
-
-def visible_operations(who: Who) -> QuerySet[Operation]:
-    """The operations on what he may see; for an administrator also those on what is gone."""
-    operations = Operation.objects.all()
-    if is_administrator(who, *SEEING):
-        return operations
-    of_vms, of_hosts = on_visible(who)
-    return operations.filter((Q(target_kind="vm") & of_vms) | (Q(target_kind="host") & of_hosts))
-
-
-def visible_happenings(who: Who) -> QuerySet[Happening]:
-    """What happened to what he may see: to a VM, or to a host itself."""
-    happenings = Happening.objects.all()
-    if is_administrator(who, *SEEING):
-        return happenings
-    of_vms, of_hosts = on_visible(who)
-    return happenings.filter(of_vms | (Q(vm=None) & of_hosts))
-
-
-def visible_names(who: Who, names: list[str]) -> list[str]:
-    """Those of the announced names ("vm:12", "host:1", "op:7", "vms:*", "*") that he may be told.
-
-    Of a host that he may not see, but on which he sees VMs, he is told that VMs changed. At most five queries.
-    """
-    if is_administrator(who, *SEEING):
-        return names
-    if account(who) is None:
-        return []
-    told = []
-    vms, hosts, operations = (ids(names, noun) for noun in ("vm", "host", "op"))
-    for noun, rows, asked in (
-        ("vm", visible_vms(who), vms), ("host", visible_hosts(who), hosts), ("op", visible_operations(who), operations)
-    ):  # fmt: skip
-        if asked:
-            told += [f"{noun}:{pk}" for pk in rows.filter(pk__in=asked).order_by("pk").values_list("pk", flat=True)]
-    hidden = hosts - ids(told, "host")
-    if hidden and visible_vms(who).filter(placement__host__in=hidden).exists():
-        told.append(MANY_VMS)
-    told += [name for name in (MANY_VMS, EVERYTHING) if name in names and name not in told and sees_any(who)]
-    return told
-
-
-def ids(names: Iterable[str], noun: str) -> set[int]:
-    """The numbers of the names of that noun."""
-    parts = (name.partition(":") for name in names)
-    return {int(number) for kind, _, number in parts if kind == noun and number.isdigit()}
-
-
-def sees_any(who: Who) -> bool:
-    """Whether there is anything at all that he may see."""
-    return visible_vms(who).exists() or visible_hosts(who).exists()
-
-
 def get_vm_or_404(who: Who, pk: int, *, to: str = "vm.view") -> VirtualMachine:
     """The VM; 404 when it does not exist or may not be seen, NotAllowed when it may be seen but not this."""
     vm = visible_vms(who).filter(pk=pk).first()
@@ -173,11 +110,3 @@ def get_network_or_404(who: Who, pk: int) -> Network:
     if network is None:
         raise Http404
     return network
-
-
-def get_operation_or_404(who: Who, pk: int) -> Operation:
-    """The operation; 404 when it does not exist or may not be seen."""
-    operation = visible_operations(who).filter(pk=pk).first()
-    if operation is None:
-        raise Http404
-    return operation

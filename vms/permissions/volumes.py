@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404
 
+from vms.errors import NotAllowed
+from vms.kinds.base import Deed
 from vms.models import VirtualMachine, Volume
 from vms.permissions.visible import visible_pools, visible_vms
 from vms.permissions.who import Who, account, in_scope
 
-Deed = Literal["see", "attach", "copy", "delete"]
 # What is needed on each VM that uses the volume.
 NEEDS: Final[dict[Deed, str]] = {"see": "vm.view", "attach": "vm.disk", "copy": "vm.copy", "delete": "vm.delete"}
 ANY: Final = "volume.any"
@@ -29,4 +31,19 @@ def visible_volumes(who: Who, deed: Deed = "see") -> QuerySet[Volume]:
     by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=mine.values("pk")))
     # What is one's own needs no right, but it needs a token that is meant for it.
     by_owner = Q(owner=user) & ~Exists(uses) if NEEDS[deed] in in_scope(who) else Q(pk__in=[])
-    return Volume.objects.filter(Q(pool__in=visible_pools(who, ANY).values("pk")) | Q(by_vms) | Q(by_owner))
+    return Volume.objects.filter(Q(storage__in=visible_pools(who, ANY).values("storage")) | Q(by_vms) | Q(by_owner))
+
+
+def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
+    """The volume; 404 when it does not exist or may not be seen, NotAllowed when it may be seen but not this."""
+    volume = visible_volumes(who).filter(pk=pk).first()
+    if volume is None:
+        raise Http404
+    require_deed(who, to, volume)
+    return volume
+
+
+def require_deed(who: Who, deed: Deed, volume: Volume) -> None:
+    """Nothing, or NotAllowed names what is missing on a VM that uses it."""
+    if not visible_volumes(who, deed).filter(pk=volume.pk).exists():
+        raise NotAllowed(privilege=NEEDS[deed])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from vms.errors import NotAllowed
 from vms.kinds import KINDS, Kind
-from vms.models import OPEN_STATES, Host, Operation, VirtualMachine
-from vms.permissions import Who, held, visible_hosts, visible_operations
+from vms.models import OPEN_STATES, Host, Operation
+from vms.permissions import Who, require_for, visible_hosts, visible_operations
+from vms.services.audit import Target
 from vms.services.operations import is_silent
 
 FAILED = ("failed", "unknown", "refused")
@@ -51,15 +53,20 @@ def again(operation: Operation, who: Who) -> Kind | None:
     if operation.host and operation.host.removed_at:
         return None
     kind = KINDS.get(operation.kind)
-    thing = operation.vm or operation.host
-    return kind if kind and thing and not operation.params and may_ask(kind, who, thing) else None
+    thing = operation.target
+    alike = operation.target_kind in ("vm", "host") and not operation.params
+    return kind if kind and thing and alike and may_ask(kind, who, thing) else None
 
 
 def may_read(operation: Operation, who: Who) -> bool:
     """Whether he may say that a failure has been read, for everybody: who may ask for the same."""
     kind = KINDS.get(operation.kind)
-    return kind is not None and may_ask(kind, who, operation.vm or operation.host)
+    return kind is not None and may_ask(kind, who, operation.target)
 
 
-def may_ask(kind: Kind, who: Who, thing: VirtualMachine | Host | None) -> bool:
-    return thing is not None and held(who, thing) >= set(kind.privileges)
+def may_ask(kind: Kind, who: Who, thing: Target | None) -> bool:
+    try:
+        require_for(who, kind, thing, fresh=False)
+    except NotAllowed:
+        return False
+    return thing is not None

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vms.models import AuditEvent, Host, Operation, VirtualMachine
+from vms.models import AuditEvent, Host, Network, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor
 
+Target = VirtualMachine | Host | StoragePool | Volume | Network
+NOUNS: Final[dict[type, str]] = {
+    VirtualMachine: "vm", Host: "host", StoragePool: "pool", Volume: "volume", Network: "network",
+}  # fmt: skip
 # Stands for what nobody may read again.
 SECRET: Final = "(secret)"  # noqa: S105 - what is shown in its place
 
@@ -16,7 +20,7 @@ def record(
     action: str,
     *,
     actor: Actor | None = None,
-    target: VirtualMachine | Host | None = None,
+    target: Target | None = None,
     address: str = "",
     **facts: Any,
 ) -> None:
@@ -27,7 +31,7 @@ def record(
         token=actor.token.prefix if actor and actor.token else "",
         address=actor.address if actor else address,
         action=action,
-        target=f"{'vm' if isinstance(target, VirtualMachine) else 'host'}:{target.pk}" if target else "",
+        target=f"{NOUNS[type(target)]}:{target.pk}" if target else "",
         target_name=target.name if target else "",
         facts=facts,
     )

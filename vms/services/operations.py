@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,22 +16,27 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from vms import live
-from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NotCancellable, NotKept, WrongState
+from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NoPool, NotCancellable, NotKept, WrongState
 from vms.kinds import KINDS, Kind, Params
 from vms.models import (
     OPEN_STATES,
     Host,
     Lease,
+    Network,
     Operation,
     OperationLock,
     OperationLog,
     OperationState,
     Placement,
+    StoragePool,
     User,
     VirtualMachine,
+    Volume,
 )  # fmt: skip
-from vms.permissions import Actor, require_all
+from vms.permissions import Actor, require_for
 from vms.services import audit, quotas, twins
+from vms.services.audit import NOUNS, Target
+from vms.services.sealing import seal
 from vms.services.telling import host_name
 
 logger = logging.getLogger(__name__)
@@ -40,9 +46,28 @@ KEY_LIVES = timedelta(hours=24)
 PATIENCE = timedelta(hours=1)
 
 
-def lock_key(target: VirtualMachine | Host) -> str:
-    """ "vm:12" or "host:2"."""
-    return f"{'vm' if isinstance(target, VirtualMachine) else 'host'}:{target.pk}"
+def place(target: Host | StoragePool | Volume | Network) -> Host:
+    """The host on which something is done to what is not a VM: of a storage that several hosts have, one that is heard
+    before one that is silent. Raises NoPool where none has it."""
+    if isinstance(target, Host):
+        return target
+    if isinstance(target, StoragePool | Network):
+        return target.host
+    return pool_of(target).host
+
+
+def pool_of(volume: Volume) -> StoragePool:
+    """The pool by which the volume is reached; NoPool where no host that is in the dashboard shows its storage."""
+    there = StoragePool.objects.filter(storage=volume.storage_id, present=True, host__removed_at=None)
+    found = there.select_related("host").order_by("-active", "host__error_code", "host__left_alone", "pk").first()
+    if found is None:
+        raise NoPool(name=volume.name)
+    return found
+
+
+def named(target: Target) -> str:
+    """ "vm:12", "host:2", "pool:3"; also the key of its lock."""
+    return f"{NOUNS[type(target)]}:{target.pk}"
 
 
 def is_silent(host: Host) -> bool:
@@ -73,7 +98,7 @@ def how_long(host: Host, *, wait: bool, name: str) -> datetime | None:
 
 def request(
     kind: Kind,
-    target: VirtualMachine | Host,
+    target: Target,
     *,
     actor: Actor,
     params: Params | None = None,
@@ -83,18 +108,23 @@ def request(
     batch: UUID | None = None,
     takes: Mapping[str, int] | None = None,
     charged_to: quotas.Subject | None = None,
+    secrets: Mapping[str, str] | None = None,
+    locks: Iterable[str] = (),
 ) -> Operation:
     """The queued operation, enqueued on commit; the same row for the same actor and idempotency key.
 
     wait: on a silent host it waits for up to an hour until that is heard, instead of being refused. takes: how much the
-    kind uses up of each resource that it names, charged to the actor or to whom it says.
+    kind uses up of each resource that it names, charged to the actor or to whom it says. secrets: those of the kind
+    that are given. locks: what else it holds while it is queued or runs ("volume:8").
     Raises NotAllowed, NotFresh, BadParameters, WrongState, RunsElsewhere, HostSilent, OverQuota, or Locked naming the
     operation that holds the target, or starts another VM of its UUID; ValueError where not all that the kind takes is
     told.
     """
     if kind.takes != set(takes or {}):
         raise ValueError(f"{kind.name} takes {sorted(kind.takes)}")
-    require_all(actor, kind.privileges, target)
+    if set(secrets or {}) - kind.secrets:
+        raise ValueError(f"{kind.name} has the secrets {sorted(kind.secrets)}")
+    require_for(actor, kind, target)
     if not isinstance(params or Params(), kind.params):
         raise BadParameters(field="params")
     with transaction.atomic():
@@ -105,8 +135,8 @@ def request(
             if known:
                 return known
         uuid = ""
-        if isinstance(target, Host):
-            host = target
+        if not isinstance(target, VirtualMachine):
+            host = place(target)
         else:
             placement = check_placement(kind, target)
             host = placement.host
@@ -124,8 +154,8 @@ def request(
             target_kind=kind.target,
             target_id=target.pk,
             target_name=target.name,
-            vm=target if isinstance(target, VirtualMachine) else None,
             host=host,
+            **columns(target),
             node=host.node,
             queue=kind.queue,
             params=(params or Params()).to_json(),
@@ -133,25 +163,34 @@ def request(
             waits_until=waits_until,
             batch=batch,
         )
+        if secrets:
+            operation.sealed = seal(json.dumps(dict(secrets)), operation.sealed_for)
+            operation.save(update_fields=["sealed"])
         if takes:
             quotas.reserve(operation, charged_to or actor.user, takes)
         if waits_until:
             OperationLog.objects.create(operation=operation, code="waits", params={"host": host.name})
         supersede(kind, operation)
         if kind.lock:
-            take_lock(operation, lock_key(target))
+            take_lock(operation, named(target))
+        for key in locks:
+            take_lock(operation, key)
         if uuid:
             take_lock(operation, f"uuid:{uuid}")
         facts = {"params": operation.params} if operation.params else {}
         audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk, **facts)
-        live.announce([f"op:{operation.pk}", lock_key(target)])
+        live.announce([f"op:{operation.pk}", named(target)])
         transaction.on_commit(lambda: knock(operation))
     return operation
 
 
-def asked_before(
-    kind: Kind, target: VirtualMachine | Host, actor: Actor, params: Params, idempotency_key: str
-) -> Operation | None:
+def columns(target: Target) -> dict[str, Any]:
+    """The target as fields of the row; of a volume also the pool by which it is reached."""
+    found: dict[str, Any] = {} if isinstance(target, Host) else {NOUNS[type(target)]: target}
+    return {**found, "pool": pool_of(target)} if isinstance(target, Volume) else found
+
+
+def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idempotency_key: str) -> Operation | None:
     """The actor's operation of this key in the last 24 hours; BadParameters when it was another request."""
     same_key = Operation.objects.filter(actor_user=actor.user, idempotency_key=idempotency_key)
     same_key.filter(queued_at__lt=timezone.now() - KEY_LIVES).update(idempotency_key=None)
@@ -182,7 +221,7 @@ def supersede(kind: Kind, operation: Operation) -> None:
     pks = []
     for each in ended:
         if Operation.objects.filter(pk=each.pk, state__in=OPEN_STATES).update(
-            state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now()
+            state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now(), sealed=""
         ):
             audit.record_end(each, OperationState.SUPERSEDED)
             pks.append(each.pk)
@@ -238,12 +277,12 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
         # A newer version asked for it: what it needs and what ends it is known there.
         raise NotCancellable(title=operation.kind)
     kind = KINDS[operation.kind]
-    target = operation.vm or operation.host
-    require_all(actor, kind.privileges, target, fresh=False)
+    target = operation.target
+    require_for(actor, kind, target, fresh=False)
     with transaction.atomic():
         ended = Operation.objects.filter(
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk
-        ).update(state=OperationState.CANCELLED, ended_at=timezone.now(), cancel_requested=True)
+        ).update(state=OperationState.CANCELLED, ended_at=timezone.now(), cancel_requested=True, sealed="")
         if ended:
             OperationLock.objects.filter(operation=operation).delete()
         elif not (
@@ -263,8 +302,8 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 @transaction.atomic
 def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
-    target = operation.vm or operation.host
-    require_all(actor, KINDS[operation.kind].privileges, target, fresh=False)
+    target = operation.target
+    require_for(actor, KINDS[operation.kind], target, fresh=False)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
     now = timezone.now()
     # Not before its end, also where the clock was set back since.

@@ -33,6 +33,7 @@ ERRORS: dict[str, str] = {
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
+    "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),

@@ -43,7 +43,7 @@ def turn() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Look:
-    """Somebody asks to have it read now: "vm:12" or "host:1"; answer is the key to tell it on."""
+    """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on."""
 
     name: str
     answer: str
@@ -64,9 +64,9 @@ class Reader:
         self.numbers_period = NUMBERS
 
     def look(self, connection: Connection, look: Look) -> None:
-        """Read it now, whatever its budget says, and answer when it is stored."""
+        """Read it now, whatever its budget says, and answer when it is stored; what is no VM is read with its host."""
         kind, _, number = look.name.partition(":")
-        if kind == "host":
+        if kind != "vm":
             self.read_facts(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
             return

@@ -1,0 +1,100 @@
+"""What somebody may be told of what is done and what happens: of what he sees, and nothing of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from vms.models import Happening, Host, Operation
+from vms.permissions.reach import reached, reached_hosts
+from vms.permissions.visible import reaches, there, visible_hosts, visible_networks, visible_pools, visible_vms
+from vms.permissions.volumes import ANY, visible_volumes
+from vms.permissions.who import Who, account, is_administrator
+
+MANY_VMS = "vms:*"
+EVERYTHING = "*"
+SEEING = ("vm.view", "host.view")
+
+
+def on_visible(who: Who) -> tuple[Q, Q]:
+    """Two conditions on rows that name a VM and a host, for who sees not all of both: he may see the VM, the host."""
+    of_vms, of_hosts = reaches(who, *SEEING)
+    hosts = Host.objects.filter(reached_hosts(of_hosts), removed_at=None)
+    return Q(vm__isnull=False) & there("vm__") & reached(of_vms, "vm__"), Q(host__in=hosts.values("pk"))
+
+
+def visible_operations(who: Who) -> QuerySet[Operation]:
+    """The operations on what he may see; for an administrator also those on what is gone."""
+    operations = Operation.objects.all()
+    if is_administrator(who, *SEEING):
+        return operations
+    of_vms, of_hosts = on_visible(who)
+    return operations.filter((Q(target_kind="vm") & of_vms) | (Q(target_kind="host") & of_hosts) | on_ground(who))
+
+
+def on_ground(who: Who) -> Q:
+    """A condition on operations: on a network or a volume that he may see, or on a pool, where they name what others
+    keep there, by himself or on one in which he may do anything."""
+    user = account(who)
+    pools = Q(pool__in=visible_pools(who).values("pk"), actor_user=user)
+    pools |= Q(pool__in=visible_pools(who, ANY).values("pk"))
+    return (
+        (Q(target_kind="pool") & pools)
+        | Q(target_kind="network", network__in=visible_networks(who).values("pk"))
+        | Q(target_kind="volume", volume__in=visible_volumes(who).values("pk"))
+    )
+
+
+def visible_happenings(who: Who) -> QuerySet[Happening]:
+    """What happened to what he may see: to a VM, or to a host itself."""
+    happenings = Happening.objects.all()
+    if is_administrator(who, *SEEING):
+        return happenings
+    of_vms, of_hosts = on_visible(who)
+    return happenings.filter(of_vms | (Q(vm=None) & of_hosts))
+
+
+def visible_names(who: Who, names: list[str]) -> list[str]:
+    """Those of the announced names ("vm:12", "host:1", "pool:3", "op:7", "vms:*", "*") that he may be told.
+
+    Of a host that he may not see, but on which he sees VMs, he is told that VMs changed. At most five queries.
+    """
+    if is_administrator(who, *SEEING):
+        return names
+    if account(who) is None:
+        return []
+    told = []
+    rows: dict[str, QuerySet[Any]] = {
+        "vm": visible_vms(who), "host": visible_hosts(who), "op": visible_operations(who), "pool": visible_pools(who),
+        "network": visible_networks(who), "volume": visible_volumes(who),
+    }  # fmt: skip
+    for noun, seen in rows.items():
+        if asked := ids(names, noun):
+            told += [f"{noun}:{pk}" for pk in seen.filter(pk__in=asked).order_by("pk").values_list("pk", flat=True)]
+    hidden = ids(names, "host") - ids(told, "host")
+    if hidden and visible_vms(who).filter(placement__host__in=hidden).exists():
+        told.append(MANY_VMS)
+    told += [name for name in (MANY_VMS, EVERYTHING) if name in names and name not in told and sees_any(who)]
+    return told
+
+
+def ids(names: Iterable[str], noun: str) -> set[int]:
+    """The numbers of the names of that noun."""
+    parts = (name.partition(":") for name in names)
+    return {int(number) for kind, _, number in parts if kind == noun and number.isdigit()}
+
+
+def sees_any(who: Who) -> bool:
+    """Whether there is anything at all that he may see."""
+    return visible_vms(who).exists() or visible_hosts(who).exists()
+
+
+def get_operation_or_404(who: Who, pk: int) -> Operation:
+    """The operation; 404 when it does not exist or may not be seen."""
+    operation = visible_operations(who).filter(pk=pk).first()
+    if operation is None:
+        raise Http404
+    return operation
