@@ -9,9 +9,18 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from vms.models import Happening, Host, Operation
-from vms.permissions.reach import reached, reached_hosts
-from vms.permissions.visible import reaches, there, visible_hosts, visible_networks, visible_pools, visible_vms
-from vms.permissions.volumes import ANY, visible_volumes
+from vms.permissions.reach import Scope, reached, reached_hosts
+from vms.permissions.visible import (
+    networks_in,
+    pools_in,
+    reaches,
+    there,
+    visible_hosts,
+    visible_networks,
+    visible_pools,
+    visible_vms,
+)
+from vms.permissions.volumes import ANY, visible_volumes, volumes_in
 from vms.permissions.who import Who, account, is_administrator
 
 MANY_VMS = "vms:*"
@@ -19,32 +28,27 @@ EVERYTHING = "*"
 SEEING = ("vm.view", "host.view")
 
 
-def on_visible(who: Who) -> tuple[Q, Q]:
+def on_visible(of_vms: Scope, of_hosts: Scope) -> tuple[Q, Q]:
     """Two conditions on rows that name a VM and a host, for who sees not all of both: he may see the VM, the host."""
-    of_vms, of_hosts = reaches(who, *SEEING)
     hosts = Host.objects.filter(reached_hosts(of_hosts), removed_at=None)
     return Q(vm__isnull=False) & there("vm__") & reached(of_vms, "vm__"), Q(host__in=hosts.values("pk"))
 
 
 def visible_operations(who: Who) -> QuerySet[Operation]:
-    """The operations on what he may see; for an administrator also those on what is gone."""
+    """The operations on what he may see, on pools, where they name what others keep there, those of himself and in
+    which he may do anything; for an administrator also those on what is gone. One query before its own."""
     operations = Operation.objects.all()
     if is_administrator(who, *SEEING):
         return operations
-    of_vms, of_hosts = on_visible(who)
-    return operations.filter((Q(target_kind="vm") & of_vms) | (Q(target_kind="host") & of_hosts) | on_ground(who))
-
-
-def on_ground(who: Who) -> Q:
-    """A condition on operations: on a network or a volume that he may see, or on a pool, where they name what others
-    keep there, by himself or on one in which he may do anything."""
-    user = account(who)
-    pools = Q(pool__in=visible_pools(who).values("pk"), actor_user=user)
-    pools |= Q(pool__in=visible_pools(who, ANY).values("pk"))
-    return (
-        (Q(target_kind="pool") & pools)
-        | Q(target_kind="network", network__in=visible_networks(who).values("pk"))
-        | Q(target_kind="volume", volume__in=visible_volumes(who).values("pk"))
+    of_vms, of_hosts, of_pools, of_any, of_networks = reaches(who, *SEEING, "pool.use", ANY, "network.use")
+    on_vms, on_hosts = on_visible(of_vms, of_hosts)
+    his = Q(pool__in=pools_in(of_pools).values("pk"), actor_user=account(who))
+    return operations.filter(
+        (Q(target_kind="vm") & on_vms)
+        | (Q(target_kind="host") & on_hosts)
+        | (Q(target_kind="pool") & (his | Q(pool__in=pools_in(of_any).values("pk"))))
+        | Q(target_kind="network", network__in=networks_in(of_networks).values("pk"))
+        | Q(target_kind="volume", volume__in=volumes_in(who, of_vms, of_any, "see").values("pk"))
     )
 
 
@@ -53,8 +57,8 @@ def visible_happenings(who: Who) -> QuerySet[Happening]:
     happenings = Happening.objects.all()
     if is_administrator(who, *SEEING):
         return happenings
-    of_vms, of_hosts = on_visible(who)
-    return happenings.filter(of_vms | (Q(vm=None) & of_hosts))
+    on_vms, on_hosts = on_visible(*reaches(who, *SEEING))
+    return happenings.filter(on_vms | (Q(vm=None) & on_hosts))
 
 
 def visible_names(who: Who, names: list[str]) -> list[str]:

@@ -35,9 +35,12 @@ def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine
     """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here nor
     those of a host that was removed are among them."""
     check_name(privilege)
-    vms = VirtualMachine.objects.filter(there()).select_related("placement", "placement__host")
     [scope] = reaches(who, privilege)
-    return vms.filter(reached(scope))
+    return vms_in(scope).select_related("placement", "placement__host")
+
+
+def vms_in(scope: Scope) -> QuerySet[VirtualMachine]:
+    return VirtualMachine.objects.filter(there()).filter(reached(scope))
 
 
 def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:
@@ -55,16 +58,24 @@ def visible_hosts(who: Who) -> QuerySet[Host]:
 def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:
     """The pools with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)
-    pools = StoragePool.objects.filter(present=True, host__removed_at=None)
     [scope] = reaches(who, privilege)
+    return pools_in(scope)
+
+
+def pools_in(scope: Scope) -> QuerySet[StoragePool]:
+    pools = StoragePool.objects.filter(present=True, host__removed_at=None)
     return pools.filter(reached_there(scope, scope.pools))
 
 
 def visible_networks(who: Who, privilege: str = "network.use") -> QuerySet[Network]:
     """The networks with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)
-    networks = Network.objects.filter(present=True, host__removed_at=None)
     [scope] = reaches(who, privilege)
+    return networks_in(scope)
+
+
+def networks_in(scope: Scope) -> QuerySet[Network]:
+    networks = Network.objects.filter(present=True, host__removed_at=None)
     return networks.filter(reached_there(scope, scope.networks))
 
 

@@ -9,8 +9,9 @@ from django.http import Http404
 
 from vms.errors import NotAllowed
 from vms.kinds.base import Deed
-from vms.models import VirtualMachine, Volume
-from vms.permissions.visible import visible_pools, visible_vms
+from vms.models import Volume
+from vms.permissions.reach import Scope
+from vms.permissions.visible import pools_in, reaches, vms_in
 from vms.permissions.who import Who, account, in_scope
 
 # What is needed on each VM that uses the volume.
@@ -23,15 +24,20 @@ Use = Volume.vms.through
 def visible_volumes(who: Who, deed: Deed = "see") -> QuerySet[Volume]:
     """The volumes that he may see (or attach, copy, which is also to download, or delete): where VMs use it, by his
     rights on all of these; where none does, what is his own; and all in pools in which he may do anything."""
+    of_vms, of_pools = reaches(who, NEEDS[deed], ANY)
+    return volumes_in(who, of_vms, of_pools, deed)
+
+
+def volumes_in(who: Who, of_vms: Scope, of_pools: Scope, deed: Deed) -> QuerySet[Volume]:
+    """The same, for who holds what the deed needs on such VMs, and may do anything in such pools."""
     user = account(who)
     if user is None:
         return Volume.objects.none()
     uses = Use.objects.filter(volume=OuterRef("pk"))
-    mine = VirtualMachine.objects.filter(pk__in=visible_vms(who, NEEDS[deed]).order_by().values("pk"))
-    by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=mine.values("pk")))
+    by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=vms_in(of_vms).order_by().values("pk")))
     # What is one's own needs no right, but it needs a token that is meant for it.
     by_owner = Q(owner=user) & ~Exists(uses) if NEEDS[deed] in in_scope(who) else Q(pk__in=[])
-    return Volume.objects.filter(Q(storage__in=visible_pools(who, ANY).values("storage")) | Q(by_vms) | Q(by_owner))
+    return Volume.objects.filter(Q(storage__in=pools_in(of_pools).values("storage")) | Q(by_vms) | Q(by_owner))
 
 
 def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
