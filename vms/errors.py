@@ -13,6 +13,12 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── VolumeUsed            VMs use the volume; params: name, by (those that may be told), others (how many more)
+│   ├── VolumeBacks           other volumes are layers over it; params: name, by, others
+│   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
+│   ├── VolumeNotReady        it is none that is served: params: name, why
+│   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
+│   ├── NameTaken             there is a volume of that name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
@@ -152,6 +158,42 @@ class NoPool(RequestRefused):
     """No host of the dashboard shows the volume's storage; params: name."""
 
     code = "no_pool"
+
+
+class VolumeUsed(RequestRefused):
+    """VMs use the volume; params: name, by (the names that may be told, "" for none), others (how many more)."""
+
+    code = "volume_used"
+
+
+class VolumeBacks(RequestRefused):
+    """Other volumes are layers over it; params: name, by, others."""
+
+    code = "volume_backs"
+
+
+class VolumeRuns(RequestRefused):
+    """A VM that is not off uses it; params: name, by ("" for one that may not be told)."""
+
+    code = "volume_runs"
+
+
+class VolumeNotReady(RequestRefused):
+    """The volume is none that is served; params: name, why (its state)."""
+
+    code = "volume_not_ready"
+
+
+class VolumeStrayed(RequestRefused):
+    """Its pool tells another format than is remembered, as a guest can let it; params: name, format, told."""
+
+    code = "volume_strayed"
+
+
+class NameTaken(RequestRefused):
+    """There is a volume of that name; params: name."""
+
+    code = "name_taken"
 
 
 class RefusedImage(RequestRefused):

@@ -8,13 +8,35 @@ from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
+from vms.libvirtxml.pool import (
+    FORMATS,
+    SECRETS,
+    BadPool,
+    PoolSpec,
+    canonical,
+    made_pool,
+    pool_sources,
+    public_pool,
+    read_spec,
+    secret_name,
+    secret_of,
+    source_document,
+    spec_name,
+    spec_type,
+)
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
+from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
+from vms.libvirtxml.sources import Source, sources
 from vms.libvirtxml.validate import faults
+from vms.libvirtxml.volume import VolumeXML, volume_document
 
 __all__ = [
     "DEFINE",
+    "FORMATS",
     "SECRET",
+    "SECRETS",
+    "BadPool",
     "BadXML",
     "Disk",
     "DomainXML",
@@ -22,28 +44,44 @@ __all__ = [
     "Interface",
     "Listen",
     "Need",
+    "PoolSpec",
+    "Source",
+    "VolumeXML",
     "What",
     "Where",
     "add_serial",
     "add_vnc_screen",
     "boot_first",
     "boot_order",
+    "canonical",
     "difference",
     "faults",
     "glance",
     "let_vnc_listen",
     "loopback",
+    "made_pool",
     "mask",
     "masked",
     "network_document",
     "new_password",
     "parse",
     "pool_document",
+    "pool_sources",
+    "public_pool",
     "put_order",
+    "read_spec",
+    "secret_document",
+    "secret_name",
+    "secret_of",
     "serialize",
+    "source_document",
+    "sources",
+    "spec_name",
+    "spec_type",
     "strayed",
     "uncovered",
     "unreachable",
+    "volume_document",
     "where",
     "without_password",
 ]

@@ -34,6 +34,15 @@ ERRORS: dict[str, str] = {
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
+    "volume_used": mark("{name} is in use: {users}. Take it off there first."),
+    "volume_backs": mark("{name} lies below other volumes: {users}. Delete these first."),
+    "volume_runs": mark("{name} is used by {user}, which is not off. Shut that down first."),
+    "volume_not_ready": mark("{name} is not ready for this: {why}."),
+    "volume_strayed": mark(
+        "{name} is {format} here, and its beginning is by now that of {told}. What a guest may have written there is "
+        "copied nowhere."
+    ),
+    "name_taken": mark("There is a volume called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
@@ -208,6 +217,17 @@ IMAGES: dict[str, str] = {
     "snapshots": mark("it has snapshots inside"),
     "corrupt": mark("it is marked as corrupt"),
     "log": mark("its log was not written back"),
+    "folder": mark("it is a folder"),
+    "device": mark("it is a device of the host, or a link to one"),
+}
+
+# What a volume is that is not ready (vms.models.Volume.State).
+VOLUMES: dict[str, str] = {
+    "ready": mark("ready"),
+    "incomplete": mark("it is being made"),
+    "quarantine": mark("its beginning was not looked at yet"),
+    "refused": mark("its image is refused"),
+    "gone": mark("its pool shows it no more"),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -393,11 +413,22 @@ def readable(params: Parameters) -> Readable:
         words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
     if str(params.get("reason")) in IMAGES:
         words["reason"] = gettext(IMAGES[str(params["reason"])])
+    if str(params.get("why")) in VOLUMES:
+        words["why"] = gettext(VOLUMES[str(params["why"])])
+    if "by" in params:
+        words["user"] = str(params["by"]) or gettext("a VM that you do not see")
+        words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def users(names: str, others: int) -> str:
+    """Those that may be told, and how many more there are."""
+    more = ngettext("{n} that you do not see", "{n} that you do not see", others).format(n=others) if others else ""
+    return ", ".join(filter(None, [names, more]))
 
 
 def fill(text: str, params: Parameters) -> str:

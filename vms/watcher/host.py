@@ -25,6 +25,7 @@ from vms.virt import (
     HostSpec,
     NetworkChanged,
     PoolChanged,
+    SecretChanged,
     connect,
     watch,
 )
@@ -172,7 +173,7 @@ class HostWatch(threading.Thread):
         elif isinstance(item, DomainRebooted):
             self.reader.rebooted.add(item.uuid)
             self.reader.budget.ask(item.uuid, time.monotonic())
-        elif isinstance(item, NetworkChanged | PoolChanged):
+        elif isinstance(item, NetworkChanged | PoolChanged | SecretChanged):
             self.reader.budget.ask("facts", time.monotonic())
         elif isinstance(item, Look):
             self.reader.look(connection, item)
