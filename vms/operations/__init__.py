@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from vms.operations import booting, hardware, hosts, power
+from vms.operations import booting, hardware, hosts, power, volumes
 from vms.operations.way import Trial, Way
 
-WAYS: Final[dict[str, Way]] = {**power.WAYS, **booting.WAYS, **hardware.WAYS, **hosts.WAYS}
+WAYS: Final[dict[str, Way]] = {**power.WAYS, **booting.WAYS, **hardware.WAYS, **hosts.WAYS, **volumes.WAYS}
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

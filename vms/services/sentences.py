@@ -150,6 +150,12 @@ ERRORS: dict[str, str] = {
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
 FIELDS: dict[str, str] = {
+    "volume_name": mark("A letter or digit first, then letters, digits and . _ + -; 200 characters at most."),
+    "volume_taken": mark("Something in this storage has this name already."),
+    "volume_size": mark("A whole number of bytes, 1 MiB at least and 64 TiB at most."),
+    "volume_smaller": mark("It is larger than that already. A volume only grows."),
+    "volume_format": mark("This pool cannot hold that format."),
+    "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -217,6 +223,7 @@ IMAGES: dict[str, str] = {
     "snapshots": mark("it has snapshots inside"),
     "corrupt": mark("it is marked as corrupt"),
     "log": mark("its log was not written back"),
+    "unreadable": mark("its host cannot read it"),
     "folder": mark("it is a folder"),
     "device": mark("it is a device of the host, or a link to one"),
 }
@@ -243,6 +250,10 @@ HAPPENINGS: dict[str, str] = {
 }
 
 LOG: dict[str, str] = {
+    "volume_made": mark("Made the volume “{name}”."),
+    "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
+    "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
+    "volume_taken_away": mark("Took “{name}” away again."),
     "claimed": mark("A worker has taken it on."),
     "asked": mark("The host has been asked."),
     "delivered": mark("The request was delivered. The VM decides."),
@@ -287,6 +298,11 @@ OPERATION_STATES: dict[str, str] = {
 
 # While an operation runs on a VM, its row says what is going on.
 GOING_ON: dict[str, str] = {
+    "volume.create": mark("making a volume"),
+    "volume.grow": mark("growing"),
+    "volume.clone": mark("cloning"),
+    "volume.wipe": mark("wiping"),
+    "volume.delete": mark("deleting"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import libvirt
@@ -95,7 +96,9 @@ def seconds(text: str | None) -> float | None:
 
 def create(pool: Any, document: str, name: str) -> Any:
     """The new volume. What was put there since the host last looked would be written over (qemu-img asks nobody)."""
-    pool.refresh(0)
+    # A pool in which another one is just being made is not looked through.
+    with contextlib.suppress(libvirt.libvirtError):
+        pool.refresh(0)
     if name in pool.listVolumes():
         raise NameTaken(name=name)
     return pool.createXML(document, 0)
