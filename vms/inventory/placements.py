@@ -96,7 +96,8 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
         Happening.objects.bulk_create(
             Happening(host=host, vm_id=placement.vm_id, code="appeared") for placement in placements
         )
-    names |= volumes.link([placement.vm_id for placement in placements])
+    using = [placement.vm_id for placement, seen in zip(placements, rows, strict=True) if seen.document["sources"]]
+    names |= volumes.link(using)
     return names | identity.beside(host, [seen.uuid for seen in rows])
 
 

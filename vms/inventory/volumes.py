@@ -187,6 +187,8 @@ def link_all(pool: StoragePool) -> Iterator[Step]:
 
 def link(vms: Collection[int]) -> set[str]:
     """Which volumes these VMs use, by the definitions on all their hosts; the names of the volumes that changed."""
+    if not vms:
+        return set()
     told = Placement.objects.filter(vm__in=vms, present=True).exclude(document__sources=[])
     rows = list(told.values_list("vm_id", "host_id", "document__sources"))
     paths = Paths({host for _, host, _ in rows})
