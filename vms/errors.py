@@ -20,6 +20,10 @@ VmsError
 │   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
+│   ├── PoolTaken             its host has a pool of this name; params: name
+│   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
+│   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -65,6 +69,7 @@ VmsError
     ├── NotFound              the host does not know the thing
     ├── InvalidState          the host says that the thing's state forbids it
     ├── Unsupported           this host or its driver cannot do it
+    │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
@@ -200,6 +205,30 @@ class RefusedImage(RequestRefused):
     """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
 
     code = "refused_image"
+
+
+class PoolTaken(RequestRefused):
+    """The host has a pool of this name; params: name."""
+
+    code = "pool_taken"
+
+
+class PoolInUse(RequestRefused):
+    """Something in the pool is needed, so it is not wiped; params: name, vm."""
+
+    code = "pool_in_use"
+
+
+class PoolShared(RequestRefused):
+    """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
+
+    code = "pool_shared"
+
+
+class SecretInUse(RequestRefused):
+    """A pool or a VM signs in with it; params: name."""
+
+    code = "secret_in_use"
 
 
 class HostSilent(RequestRefused):
@@ -501,6 +530,12 @@ class Unsupported(VirtError):
     """This host or its driver cannot do it."""
 
     code = "unsupported"
+
+
+class NoPoolDriver(Unsupported):
+    """The host's libvirt lacks the part for pools of this type; params: type."""
+
+    code = "no_pool_driver"
 
 
 class TimedOut(VirtError):

@@ -9,20 +9,23 @@ from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.pool import (
+    EXAMPLES,
     FORMATS,
     SECRETS,
+    SPECS,
     BadPool,
     PoolSpec,
     canonical,
     made_pool,
+    names_secret,
     pool_sources,
     public_pool,
     read_spec,
     secret_name,
-    secret_of,
     source_document,
     spec_name,
     spec_type,
+    used_sources,
 )
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
@@ -33,9 +36,11 @@ from vms.libvirtxml.volume import VolumeXML, volume_document
 
 __all__ = [
     "DEFINE",
+    "EXAMPLES",
     "FORMATS",
     "SECRET",
     "SECRETS",
+    "SPECS",
     "BadPool",
     "BadXML",
     "Disk",
@@ -62,6 +67,7 @@ __all__ = [
     "made_pool",
     "mask",
     "masked",
+    "names_secret",
     "network_document",
     "new_password",
     "parse",
@@ -72,7 +78,6 @@ __all__ = [
     "read_spec",
     "secret_document",
     "secret_name",
-    "secret_of",
     "serialize",
     "source_document",
     "sources",
@@ -81,6 +86,7 @@ __all__ = [
     "strayed",
     "uncovered",
     "unreachable",
+    "used_sources",
     "volume_document",
     "where",
     "without_password",

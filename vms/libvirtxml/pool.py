@@ -279,7 +279,8 @@ def element(spec: Dir | Fs | Netfs | Disk | Logical | IscsiDirect | Rbd) -> etre
     children = [E.name(spec.name)]
     children += [E.source(*source)] if source else []
     children += [E.target(E.path(target))] if target else []
-    return E.pool(*children, type=spec_type(spec))
+    made: etree._Element = E.pool(*children, type=spec_type(spec))
+    return made
 
 
 def parts(spec: Dir | Fs | Netfs | Disk | Logical | IscsiDirect | Rbd) -> tuple[list[etree._Element], str]:
@@ -363,15 +364,12 @@ def attribute(source: etree._Element, tag: str) -> str:
     return str(found.get("path") or "") if found is not None else ""
 
 
-def secret_of(text: str) -> tuple[str, str]:
-    """(UUID, usage) of the secret that the pool signs in with; both "" without."""
-    found = parse(text).find("source/auth/secret")
-    return (str(found.get("uuid") or ""), str(found.get("usage") or "")) if found is not None else ("", "")
-
-
-def source_document(server: str) -> str:
-    """Where a host is to look for sources."""
-    return serialize(E.source(E.host(name=server)))
+def source_document(server: str, port: str = "", initiator: str = "") -> str:
+    """Where a host is to look for sources, and as whom."""
+    source = E.source(E.host(name=server, **({"port": port} if port else {})))
+    if initiator:
+        source.append(E.initiator(E.iqn(name=initiator)))
+    return serialize(source)
 
 
 def pool_sources(text: str | None) -> list[dict[str, str]]:
@@ -394,3 +392,86 @@ def fields_of(source: etree._Element) -> dict[str, str]:
         "group": name,
     }
     return {field: value for field, value in told.items() if value and not CHECKS[field](value)}
+
+
+def used_sources(text: str) -> set[str | tuple[str, str]]:
+    """What a domain's disks, their backing files and its firmware are in: paths, and (pool, volume)."""
+    try:
+        root = parse(text)
+    except BadXML:
+        return set()
+    found: set[str | tuple[str, str]] = set()
+    for source in root.iterfind("devices/disk//source"):
+        found |= {str(source.get(name)) for name in ("file", "dev", "name") if source.get(name)}
+        if source.get("pool") and source.get("volume"):
+            found.add((str(source.get("pool")), str(source.get("volume"))))
+    found |= {path for name in ("kernel", "initrd", "dtb", "loader", "nvram") if (path := root.findtext(f"os/{name}"))}
+    return found
+
+
+def names_secret(text: str, uuid: str, usage: str) -> bool:
+    """Whether a document, of a pool or a domain, names the secret by one of the two."""
+    try:
+        root = parse(text)
+    except BadXML:
+        return False
+    return any(secret.get("uuid") == uuid or (usage and secret.get("usage") == usage) for secret in root.iter("secret"))
+
+
+# Where there is no form: a definition to be changed, as the schema and libvirt take it.
+EXAMPLES: Final[dict[str, str]] = {
+    "iscsi": """\
+<pool type="iscsi">
+  <name>san</name>
+  <source>
+    <host name="san.example"/>
+    <device path="iqn.2026-01.example:vms"/>
+  </source>
+  <target>
+    <path>/dev/disk/by-path</path>
+  </target>
+</pool>""",
+    "scsi": """\
+<pool type="scsi">
+  <name>fibre</name>
+  <source>
+    <adapter type="scsi_host" name="scsi_host5"/>
+  </source>
+  <target>
+    <path>/dev/disk/by-path</path>
+  </target>
+</pool>""",
+    "mpath": """\
+<pool type="mpath">
+  <name>multipath</name>
+  <target>
+    <path>/dev/mapper</path>
+  </target>
+</pool>""",
+    "gluster": """\
+<pool type="gluster">
+  <name>gluster</name>
+  <source>
+    <host name="gluster.example"/>
+    <dir path="/"/>
+    <name>vms</name>
+  </source>
+</pool>""",
+    "zfs": """\
+<pool type="zfs">
+  <name>tank</name>
+  <source>
+    <name>tank/vms</name>
+  </source>
+</pool>""",
+    "vstorage": """\
+<pool type="vstorage">
+  <name>virtuozzo</name>
+  <source>
+    <name>cluster</name>
+  </source>
+  <target>
+    <path>/srv/vstorage</path>
+  </target>
+</pool>""",
+}

@@ -15,6 +15,7 @@ from vms.virt import facts, listing, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.opening import open_direct, open_wired
+from vms.virt.optional import listed
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
 from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
@@ -119,10 +120,10 @@ class Connection:
         with self.guard():
             return Pool(self.handle.storagePoolDefineXML(document, 0), self.guard)
 
-    def pool_sources(self, type: str, server: str) -> list[dict[str, str]]:
-        """What a pool of that type could be made of, as the host (or that server) tells."""
+    def pool_sources(self, type: str, server: str, port: str, initiator: str) -> list[dict[str, str]]:
+        """What a pool of that type could be made of, as the host or, asked by it, that server tells."""
         with self.guard():
-            return pools.sources(self.handle, type, server)
+            return pools.sources(self.handle, type, server, port, initiator)
 
     def secrets(self) -> tuple[SecretInfo, ...]:
         """The host's secrets, never what they are."""
@@ -169,8 +170,8 @@ class Connection:
         given: dict[str, list[str]] = {}
         with self.guard():
             active = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
-            for network in facts.listed(lambda: self.handle.listAllNetworks(active)):
-                for lease in facts.listed(network.DHCPLeases):
+            for network in listed(lambda: self.handle.listAllNetworks(active)):
+                for lease in listed(network.DHCPLeases):
                     if lease.get("mac") and lease.get("ipaddr"):
                         given.setdefault(lease["mac"].lower(), []).append(lease["ipaddr"])
         return {mac: tuple(sorted(set(addresses))) for mac, addresses in given.items()}

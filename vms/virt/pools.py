@@ -41,10 +41,11 @@ class Pool:
         with self.guard():
             return describe(self.handle)
 
-    def build(self, type: str) -> None:
-        """Make what the pool stands on: a folder, a file system, a partition table. What holds data is refused."""
+    def build(self, type: str, *, anew: bool = False) -> None:
+        """Make the folder that it stands in; anew: make a file system, a partition table or a volume group on its
+        device, which is refused where that holds data."""
         with self.guard():
-            self.handle.build(BUILD.get(type, 0))
+            self.handle.build(BUILD.get(type, 0) if anew else 0)
 
     def start(self) -> None:
         with self.guard():
@@ -112,6 +113,7 @@ def types(handle: Any) -> tuple[str, ...]:
     return tuple(sorted(str(pool.get("type")) for pool in found if pool.get("supported") == "yes"))
 
 
-def sources(handle: Any, type: str, server: str) -> list[dict[str, str]]:
+def sources(handle: Any, type: str, server: str, port: str, initiator: str) -> list[dict[str, str]]:
     """What findStoragePoolSources tells, in the fields of our own forms."""
-    return pool_sources(handle.findStoragePoolSources(type, source_document(server) if server else None, 0))
+    where = source_document(server, port, initiator) if server else None
+    return pool_sources(handle.findStoragePoolSources(type, where, 0))

@@ -20,8 +20,13 @@ NUMBERS: Final = {usage: number for number, usage in USAGES.items()}
 
 def known(handle: Any) -> tuple[SecretInfo, ...]:
     """Its secrets by purpose and name; none where it has no driver for them."""
-    found = (optional(lambda secret=secret: describe(secret), None) for secret in listed(handle.listAllSecrets))
+    found = (describe_if_there(secret) for secret in listed(handle.listAllSecrets))
     return tuple(sorted((info for info in found if info), key=lambda info: (info.usage, info.name, info.uuid)))
+
+
+def describe_if_there(secret: Any) -> SecretInfo | None:
+    """The value, or None for one that has vanished since it was listed."""
+    return optional(lambda: describe(secret), None)
 
 
 def describe(secret: Any) -> SecretInfo:
