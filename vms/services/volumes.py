@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from vms import live
 from vms.errors import (
     BadFields,
     NotAllowed,
@@ -35,7 +37,7 @@ from vms.permissions import (
     visible_vms,
     visible_volumes,
 )
-from vms.services import operations
+from vms.services import audit, operations
 from vms.services.telling import host_name
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -277,14 +279,19 @@ def ask_for_unused(actor: Actor, volume: Volume, kind: Kind, key: str | None) ->
     return operations.request(kind, volume, actor=actor, idempotency_key=key)
 
 
+@transaction.atomic
 def look_again(actor: Actor, volume: Volume) -> None:
     """Put what nothing uses back into quarantine, for its beginning to be looked at anew. Raises NotAllowed,
     VolumeUsed, VolumeNotReady."""
     require_deed(actor, "attach", volume)
     require_unused(actor, volume)
+    pool = operations.pool_of(volume)
     again = Volume.objects.filter(pk=volume.pk, state__in=(State.READY, State.REFUSED), present=True)
     if not again.exclude(refusal__in=("folder", "device")).update(state=State.QUARANTINE, format="", refusal=""):
         raise VolumeNotReady(name=volume.name, why=str(volume.state))
+    audit.record("looked_again:volume", actor=actor, target=volume)
+    live.announce([f"volume:{volume.pk}"])
+    transaction.on_commit(lambda: live.look(pool.host_id, f"volume:{volume.pk}", wait=0))
 
 
 def name_lock(pool: StoragePool, name: str) -> str:
