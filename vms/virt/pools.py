@@ -71,10 +71,15 @@ class Pool:
             self.handle.undefine()
 
     def volumes(self) -> list[VolumeInfo]:
-        """What an active pool lists; [] for a stopped one."""
+        """What an active pool lists, without folders; [] for a stopped one."""
         with self.guard():
             found = self.handle.listAllVolumes(0) if self.handle.isActive() else []
-            return [VolumeInfo(volume.name(), volume.path(), optional(volume.info, [0, 0, 0])[1]) for volume in found]
+            told = [(volume, optional(volume.info, [libvirt.VIR_STORAGE_VOL_FILE, 0, 0])) for volume in found]
+            return [
+                VolumeInfo(volume.name(), volume.path(), capacity)
+                for volume, (kind, capacity, _) in told
+                if kind not in (libvirt.VIR_STORAGE_VOL_DIR, libvirt.VIR_STORAGE_VOL_NETDIR)
+            ]
 
     def delete_volume(self, name: str) -> None:
         with self.guard():
@@ -83,7 +88,18 @@ class Pool:
 
 def known(handle: Any) -> tuple[PoolInfo, ...]:
     """A host's storage pools by name; none where it has no driver for them."""
-    return tuple(sorted((describe(pool) for pool in listed(handle.listAllStoragePools)), key=lambda pool: pool.name))
+    found = (describe_if_there(pool) for pool in listed(handle.listAllStoragePools))
+    return tuple(sorted((info for info in found if info), key=lambda info: info.name))
+
+
+def describe_if_there(pool: Any) -> PoolInfo | None:
+    """The value, or None for a pool that has vanished since it was listed."""
+    try:
+        return describe(pool)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
+            return None
+        raise
 
 
 def describe(pool: Any) -> PoolInfo:
