@@ -164,9 +164,7 @@ def users(request: HttpRequest, volume_id: int) -> UsersItem:
 
 
 @router.delete("/{int:volume_id}", response=answers(202, Started, 400, 403, 404, 409), summary="Delete it")
-def delete(
-    request: HttpRequest, volume_id: int, response: HttpResponse, key: IdempotencyKey = None
-) -> Status[Started]:
+def delete(request: HttpRequest, volume_id: int, response: HttpResponse, key: IdempotencyKey = None) -> Status[Started]:
     who = actor(request)
     return accepted(
         request, response, volumes.delete(who, get_volume_or_404(who, volume_id, to="delete"), idempotency_key=key)
