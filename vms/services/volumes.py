@@ -207,12 +207,12 @@ def clone(
     params = kinds.Clone(name, pool.pk)
     if known := asked_before(actor, kinds.CLONE, volume, params, idempotency_key):
         return known
+    check_name(name)
+    require_served(volume)
     if pool.host_id != source.host_id or not pool.present or not pool.active:
         raise BadFields({"pool": "volume_pool"})
     if volume.format not in formats(pool):
         raise BadFields({"pool": "volume_format"})
-    check_name(name)
-    require_served(volume)
     require_off(actor, volume)
     return operations.request(
         kinds.CLONE,
