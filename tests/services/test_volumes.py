@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -66,10 +67,11 @@ def owner(mallory: User, pool: StoragePool) -> Actor:
     ["", "-rf", ".hidden", "a b", "a/b", "../x", "a\nb", "json:{}", "nbd:127.0.0.1:9", "é", "a\0", "x" * 201, "a\n"],
 )
 def test_a_name_is_nothing_but_a_name(owner: Actor, pool: StoragePool, disk: Volume, name: str) -> None:
-    for ask in (
+    asked: list[Callable[[], Operation]] = [
         lambda: volumes.create(owner, pool, **{**WISH, "name": name}),
         lambda: volumes.clone(owner, disk, name=name),
-    ):
+    ]
+    for ask in asked:
         with pytest.raises(BadFields) as bad:
             ask()
         assert bad.value.errors == {"name": "volume_name"}
@@ -232,7 +234,11 @@ def test_what_runs_is_neither_copied_nor_grown(owner: Actor, disk: Volume, host:
     vm = make_vm(host, "web-01")
     disk.vms.add(vm)
     grant(owner.user, "owner", vm)
-    for ask in (lambda: volumes.clone(owner, disk, name="x"), lambda: volumes.grow(owner, disk, size_bytes=4 * MIB)):
+    asked: list[Callable[[], Operation]] = [
+        lambda: volumes.clone(owner, disk, name="x"),
+        lambda: volumes.grow(owner, disk, size_bytes=4 * MIB),
+    ]
+    for ask in asked:
         with pytest.raises(VolumeRuns) as runs:
             ask()
         assert runs.value.params == {"name": "disk", "by": "web-01"}
