@@ -13,6 +13,13 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── VolumeUsed            VMs use the volume; params: name, by (those that may be told), others (how many more)
+│   ├── VolumeBacks           other volumes are layers over it; params: name, by, others
+│   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
+│   ├── VolumeNotReady        it is none that is served: params: name, why
+│   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
+│   ├── NameTaken             there is a volume of that name; params: name
+│   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
 │   ├── PoolShared            other hosts keep the same storage; params: name, host
@@ -65,6 +72,7 @@ VmsError
     │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
+    ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
@@ -155,6 +163,48 @@ class NoPool(RequestRefused):
     """No host of the dashboard shows the volume's storage; params: name."""
 
     code = "no_pool"
+
+
+class VolumeUsed(RequestRefused):
+    """VMs use the volume; params: name, by (the names that may be told, "" for none), others (how many more)."""
+
+    code = "volume_used"
+
+
+class VolumeBacks(RequestRefused):
+    """Other volumes are layers over it; params: name, by, others."""
+
+    code = "volume_backs"
+
+
+class VolumeRuns(RequestRefused):
+    """A VM that is not off uses it; params: name, by ("" for one that may not be told)."""
+
+    code = "volume_runs"
+
+
+class VolumeNotReady(RequestRefused):
+    """The volume is none that is served; params: name, why (its state)."""
+
+    code = "volume_not_ready"
+
+
+class VolumeStrayed(RequestRefused):
+    """Its pool tells another format than is remembered, as a guest can let it; params: name, format, told."""
+
+    code = "volume_strayed"
+
+
+class NameTaken(RequestRefused):
+    """There is a volume of that name; params: name."""
+
+    code = "name_taken"
+
+
+class RefusedImage(RequestRefused):
+    """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
+
+    code = "refused_image"
 
 
 class PoolTaken(RequestRefused):
@@ -498,6 +548,12 @@ class Aborted(VirtError):
     """The host's work on it was ended before it was done."""
 
     code = "aborted"
+
+
+class StreamShort(VirtError):
+    """A volume's bytes ended before the last that was said; params: left (bytes)."""
+
+    code = "stream_short"
 
 
 class NetworkStopped(VirtError):

@@ -29,6 +29,7 @@ from vms.views import (
     tokens,
     users,
     vms,
+    volumes,
 )
 
 verbs = [
@@ -83,6 +84,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pools/<int:pk>/autostart/", pools.pool_autostart, name="pool-autostart"),
     path("pools/<int:pk>/stop/", pools.pool_stop, name="pool-stop"),
     path("pools/<int:pk>/delete/", pools.pool_delete, name="pool-delete"),
+    path("pools/<int:pk>/volumes/", volumes.volume_list, name="volume-list"),
+    path("pools/<int:pk>/volumes/add/", volumes.volume_add, name="volume-add"),
+    path("volumes/<int:pk>/", volumes.volume, name="volume"),
+    path("volumes/<int:pk>/grow/", volumes.volume_grow, name="volume-grow"),
+    path("volumes/<int:pk>/clone/", volumes.volume_clone, name="volume-clone"),
+    path("volumes/<int:pk>/check/", volumes.volume_check, name="volume-check"),
+    path("volumes/<int:pk>/wipe/", volumes.volume_ask, {"verb": "wipe"}, name="volume-wipe"),
+    path("volumes/<int:pk>/delete/", volumes.volume_ask, {"verb": "delete"}, name="volume-delete"),
     path("running", operations.running, name="running"),
     path("activity/", operations.activity, name="activity"),
     path("audit/", audit.audit, name="audit"),

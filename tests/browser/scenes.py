@@ -326,6 +326,7 @@ POOL = "pools/<int:pk>/"
 TOKENS = "account/tokens/"
 USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
+VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
 
 SCENES = (
@@ -422,6 +423,11 @@ SCENES = (
     Scene("pool-stop", POOL + "stop/", page_of_a_pool("stop/")),
     Scene("pool-delete", POOL + "delete/", page_of_a_pool("delete/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("volumes", POOL + "volumes/", lambda stage: stage.volume() and stage.pool("volumes/")),
+    Scene("volume-add", POOL + "volumes/add/", page_of_a_pool("volumes/add/")),
+    Scene("volume", VOLUME, Stage.volume),
+    Scene("volume-wipe", VOLUME + "wipe/", lambda stage: stage.volume("wipe/")),
+    Scene("volume-delete", VOLUME + "delete/", lambda stage: stage.volume("delete/")),
     Scene("invitation", "invitation/", at("/invitation/"), who=NOBODY),
     Scene("invitation-refused", "invitation/", at("/invitation/#guess"), follows_a_bad_link, who=NOBODY),
     Scene("users", "users/", at("/users/")),

@@ -70,6 +70,16 @@ class Stage:
             )
         return f"/pools/{found[0]}/{rest}"
 
+    def volume(self, rest: str = "") -> str:
+        """The page of a volume of that pool, which nothing uses."""
+        volumes = self.pool("volumes")
+        found = self.dashboard.get(volumes)["items"]
+        if not found:
+            wish = {"name": "spare.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
+            self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
+            found = self.dashboard.get(volumes)["items"]
+        return f"/volumes/{found[0]['id']}/{rest}"
+
     def secrets(self, rest: str = "") -> str:
         """The page of the host's secrets, of which there is one."""
         wish = {"usage": "ceph", "name": "client.admin", "value": "not shown anywhere"}

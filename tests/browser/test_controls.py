@@ -24,6 +24,7 @@ SAME = {
     "audit-wrong",
     "user-link",
     "list-tags",
+    "volume-wipe",
 }
 
 

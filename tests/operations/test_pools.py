@@ -136,7 +136,7 @@ def test_a_yes_without_its_effect_is_none(
 
 
 def test_a_pool_is_forgotten_with_what_is_in_it_kept_or_deleted(stage: Stage, done: Done, pool: StoragePool) -> None:
-    stage.fake.volumes[str(pool.uuid)] = ["a", "b"]
+    stage.fake.volumes |= {(str(pool.uuid), name): b"" for name in ("a", "b")}
     made = SecretInfo(str(uuid.uuid4()), "iscsi", secret_name("fast"), True)
     stage.fake.secrets = {made.uuid: made, "other": SecretInfo("other", "ceph", "client.admin", True)}
     before = dict(stage.fake.pools)
@@ -152,7 +152,7 @@ def test_a_pool_is_forgotten_with_what_is_in_it_kept_or_deleted(stage: Stage, do
 
 
 def test_nothing_is_deleted_while_a_vm_of_the_host_has_any_of_it(stage: Stage, done: Done, pool: StoragePool) -> None:
-    stage.fake.volumes[str(pool.uuid)] = ["a", "b"]
+    stage.fake.volumes |= {(str(pool.uuid), name): b"" for name in ("a", "b")}
     seen = stage.fake.domains[stage.uuid]
     disk = "<devices><disk><source file='/srv/b'/></disk>"
     stage.fake.domains[stage.uuid] = replace(seen, next_boot_xml=seen.next_boot_xml.replace("<devices>", disk))

@@ -19,9 +19,10 @@ from vms import tasks
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
-from vms.models import ApiToken, Console, Grant, Host, Operation, StoragePool, Tag, User, VirtualMachine
+from vms.models import ApiToken, Console, Grant, Host, Operation, StoragePool, Tag, User, VirtualMachine, Volume
 from vms.operations.claim import check_rights
 from vms.permissions import Actor, visible_names
+from vms.permissions.volumes import ANY, NEEDS
 from vms.services import consoles, tokens
 from vms.services.freshness import placed
 
@@ -46,6 +47,7 @@ def neighbour(host: Host) -> VirtualMachine:
 ROUTES = {
     "pool.define": "pools/add/",
     "pool.discover": "pools/find/",
+    "volume.create": "pools/<int:pk>/volumes/add/",
     "secret.set": "hosts/<int:pk>/secrets/",
     "secret.delete": "hosts/<int:pk>/secrets/<uuid:uuid>/delete/",
 }
@@ -57,7 +59,7 @@ def lowest(kind: str) -> str:
     return str(TABLE[ROUTES.get(kind) or f"{noun}s/<int:pk>/{verb}/"]["from"])
 
 
-def two_of(target: str, host: Host) -> tuple[Thing, Thing]:
+def two_of(target: str, host: Host) -> tuple[Thing | Volume, Thing | Volume]:
     """A thing of that sort, and one beside it."""
     if target == "vm":
         return make_vm(host), make_vm(host, "neighbour")
@@ -66,11 +68,33 @@ def two_of(target: str, host: Host) -> tuple[Thing, Thing]:
         first.save()
         second.save()
         return first, second
+    if target == "volume":
+        return make_volume(host, 1), make_volume(host, 2)
     return host, Host.objects.create(name="b", node="node-a")
 
 
-def operation(kind: str, user: User | None, thing: Thing, token: ApiToken | None = None) -> Operation:
-    host = thing if isinstance(thing, Host) else placed(thing).host if isinstance(thing, VirtualMachine) else thing.host
+def make_volume(host: Host, number: int) -> Volume:
+    """One that a VM of its own uses, on which its rights hang."""
+    pool = StoragePool.objects.create(host=host, uuid=UUID(int=number), name="x")
+    volume = Volume.objects.create(storage=pool.storage, name="x", format="raw")
+    volume.vms.add(make_vm(host, f"user-{number}"))
+    return volume
+
+
+def giving(thing: Thing | Volume) -> Thing:
+    """What a grant is given on, to have rights on the thing."""
+    return thing.vms.get() if isinstance(thing, Volume) else thing
+
+
+def needed(kind: str) -> tuple[str, ...]:
+    """The privileges for which the kind asks."""
+    asked = KINDS[kind]
+    return asked.privileges + ((NEEDS[asked.deed],) if asked.deed else ())
+
+
+def operation(kind: str, user: User | None, thing: Thing | Volume, token: ApiToken | None = None) -> Operation:
+    used = giving(thing)
+    host = used if isinstance(used, Host) else placed(used).host if isinstance(used, VirtualMachine) else used.host
     target = KINDS[kind].target
     return Operation.objects.create(
         kind=kind, actor_user=user, actor_name="carol", actor_token=token, target_kind=target, target_id=thing.pk,
@@ -79,7 +103,7 @@ def operation(kind: str, user: User | None, thing: Thing, token: ApiToken | None
     )  # fmt: skip
 
 
-def may_run(kind: str, user: User | None, thing: Thing, token: ApiToken | None = None) -> bool:
+def may_run(kind: str, user: User | None, thing: Thing | Volume, token: ApiToken | None = None) -> bool:
     """Whether the worker would do it."""
     try:
         check_rights(operation(kind, user, thing, token))
@@ -101,18 +125,19 @@ def test_work_runs_with_the_rights_of_its_actor_when_it_runs(kind: str, carol: U
     assert not may_run(kind, carol, thing)
     assert not may_run(kind, None, thing)
     for role in ROLES:
-        given = grant(carol, role, beside)
+        given = grant(carol, role, giving(beside))
         assert not may_run(kind, carol, thing), f"{role} next door"
         given.delete()
-        given = grant(carol, role, thing)
+        given = grant(carol, role, giving(thing))
         assert may_run(kind, carol, thing) == (LADDER.index(role) >= LADDER.index(lowest(kind))), role
         User.objects.filter(pk=carol.pk).update(is_active=False)
         assert not may_run(kind, carol, thing), f"{role} and switched off"
         User.objects.filter(pk=carol.pk).update(is_active=True)
         given.delete()
-    token, _ = tokens.create(alice, scopes=KINDS[kind].privileges)
+    token, _ = tokens.create(alice, scopes=needed(kind))
     assert may_run(kind, alice, thing, token)
-    lacking, _ = tokens.create(alice, scopes=set(PRIVILEGES) - {KINDS[kind].privileges[0]})
+    # With volume.any one may do all with what lies in a pool, whatever uses it.
+    lacking, _ = tokens.create(alice, scopes=set(PRIVILEGES) - {needed(kind)[0], ANY})
     assert not may_run(kind, alice, thing, lacking)
     ApiToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
     assert not may_run(kind, alice, thing, token)

@@ -25,6 +25,7 @@ from vms.api import (
     tokens,
     users,
     vms,
+    volumes,
 )
 from vms.api.auth import Bearer, Session
 
@@ -53,6 +54,8 @@ api.add_router("/pools", pools.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
+api.add_router("/pools", volumes.pools_router)
+api.add_router("/volumes", volumes.router)
 api.add_router("/operations", operations.router)
 api.add_router("/tags", tags.router)
 api.add_router("/roles", grants.roles_router)

@@ -22,11 +22,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import hosts, placements, pools
+from vms.inventory import hosts, placements, pools, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
-from vms.models import Placement
-from vms.virt import HostFacts
+from vms.models import Placement, Volume
+from vms.virt import HostFacts, VolumeFacts
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,16 @@ class Writer:
                 yield partial(pools.keep, term.host, found)
 
         self.queue.put(Task(term, lambda: deque(steps())))
+
+    def volumes(
+        self, term: Term, pool: str, told: list[VolumeFacts], done: Callable[[bool], None] = lambda stored: None
+    ) -> None:
+        """Store what the host's pool of that UUID lists."""
+        self.queue.put(Task(term, lambda: deque(volumes.plan(term.host, pool, told)), done))
+
+    def judged(self, term: Term, volume: Volume, first: bytes | None, size: int) -> None:
+        """Store what the first bytes of a volume say of it; None for one that cannot be read."""
+        self.note(term, lambda: volumes.judged(volume, first, size))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

@@ -30,7 +30,9 @@ from vms.libvirtxml.pool import (
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
+from vms.libvirtxml.sources import Source, sources
 from vms.libvirtxml.validate import faults
+from vms.libvirtxml.volume import VolumeXML, volume_document
 
 __all__ = [
     "DEFINE",
@@ -48,6 +50,8 @@ __all__ = [
     "Listen",
     "Need",
     "PoolSpec",
+    "Source",
+    "VolumeXML",
     "What",
     "Where",
     "add_serial",
@@ -76,12 +80,14 @@ __all__ = [
     "secret_name",
     "serialize",
     "source_document",
+    "sources",
     "spec_name",
     "spec_type",
     "strayed",
     "uncovered",
     "unreachable",
     "used_sources",
+    "volume_document",
     "where",
     "without_password",
 ]

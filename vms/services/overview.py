@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Operation, StoragePool, VirtualMachine
+from vms.models import Happening, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
@@ -92,6 +92,7 @@ def stream(
     vm: VirtualMachine | None = None,
     host: Host | None = None,
     pool: StoragePool | None = None,
+    volume: Volume | None = None,
     batch: UUID | None = None,
     before: datetime | None = None,
     most: int = 50,
@@ -106,6 +107,8 @@ def stream(
         operations, happenings = operations.filter(host=host), happenings.filter(host=host)
     if pool:
         operations, happenings = operations.filter(pool=pool), happenings.none()
+    if volume:
+        operations, happenings = operations.filter(volume=volume), happenings.none()
     if batch:
         operations, happenings = operations.filter(batch=batch), happenings.none()
     if before:

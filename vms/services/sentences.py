@@ -34,6 +34,16 @@ ERRORS: dict[str, str] = {
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
+    "volume_used": mark("{name} is in use: {users}. Take it off there first."),
+    "volume_backs": mark("{name} lies below other volumes: {users}. Delete these first."),
+    "volume_runs": mark("{name} is used by {user}, which is not off. Shut that down first."),
+    "volume_not_ready": mark("{name} is not ready for this: {why}."),
+    "volume_strayed": mark(
+        "{name} is {format} here, and its beginning is by now that of {told}. What a guest may have written there is "
+        "copied nowhere."
+    ),
+    "name_taken": mark("There is a volume called {name} already. Choose another name."),
+    "refused_image": mark("This disk image is refused: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
     "pool_in_use": mark(
         "{vm} needs something in {name}, so nothing in it is deleted. Delete the VM first, or keep what is inside."
@@ -129,6 +139,9 @@ ERRORS: dict[str, str] = {
     ),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
+    "stream_short": mark(
+        "The volume ended before its last bytes. Somebody else may have written it: look at its pool."
+    ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
     "boot_order_left": mark("The old order of devices could not be put back. Look at the VM's definition."),
@@ -149,6 +162,12 @@ ERRORS: dict[str, str] = {
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
 FIELDS: dict[str, str] = {
+    "volume_name": mark("A letter or digit first, then letters, digits and . _ + -; 200 characters at most."),
+    "volume_taken": mark("Something in this storage has this name already."),
+    "volume_size": mark("A whole number of bytes, 1 MiB at least and 64 TiB at most."),
+    "volume_smaller": mark("It is larger than that already. A volume only grows."),
+    "volume_format": mark("This pool cannot hold that format."),
+    "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -220,6 +239,35 @@ FIELDS: dict[str, str] = {
     "group_taken": mark("There is a group of this name."),
 }
 
+# Why a disk image is refused (vms.headers).
+IMAGES: dict[str, str] = {
+    "other_format": mark("its beginning is that of another format than the one it has here"),
+    "unknown_format": mark("it is of a format that is not served"),
+    "cut_off": mark("its beginning is missing"),
+    "bad_header": mark("its header contradicts itself or the image's size"),
+    "unknown_feature": mark("its header asks for something that is not known here"),
+    "backing_file": mark("it is a layer over another file, which it names itself"),
+    "data_file": mark("it keeps its data in another file, which it names itself"),
+    "extents": mark("it is put together from other files, which it names itself"),
+    "parent": mark("it holds only the differences from another image"),
+    "encrypted": mark("it is encrypted"),
+    "snapshots": mark("it has snapshots inside"),
+    "corrupt": mark("it is marked as corrupt"),
+    "log": mark("its log was not written back"),
+    "unreadable": mark("its host cannot read it"),
+    "folder": mark("it is a folder"),
+    "device": mark("it is a device of the host, or a link to one"),
+}
+
+# What a volume is that is not ready (vms.models.Volume.State).
+VOLUMES: dict[str, str] = {
+    "ready": mark("ready"),
+    "incomplete": mark("it is being made"),
+    "quarantine": mark("its beginning was not looked at yet"),
+    "refused": mark("its image is refused"),
+    "gone": mark("its pool shows it no more"),
+}
+
 HAPPENINGS: dict[str, str] = {
     "state": mark("is {state}"),
     "appeared": mark("appeared"),
@@ -233,6 +281,10 @@ HAPPENINGS: dict[str, str] = {
 }
 
 LOG: dict[str, str] = {
+    "volume_made": mark("Made the volume “{name}”."),
+    "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
+    "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
+    "volume_taken_away": mark("Took “{name}” away again."),
     "claimed": mark("A worker has taken it on."),
     "asked": mark("The host has been asked."),
     "delivered": mark("The request was delivered. The VM decides."),
@@ -279,6 +331,11 @@ OPERATION_STATES: dict[str, str] = {
 
 # While an operation runs on a VM, its row says what is going on.
 GOING_ON: dict[str, str] = {
+    "volume.create": mark("making a volume"),
+    "volume.grow": mark("growing"),
+    "volume.clone": mark("cloning"),
+    "volume.wipe": mark("wiping"),
+    "volume.delete": mark("deleting"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -412,11 +469,24 @@ def readable(params: Parameters) -> Readable:
         words["age"] = duration(int(params["seconds"]))
     if "resource" in params:
         words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
+    if str(params.get("reason")) in IMAGES:
+        words["reason"] = gettext(IMAGES[str(params["reason"])])
+    if str(params.get("why")) in VOLUMES:
+        words["why"] = gettext(VOLUMES[str(params["why"])])
+    if "by" in params:
+        words["user"] = str(params["by"]) or gettext("a VM that you do not see")
+        words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def users(names: str, others: int) -> str:
+    """Those that may be told, and how many more there are."""
+    more = ngettext("{n} that you do not see", "{n} that you do not see", others).format(n=others) if others else ""
+    return ", ".join(filter(None, [names, more]))
 
 
 def fill(text: str, params: Parameters) -> str:

@@ -21,7 +21,7 @@ from vms.kinds import KINDS, whole_number
 from vms.kinds.pools import Autostart
 from vms.models import Host, StoragePool
 from vms.permissions import get_pool_or_404, may, require, require_all, visible_hosts, visible_operations
-from vms.services import operations, pools
+from vms.services import operations, pools, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
@@ -29,6 +29,9 @@ from vms.services.lists import LONGEST_QUERY
 from vms.services.overview import stream
 from vms.services.sentences import sentence
 from vms.views.vms import PAGE
+
+# So many of what is in it are shown on its own page.
+MOST_VOLUMES = 20
 
 
 @login_required
@@ -71,6 +74,7 @@ def pool(request: HttpRequest, pk: int) -> HttpResponseBase:
     failure = unread_failures(request.user).filter(pool=found, target_kind="pool").first()
     shared = StoragePool.objects.filter(storage=found.storage_id, present=True, host__removed_at=None)
     may_admin = may(request.user, pools.PRIVILEGE, found)
+    inside = volumes.listed(request.user, found)
     context = {
         "pool": found,
         "fresh": freshness(found.host),
@@ -84,6 +88,8 @@ def pool(request: HttpRequest, pk: int) -> HttpResponseBase:
         "failure": failure,
         "may_read": bool(failure and may_read(failure, request.user)),
         "entries": stream(request.user, pool=found, most=8),
+        "volumes": inside[:MOST_VOLUMES],
+        "volume_count": inside.count(),
     }
     return render(request, "pools/pool.html", context)
 

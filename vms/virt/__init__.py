@@ -21,9 +21,11 @@ from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
 from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
+from vms.virt.streams import Download, Upload, download, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo
+from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.volumes import Volume
 
 __all__ = [
     "Connection",
@@ -32,6 +34,7 @@ __all__ = [
     "DomainChanged",
     "DomainInfo",
     "DomainRebooted",
+    "Download",
     "Event",
     "HostFacts",
     "HostSpec",
@@ -45,8 +48,12 @@ __all__ = [
     "SecretChanged",
     "SecretInfo",
     "Tunnel",
+    "Upload",
+    "Volume",
+    "VolumeFacts",
     "VolumeInfo",
     "connect",
+    "download",
     "fingerprint",
     "kind",
     "offered_key",
@@ -55,5 +62,6 @@ __all__ = [
     "tunnel",
     "tunnel_to_socket",
     "unseal",
+    "upload",
     "watch",
 ]

@@ -11,14 +11,15 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import facts, listing, pools, ready, secrets
+from vms.virt import facts, listing, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.opening import open_direct, open_wired
 from vms.virt.optional import listed
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
-from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo
+from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.volumes import Volume
 from vms.virt.wire import Wire
 
 # A daemon that is silent for 8 s ends the connection: 2 s without a word, then three questions.
@@ -91,6 +92,23 @@ class Connection:
         """The storage pool; NotFound where the host does not know it."""
         with self.guard():
             return Pool(self.handle.storagePoolLookupByUUIDString(uuid), self.guard)
+
+    def volumes(self, pool: str) -> list[VolumeFacts]:
+        """What the active pool of that UUID lists; what it cannot describe is left out."""
+        with self.guard():
+            return volumes.known(self.handle.storagePoolLookupByUUIDString(pool))
+
+    def volume(self, pool: str, name: str) -> Volume:
+        """The volume; NotFound where the host does not know the pool of that UUID, or none of that name in it."""
+        with self.guard():
+            there = self.handle.storagePoolLookupByUUIDString(pool)
+            return Volume(self, there, there.storageVolLookupByName(name))
+
+    def create_volume(self, pool: str, document: str, *, name: str) -> Volume:
+        """A new volume; the host looks through the pool before, and NameTaken where something of that name is there."""
+        with self.guard():
+            there = self.handle.storagePoolLookupByUUIDString(pool)
+            return Volume(self, there, volumes.create(there, document, name))
 
     def pool_types(self) -> tuple[str, ...]:
         """The types of pool for which the host has what it needs; () where it cannot tell."""

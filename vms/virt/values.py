@@ -77,6 +77,23 @@ class SecretInfo:
 
 
 @dataclass(frozen=True)
+class VolumeFacts:
+    """What a host tells of a volume. kind: libvirt's (file, block, dir, network, netdir, ploop). format: what it takes
+    it for, "" where the pool knows none. Sizes in bytes: capacity as a guest sees it, physical the length of the file
+    or device. mtime: seconds since 1970, None where it is not told."""
+
+    name: str
+    kind: str
+    path: str
+    format: str
+    capacity: int
+    allocation: int
+    physical: int
+    backing_path: str = ""
+    mtime: float | None = None
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What a host says of itself. domain_type: "kvm", or "qemu" where its processor or QEMU cannot (software
     emulation), or the driver's own; "" and 0 stand for what it does not tell. pool_types: the types of pool that it can
