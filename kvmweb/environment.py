@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 # What there may be several of, each doing the same work.
-SEVERAL = ("web", "worker", "watcher", "console")
+SEVERAL = ("web", "worker", "watcher", "console", "transfer")
 MOST_PROCESSES = 16
 
 
@@ -175,7 +175,7 @@ class State:
 
         For two users it is root who makes them; their own processes find everything there.
         """
-        if len(str(self.socket(f"console-{MOST_PROCESSES}"))) > 100:
+        if len(str(self.socket(f"transfer-{MOST_PROCESSES}"))) > 100:
             raise BadSetting(f"KVMWEB_STATE_DIR={self.root} is too long: unix sockets inside it would pass 100 bytes")
         if self.is_shared():
             return require_closed(self.root, 0, 0o027)

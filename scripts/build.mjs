@@ -59,7 +59,7 @@ function prune(since) {
 
 const began = Date.now();
 mkdirSync(dist, { recursive: true });
-const modules = ["static/js/app.js", "static/js/console.js", "static/js/serial.js", "static/js/invitation.js", "static/js/front.js"].filter((path) => existsSync(join(root, path)));
+const modules = ["static/js/app.js", "static/js/console.js", "static/js/serial.js", "static/js/invitation.js", "static/js/front.js", "static/js/upload.js"].filter((path) => existsSync(join(root, path)));
 const scripts = await build({ ...options, entryPoints: modules, format: "esm", splitting: true });
 const early = await build({ ...options, entryPoints: ["static/js/theme.js"], format: "iife" });
 const styles = await build({ ...options, entryPoints: ["static/css/app.css", "static/css/console.css", "static/css/serial.css"], loader: { ".svg": "dataurl" } });

@@ -13,6 +13,10 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── UploadStrange         an upload's request does not fit; params: reason
+│   ├── UploadOver            the upload has ended, or another request or somebody ended it
+│   ├── TooManyTransfers      as many files are on their way as may be; params: limit
+│   ├── NotServed             the volume is not ready, or nothing that is handed out; params: name
 │   ├── VolumeUsed            VMs use the volume; params: name, by (those that may be told), others (how many more)
 │   ├── VolumeBacks           other volumes are layers over it; params: name, by, others
 │   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
@@ -40,6 +44,7 @@ VmsError
 │   └── NoConsole             the VM offers no console of that kind
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
 ├── NotHeard                  the host that the operation was to wait for did not answer in time; params: host
+├── UploadExpired             nothing more of a file came in time
 ├── WorkerDied                a worker ended before the host was asked; nothing was done
 ├── WorkerLost                a worker ended in the middle, and what became of it cannot be told
 ├── TicketRefused             a console ticket that opens nothing; params: reason
@@ -163,6 +168,30 @@ class NoPool(RequestRefused):
     """No host of the dashboard shows the volume's storage; params: name."""
 
     code = "no_pool"
+
+
+class UploadStrange(RequestRefused):
+    """An upload's request does not fit; params: reason ("offset", "length", "checksum", "first", "headers")."""
+
+    code = "upload_strange"
+
+
+class UploadOver(RequestRefused):
+    """The upload has ended, or its request was ended by another one or by somebody; params: reason."""
+
+    code = "upload_over"
+
+
+class TooManyTransfers(RequestRefused):
+    """As many files are on their way as may be; params: limit."""
+
+    code = "too_many_transfers"
+
+
+class NotServed(RequestRefused):
+    """The volume is not ready, or no file or disk; params: name."""
+
+    code = "not_served"
 
 
 class VolumeUsed(RequestRefused):
@@ -356,6 +385,12 @@ class NotHeard(VmsError):
     """The operation was to wait for its host, and that was silent for too long; params: host."""
 
     code = "not_heard"
+
+
+class UploadExpired(VmsError):
+    """Nothing more of a file came in time; params: name."""
+
+    code = "upload_expired"
 
 
 class WorkerDied(VmsError):

@@ -91,6 +91,7 @@ def render(
         static=static,
         webs=servers(environment, "web"),
         consoles=servers(environment, "console"),
+        transfers=servers(environment, "transfer"),
         timeout=f"{environment.proxy_timeout}s",
     )
 

@@ -111,6 +111,7 @@ def programs(environment: Environment, configuration: Path) -> list[Program]:
         *(Program(name, (*manage, "work"), grace=10.0) for name in environment.programs("worker")),
         *(Program(name, (*manage, "watch")) for name in environment.programs("watcher")),
         *(Program(name, (*manage, "relay", "--name", name)) for name in environment.programs("console")),
+        *(Program(name, (*manage, "transfer", "--name", name)) for name in environment.programs("transfer")),
         nginx(environment, configuration),
     ]
 

@@ -10,7 +10,7 @@ import redis as redis_client
 
 from kvmweb.environment import Environment
 
-SAYS_READY = ("watcher", "worker", "console")
+SAYS_READY = ("watcher", "worker", "console", "transfer")
 
 
 def ask(environment: Environment, path: str = "/readyz", timeout: float = 3.0) -> int:

@@ -18,7 +18,7 @@ FOLDER = Path("/etc/systemd/system")
 TARGET = "kvmweb.target"
 SETTINGS = Path("/etc/kvmweb/environment")
 STATE = Path("/var/lib/kvmweb")
-SEVERAL = ("web", "worker", "watcher", "console")
+SEVERAL = ("web", "worker", "watcher", "console", "transfer")
 
 
 def active() -> bool:

@@ -45,7 +45,7 @@ class LabPool:
     def make(self, name: str, size: int) -> None:
         """A raw volume, empty."""
         connection = self.host.connect()
-        document = E.volume(E.name(name), E.capacity(str(size)), E.target(E.format(type="raw")))
+        document = E.volume(E.name(name), E.capacity(str(size)), E.allocation("0"), E.target(E.format(type="raw")))
         connection.storagePoolLookupByUUIDString(self.uuid).createXML(etree.tostring(document, encoding="unicode"))
         connection.close()
 

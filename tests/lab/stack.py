@@ -33,7 +33,7 @@ EVERYTHING = ["--scope=all", *(f"--scope={privilege.name}" for privilege in TABL
 # How each process calls itself.
 PROGRAMS = {
     "redis": "redis-server ", "web": " uvicorn ", "worker": "manage.py work", "watcher": "manage.py watch",
-    "console": "manage.py relay", "front": "nginx: master",
+    "console": "manage.py relay", "transfer": "manage.py transfer", "front": "nginx: master",
 }  # fmt: skip
 
 

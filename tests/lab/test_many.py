@@ -22,7 +22,7 @@ from tests.lab.stack import Dashboard, free_port
 from tests.lab.test_console import Screen
 from tests.postgresql import PostgreSQL
 
-EVERY = ("web", "worker", "watcher", "console")
+EVERY = ("web", "worker", "watcher", "console", "transfer")
 Rows = psycopg.Connection[tuple[Any, ...]]
 
 

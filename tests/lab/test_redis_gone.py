@@ -69,7 +69,7 @@ def test_one_that_hangs_keeps_nobody(dashboard: Dashboard, guest: LabGuest) -> N
     vm = dashboard.vm(guest.uuid)
     dashboard.await_state(vm, "running")
     browser = Browser(dashboard)
-    others = {name: dashboard.pid(name) for name in ("web", "worker", "watcher", "console")}
+    others = {name: dashboard.pid(name) for name in ("web", "worker", "watcher", "console", "transfer")}
     with browser.live() as page, hung(dashboard):
         for path in (*PATHS, f"/vms/{vm}/"):
             began = time.monotonic()

@@ -32,7 +32,7 @@ lab-virt:x:{VIRT}:{GROUP}::/nonexistent:/usr/sbin/nologin
 """
 GROUPS = f"lab-virt:x:{GROUP}:\nlab-libvirt:x:{LIBVIRT}:lab-virt\n"
 NET_BIND_SERVICE = 1 << 10
-OWNERS = {"web": WEB, "front": WEB, "redis": VIRT, "worker": VIRT, "watcher": VIRT, "console": VIRT}
+OWNERS = {"web": WEB, "front": WEB, "redis": VIRT, "worker": VIRT, "watcher": VIRT, "console": VIRT, "transfer": VIRT}
 
 
 def free_low_port() -> int:

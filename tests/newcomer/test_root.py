@@ -24,7 +24,7 @@ UNITS_END = "systemctl stop kvmweb.target stops"
 # By a word of its command line.
 WHO = {
     "redis-server": "kvmweb", " uvicorn ": "kvmweb-web", "manage.py work": "kvmweb", "manage.py watch": "kvmweb",
-    "manage.py relay": "kvmweb", "nginx: master": "kvmweb-web",
+    "manage.py relay": "kvmweb", "manage.py transfer": "kvmweb", "nginx: master": "kvmweb-web",
 }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class Front:
         static = site.state.root / "static"
         static.mkdir()
         (static / "app-1.js").write_text("// " + "x" * 2000)
-        self.upstreams = [Upstream(site.state.socket(name)) for name in ("web", "console")]
+        self.upstreams = [Upstream(site.state.socket(name)) for name in ("web", "console", "transfer")]
         path = nginx.write(site, NAMES, static, certificate, OWNER)
         command = ["nginx", "-e", "stderr", "-p", str(site.state.root), "-c", str(path)]
         subprocess.run([*command, "-t"], executable="/usr/sbin/nginx", check=True, capture_output=True)
@@ -230,7 +230,7 @@ def test_a_given_certificate_comes_with_hsts(site: Environment) -> None:
 
 def test_the_time_out_of_consoles_is_a_setting(site: Environment) -> None:
     text = nginx.render(dataclasses.replace(site, proxy_timeout=5), NAMES, Path("/static"), None)
-    assert text.count("proxy_read_timeout 5s;") == text.count("proxy_send_timeout 5s;") == 2
+    assert text.count("proxy_read_timeout 5s;") == text.count("proxy_send_timeout 5s;") == 3
 
 
 def test_a_name_cannot_leave_its_place(site: Environment) -> None:

@@ -26,7 +26,7 @@ def test_children_never_see_the_first_password_nor_the_shells_secrets() -> None:
 def test_redis_comes_first_and_the_front_last() -> None:
     names = [program.name for program in programs(environment.load(), Path("nginx.conf"))]
     assert names[0] == "redis" and names[-1] == "front"
-    assert set(names) == {"redis", "web", "worker", "watcher", "console", "front"}
+    assert set(names) == {"redis", "web", "worker", "watcher", "console", "transfer", "front"}
 
 
 def test_web_pings_within_the_fronts_time_out(monkeypatch: pytest.MonkeyPatch) -> None:

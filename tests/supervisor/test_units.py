@@ -21,7 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 HERE = "/opt/kvmweb/current"
 # systemd-analyze's figure: 10 is nothing closed, 0 everything. What opens hosts needs the network and libvirt's socket.
-MOST_EXPOSED = {"setup": 3.0, "redis": 0.9, "front": 1.8, "web@": 1.7, "worker@": 1.7, "watcher@": 1.7, "console@": 1.7}
+MOST_EXPOSED = {
+    "setup": 3.0,
+    "redis": 0.9,
+    "front": 1.8,
+    "web@": 1.7,
+    "worker@": 1.7,
+    "watcher@": 1.7,
+    "console@": 1.7,
+    "transfer@": 1.7,
+}
 
 
 def unit_of(name: str) -> tuple[str, str]:
@@ -36,7 +45,7 @@ def fields(file: str, instance: str = "") -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
 
 
-@pytest.mark.parametrize("processes", ["", "web=2,worker=3,watcher=2,console=2"])
+@pytest.mark.parametrize("processes", ["", "web=2,worker=3,watcher=2,console=2,transfer=2"])
 def test_the_units_are_the_supervisors_processes(monkeypatch: pytest.MonkeyPatch, processes: str) -> None:
     monkeypatch.setenv("KVMWEB_PROCESSES", processes)
     settings = environment.load()

@@ -23,6 +23,7 @@ from vms.api import (
     sessions,
     tags,
     tokens,
+    uploads,
     users,
     vms,
     volumes,
@@ -69,6 +70,8 @@ api.add_router("/sessions", sessions.router)
 api.add_router("/consoles", sessions.consoles_router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/groups", groups.router)
+api.add_router("/pools", uploads.router)
+api.add_router("/volumes", uploads.volumes_router)
 
 routes, application, namespace = api.urls
 for route in routes:

@@ -11,7 +11,8 @@ from vms.errors import BadParameters
 Target = Literal["vm", "host", "pool", "volume", "network"]
 # What is asked of a volume, whose rights hang on who uses it (vms.permissions.volumes).
 Deed = Literal["see", "attach", "copy", "delete"]
-Queue = Literal["quick", "slow"]
+# What is in the queue transfer is claimed by the transfer process, at the first request for it.
+Queue = Literal["quick", "slow", "transfer"]
 
 # What a form says for a field of type bool.
 SAID: Final = {"true": True, "false": False}

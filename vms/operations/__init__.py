@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vms.kinds import KINDS
 from vms.operations import booting, hardware, hosts, pools, power, secrets, volumes
 from vms.operations.way import Trial, Way
 
@@ -18,3 +19,5 @@ WAYS: Final[dict[str, Way]] = {
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)
+# What the transfer process does; no worker claims or settles it.
+TRANSFERS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "transfer")

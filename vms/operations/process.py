@@ -22,6 +22,7 @@ from vms import live
 from vms.chain import sealer
 from vms.errors import WorkerDied, WorkerLost
 from vms.models import Operation, Worker
+from vms.operations import TRANSFERS
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
@@ -164,7 +165,7 @@ class WorkerProcess:
         self.connections.leave()
         Worker.objects.filter(pk__in=self.silent(), stopped_at=None).update(stopped_at=Now())
         dead = Q(node__in=("", self.node), worker__stopped_at__isnull=False)
-        left = Operation.objects.filter(dead | Q(pk__in=self.lost()), state__in=HELD)
+        left = Operation.objects.filter(dead | Q(pk__in=self.lost()), state__in=HELD).exclude(kind__in=TRANSFERS)
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())

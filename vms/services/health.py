@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 from vms import live
 
 # Each of these sets its key "ready" anew every few seconds; the key's own expiry tells its absence.
-PROCESSES: Final = ("watcher", "worker", "console")
+PROCESSES: Final = ("watcher", "worker", "console", "transfer")
 
 
 def database_answers() -> bool:

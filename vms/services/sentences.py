@@ -138,6 +138,11 @@ ERRORS: dict[str, str] = {
         "libvirt-daemon-driver-storage-{type} or in the storage programs that it needs."
     ),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
+    "upload_strange": mark("The rest of this file does not fit what has come so far. Choose the file again."),
+    "upload_over": mark("This upload is over, or goes on elsewhere."),
+    "upload_expired": mark("Nothing more of “{name}” came for 24 hours, so its room was given back. Upload it again."),
+    "too_many_transfers": mark("{limit} files are on their way already. Wait for one of them."),
+    "not_served": mark("“{name}” is not ready, or no file or disk, so that nobody gets its bytes."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "stream_short": mark(
         "The volume ended before its last bytes. Somebody else may have written it: look at its pool."
@@ -162,6 +167,8 @@ ERRORS: dict[str, str] = {
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
 FIELDS: dict[str, str] = {
+    "size": mark("An empty file, or one that is too large."),
+    "no_room": mark("There is not so much room left in the pool."),
     "volume_name": mark("A letter or digit first, then letters, digits and . _ + -; 200 characters at most."),
     "volume_taken": mark("Something in this storage has this name already."),
     "volume_size": mark("A whole number of bytes, 1 MiB at least and 64 TiB at most."),
@@ -281,6 +288,7 @@ HAPPENINGS: dict[str, str] = {
 }
 
 LOG: dict[str, str] = {
+    "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
@@ -331,6 +339,7 @@ OPERATION_STATES: dict[str, str] = {
 
 # While an operation runs on a VM, its row says what is going on.
 GOING_ON: dict[str, str] = {
+    "volume.upload": mark("receiving a file"),
     "volume.create": mark("making a volume"),
     "volume.grow": mark("growing"),
     "volume.clone": mark("cloning"),
@@ -379,6 +388,7 @@ AUDIT: dict[str, str] = {
     "refused:console": mark("was refused a console"),
     "dismissed:console": mark("closed somebody's console"),
     "took:console": mark("took over the typing"),
+    "downloaded:volume": mark("downloaded"),
     "opened:session": mark("signed in"),
     "closed:session": mark("signed out"),
     "confirmed:session": mark("gave the password once more"),

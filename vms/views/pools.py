@@ -80,6 +80,7 @@ def pool(request: HttpRequest, pk: int) -> HttpResponseBase:
         "fresh": freshness(found.host),
         "type": pools.type_word(found.type),
         "percent": pools.percent(found),
+        "may_upload": may(request.user, "pool.upload", found),
         "inside": pools.inside(found),
         "others": shared.exclude(pk=found.pk).select_related("host").order_by("host__name") if may_admin else [],
         "may_admin": may_admin,

@@ -1,0 +1,319 @@
+"""Uploads, as the transfer process does them: one writer a file, the offset moves when the host has said that a piece
+is written and nowhere else, and whatever dies, the rows say where to go on.
+
+A worker claims none of them and settles none: what has begun waits for its sender, also where the process that held it
+is gone, and whichever transfer process is asked next takes it over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from vms import headers, live
+from vms.errors import (
+    HostUnreachable,
+    NameTaken,
+    NotFound,
+    OperationLost,
+    TimedOut,
+    UploadOver,
+    UploadStrange,
+    VirtError,
+    VmsError,
+)
+from vms.libvirtxml import volume_document
+from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
+from vms.operations.claim import check_ours, check_rights, ours
+from vms.operations.transitions import HELD, fail, move, succeed
+from vms.services import volumes
+from vms.services.operations import refuse_silent
+from vms.services.uploads import LIVES, require_still_in
+from vms.virt import BLOCK, Connection, HostSpec, download, open_connection, upload
+
+logger = logging.getLogger(__name__)
+
+# How much the host is given in one stream; what a killed process has to be sent again is at most two of them.
+PIECE: Final = 16 << 20
+
+
+def take(found: Upload, worker: Worker) -> Upload:
+    """The upload, running and this process's, as its row is now. Raises UploadOver where it has ended, or another
+    process that lives holds it."""
+    with transaction.atomic():
+        free = Operation.objects.filter(pk=found.operation_id)
+        first = free.filter(state=OperationState.QUEUED).update(
+            state=OperationState.RUNNING, worker=worker, started_at=Now()
+        )
+        if first:
+            OperationLog.objects.create(operation=found.operation, code="claimed", params={"worker": worker.name})
+            tell(found.operation)
+        elif not adopt(found.operation, worker) and not free.filter(state__in=HELD, worker=worker).exists():
+            raise UploadOver(reason="held" if free.filter(state__in=HELD).exists() else "ended")
+    return read(found.pk)
+
+
+def adopt(operation: Operation, worker: Worker) -> bool:
+    """Whether it was held by a process that is gone, and is this one's now."""
+    left = Operation.objects.filter(pk=operation.pk, state__in=HELD, worker__stopped_at__isnull=False)
+    return bool(left.update(worker=worker))
+
+
+def read(pk: int) -> Upload:
+    """The row with all that its work needs."""
+    loaded = ("operation__pool", "operation__host", "operation__worker", "operation__actor_user")
+    return Upload.objects.select_related(*loaded, "operation__actor_token", "volume").get(pk=pk)
+
+
+def check_allowed(operation: Operation) -> None:
+    """Nothing, or NotAllowed: it goes on with the rights of this moment, and as long as who asked is signed in."""
+    require_still_in(operation)
+    check_rights(operation)
+
+
+def reached(operation: Operation) -> tuple[Host, StoragePool]:
+    """Where it is written to. Raises NotFound where pool or host are gone from the dashboard."""
+    if operation.host is None or operation.pool is None:
+        raise NotFound(operation.target_name)
+    return operation.host, operation.pool
+
+
+class Writer:
+    """The one that writes a file now; in one thread at a time, except cut()."""
+
+    def __init__(self, found: Upload, worker: Worker) -> None:
+        self.upload = found
+        self.worker = worker
+        self.offset = found.offset_bytes
+        # Where the row is: behind, while a sum over several pieces is still to be compared.
+        self.noted = found.offset_bytes
+        self.connection: Connection | None = None
+        self.since = time.monotonic()
+
+    def host(self) -> Connection:
+        """The connection, opened at the first call. Raises VirtError, HostSilent."""
+        if self.connection is None:
+            host, _ = reached(self.upload.operation)
+            refuse_silent(host)
+            self.connection = open_connection(HostSpec(**host.spec_fields()))
+        return self.connection
+
+    def write(self, piece: bytes, *, note: bool = True) -> None:
+        """Return when the host has written it and, where note, the row says so.
+
+        Raises RefusedImage for a beginning that no image of its format may have: nothing of it was sent. Raises
+        OperationLost, NotAllowed, HostSilent, VirtError.
+        """
+        self.since = time.monotonic()
+        operation = self.upload.operation
+        _, pool = reached(operation)
+        check_allowed(operation)
+        if self.offset == 0:
+            judge(self.upload, piece)
+        check_ours(operation, self.worker)
+        if self.offset == 0:
+            self.make()
+        way = upload(self.host(), pool.name, self.upload.name, self.offset, len(piece))
+        try:
+            view = memoryview(piece)
+            for start in range(0, len(piece), BLOCK):
+                way.send(view[start : start + BLOCK])
+                self.since = time.monotonic()
+            way.finish()
+        except BaseException:
+            way.abort()
+            raise
+        self.offset += len(piece)
+        if note:
+            self.note()
+
+    def make(self) -> None:
+        """The volume, once: on the host after our row, which is what its room is charged by from here on."""
+        _, pool = reached(self.upload.operation)
+        host, first = self.host(), self.upload.volume is None
+        row = self.upload.volume or self.claim_name(pool)
+        self.upload.volume = row
+        # Asked for by a process that was killed, it may be there.
+        if not first and there(host, pool, row.name):
+            return
+        format = "raw" if pool.type in volumes.FILES else ""
+        document = volume_document(row.name, self.upload.size_bytes, format, whole=False)
+        try:
+            made = host.create_volume(str(pool.uuid), document, name=row.name).facts()
+        except (HostUnreachable, TimedOut):
+            # Nobody knows whether it was made.
+            raise
+        except VmsError:
+            self.upload.volume = None
+            Volume.objects.filter(pk=row.pk).delete()
+            raise
+        Volume.objects.filter(pk=row.pk).update(present=True, path=made.path, kind=made.kind)
+
+    def claim_name(self, pool: StoragePool) -> Volume:
+        """The volume's row, in the place of what was reserved."""
+        found = self.upload
+        try:
+            with transaction.atomic():
+                Volume.objects.filter(storage=pool.storage_id, name=found.name, present=False).delete()
+                made = Volume.objects.create(
+                    storage_id=pool.storage_id, name=found.name, state=Volume.State.INCOMPLETE,
+                    format="raw" if found.format == "iso" else found.format,
+                    capacity_bytes=found.size_bytes, owner=found.operation.actor_user, present=False,
+                )  # fmt: skip
+                Upload.objects.filter(pk=found.pk).update(volume=made)
+                Reservation.objects.filter(operation=found.operation).delete()
+                if not ours(found.operation, self.worker).update(before={"volume": made.pk}):
+                    raise OperationLost
+        except IntegrityError:
+            raise NameTaken(name=found.name) from None
+        return made
+
+    def note(self) -> None:
+        """What the host has written is the offset now, if it was where this writer began. Raises OperationLost."""
+        mine = Upload.objects.filter(
+            pk=self.upload.pk, offset_bytes=self.noted, operation__worker=self.worker,
+            operation__state=OperationState.RUNNING,
+        )  # fmt: skip
+        if not mine.update(offset_bytes=self.offset, expires_at=timezone.now() + LIVES):
+            raise OperationLost
+        self.noted = self.offset
+        progress(self.upload.operation, self.offset, 2 * self.upload.size_bytes)
+
+    def forget(self) -> None:
+        """What was written since the last note() does not count."""
+        self.offset = self.noted
+
+    def cut_when_silent(self, seconds: float) -> None:
+        """Free the thread that waits for a host which has not moved for so long."""
+        if self.connection and time.monotonic() - self.since > seconds:
+            self.connection.cut()
+
+    def close(self) -> None:
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+
+
+def there(host: Connection, pool: StoragePool, name: str) -> bool:
+    """Whether the host has the volume."""
+    try:
+        host.volume(str(pool.uuid), name)
+    except NotFound:
+        return False
+    return True
+
+
+def judge(found: Upload, first: bytes) -> None:
+    """Nothing, or RefusedImage: it begins as an image of its format may. Raises UploadStrange where that cannot be told
+    from so few bytes."""
+    if len(first) < min(headers.ENOUGH, found.size_bytes):
+        raise UploadStrange(reason="first")
+    headers.require(first[: headers.ENOUGH], found.format, size=found.size_bytes)
+
+
+def progress(operation: Operation, done: int, of: int) -> None:
+    """The percentage, when it is another than the row has."""
+    percent = min(100 * done // max(of, 1), 99)
+    if Operation.objects.filter(pk=operation.pk, state__in=HELD).exclude(progress=percent).update(progress=percent):
+        tell(operation)
+
+
+def tell(operation: Operation) -> None:
+    live.announce([f"op:{operation.pk}", f"pool:{operation.target_id}"])
+
+
+def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> None:
+    """Read all of it back: its beginning is judged once more, its sum is kept; then the volume is ready.
+
+    hold is given what can be cut. Raises RefusedImage, OperationLost, HostSilent, VirtError.
+    """
+    operation, volume = found.operation, found.volume
+    _, pool = reached(operation)
+    if volume is None:
+        raise NotFound(found.name)
+    reader = Writer(found, worker)
+    hold(reader)
+    try:
+        sum_ = hashlib.sha256()
+        way = download(reader.host(), pool.name, found.name, 0, found.size_bytes)
+        first, done = b"", 0
+        while data := way.read():
+            reader.since = time.monotonic()
+            sum_.update(data)
+            done += len(data)
+            if len(first) < headers.ENOUGH:
+                first += data
+            if done % PIECE < len(data):
+                check_ours(operation, worker)
+                progress(operation, found.size_bytes + done, 2 * found.size_bytes)
+        way.finish()
+        judge(found, first)
+    finally:
+        reader.close()
+    with transaction.atomic():
+        Volume.objects.filter(pk=volume.pk).update(
+            state=Volume.State.READY, sha256=sum_.hexdigest(), present=True, changed_at=Now()
+        )
+        result = {"volume": volume.pk, "sha256": sum_.hexdigest(), "size_bytes": found.size_bytes}
+        if not succeed(operation, worker, result=result, since=(OperationState.RUNNING,)):
+            raise OperationLost
+    look(operation)
+
+
+def look(operation: Operation) -> None:
+    if operation.host_id:
+        live.look(operation.host_id, f"pool:{operation.target_id}")
+
+
+def cancelled(found: Upload, worker: Worker) -> None:
+    """End it as somebody asked; nothing of it stays."""
+    take_away(found)
+    move(found.operation, OperationState.CANCELLED, by=worker, since=(OperationState.CANCELLING,), log="removed")
+    look(found.operation)
+
+
+def failed(found: Upload, worker: Worker, error: VmsError) -> None:
+    """End it for that reason; nothing of it stays."""
+    take_away(found)
+    fail(found.operation, worker, error)
+    look(found.operation)
+
+
+def take_away(found: Upload) -> bool:
+    """Whether nothing of it is left: neither on the host nor in our rows. What a silent host still has is asked again
+    (see left_behind)."""
+    current = read(found.pk)
+    volume, operation = current.volume, current.operation
+    if volume is None or volume.state != Volume.State.INCOMPLETE:
+        return True
+    try:
+        host, pool = reached(operation)
+        refuse_silent(host)
+        connection = open_connection(HostSpec(**host.spec_fields()))
+        try:
+            with suppress(NotFound):
+                connection.volume(str(pool.uuid), current.name).delete()
+        finally:
+            connection.close()
+    except NotFound:
+        # Its pool is gone from the dashboard, and with it whatever we could say of it.
+        pass
+    except (VirtError, VmsError) as error:
+        logger.warning("upload %s: its volume is still there: %s %s", found.pk, error.code, error.details)
+        return False
+    Volume.objects.filter(pk=volume.pk, state=Volume.State.INCOMPLETE).delete()
+    return True
+
+
+def left_behind(node: str) -> list[Upload]:
+    """Uploads that have ended, and whose half a volume is still there."""
+    left = Upload.objects.filter(volume__state=Volume.State.INCOMPLETE, operation__node__in=("", node))
+    return list(left.exclude(operation__state__in=(OperationState.QUEUED, *HELD)).select_related("operation"))
