@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vms.operations import booting, hardware, hosts, pools, power, secrets
+from vms.operations import booting, hardware, hosts, networks, pools, power, secrets
 from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {
@@ -14,6 +14,7 @@ WAYS: Final[dict[str, Way]] = {
     **hosts.WAYS,
     **pools.WAYS,
     **secrets.WAYS,
+    **networks.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -19,11 +19,23 @@ from vms.virt.events import (
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
+from vms.virt.networks import Network
 from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo
+from vms.virt.values import (
+    DomainInfo,
+    FilterInfo,
+    HostFacts,
+    Job,
+    LeaseInfo,
+    LinkInfo,
+    NetworkInfo,
+    Numbers,
+    PoolInfo,
+    SecretInfo,
+)
 
 __all__ = [
     "Connection",
@@ -33,9 +45,13 @@ __all__ = [
     "DomainInfo",
     "DomainRebooted",
     "Event",
+    "FilterInfo",
     "HostFacts",
     "HostSpec",
     "Job",
+    "LeaseInfo",
+    "LinkInfo",
+    "Network",
     "NetworkChanged",
     "NetworkInfo",
     "Numbers",
