@@ -72,8 +72,8 @@ def filters_as_stored(told: Iterable[FilterInfo]) -> Columns:
 
 def is_filter_news(host: Host, stored: Columns) -> bool:
     """Whether keep_filters() would write something."""
-    known = {row.pop("uuid"): row for row in NetworkFilter.objects.filter(host=host).values("uuid", "name", "document")}
-    return known != stored
+    rows = NetworkFilter.objects.filter(host=host).values_list("uuid", "name", "document")
+    return {uuid: {"name": name, "document": document} for uuid, name, document in rows} != stored
 
 
 def keep_filters(host: Host, stored: Columns) -> set[str]:

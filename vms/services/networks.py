@@ -220,8 +220,8 @@ def preview(given: Mapping[str, Any]) -> str:
 
 def refuse_overlap(host: Host, text: str, *, but: int | None = None) -> None:
     """SubnetTaken names the network of the host that has addresses of the same subnet."""
-    others = Network.objects.filter(host=host, present=True).exclude(pk=but).values_list("name", "document")
-    if other := overlapping(NetworkXML.parse(text), dict(others)):
+    others = Network.objects.filter(host=host, present=True).values_list("pk", "name", "document")
+    if other := overlapping(NetworkXML.parse(text), {name: document for pk, name, document in others if pk != but}):
         raise SubnetTaken(name=other)
 
 
