@@ -23,6 +23,7 @@ from vms.models import (
     Grant,
     Host,
     Invitation,
+    Network,
     Operation,
     Quota,
     StoragePool,
@@ -64,6 +65,7 @@ class World:
     token: ApiToken
     group: Group
     pool: StoragePool
+    network: Network
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -72,6 +74,7 @@ class World:
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
+            "networks": self.network,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -81,10 +84,17 @@ class World:
             "rest": "nowhere",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
+            "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
             "pk": str(thing.pk),
             f"{noun[:-1]}_id": str(thing.pk),
         }
+
+
+NET = (
+    "<network><name>secret-net</name><forward mode='nat'/><bridge name='virbr9'/>"
+    "<ip address='10.78.0.1' prefix='24'/></network>"
+)
 
 
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
@@ -111,8 +121,11 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     pool, _ = StoragePool.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=3), defaults={"name": "secret-pool", "type": "dir", "active": True}
     )
+    network, _ = Network.objects.get_or_create(
+        host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
+    )
     given = grant(alice, "viewer", vm)
-    return World(host, vm, operation, given, quota, user, session, console, token, group, pool)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, pool, network)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[2]
 
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
-        "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Event", "HostFacts",
-        "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged", "PoolInfo",
-        "SecretChanged", "SecretInfo", "Tunnel", "VolumeInfo", "connect", "fingerprint", "kind", "offered_key",
-        "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal", "watch",
+        "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Event", "FilterInfo",
+        "HostFacts", "HostSpec", "Job", "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers",
+        "Pool", "PoolChanged", "PoolInfo", "SecretChanged", "SecretInfo", "Tunnel", "VolumeInfo", "connect",
+        "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal",
+        "watch",
     ]  # fmt: skip
 
 

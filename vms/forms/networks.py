@@ -137,7 +137,7 @@ def labels() -> dict[str, tuple[str, str, str]]:
         "outbound": (gettext("Most out of it, KiB a second"), "", ""),
         "vlans": (
             gettext("VLANs"),
-            gettext("Each line: a name and its VLANs. The first is the usual one."),
+            gettext("Each line: a name and its VLANs, the usual one first."),
             "office 10",
         ),
     }

@@ -72,6 +72,8 @@ class NetworkSpec:
 FIELDS: Final = tuple(field.name for field in fields(NetworkSpec))
 # What can be changed of one that is there.
 CHANGED: Final = tuple(name for name in FIELDS if name not in ("name", "mode", "bridge", "vlans"))
+# What libvirt writes into a running network whose definition says nothing.
+USUAL_PORTS: Final = {"start": "1024", "end": "65535"}
 # What only a network with its own bridge has.
 OWN_FIELDS: Final = (
     "ipv4", "dhcp4_start", "dhcp4_end", "ipv6", "dhcp6_start", "dhcp6_end", "domain", "forwarders", "hosts",
@@ -676,6 +678,9 @@ def settled(text: str) -> list[str]:
     root = NetworkXML.parse(text).element
     root.attrib.pop("connections", "")
     for forward in root.iterfind("forward"):
+        for nat in forward.findall("nat"):
+            if not nat.attrib and [dict(each.attrib) for each in nat] == [USUAL_PORTS]:
+                forward.remove(nat)
         for interface in forward.iterfind("interface"):
             interface.attrib.pop("connections", "")
     return sorted(facts_in(root, ""))

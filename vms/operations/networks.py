@@ -277,13 +277,17 @@ def has_no_lease(before: Facts, now: Facts) -> Verdict:
     return Verdict.UNDONE if has_lease(before, now) is Verdict.DONE else Verdict.DONE
 
 
-def define_filter(work: Work) -> None:
-    """The filter of that name, in the place of the one that the host has."""
-    text = kinds.FilterDocument.from_json(work.operation.params).document
+def called(operation: Operation) -> str:
+    """The name of the filter that is to be set, judged once more. Raises BadFields."""
     try:
-        name = filter_name(text)
+        return filter_name(kinds.FilterDocument.from_json(operation.params).document)
     except BadXML as bad:
         raise BadFields({"document": str(bad)}) from None
+
+
+def define_filter(work: Work) -> None:
+    """The filter of that name, in the place of the one that the host has."""
+    name, text = called(work.operation), kinds.FilterDocument.from_json(work.operation.params).document
     there = next((known.uuid for known in work.connection.filters() if known.name == name), "")
     work.connection.define_filter(with_uuid(text, there))
 
@@ -291,7 +295,7 @@ def define_filter(work: Work) -> None:
 def filter_facts(connection: Connection, operation: Operation) -> Facts:
     known = connection.filters()
     if operation.kind == kinds.DEFINE_FILTER.name:
-        name = filter_name(operation.params["document"])
+        name = called(operation)
         return {"document": next((each.document for each in known if each.name == name), "")}
     return {"there": any(each.uuid == operation.params["uuid"] for each in known)}
 
