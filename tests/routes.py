@@ -84,6 +84,7 @@ class World:
             "rest": "nowhere",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
+            "mac": "52:54:00:00:00:77",
             "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
             "pk": str(thing.pk),

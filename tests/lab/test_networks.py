@@ -94,7 +94,7 @@ def test_a_guest_gets_the_address_that_is_fixed_for_it(
     end(dashboard, dashboard.request("PATCH", f"/api/v1/networks/{pk}", {"changes": {"domain": "lab.example"}}))
     assert "lab.example" not in lab_host.virsh("net-dumpxml", "own")
     assert dashboard.get(f"/networks/{pk}")["restart"]
-    end(dashboard, dashboard.request("DELETE", f"/api/v1/networks/{pk}/leases?mac={user['mac']}"))
+    end(dashboard, dashboard.request("DELETE", f"/api/v1/networks/{pk}/leases/{user['mac']}"))
     assert "192.168.61.77" not in lab_host.virsh("net-dumpxml", "own")
 
 

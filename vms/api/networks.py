@@ -232,16 +232,12 @@ def add_lease(
 
 
 @router.delete(
-    "/{int:network_id}/leases",
+    "/{int:network_id}/leases/{str:mac}",
     response=answers(202, Started, 400, 403, 404, 409),
     summary="Let the fixed address of a MAC go",
 )
 def remove_lease(
-    request: HttpRequest,
-    network_id: int,
-    mac: Annotated[str, Query(max_length=40)],
-    response: HttpResponse,
-    key: IdempotencyKey = None,
+    request: HttpRequest, network_id: int, mac: str, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Started]:
     network = get_network_or_404(actor(request), network_id)
-    return accepted(request, response, networks.remove_lease(actor(request), network, mac, key))
+    return accepted(request, response, networks.remove_lease(actor(request), network, mac[:40], key))
