@@ -9,8 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML, VolumeXML, parse
-from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers, PoolInfo, SecretInfo, VolumeFacts, VolumeInfo
+from vms.libvirtxml import DomainXML, NetworkXML, VolumeXML, parse
+from vms.virt import (
+    DomainInfo,
+    FilterInfo,
+    HostFacts,
+    HostSpec,
+    Job,
+    NetworkInfo,
+    Numbers,
+    PoolInfo,
+    SecretInfo,
+    VolumeFacts,
+    VolumeInfo,
+)
 from vms.virt.judging import judge
 
 DOCUMENT = (
@@ -53,6 +65,8 @@ class FakeHost:
     pools: dict[str, PoolInfo] = field(default_factory=dict)
     secrets: dict[str, SecretInfo] = field(default_factory=dict)
     pool_types: tuple[str, ...] = ()
+    networks: dict[str, NetworkInfo] = field(default_factory=dict)
+    filters: dict[str, FilterInfo] = field(default_factory=dict)
     sources: list[dict[str, str]] = field(default_factory=list)
     # What is in its pools: bytes by pool's UUID and name; and what it tells of their sizes where they grew.
     volumes: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -198,6 +212,38 @@ class FakeConnection:
         self.host.volumes[pool, name] = bytes(told.capacity or 0)
         return FakeVolume(self, (pool, name))
 
+    def networks(self) -> tuple[NetworkInfo, ...]:
+        self.answer()
+        return tuple(self.host.networks.values())
+
+    def network(self, identity: str) -> FakeNetwork:
+        self.answer()
+        if identity not in self.host.networks:
+            raise NotFound(identity)
+        return FakeNetwork(self, identity)
+
+    def define_network(self, document: str) -> FakeNetwork:
+        name = NetworkXML.parse(document).name or ""
+        made = NetworkInfo(str(uuid.uuid4()), name, False, False, document=document)
+        self.host.networks[made.uuid] = made
+        network = FakeNetwork(self, made.uuid)
+        network.act("define")
+        return network
+
+    def filters(self) -> tuple[FilterInfo, ...]:
+        return tuple(self.host.filters.values())
+
+    def define_filter(self, document: str) -> str:
+        root = parse(document)
+        identity = root.findtext("uuid") or str(uuid.uuid4())
+        self.host.filters[identity] = FilterInfo(identity, str(root.get("name")), document)
+        return identity
+
+    def delete_filter(self, identity: str) -> None:
+        if identity not in self.host.filters:
+            raise NotFound(identity)
+        del self.host.filters[identity]
+
     def start_network(self, name: str) -> bool:
         self.host.calls.append(f"start-network {name}")
         return self.host.fail.pop("start", None) is not None
@@ -315,6 +361,49 @@ class FakeWay:
         return None
 
     abort = finish
+
+
+@dataclass
+class FakeNetwork:
+    connection: FakeConnection
+    uuid: str
+
+    @property
+    def host(self) -> FakeHost:
+        return self.connection.host
+
+    def info(self) -> NetworkInfo:
+        if self.uuid not in self.host.networks:
+            raise NotFound(self.uuid)
+        return self.host.networks[self.uuid]
+
+    def act(self, verb: str, **fields: object) -> None:
+        self.host.calls.append(verb)
+        if verb in self.host.fail:
+            raise self.host.fail[verb]
+        if verb not in self.host.deaf:
+            self.host.networks[self.uuid] = replace(self.info(), **fields)  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        self.act("start network", active=True, live_document=self.info().document)
+
+    def stop(self) -> None:
+        self.act("stop network", active=False, live_document="")
+
+    def start_with_host(self, enabled: bool) -> None:
+        self.act(f"autostart {enabled}", autostart=enabled)
+
+    def undefine(self) -> None:
+        self.act("undefine")
+        if "undefine" not in self.host.deaf:
+            del self.host.networks[self.uuid]
+
+    def modify(self, edit: Callable[[NetworkXML], object]) -> bool:
+        """Without what libvirt can change while it runs."""
+        document = NetworkXML.parse(self.info().document)
+        edit(document)
+        self.act("modify", document=document.text)
+        return True
 
 
 @dataclass

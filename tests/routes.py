@@ -23,6 +23,7 @@ from vms.models import (
     Grant,
     Host,
     Invitation,
+    Network,
     Operation,
     Quota,
     StoragePool,
@@ -66,6 +67,7 @@ class World:
     group: Group
     pool: StoragePool
     volume: Volume
+    network: Network
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -75,6 +77,7 @@ class World:
             "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
             "volumes": self.volume,
+            "networks": self.network,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -84,10 +87,18 @@ class World:
             "rest": "nowhere",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
+            "mac": "52:54:00:00:00:77",
+            "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
             "pk": str(thing.pk),
             f"{noun[:-1]}_id": str(thing.pk),
         }
+
+
+NET = (
+    "<network><name>secret-net</name><forward mode='nat'/><bridge name='virbr9'/>"
+    "<ip address='10.78.0.1' prefix='24'/></network>"
+)
 
 
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
@@ -118,8 +129,11 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         storage=pool.storage, name="secret-disk", defaults={"format": "raw", "capacity_bytes": 1 << 30}
     )
     volume.vms.add(vm)
+    network, _ = Network.objects.get_or_create(
+        host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
+    )
     given = grant(alice, "viewer", vm)
-    return World(host, vm, operation, given, quota, user, session, console, token, group, pool, volume)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, pool, volume, network)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

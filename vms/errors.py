@@ -27,6 +27,11 @@ VmsError
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
 │   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── NetworkTaken          its host has a network of this name; params: name
+│   ├── NetworkInUse          a VM is connected to it; params: name, vm
+│   ├── NetworkMismatch       a network of a kind that has no such thing; params: mode
+│   ├── SubnetTaken           another network of the host has addresses of the same subnet; params: name
+│   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
@@ -252,6 +257,36 @@ class PoolShared(RequestRefused):
     """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
 
     code = "pool_shared"
+
+
+class NetworkTaken(RequestRefused):
+    """The host has a network of this name; params: name."""
+
+    code = "network_taken"
+
+
+class NetworkInUse(RequestRefused):
+    """A VM's definition names it; params: name, vm."""
+
+    code = "network_in_use"
+
+
+class NetworkMismatch(RequestRefused):
+    """A network of a kind that has no such thing; params: mode."""
+
+    code = "network_mismatch"
+
+
+class SubnetTaken(RequestRefused):
+    """Another network of the host has addresses of the same subnet; params: name."""
+
+    code = "subnet_taken"
+
+
+class FilterInUse(RequestRefused):
+    """A VM's card or another filter names it; params: name, user."""
+
+    code = "filter_in_use"
 
 
 class SecretInUse(RequestRefused):

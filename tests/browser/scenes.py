@@ -323,6 +323,7 @@ def adds_a_pool_wrongly(page: Page) -> None:
 GROUP = "groups/<int:pk>/"
 HOST = "hosts/<int:pk>/"
 POOL = "pools/<int:pk>/"
+NETWORK = "networks/<int:pk>/"
 TOKENS = "account/tokens/"
 USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
@@ -443,6 +444,14 @@ SCENES = (
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
     Scene("grant-question", "grants/<int:pk>/take-away/", Stage.grant_of_the_staff),
+    Scene("networks", "networks/", at("/networks/")),
+    Scene("network-add", "networks/add/", at("/networks/add/")),
+    Scene("network", NETWORK, Stage.network),
+    Scene("network-edit", NETWORK + "edit/", lambda stage: f"{stage.network()}edit/"),
+    Scene("network-stop", NETWORK + "stop/", lambda stage: f"{stage.network()}stop/"),
+    Scene("network-restart", NETWORK + "restart/", lambda stage: f"{stage.network()}restart/"),
+    Scene("network-delete", NETWORK + "delete/", lambda stage: f"{stage.network()}delete/"),
+    Scene("host-filters", HOST + "filters/", lambda stage: f"{stage.host_is_bare()}filters/"),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

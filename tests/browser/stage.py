@@ -240,6 +240,22 @@ class Stage:
         self.dashboard.do(made)
         return "/accounts/sessions/"
 
+    def network(self) -> str:
+        """A private network that runs, with a fixed address and a lease; the address of its page. The watcher puts it
+        away when it reads the host again."""
+        spec = "{'name': 'staged', 'mode': 'nat', 'ipv4': '10.99.0.1/24', 'dhcp4_start': '10.99.0.2', "
+        spec += "'dhcp4_end': '10.99.0.9'}"
+        made = "import uuid\nfrom vms.models import *\nfrom vms.libvirtxml import *\nkey = uuid.UUID(int=99)\n"
+        made += f"text = made_network(read_network({spec}))\nhost = Host.objects.order_by('pk').first()\n"
+        made += "later = text.replace('10.99.0.9', '10.99.0.99')\n"
+        made += "lease = {'mac': '52:54:00:00:00:99', 'address': '10.99.0.5', 'name': 'five'}\n"
+        fields = "'name': 'staged', 'mode': 'nat', 'bridge': 'virbr99', 'active': True, 'present': True"
+        more = "'document': later, 'live_document': text, 'leases': [lease]"
+        made += f"Network.objects.update_or_create(host=host, uuid=key, defaults={{{fields}, {more}}})\n"
+        self.dashboard.do(made)
+        [[pk]] = self.dashboard.query("select id from vms_network where name = 'staged'")
+        return f"/networks/{pk}/"
+
     def staff(self) -> str:
         """A group with the guest in it, to which one grant is given; the address of its page."""
         found = [group for group in self.dashboard.get("/groups")["items"] if group["name"] == "staff"]

@@ -12,7 +12,19 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import ApiToken, Console, Grant, Host, Operation, Quota, StoragePool, User, VirtualMachine, Volume
+from vms.models import (
+    ApiToken,
+    Console,
+    Grant,
+    Host,
+    Network,
+    Operation,
+    Quota,
+    StoragePool,
+    User,
+    VirtualMachine,
+    Volume,
+)
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -57,6 +69,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Group(pk=1),
         StoragePool(pk=1),
         Volume(pk=1),
+        Network(pk=1),
     )
     forgotten = []
     for route in known:

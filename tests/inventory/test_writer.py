@@ -17,6 +17,7 @@ from vms import live
 from vms.errors import HostKeyChanged, HostUnreachable
 from vms.inventory import Reading, Row, Term, placements, row
 from vms.inventory import hosts as inventory_hosts
+from vms.inventory import networks as inventory_networks
 from vms.inventory import writer as room
 from vms.inventory.terms import held
 from vms.models import Document, Happening, Host, Lease, Network, Placement, VirtualMachine
@@ -355,7 +356,7 @@ def test_facts_are_stored_when_they_change(host: Host) -> None:
 
 def test_networks_have_rows_that_stay(host: Host) -> None:
     def told(**things: Any) -> None:
-        inventory_hosts.facts(host, inventory_hosts.as_stored(replace(FACTS, **things), []))
+        inventory_networks.keep(host, inventory_networks.as_stored(things["networks"]))
 
     first = str(uuid.UUID(int=1))
     told(networks=(NetworkInfo(first, "lan", True, True),))

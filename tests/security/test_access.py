@@ -16,7 +16,7 @@ from tests.conftest import make_vm, sign_in
 from tests.grants import Thing
 from tests.routes import METHODS, World, address, make_world, routes
 from tests.security.conftest import Ask
-from vms.models import ApiToken, Host, StoragePool, User
+from vms.models import ApiToken, Host, Network, StoragePool, User
 from vms.permissions import ask as questions
 from vms.permissions import visible
 from vms.permissions.who import account
@@ -50,6 +50,10 @@ class Walk:
             self.here = self.world.pool
             self.next_door = StoragePool.objects.create(host=host, uuid=uuid.uuid4(), name="neighbour")
 
+        if route.removeprefix("api/v1/").startswith("networks/<int:"):
+            self.here = self.world.network
+            self.next_door = Network.objects.create(host=host, uuid=uuid.uuid4(), name="neighbour")
+
     def filled(self, value: Any) -> Any:
         """The value of the table with the VM's number in its place, the user's and the host's."""
         if isinstance(value, list):
@@ -58,8 +62,8 @@ class Walk:
         return value.format(**values) if isinstance(value, str) else value
 
     def of_pool(self, role: str, *, here: bool) -> bool:
-        """Whether who has the role uses a pool, which says where it is."""
-        return isinstance(self.here, StoragePool) and here and role in LADDER[1:]
+        """Whether who has the role uses a pool or a network, which says where it is."""
+        return isinstance(self.here, StoragePool | Network) and here and role in LADDER[1:]
 
     def statuses(self, method: str) -> list[int]:
         """Of nobody, of a user without any right, and of an administrator."""

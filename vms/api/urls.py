@@ -14,6 +14,8 @@ from vms.api import (
     grants,
     groups,
     hosts,
+    networks,
+    nwfilters,
     operations,
     pools,
     problems,
@@ -52,6 +54,9 @@ api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
 api.add_router("/pools", pools.router)
+api.add_router("/hosts", networks.hosts_router)
+api.add_router("/hosts", nwfilters.router)
+api.add_router("/networks", networks.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)

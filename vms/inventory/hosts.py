@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from vms.errors import VirtError
-from vms.inventory.rows import LONGEST_NAME
-from vms.models import Happening, Host, Network
+from vms.models import Happening, Host
 from vms.virt import HostFacts
 
 
@@ -43,6 +40,10 @@ def as_stored(told: HostFacts, missing: list[str]) -> dict[str, Any]:
     stored: dict[str, Any] = plain({**asdict(told), "missing": missing})
     for pool in stored["pools"]:
         del pool["document"]
+    for network in stored["networks"]:
+        for name in ("document", "live_document", "leases"):
+            del network[name]
+    del stored["filters"]
     return stored
 
 
@@ -52,20 +53,9 @@ def is_news(host: Host, stored: dict[str, Any]) -> bool:
 
 
 def facts(host: Host, stored: dict[str, Any]) -> set[str]:
-    """Store what it says of itself, and of its networks that they are there."""
+    """Store what it says of itself."""
     changed = Host.objects.filter(pk=host.pk).exclude(facts=stored).update(facts=stored)
-    if not changed:
-        return set()
-    keep(Network.objects.filter(host=host), host, stored["networks"])
-    return {f"host:{host.pk}"}
-
-
-def keep(rows: QuerySet[Any], host: Host, told: list[dict[str, Any]]) -> None:
-    """Rows for what the host lists. What it lists no more keeps its row, and with it the grants, for its return."""
-    there = {UUID(item["uuid"]): item["name"][:LONGEST_NAME] for item in told}
-    rows.exclude(uuid__in=there).filter(present=True).update(present=False)
-    for uuid, name in there.items():
-        rows.update_or_create(host=host, uuid=uuid, defaults={"name": name, "present": True})
+    return {f"host:{host.pk}"} if changed else set()
 
 
 def plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import hosts, placements, pools, volumes
+from vms.inventory import hosts, networks, placements, pools, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement, Volume
@@ -104,12 +104,17 @@ class Writer:
     def facts(self, term: Term, told: HostFacts, missing: list[str]) -> None:
         """Store what the host says of itself."""
         stored, found = hosts.as_stored(told, missing), pools.as_stored(told.pools)
+        nets, filters = networks.as_stored(told.networks), networks.filters_as_stored(told.filters)
 
         def steps() -> Iterator[Step]:
             if hosts.is_news(term.host, stored):
                 yield partial(hosts.facts, term.host, stored)
             if pools.is_news(term.host, found):
                 yield partial(pools.keep, term.host, found)
+            if networks.is_news(term.host, nets):
+                yield partial(networks.keep, term.host, nets)
+            if networks.is_filter_news(term.host, filters):
+                yield partial(networks.keep_filters, term.host, filters)
 
         self.queue.put(Task(term, lambda: deque(steps())))
 

@@ -4,7 +4,7 @@ from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
-from vms.models.networks import Network
+from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
@@ -27,6 +27,7 @@ __all__ = [
     "Invitation",
     "Lease",
     "Network",
+    "NetworkFilter",
     "Operation",
     "OperationLock",
     "OperationLog",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vms.kinds import KINDS
-from vms.operations import booting, hardware, hosts, pools, power, secrets, volumes
+from vms.operations import booting, hardware, hosts, networks, pools, power, secrets, volumes
 from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {
@@ -16,6 +16,7 @@ WAYS: Final[dict[str, Way]] = {
     **pools.WAYS,
     **secrets.WAYS,
     **volumes.WAYS,
+    **networks.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vms.models import Host
-from vms.permissions import Who, visible_pools
+from vms.permissions import Who, visible_networks, visible_pools
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ class Readiness:
 
 
 def readiness(host: Host, who: Who) -> Readiness:
-    """What stands ready for VMs on the host; pools that he may use with the number of their page."""
+    """What stands ready for VMs on the host; pools and networks that he may use with the number of their page."""
     pages = {str(uuid): pk for uuid, pk in visible_pools(who).filter(host=host).values_list("uuid", "pk")}
+    nets = {str(uuid): pk for uuid, pk in visible_networks(who).filter(host=host).values_list("uuid", "pk")}
     missing = [str(step) for step in host.facts.get("missing", [])]
     return Readiness(
         known="missing" in host.facts,
         network=not any(step.startswith("network") for step in missing),
         pool=not any(step.startswith("pool") for step in missing),
-        networks=items(host.facts.get("networks")),
+        networks=[{**each, "pk": nets.get(str(each.get("uuid")))} for each in items(host.facts.get("networks"))],
         pools=[{**pool, "pk": pages.get(str(pool.get("uuid")))} for pool in items(host.facts.get("pools"))],
     )
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Operation, StoragePool, VirtualMachine, Volume
+from vms.models import Happening, Host, Network, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
@@ -93,12 +93,13 @@ def stream(
     host: Host | None = None,
     pool: StoragePool | None = None,
     volume: Volume | None = None,
+    network: Network | None = None,
     batch: UUID | None = None,
     before: datetime | None = None,
     most: int = 50,
 ) -> list[Entry]:
     """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
-    and of what was asked for in one stroke, the operations alone."""
+    of one network and of what was asked for in one stroke, the operations alone."""
     operations = visible_operations(who).select_related("vm", "host", "pool", "volume", "network")
     happenings = visible_happenings(who).select_related("vm", "host")
     if vm:
@@ -109,6 +110,8 @@ def stream(
         operations, happenings = operations.filter(pool=pool), happenings.none()
     if volume:
         operations, happenings = operations.filter(volume=volume), happenings.none()
+    if network:
+        operations, happenings = operations.filter(network=network), happenings.none()
     if batch:
         operations, happenings = operations.filter(batch=batch), happenings.none()
     if before:

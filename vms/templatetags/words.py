@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from vms.models import Happening, Host, Operation, OperationLog, StoragePool, VirtualMachine
+from vms.models import Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
 from vms.services import sentences
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
@@ -109,9 +109,10 @@ def target_url(operation: Operation) -> str:
 
 
 @register.filter
-def thing_url(thing: VirtualMachine | StoragePool | Host) -> str:
-    """The page of a VM, a pool or a host."""
-    return reverse({VirtualMachine: "vm", StoragePool: "pool", Host: "host"}[type(thing)], args=[thing.pk])
+def thing_url(thing: VirtualMachine | StoragePool | Network | Host) -> str:
+    """The page of a VM, a pool, a network or a host."""
+    nouns = {VirtualMachine: "vm", StoragePool: "pool", Network: "network", Host: "host"}
+    return reverse(nouns[type(thing)], args=[thing.pk])
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
-from vms.permissions import may, visible_hosts, visible_pools
+from vms.permissions import may, visible_hosts, visible_networks, visible_pools
 from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
@@ -28,7 +28,8 @@ class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
     people did is shown to this one; may_users: whether accounts are;
     may_groups: whether groups are; may_pools: whether there is
-    storage for him; may_grants: whether all grants are; may_quotas: whether quotas are."""
+    storage for him, may_networks: whether there are networks; may_grants: whether all grants are;
+    may_quotas: whether quotas are."""
 
     hosts: list[Host]
     running: list[Operation]
@@ -36,6 +37,7 @@ class Frame:
     may_users: bool
     may_groups: bool
     may_pools: bool
+    may_networks: bool
     may_grants: bool
     may_quotas: bool
 
@@ -53,6 +55,7 @@ def make_frame(request: HttpRequest) -> Frame:
         may_users=may(request.user, "user.admin"),
         may_groups=may(request.user, "group.admin"),
         may_pools=may(request.user, "pool.admin") or visible_pools(request.user).exists(),
+        may_networks=may(request.user, "network.admin") or visible_networks(request.user).exists(),
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
     )

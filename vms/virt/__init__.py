@@ -19,12 +19,25 @@ from vms.virt.events import (
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
+from vms.virt.networks import Network
 from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
 from vms.virt.streams import BLOCK, Download, Upload, download, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.values import (
+    DomainInfo,
+    FilterInfo,
+    HostFacts,
+    Job,
+    LeaseInfo,
+    LinkInfo,
+    NetworkInfo,
+    Numbers,
+    PoolInfo,
+    SecretInfo,
+    VolumeFacts,
+)
 from vms.virt.volumes import Volume
 
 __all__ = [
@@ -37,9 +50,13 @@ __all__ = [
     "DomainRebooted",
     "Download",
     "Event",
+    "FilterInfo",
     "HostFacts",
     "HostSpec",
     "Job",
+    "LeaseInfo",
+    "LinkInfo",
+    "Network",
     "NetworkChanged",
     "NetworkInfo",
     "Numbers",

@@ -11,14 +11,14 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import facts, listing, pools, ready, secrets, volumes
+from vms.virt import facts, listing, networks, nwfilters, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
+from vms.virt.networks import Network
 from vms.virt.opening import open_direct, open_wired
-from vms.virt.optional import listed
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
-from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.values import DomainInfo, FilterInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
 from vms.virt.volumes import Volume
 from vms.virt.wire import Wire
 
@@ -82,7 +82,32 @@ class Connection:
 
     def networks(self) -> tuple[NetworkInfo, ...]:
         with self.guard():
-            return facts.networks(self.handle)
+            return networks.known(self.handle)
+
+    def network(self, uuid: str) -> Network:
+        """The network; NotFound where the host does not know it."""
+        with self.guard():
+            return Network(self.handle.networkLookupByUUIDString(uuid), self.guard)
+
+    def define_network(self, document: str) -> Network:
+        """A network that the host keeps, stopped; the host refuses a name that is taken."""
+        with self.guard():
+            return Network(self.handle.networkDefineXML(document), self.guard)
+
+    def filters(self) -> tuple[FilterInfo, ...]:
+        """The host's network filters."""
+        with self.guard():
+            return nwfilters.known(self.handle)
+
+    def define_filter(self, document: str) -> str:
+        """Keep the filter, in the place of the one of its UUID; its UUID. It applies to running VMs at once."""
+        with self.guard():
+            return str(self.handle.nwfilterDefineXML(document).UUIDString())
+
+    def delete_filter(self, uuid: str) -> None:
+        """Let the host forget it; the host refuses one that a running VM has, NotFound where it does not know it."""
+        with self.guard():
+            self.handle.nwfilterLookupByUUIDString(uuid).undefine()
 
     def pools(self) -> tuple[PoolInfo, ...]:
         with self.guard():
@@ -166,14 +191,11 @@ class Connection:
             return listing.numbers(self.handle)
 
     def leases(self) -> dict[str, tuple[str, ...]]:
-        """{MAC: addresses} that the host's own networks have given; {} where it cannot tell."""
+        """{MAC: the addresses that DHCP of the host's networks has given}; no network driver, no leases."""
         given: dict[str, list[str]] = {}
         with self.guard():
-            active = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
-            for network in listed(lambda: self.handle.listAllNetworks(active)):
-                for lease in listed(network.DHCPLeases):
-                    if lease.get("mac") and lease.get("ipaddr"):
-                        given.setdefault(lease["mac"].lower(), []).append(lease["ipaddr"])
+            for lease in networks.given(self.handle):
+                given.setdefault(lease.mac, []).append(lease.address)
         return {mac: tuple(sorted(set(addresses))) for mac, addresses in given.items()}
 
     def start_network(self, name: str) -> bool:

@@ -8,9 +8,9 @@ import libvirt
 from lxml import etree
 
 from vms.libvirtxml import parse
-from vms.virt import pools, secrets
-from vms.virt.optional import listed, optional
-from vms.virt.values import HostFacts, NetworkInfo
+from vms.virt import networks, nwfilters, pools, secrets
+from vms.virt.optional import optional
+from vms.virt.values import HostFacts
 
 
 def version(number: int) -> str:
@@ -44,10 +44,12 @@ def read(handle: Any) -> HostFacts:
         security_models=tuple(
             model for element in capabilities.iterfind("host/secmodel/model") if (model := element.text)
         ),
-        networks=networks(handle),
+        networks=networks.known(handle),
         pools=pools.known(handle),
         pool_types=pools.types(handle),
         secrets=secrets.known(handle),
+        filters=nwfilters.known(handle),
+        links=networks.links(handle),
     )
 
 
@@ -79,21 +81,3 @@ def expanded(handle: Any, capabilities: etree._Element) -> set[str]:
     text = etree.tostring(cpu, encoding="unicode") if cpu is not None else ""
     full = parse(handle.baselineCPU([text], libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES))
     return {str(feature.get("name")) for feature in full.iterfind("feature")}
-
-
-def networks(handle: Any) -> tuple[NetworkInfo, ...]:
-    """Its networks by name; none where it has no driver for them."""
-    return tuple(
-        sorted(
-            (
-                NetworkInfo(
-                    network.UUIDString(),
-                    network.name(),
-                    bool(network.isActive()),
-                    bool(optional(network.autostart, 0)),
-                )
-                for network in listed(handle.listAllNetworks)
-            ),
-            key=lambda network: network.name,
-        )
-    )

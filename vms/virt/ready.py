@@ -7,7 +7,7 @@ from typing import Any, Final
 import libvirt
 
 from vms.libvirtxml import network_document, pool_document
-from vms.virt import facts, pools
+from vms.virt import networks, pools
 from vms.virt.values import PoolInfo
 
 NAME: Final = "default"
@@ -17,7 +17,7 @@ SUBNETS: Final = ("192.168.122", "192.168.124", "192.168.126", "192.168.128")
 
 def missing(handle: Any) -> list[str]:
     """The steps that are still to be done."""
-    network = next((known for known in facts.networks(handle) if known.name == NAME), None)
+    network = next((known for known in networks.known(handle) if known.name == NAME), None)
     pool = known_pool(handle)
     steps = [
         ("network_defined", network is None),

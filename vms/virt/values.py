@@ -41,11 +41,45 @@ class Job:
 
 
 @dataclass(frozen=True)
+class LeaseInfo:
+    """An address that a network's DHCP has given; name is what the guest calls itself."""
+
+    mac: str
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class NetworkInfo:
+    """document: its definition as it is kept, live_document as it runs, "" while it does not."""
+
     uuid: str
     name: str
     active: bool
     autostart: bool
+    persistent: bool = True
+    mode: str = ""
+    bridge: str = ""
+    document: str = ""
+    live_document: str = ""
+    leases: tuple[LeaseInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class FilterInfo:
+    """A network filter."""
+
+    uuid: str
+    name: str
+    document: str
+
+
+@dataclass(frozen=True)
+class LinkInfo:
+    """A network interface of the host; kind: "bridge", "card", or "" where the host does not tell which."""
+
+    name: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -97,7 +131,7 @@ class VolumeFacts:
 class HostFacts:
     """What a host says of itself. domain_type: "kvm", or "qemu" where its processor or QEMU cannot (software
     emulation), or the driver's own; "" and 0 stand for what it does not tell. pool_types: the types of pool that it can
-    have."""
+    have. links: its interfaces that a network can use."""
 
     uuid: str
     hostname: str
@@ -116,3 +150,5 @@ class HostFacts:
     pools: tuple[PoolInfo, ...]
     pool_types: tuple[str, ...] = ()
     secrets: tuple[SecretInfo, ...] = ()
+    filters: tuple[FilterInfo, ...] = ()
+    links: tuple[LinkInfo, ...] = ()

@@ -168,8 +168,10 @@ class Reader:
             logger.warning("could not store numbers: %s", error)
 
     def read_leases(self, connection: Connection) -> None:
-        """Read again the VMs whose addresses changed; leases come without an event."""
+        """Read again the VMs whose addresses changed, and the networks that gave them; leases come without an event."""
         before, self.leases = self.leases, connection.leases()
+        if before != self.leases:
+            self.budget.ask("facts", time.monotonic())
         for uuid, seen in self.known.items():
             if any(before.get(mac) != self.leases.get(mac) for mac in seen.macs):
                 self.budget.ask(uuid, time.monotonic())
