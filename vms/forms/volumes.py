@@ -20,6 +20,13 @@ def gib(label: Any) -> forms.IntegerField:
     return forms.IntegerField(label=label, min_value=1, max_value=LARGEST)
 
 
+def choice(label: Any, choices: list[tuple[str, str]]) -> forms.ChoiceField:
+    """A field to choose; where there is one thing alone nobody is asked."""
+    if len(choices) > 1:
+        return forms.ChoiceField(label=label, choices=choices)
+    return forms.ChoiceField(choices=choices, widget=forms.HiddenInput, initial=choices[0][0] if choices else "")
+
+
 class Refusable(forms.Form):
     """Says at its fields what the service refused."""
 
@@ -41,9 +48,7 @@ class New(Refusable):
 
     def __init__(self, formats: Iterable[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["format"] = forms.ChoiceField(
-            label=gettext_lazy("Format"), choices=[(name, name) for name in formats]
-        )
+        self.fields["format"] = choice(gettext_lazy("Format"), [(name, name) for name in formats])
 
 
 class Grow(Refusable):
@@ -59,6 +64,4 @@ class Clone(Refusable):
 
     def __init__(self, pools: Iterable[StoragePool], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["pool"] = forms.ChoiceField(
-            label=gettext_lazy("Pool"), choices=[(str(pool.pk), pool.name) for pool in pools]
-        )
+        self.fields["pool"] = choice(gettext_lazy("Pool"), [(str(pool.pk), pool.name) for pool in pools])
