@@ -291,6 +291,24 @@ class WorkerLost(VmsError):
     code = "worker_lost"
 
 
+class OutboundRefused(VmsError):
+    """The address is not asked, or does not answer. Without details: whoever gave it must not learn what is inside."""
+
+    code = "outbound_refused"
+
+
+class OutboundBroken(VmsError):
+    """The server went away in the middle, or took too long."""
+
+    code = "outbound_broken"
+
+
+class NotServed(VmsError):
+    """The server answers with an error; params: status."""
+
+    code = "not_served"
+
+
 class TicketRefused(VmsError):
     """A console ticket that opens nothing; params: reason."""
 

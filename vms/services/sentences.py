@@ -65,6 +65,12 @@ ERRORS: dict[str, str] = {
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
     "worker_lost": mark("The worker ended in the middle. Look at the VM before you try again."),
+    "outbound_refused": mark(
+        "Nothing is fetched from this address. It must be http or https on the internet, on the usual port, and "
+        "answer; an administrator can allow others."
+    ),
+    "outbound_broken": mark("The server went away in the middle, or took too long. Try again."),
+    "not_served": mark("The server has nothing at this address (it answers {status})."),
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
     "virt": mark("The host said no."),
     "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
