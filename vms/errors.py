@@ -60,6 +60,7 @@ VmsError
     ├── Unsupported           this host or its driver cannot do it
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
+    ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
@@ -481,6 +482,12 @@ class Aborted(VirtError):
     """The host's work on it was ended before it was done."""
 
     code = "aborted"
+
+
+class StreamShort(VirtError):
+    """A volume's bytes ended before the last that was said; params: left (bytes)."""
+
+    code = "stream_short"
 
 
 class NetworkStopped(VirtError):

@@ -123,6 +123,9 @@ ERRORS: dict[str, str] = {
     "unsupported": mark("This host cannot do that."),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
+    "stream_short": mark(
+        "The volume ended before its last bytes. Somebody else may have written it: look at its pool."
+    ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
     "boot_order_left": mark("The old order of devices could not be put back. Look at the VM's definition."),

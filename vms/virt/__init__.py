@@ -19,6 +19,7 @@ from vms.virt.events import (
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
 from vms.virt.spec import HostSpec
+from vms.virt.streams import Download, Upload, download, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
 from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo
@@ -30,6 +31,7 @@ __all__ = [
     "DomainChanged",
     "DomainInfo",
     "DomainRebooted",
+    "Download",
     "Event",
     "HostFacts",
     "HostSpec",
@@ -40,7 +42,9 @@ __all__ = [
     "PoolChanged",
     "PoolInfo",
     "Tunnel",
+    "Upload",
     "connect",
+    "download",
     "fingerprint",
     "kind",
     "offered_key",
@@ -49,5 +53,6 @@ __all__ = [
     "tunnel",
     "tunnel_to_socket",
     "unseal",
+    "upload",
     "watch",
 ]

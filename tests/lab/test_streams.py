@@ -1,0 +1,118 @@
+"""A volume's bytes through libvirt's streams: exactly what was said, or an error of ours."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.machine import LabHost, eventually
+from tests.lab.pools import LabPool, folder_pool
+from vms.errors import HostRefused, HostUnreachable, NotFound, StreamShort
+from vms.virt import Connection, HostSpec, connect, download, upload
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def pool(lab_host: LabHost) -> Iterator[LabPool]:
+    with folder_pool(lab_host) as made:
+        yield made
+
+
+@pytest.fixture
+def connection(lab_host: LabHost) -> Iterator[Connection]:
+    with connect(HostSpec("unix", socket=str(lab_host.socket))) as opened:
+        yield opened
+
+
+def test_what_goes_in_in_pieces_comes_out_again(pool: LabPool, connection: Connection) -> None:
+    data = os.urandom(5 * MIB + 12_345)
+    pool.make("pieces", len(data))
+    for start in (0, 3 * MIB):
+        piece = data[start : start + 3 * MIB]
+        way = upload(connection, pool.name, "pieces", start, len(piece))
+        way.send(piece[:100])
+        way.send(piece[100:])
+        way.finish()
+    assert (pool.folder / "pieces").read_bytes() == data
+    back = download(connection, pool.name, "pieces", 1000, 4 * MIB)
+    found = b"".join(iter(lambda: back.read(300_000), b""))
+    back.finish()
+    assert found == data[1000 : 1000 + 4 * MIB]
+
+
+def test_no_byte_goes_past_what_was_said(pool: LabPool, connection: Connection) -> None:
+    pool.make("exact", MIB)
+    way = upload(connection, pool.name, "exact", 0, MIB)
+    with pytest.raises(ValueError, match="are left"):
+        way.send(bytes(MIB + 1))
+    way.send(bytes(MIB - 1))
+    with pytest.raises(StreamShort) as short:
+        way.finish()
+    way.abort()
+    assert short.value.params["left"] == 1
+    assert (pool.folder / "exact").stat().st_size == MIB
+    for length in (0, -1):
+        with pytest.raises(ValueError, match="no bytes"):
+            upload(connection, pool.name, "exact", 0, length)
+
+
+def test_a_volume_that_is_shorter_than_it_was_says_so(pool: LabPool, connection: Connection) -> None:
+    pool.make("cut", MIB)
+    os.truncate(pool.folder / "cut", 1000)
+    with pytest.raises((StreamShort, HostRefused)):
+        way = download(connection, pool.name, "cut", 0, MIB)
+        while way.read():
+            pass
+
+
+def test_what_is_not_there_is_not_found(pool: LabPool, connection: Connection) -> None:
+    for found in ((pool.name, "nothing"), ("no-pool", "nothing")):
+        with pytest.raises(NotFound):
+            upload(connection, *found, 0, 1)
+
+
+def test_a_full_disk_is_an_error_and_not_a_short_volume(lab_host: LabHost, connection: Connection) -> None:
+    with folder_pool(lab_host, disk="4m") as small:
+        small.make("sparse", 16 * MIB)
+        way = upload(connection, small.name, "sparse", 0, 16 * MIB)
+        with pytest.raises(HostRefused) as full:
+            way.send(os.urandom(16 * MIB))
+            way.finish()
+        way.abort()
+        assert full.value.details
+        # The connection goes on.
+        assert connection.alive()
+        small.make("other", 1000)
+
+
+def test_cutting_the_connection_frees_who_waits_for_the_host(pool: LabPool, lab_host: LabHost) -> None:
+    pool.make("hung", 512 * MIB)
+    freed: list[type[Exception]] = []
+    with connect(HostSpec("unix", socket=str(lab_host.socket))) as connection:
+        way = upload(connection, pool.name, "hung", 0, 512 * MIB)
+
+        def send() -> None:
+            try:
+                for _ in range(512):
+                    way.send(bytes(MIB))
+            except HostUnreachable as error:
+                freed.append(type(error))
+
+        pid = lab_host.pid("libvirtd")
+        os.kill(pid, 19)
+        try:
+            thread = threading.Thread(target=send, daemon=True)
+            thread.start()
+            eventually(lambda: way.left < 512 * MIB, "the first bytes went")
+            left = [0]
+            # It waits: nothing moves any more.
+            eventually(lambda: way.left == left[-1] or left.append(way.left), "it waits", every=0.5)
+            connection.cut()
+            thread.join(20)
+        finally:
+            os.kill(pid, 18)
+    assert freed == [HostUnreachable]

@@ -1,0 +1,110 @@
+"""The bytes of a volume, in and out, through a stream of the host's connection.
+
+libvirt calls sent what it has only queued, ends a stream that is too short without a word, and writes past the end of a
+volume: so both ways carry exactly the bytes that were said, and only finish() says that the host has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import libvirt
+
+from vms.errors import StreamShort
+
+if TYPE_CHECKING:
+    from vms.virt.connection import Connection
+
+# The most that is handed over in one call; a host frees the one that waits when it has taken it.
+BLOCK: Final = 1 << 20
+
+
+class Upload:
+    """Bytes on their way into a volume, in one thread; only what finish() has returned from is there.
+
+    Every method raises VirtError leaves; the connection's cut() frees one that waits for the host.
+    """
+
+    def __init__(self, connection: Connection, stream: Any, length: int) -> None:
+        self.connection = connection
+        self.stream = stream
+        self.left = length
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Hand them over, waiting while the host has not taken the former ones; ValueError for more than was said."""
+        if len(data) > self.left:
+            raise ValueError(f"{len(data)} bytes where {self.left} are left")
+        view = memoryview(data)
+        with self.connection.guard():
+            while view:
+                sent = self.stream.send(view[:BLOCK].tobytes())
+                view = view[sent:]
+                self.left -= sent
+
+    def finish(self) -> None:
+        """Return when the host has written all of them; StreamShort, and nothing is certain, where fewer were sent."""
+        if self.left:
+            self.abort()
+            raise StreamShort(left=self.left)
+        with self.connection.guard():
+            self.stream.finish()
+
+    def abort(self) -> None:
+        """Give up: which of the bytes are there is not known. Again, and after an error, is nothing."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self.stream.abort()
+
+
+class Download:
+    """Bytes on their way out of a volume, in one thread; see Upload."""
+
+    def __init__(self, connection: Connection, stream: Any, length: int) -> None:
+        self.connection = connection
+        self.stream = stream
+        self.left = length
+
+    def read(self, most: int = BLOCK) -> bytes:
+        """Some of the next bytes, b"" after the last; StreamShort where the volume has fewer than were said."""
+        if not self.left:
+            return b""
+        with self.connection.guard():
+            data: bytes = self.stream.recv(min(most, BLOCK, self.left))
+        if not data:
+            raise StreamShort(left=self.left)
+        self.left -= len(data)
+        return data
+
+    def finish(self) -> None:
+        """Let the stream go after its last byte."""
+        with self.connection.guard():
+            self.stream.finish()
+
+    def abort(self) -> None:
+        """Let it go before. Again, and after an error, is nothing."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self.stream.abort()
+
+
+def upload(connection: Connection, pool: str, name: str, offset: int, length: int) -> Upload:
+    """The way for exactly length bytes, more than none, into the pool's volume from the offset on.
+
+    Raises NotFound where the host does not know pool or volume, HostRefused where it does not let us.
+    """
+    return Upload(connection, begin(connection, pool, name, offset, length, "upload"), length)
+
+
+def download(connection: Connection, pool: str, name: str, offset: int, length: int) -> Download:
+    """The way for exactly length bytes, more than none, out of the pool's volume from the offset on; see upload()."""
+    return Download(connection, begin(connection, pool, name, offset, length, "download"), length)
+
+
+def begin(connection: Connection, pool: str, name: str, offset: int, length: int, way: str) -> Any:
+    """libvirt's stream; ValueError for no length, which it would take for everything."""
+    if length < 1:
+        raise ValueError("a stream of no bytes")
+    with connection.guard():
+        volume = connection.handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
+        stream = connection.handle.newStream(0)
+        getattr(volume, way)(stream, offset, length, 0)
+        return stream
