@@ -304,10 +304,22 @@ class OutboundBroken(VmsError):
     code = "outbound_broken"
 
 
-class NotServed(VmsError):
+class ServerRefused(VmsError):
     """The server answers with an error; params: status."""
 
-    code = "not_served"
+    code = "server_refused"
+
+
+class ImageRefused(VmsError):
+    """No image that can be kept; params: reason ("length", "packed", "changed", "checksum", "taken", "gone")."""
+
+    code = "image_refused"
+
+
+class ChecksumDiffers(VmsError):
+    """Not what its checksum says; params: expected, found."""
+
+    code = "checksum_differs"
 
 
 class TicketRefused(VmsError):

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from kvmweb.environment import BadSetting, outbound_allow
 from tests.webserver import WebServer, body, head, moved, partly, status, web_server
-from vms.errors import NotServed, OutboundBroken, OutboundRefused, VmsError
+from vms.errors import ServerRefused, OutboundBroken, OutboundRefused, VmsError
 from vms.models import Host
 from vms.services import outbound
 from vms.services.outbound import open_url
@@ -262,7 +262,7 @@ def test_all_refusals_read_the_same(
 def test_a_server_that_says_no_is_told_as_such(mirror: WebServer) -> None:
     mirror.pages["/no"] = status(403)
     for path, code in (("/no", 403), ("/nowhere", 404)):
-        with pytest.raises(NotServed) as caught:
+        with pytest.raises(ServerRefused) as caught:
             fetch(mirror.url(path))
         assert caught.value.params == {"status": code}
 

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from vms.errors import NotServed, OutboundBroken, OutboundRefused
+from vms.errors import ServerRefused, OutboundBroken, OutboundRefused
 from vms.models import Host
 from vms.services.addresses import IP, PORTS, WebAddress, is_outside, parse
 
@@ -78,7 +78,7 @@ class Answer:
 def open_url(url: str, *, start: int = 0, version: str = "", seconds: float = 3600.0) -> Iterator[Answer]:
     """What the address sends, from start on where the server can do that and the thing still is of that version.
 
-    Raises OutboundRefused, OutboundBroken where the server went away, NotServed where it says no.
+    Raises OutboundRefused, OutboundBroken where the server went away, ServerRefused where it says no.
     """
     until = time.monotonic() + seconds
     address = parse(url)
@@ -169,10 +169,10 @@ def ask(connection: Pinned, start: int, version: str, patience: float) -> http.c
 
 
 def answer(response: http.client.HTTPResponse, start: int, until: float) -> Answer:
-    """The answer as it is read here. Raises NotServed, or OutboundRefused for one that is packed or contradicts
+    """The answer as it is read here. Raises ServerRefused, or OutboundRefused for one that is packed or contradicts
     itself."""
     if response.status not in (200, 206) or (response.status == 206 and not start):
-        raise NotServed(status=response.status)
+        raise ServerRefused(status=response.status)
     if response.getheader("Content-Encoding", "identity").lower() != "identity":
         raise OutboundRefused
     strong = response.getheader("ETag", "")

@@ -70,7 +70,11 @@ ERRORS: dict[str, str] = {
         "answer; an administrator can allow others."
     ),
     "outbound_broken": mark("The server went away in the middle, or took too long. Try again."),
-    "not_served": mark("The server has nothing at this address (it answers {status})."),
+    "server_refused": mark("The server has nothing at this address (it answers {status})."),
+    "image_refused": mark("This cannot be kept as an image: {reason}."),
+    "checksum_differs": mark(
+        "What came is not what its checksum says, so nothing of it was kept. Expected {expected}, found {found}."
+    ),
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
     "virt": mark("The host said no."),
     "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
@@ -362,6 +366,17 @@ BIG: dict[str, tuple[str, int]] = {
 }
 
 
+# Why something is no image that can be kept.
+IMAGE_REASONS: dict[str, str] = {
+    "length": mark("the server does not say how long it is"),
+    "packed": mark("it is packed; give the address of one that is not"),
+    "changed": mark("it became another on the server while it was fetched"),
+    "checksum": mark("its project's file of checksums does not name it"),
+    "taken": mark("the pool has a volume of this name"),
+    "gone": mark("no copy of it can be read from here"),
+}
+
+
 class Readable(dict[str, Any]):
     """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
 
@@ -381,6 +396,8 @@ def readable(params: Parameters) -> Readable:
         words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if str(params.get("reason")) in IMAGE_REASONS:
+        words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
