@@ -13,6 +13,7 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -151,6 +152,12 @@ class NoPool(RequestRefused):
     """No host of the dashboard shows the volume's storage; params: name."""
 
     code = "no_pool"
+
+
+class RefusedImage(RequestRefused):
+    """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
+
+    code = "refused_image"
 
 
 class HostSilent(RequestRefused):

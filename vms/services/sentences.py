@@ -34,6 +34,7 @@ ERRORS: dict[str, str] = {
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
+    "refused_image": mark("This disk image is refused: {reason}."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -200,6 +201,23 @@ FIELDS: dict[str, str] = {
     "ssh_name": mark("A name has 100 characters at most and no control characters."),
     "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
     "group_taken": mark("There is a group of this name."),
+}
+
+# Why a disk image is refused (vms.headers).
+IMAGES: dict[str, str] = {
+    "other_format": mark("its beginning is that of another format than the one it has here"),
+    "unknown_format": mark("it is of a format that is not served"),
+    "cut_off": mark("its beginning is missing"),
+    "bad_header": mark("its header contradicts itself or the image's size"),
+    "unknown_feature": mark("its header asks for something that is not known here"),
+    "backing_file": mark("it is a layer over another file, which it names itself"),
+    "data_file": mark("it keeps its data in another file, which it names itself"),
+    "extents": mark("it is put together from other files, which it names itself"),
+    "parent": mark("it holds only the differences from another image"),
+    "encrypted": mark("it is encrypted"),
+    "snapshots": mark("it has snapshots inside"),
+    "corrupt": mark("it is marked as corrupt"),
+    "log": mark("its log was not written back"),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -394,6 +412,8 @@ def readable(params: Parameters) -> Readable:
         words["age"] = duration(int(params["seconds"]))
     if "resource" in params:
         words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
+    if str(params.get("reason")) in IMAGES:
+        words["reason"] = gettext(IMAGES[str(params["reason"])])
     if params.get("host") == "":
         words["host"] = gettext("its host")
     if str(params.get("reason")) in IMAGE_REASONS:
