@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML
-from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers
+from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
+from vms.libvirtxml import DomainXML, VolumeXML
+from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers, VolumeFacts
 from vms.virt.judging import judge
 
 DOCUMENT = (
@@ -50,6 +50,9 @@ class FakeHost:
     runs: int = 1
     missing: list[str] = field(default_factory=list)
     uuid: str = ""
+    # What is in its pools: bytes by pool's UUID and name; and what it tells of their sizes where they grew.
+    volumes: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -128,9 +131,94 @@ class FakeConnection:
             raise NotFound(identity)
         return FakeDomain(self, identity)
 
+    def volumes(self, pool: str) -> list[VolumeFacts]:
+        self.answer()
+        return [FakeVolume(self, key).facts() for key in sorted(self.host.volumes) if key[0] == pool]
+
+    def volume(self, pool: str, name: str) -> FakeVolume:
+        self.answer()
+        if (pool, name) not in self.host.volumes:
+            raise NotFound(name)
+        return FakeVolume(self, (pool, name))
+
+    def create_volume(self, pool: str, document: str, *, name: str) -> FakeVolume:
+        told = VolumeXML(document)
+        self.host.calls.append(f"create {name} {told.format} {told.capacity}")
+        if (pool, name) in self.host.volumes:
+            raise NameTaken(name=name)
+        if "create" in self.host.fail:
+            raise self.host.fail["create"]
+        self.host.volumes[pool, name] = bytes(told.capacity or 0)
+        return FakeVolume(self, (pool, name))
+
     def start_network(self, name: str) -> bool:
         self.host.calls.append(f"start-network {name}")
         return self.host.fail.pop("start", None) is not None
+
+
+@dataclass
+class FakeVolume:
+    connection: FakeConnection
+    key: tuple[str, str]
+
+    def facts(self) -> VolumeFacts:
+        size = len(self.connection.host.volumes[self.key])
+        capacity = self.connection.host.sizes.get(self.key, size)
+        return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size)
+
+    def act(self, verb: str) -> None:
+        self.connection.host.calls.append(f"{verb} {self.key[1]}")
+        if verb in self.connection.host.fail:
+            raise self.connection.host.fail[verb]
+
+    def grow(self, capacity: int) -> None:
+        self.act("grow")
+        self.connection.host.sizes[self.key] = capacity
+
+    def wipe(self) -> None:
+        self.act("wipe")
+        self.connection.host.volumes[self.key] = bytes(len(self.connection.host.volumes[self.key]))
+
+    def delete(self) -> None:
+        self.act("delete")
+        del self.connection.host.volumes[self.key]
+
+    def download(self, offset: int, length: int) -> FakeWay:
+        return FakeWay(self, length)
+
+    def upload(self, offset: int, length: int) -> FakeWay:
+        self.act("upload")
+        return FakeWay(self, length)
+
+
+@dataclass
+class FakeWay:
+    """Bytes on their way, from the first on."""
+
+    volume: FakeVolume
+    left: int
+    at: int = 0
+
+    def read(self, most: int = 1 << 20) -> bytes:
+        host = self.volume.connection.host
+        data = host.volumes[self.volume.key][self.at : self.at + min(most, self.left)]
+        self.at += len(data)
+        self.left -= len(data)
+        return data
+
+    def send(self, data: bytes) -> None:
+        host, key = self.volume.connection.host, self.volume.key
+        host.volumes[key] = host.volumes[key][: self.at] + data + host.volumes[key][self.at + len(data) :]
+        self.at += len(data)
+        if "send" in host.after:
+            host.after["send"]()
+        if "send" in host.fail:
+            raise host.fail["send"]
+
+    def finish(self) -> None:
+        return None
+
+    abort = finish
 
 
 @dataclass

@@ -13,7 +13,17 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── VolumeUsed            VMs use the volume; params: name, by (those that may be told), others (how many more)
+│   ├── VolumeBacks           other volumes are layers over it; params: name, by, others
+│   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
+│   ├── VolumeNotReady        it is none that is served: params: name, why
+│   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
+│   ├── NameTaken             there is a volume of that name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
+│   ├── PoolTaken             its host has a pool of this name; params: name
+│   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
+│   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -59,6 +69,7 @@ VmsError
     ├── NotFound              the host does not know the thing
     ├── InvalidState          the host says that the thing's state forbids it
     ├── Unsupported           this host or its driver cannot do it
+    │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
@@ -154,10 +165,70 @@ class NoPool(RequestRefused):
     code = "no_pool"
 
 
+class VolumeUsed(RequestRefused):
+    """VMs use the volume; params: name, by (the names that may be told, "" for none), others (how many more)."""
+
+    code = "volume_used"
+
+
+class VolumeBacks(RequestRefused):
+    """Other volumes are layers over it; params: name, by, others."""
+
+    code = "volume_backs"
+
+
+class VolumeRuns(RequestRefused):
+    """A VM that is not off uses it; params: name, by ("" for one that may not be told)."""
+
+    code = "volume_runs"
+
+
+class VolumeNotReady(RequestRefused):
+    """The volume is none that is served; params: name, why (its state)."""
+
+    code = "volume_not_ready"
+
+
+class VolumeStrayed(RequestRefused):
+    """Its pool tells another format than is remembered, as a guest can let it; params: name, format, told."""
+
+    code = "volume_strayed"
+
+
+class NameTaken(RequestRefused):
+    """There is a volume of that name; params: name."""
+
+    code = "name_taken"
+
+
 class RefusedImage(RequestRefused):
     """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
 
     code = "refused_image"
+
+
+class PoolTaken(RequestRefused):
+    """The host has a pool of this name; params: name."""
+
+    code = "pool_taken"
+
+
+class PoolInUse(RequestRefused):
+    """Something in the pool is needed, so it is not wiped; params: name, vm."""
+
+    code = "pool_in_use"
+
+
+class PoolShared(RequestRefused):
+    """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
+
+    code = "pool_shared"
+
+
+class SecretInUse(RequestRefused):
+    """A pool or a VM signs in with it; params: name."""
+
+    code = "secret_in_use"
 
 
 class HostSilent(RequestRefused):
@@ -489,6 +560,12 @@ class Unsupported(VirtError):
     """This host or its driver cannot do it."""
 
     code = "unsupported"
+
+
+class NoPoolDriver(Unsupported):
+    """The host's libvirt lacks the part for pools of this type; params: type."""
+
+    code = "no_pool_driver"
 
 
 class TimedOut(VirtError):

@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
         "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event",
-        "HostFacts", "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "Tunnel",
-        "Upload", "connect", "download", "fingerprint", "kind", "offered_key", "open_connection", "open_console",
-        "tunnel", "tunnel_to_socket", "unseal", "upload", "watch",
+        "HostFacts", "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged", "PoolInfo",
+        "SecretChanged", "SecretInfo", "Tunnel", "Upload", "Volume", "VolumeFacts", "VolumeInfo", "connect", "download",
+        "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal",
+        "upload", "watch",
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from vms.inventory import identity
+from vms.inventory import identity, volumes
 from vms.inventory.rows import Row
 from vms.models import Document, Happening, Host, Placement, VirtualMachine
 
@@ -33,7 +33,8 @@ def changes(placement: Placement, seen: Row) -> dict[str, Any]:
 
 def has_document(placement: Placement, seen: Row) -> bool:
     stored = placement.document
-    return all(getattr(stored, name) == seen.document[name] for name in ("live_sha256", "next_boot_sha256", "facts"))
+    names = ("live_sha256", "next_boot_sha256", "facts", "sources")
+    return all(getattr(stored, name) == seen.document[name] for name in names)
 
 
 def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
@@ -63,6 +64,8 @@ def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
         Placement.objects.filter(pk=placement.pk).update(**changed, read_at=Now())
     if names or changed.keys() & {"state", "name", "present"}:
         identity.settle(placement.vm)
+    if written or "present" in changed:
+        names |= volumes.link([placement.vm_id])
     return names | ({f"vm:{placement.vm_id}"} if changed or written or rebooted or names else set())
 
 
@@ -93,6 +96,8 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
         Happening.objects.bulk_create(
             Happening(host=host, vm_id=placement.vm_id, code="appeared") for placement in placements
         )
+    using = [placement.vm_id for placement, seen in zip(placements, rows, strict=True) if seen.document["sources"]]
+    names |= volumes.link(using)
     return names | identity.beside(host, [seen.uuid for seen in rows])
 
 
@@ -111,7 +116,8 @@ def gone(placement: Placement) -> set[str]:
     )
     happened(placement, "gone")
     identity.settle(placement.vm)
-    return {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}
+    linked = volumes.link([placement.vm_id])
+    return linked | {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}
 
 
 def happened(placement: Placement, code: str, **params: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from vms.libvirtxml import BadXML, DomainXML, glance, masked
+from vms.libvirtxml import BadXML, DomainXML, glance, masked, sources
 from vms.virt import DomainInfo
 
 LONGEST_NAME: Final = 255
@@ -99,9 +99,16 @@ def read(info: DomainInfo, source: str) -> Documents:
             "live_sha256": digest(live),
             "next_boot_sha256": digest(next_boot),
             "facts": facts,
+            "sources": named(now, then),
         },
         macs=tuple(domain.macs) if domain else (),
     )
+
+
+def named(*documents: DomainXML | None) -> list[list[str]]:
+    """What the documents name as something to read or write."""
+    found = {tuple(source): source for document in documents if document for source in sources(document)}
+    return [found[key] for key in sorted(found)]
 
 
 def lines(domain: DomainXML) -> list[str]:

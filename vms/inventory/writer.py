@@ -22,11 +22,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import hosts, placements
+from vms.inventory import hosts, placements, pools, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
-from vms.models import Placement
-from vms.virt import HostFacts
+from vms.models import Placement, Volume
+from vms.virt import HostFacts, VolumeFacts
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +103,25 @@ class Writer:
 
     def facts(self, term: Term, told: HostFacts, missing: list[str]) -> None:
         """Store what the host says of itself."""
-        stored = hosts.as_stored(told, missing)
-        step = partial(hosts.facts, term.host, stored)
-        self.queue.put(Task(term, lambda: deque([step] if hosts.is_news(term.host, stored) else [])))
+        stored, found = hosts.as_stored(told, missing), pools.as_stored(told.pools)
+
+        def steps() -> Iterator[Step]:
+            if hosts.is_news(term.host, stored):
+                yield partial(hosts.facts, term.host, stored)
+            if pools.is_news(term.host, found):
+                yield partial(pools.keep, term.host, found)
+
+        self.queue.put(Task(term, lambda: deque(steps())))
+
+    def volumes(
+        self, term: Term, pool: str, told: list[VolumeFacts], done: Callable[[bool], None] = lambda stored: None
+    ) -> None:
+        """Store what the host's pool of that UUID lists."""
+        self.queue.put(Task(term, lambda: deque(volumes.plan(term.host, pool, told)), done))
+
+    def judged(self, term: Term, volume: Volume, first: bytes | None, size: int) -> None:
+        """Store what the first bytes of a volume say of it; None for one that cannot be read."""
+        self.note(term, lambda: volumes.judged(volume, first, size))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

@@ -95,7 +95,10 @@ class Placement(models.Model):
 
 
 class Document(models.Model):
-    """A placement's definitions, masked; in a table of its own because lists never need them (decisions M10)."""
+    """A placement's definitions, masked; in a table of its own because lists never need them (decisions M10).
+
+    sources: what both name as something to read or write (vms.libvirtxml.sources), to tell who uses a volume.
+    """
 
     placement = models.OneToOneField(Placement, on_delete=models.CASCADE, related_name="document")
     live = models.TextField(blank=True)
@@ -103,6 +106,7 @@ class Document(models.Model):
     live_sha256 = models.CharField(max_length=64, blank=True)
     next_boot_sha256 = models.CharField(max_length=64, blank=True)
     facts: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    sources: models.JSONField[list[list[str]]] = models.JSONField(default=list)
 
 
 class Tag(models.Model):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -58,11 +58,16 @@ def place(target: Host | StoragePool | Volume | Network) -> Host:
 
 def pool_of(volume: Volume) -> StoragePool:
     """The pool by which the volume is reached; NoPool where no host that is in the dashboard shows its storage."""
-    there = StoragePool.objects.filter(storage=volume.storage_id, present=True, host__removed_at=None)
-    found = there.select_related("host").order_by("-active", "host__error_code", "host__left_alone", "pk").first()
+    found = by_reach(StoragePool.objects.filter(storage=volume.storage_id)).first()
     if found is None:
         raise NoPool(name=volume.name)
     return found
+
+
+def by_reach(pools: QuerySet[StoragePool]) -> QuerySet[StoragePool]:
+    """Those that are there, the one by which their storage is reached first."""
+    there = pools.filter(present=True, host__removed_at=None).select_related("host")
+    return there.order_by("-active", "host__error_code", "host__left_alone", "pk")
 
 
 def named(target: Target) -> str:

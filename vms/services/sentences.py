@@ -34,7 +34,24 @@ ERRORS: dict[str, str] = {
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
+    "volume_used": mark("{name} is in use: {users}. Take it off there first."),
+    "volume_backs": mark("{name} lies below other volumes: {users}. Delete these first."),
+    "volume_runs": mark("{name} is used by {user}, which is not off. Shut that down first."),
+    "volume_not_ready": mark("{name} is not ready for this: {why}."),
+    "volume_strayed": mark(
+        "{name} is {format} here, and its beginning is by now that of {told}. What a guest may have written there is "
+        "copied nowhere."
+    ),
+    "name_taken": mark("There is a volume called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
+    "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
+    "pool_in_use": mark(
+        "{vm} needs something in {name}, so nothing in it is deleted. Delete the VM first, or keep what is inside."
+    ),
+    "pool_shared": mark(
+        "{name} is the same storage as a pool of {host}, so nothing in it is deleted from here. Keep what is inside."
+    ),
+    "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -126,6 +143,10 @@ ERRORS: dict[str, str] = {
     "not_found": mark("The host no longer knows it. It was removed outside the dashboard."),
     "invalid_state": mark("Its state changed meanwhile, and forbids this. Look at it and try again."),
     "unsupported": mark("This host cannot do that."),
+    "no_pool_driver": mark(
+        "libvirt on this host has no driver for pools of the type “{type}”. On Debian and Ubuntu it is in the package "
+        "libvirt-daemon-driver-storage-{type} or in the storage programs that it needs."
+    ),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "stream_short": mark(
@@ -151,6 +172,12 @@ ERRORS: dict[str, str] = {
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
 FIELDS: dict[str, str] = {
+    "volume_name": mark("A letter or digit first, then letters, digits and . _ + -; 200 characters at most."),
+    "volume_taken": mark("Something in this storage has this name already."),
+    "volume_size": mark("A whole number of bytes, 1 MiB at least and 64 TiB at most."),
+    "volume_smaller": mark("It is larger than that already. A volume only grows."),
+    "volume_format": mark("This pool cannot hold that format."),
+    "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -199,6 +226,25 @@ FIELDS: dict[str, str] = {
     "ssh_taken": mark("You have this key here already."),
     "ssh_many": mark("50 keys are the most."),
     "ssh_name": mark("A name has 100 characters at most and no control characters."),
+    "pool_name": mark("1 to 80 letters, digits and . _ + -, a letter or digit first."),
+    "path": mark("An absolute path, without .. and without a slash at its end."),
+    "system_path": mark(
+        "This folder is the system's: whoever keeps disks there is root on the host. If it is meant, type it once more."
+    ),
+    "device": mark("A device of the host: /dev/…"),
+    "iqn": mark("A name of iSCSI, like iqn.2026-01.org.example:vms."),
+    "volume_group": mark("The name of a volume group."),
+    "account": mark("The name of an account, without blanks."),
+    "monitors": mark("Names or addresses, each with or without :port, with blanks between."),
+    "ceph_pool": mark("The name of a pool in Ceph."),
+    "needs_user": mark("A secret belongs to a user: name him."),
+    "needs_secret": mark("This user signs in with a secret."),
+    "xml": mark("This is no XML that is taken."),
+    "no_pool": mark("This is no definition of a pool: its outermost element is not <pool>."),
+    "foreign": mark("Options of other name spaces are not taken: they may hold passwords."),
+    "has_uuid": mark("Leave out <uuid>: with the UUID of another pool it would change that one."),
+    "schema": mark("libvirt's schema does not know a pool like this."),
+    "secret_value": mark("1 byte to 64 KiB."),
     "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
     "group_taken": mark("There is a group of this name."),
 }
@@ -218,6 +264,18 @@ IMAGES: dict[str, str] = {
     "snapshots": mark("it has snapshots inside"),
     "corrupt": mark("it is marked as corrupt"),
     "log": mark("its log was not written back"),
+    "unreadable": mark("its host cannot read it"),
+    "folder": mark("it is a folder"),
+    "device": mark("it is a device of the host, or a link to one"),
+}
+
+# What a volume is that is not ready (vms.models.Volume.State).
+VOLUMES: dict[str, str] = {
+    "ready": mark("ready"),
+    "incomplete": mark("it is being made"),
+    "quarantine": mark("its beginning was not looked at yet"),
+    "refused": mark("its image is refused"),
+    "gone": mark("its pool shows it no more"),
 }
 
 HAPPENINGS: dict[str, str] = {
@@ -233,6 +291,10 @@ HAPPENINGS: dict[str, str] = {
 }
 
 LOG: dict[str, str] = {
+    "volume_made": mark("Made the volume “{name}”."),
+    "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
+    "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
+    "volume_taken_away": mark("Took “{name}” away again."),
     "claimed": mark("A worker has taken it on."),
     "asked": mark("The host has been asked."),
     "delivered": mark("The request was delivered. The VM decides."),
@@ -245,6 +307,8 @@ LOG: dict[str, str] = {
     "network_started": mark("Started the network “{network}”."),
     "pool_made": mark("Made the storage pool “{pool}”."),
     "pool_started": mark("Started the storage pool “{pool}”."),
+    "secret_kept": mark("libvirt on the host keeps the secret for “{name}” from now on."),
+    "volumes_deleted": mark("Deleted what was in it: {number} volumes."),
     "autostart": mark("“{name}” starts with the host from now on."),
     "failed": mark("It failed."),
     "reconciled": mark("The worker was lost; its work was found on the host."),
@@ -277,6 +341,11 @@ OPERATION_STATES: dict[str, str] = {
 
 # While an operation runs on a VM, its row says what is going on.
 GOING_ON: dict[str, str] = {
+    "volume.create": mark("making a volume"),
+    "volume.grow": mark("growing"),
+    "volume.clone": mark("cloning"),
+    "volume.wipe": mark("wiping"),
+    "volume.delete": mark("deleting"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -300,6 +369,15 @@ GOING_ON: dict[str, str] = {
     "vm.add-serial": mark("adding a serial console"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
+    "pool.define": mark("adding a storage pool"),
+    "pool.discover": mark("looking for storage"),
+    "pool.start": mark("starting"),
+    "pool.stop": mark("stopping"),
+    "pool.refresh": mark("looking through it"),
+    "pool.autostart": mark("setting its autostart"),
+    "pool.delete": mark("deleting"),
+    "secret.set": mark("setting a secret"),
+    "secret.delete": mark("deleting a secret"),
 }
 
 
@@ -414,6 +492,11 @@ def readable(params: Parameters) -> Readable:
         words.update({key: amount(params["resource"], int(params[key])) for key in ("limit", "used", "asked")})
     if str(params.get("reason")) in IMAGES:
         words["reason"] = gettext(IMAGES[str(params["reason"])])
+    if str(params.get("why")) in VOLUMES:
+        words["why"] = gettext(VOLUMES[str(params["why"])])
+    if "by" in params:
+        words["user"] = str(params["by"]) or gettext("a VM that you do not see")
+        words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
     if str(params.get("reason")) in IMAGE_REASONS:
@@ -421,6 +504,12 @@ def readable(params: Parameters) -> Readable:
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def users(names: str, others: int) -> str:
+    """Those that may be told, and how many more there are."""
+    more = ngettext("{n} that you do not see", "{n} that you do not see", others).format(n=others) if others else ""
+    return ", ".join(filter(None, [names, more]))
 
 
 def fill(text: str, params: Parameters) -> str:

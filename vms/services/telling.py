@@ -11,8 +11,11 @@ from vms.services.sentences import LOG
 
 # Of these a sentence can be made without telling of the host; the name of the host itself is put as "".
 OF_THE_VM = frozenset(
-    {"name", "state", "title", "actor", "operation", "kind", "seconds", "limit", "field", "privilege", "network"}
-)
+    {
+        "name", "state", "title", "actor", "operation", "kind", "seconds", "limit", "field", "privilege", "network",
+        "by", "others", "why", "reason", "format", "told",
+    }
+)  # fmt: skip
 WITHHELD = "host_unreachable"
 
 

@@ -14,15 +14,18 @@ from vms.virt.events import (
     Event,
     NetworkChanged,
     PoolChanged,
+    SecretChanged,
     watch,
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
+from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
 from vms.virt.streams import Download, Upload, download, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo
+from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.volumes import Volume
 
 __all__ = [
     "Connection",
@@ -39,10 +42,16 @@ __all__ = [
     "NetworkChanged",
     "NetworkInfo",
     "Numbers",
+    "Pool",
     "PoolChanged",
     "PoolInfo",
+    "SecretChanged",
+    "SecretInfo",
     "Tunnel",
     "Upload",
+    "Volume",
+    "VolumeFacts",
+    "VolumeInfo",
     "connect",
     "download",
     "fingerprint",

@@ -50,7 +50,7 @@ class NetworkInfo:
 
 @dataclass(frozen=True)
 class PoolInfo:
-    """Sizes in bytes; 0 while it is not active."""
+    """Sizes in bytes; 0 while it is not active. document: its definition, without secrets and without sizes."""
 
     uuid: str
     name: str
@@ -60,12 +60,44 @@ class PoolInfo:
     autostart: bool
     capacity: int
     available: int
+    allocation: int = 0
+    persistent: bool = True
+    document: str = ""
+
+
+@dataclass(frozen=True)
+class SecretInfo:
+    """What a host tells of a secret that it keeps: what it is for, never what it is. private: libvirt itself gives it
+    to nobody either."""
+
+    uuid: str
+    usage: str
+    name: str
+    private: bool
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """What a host tells of a volume. kind: libvirt's (file, block, dir, network, netdir, ploop). format: what it takes
+    it for, "" where the pool knows none. Sizes in bytes: capacity as a guest sees it, physical the length of the file
+    or device. mtime: seconds since 1970, None where it is not told."""
+
+    name: str
+    kind: str
+    path: str
+    format: str
+    capacity: int
+    allocation: int
+    physical: int
+    backing_path: str = ""
+    mtime: float | None = None
 
 
 @dataclass(frozen=True)
 class HostFacts:
     """What a host says of itself. domain_type: "kvm", or "qemu" where its processor or QEMU cannot (software
-    emulation), or the driver's own; "" and 0 stand for what it does not tell."""
+    emulation), or the driver's own; "" and 0 stand for what it does not tell. pool_types: the types of pool that it can
+    have."""
 
     uuid: str
     hostname: str
@@ -82,3 +114,5 @@ class HostFacts:
     security_models: tuple[str, ...]
     networks: tuple[NetworkInfo, ...]
     pools: tuple[PoolInfo, ...]
+    pool_types: tuple[str, ...] = ()
+    secrets: tuple[SecretInfo, ...] = ()

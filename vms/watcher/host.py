@@ -25,6 +25,7 @@ from vms.virt import (
     HostSpec,
     NetworkChanged,
     PoolChanged,
+    SecretChanged,
     connect,
     watch,
 )
@@ -36,6 +37,8 @@ BEAT: Final = 5.0
 SWEEP: Final = 30.0
 LEASES: Final = 10.0
 FACTS: Final = 60.0
+VOLUMES: Final = 300.0
+BEGINNINGS: Final = 2.0
 SLOWEST_RETRY: Final = 15.0
 # What could not be stored is read again, but not in a circle: the disk may be full for hours.
 AGAIN: Final = 5.0
@@ -128,7 +131,10 @@ class HostWatch(threading.Thread):
             self.again_at = inf
             reader.resync(connection)
             self.busy_since = None
-            jobs = (reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts)
+            jobs = (
+                reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts, reader.read_pools,
+                reader.read_beginnings,
+            )  # fmt: skip
             # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
             clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
             while not self.stopping.is_set():
@@ -151,6 +157,8 @@ class HostWatch(threading.Thread):
             self.reader.read_leases: LEASES,
             self.reader.sweep: SWEEP,
             self.reader.read_facts: FACTS,
+            self.reader.read_pools: VOLUMES,
+            self.reader.read_beginnings: BEGINNINGS,
         }
         return periods.get(job, self.reader.numbers_period)
 
@@ -172,8 +180,10 @@ class HostWatch(threading.Thread):
         elif isinstance(item, DomainRebooted):
             self.reader.rebooted.add(item.uuid)
             self.reader.budget.ask(item.uuid, time.monotonic())
-        elif isinstance(item, NetworkChanged | PoolChanged):
+        elif isinstance(item, NetworkChanged | PoolChanged | SecretChanged):
             self.reader.budget.ask("facts", time.monotonic())
+            if isinstance(item, PoolChanged):
+                self.reader.budget.ask(f"pool:{item.name}", time.monotonic())
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Resync):

@@ -13,9 +13,10 @@ from typing import Final
 import redis
 
 from vms import live
-from vms.errors import NotFound
-from vms.inventory import Reading, Row, Term, Writer, row
-from vms.models import Placement
+from vms.errors import HostUnreachable, NotFound, VirtError
+from vms.headers import ENOUGH
+from vms.inventory import Reading, Row, Term, Writer, row, unread
+from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
 from vms.watcher.numbers import Sampler
@@ -27,6 +28,8 @@ NUMBERS: Final = 5.0
 # to let Python go. A host that hangs keeps the others waiting for so many seconds, once.
 reading = threading.BoundedSemaphore(2)
 TURN: Final = 2.0
+# So many volumes' beginnings are read in one go, between two other things.
+MOST_UNREAD: Final = 8
 computing = threading.Lock()
 
 
@@ -62,10 +65,16 @@ class Reader:
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
         self.numbers_period = NUMBERS
+        # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
+        self.pools: dict[str, str] = {}
+        self.quarantined = False
 
     def look(self, connection: Connection, look: Look) -> None:
         """Read it now, whatever its budget says, and answer when it is stored; what is no VM is read with its host."""
         kind, _, number = look.name.partition(":")
+        if kind in ("pool", "volume"):
+            self.look_at_pool(connection, kind, int(number), look.answer)
+            return
         if kind != "vm":
             self.read_facts(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
@@ -75,8 +84,17 @@ class Reader:
             self.budget.took(str(placement), time.monotonic())
             self.read_again(connection, [str(placement)], done=lambda stored: live.looked(look.answer))
 
+    def look_at_pool(self, connection: Connection, kind: str, pk: int, answer: str) -> None:
+        """Read the pool, or the one that the volume is in, with what lies there."""
+        self.read_facts(connection)
+        ours = StoragePool.objects.filter(host=self.term.host, present=True)
+        pools = ours.filter(pk=pk) if kind == "pool" else ours.filter(storage__volumes=pk)
+        uuid = str(pools.values_list("uuid", flat=True).first() or "")
+        if uuid not in self.pools.values() or not self.read_pool(connection, uuid, lambda stored: live.looked(answer)):
+            self.hand_over([], done=lambda stored: live.looked(answer))
+
     def resync(self, connection: Connection) -> None:
-        """Read the host, its leases and all its VMs."""
+        """Read the host, its leases, all its VMs and what is in its pools."""
         self.writer.heard(self.term)
         with turn():
             self.read_facts(connection)
@@ -87,15 +105,21 @@ class Reader:
         self.budget.forget(self.known.keys() - {seen.uuid for seen in rows})
         self.known = {seen.uuid: seen for seen in rows}
         self.hand_over(rows, complete=True)
+        self.read_pools(connection)
 
     def read_again(
         self, connection: Connection, uuids: list[str], done: Callable[[bool], None] = lambda stored: None
     ) -> None:
-        """Read these domains and hand them over; "facts" stands for the host itself."""
+        """Read these domains and hand them over; "facts" stands for the host itself, "pool:NAME" for what is in one."""
         rows, missing = [], set()
-        for uuid in uuids:
+        # A pool that has just been started is known by the host's facts.
+        for uuid in sorted(uuids, key=lambda name: name != "facts"):
             if uuid == "facts":
                 self.read_facts(connection)
+                continue
+            if uuid.startswith("pool:"):
+                if pool := self.pools.get(uuid.removeprefix("pool:")):
+                    self.read_pool(connection, pool)
                 continue
             try:
                 rows.append(row(connection.domain(uuid).info(), self.leases, self.known.get(uuid)))
@@ -163,4 +187,57 @@ class Reader:
 
     def read_facts(self, connection: Connection) -> None:
         """Read what the host says of itself."""
-        self.writer.facts(self.term, connection.info(), connection.missing())
+        told = connection.info()
+        self.pools = {pool.name: pool.uuid for pool in told.pools if pool.active}
+        self.writer.facts(self.term, told, connection.missing())
+
+    def read_pools(self, connection: Connection) -> None:
+        """Read what is in the active pools; nothing tells of a file that was put there by hand."""
+        for uuid in self.pools.values():
+            self.read_pool(connection, uuid)
+
+    def read_pool(self, connection: Connection, uuid: str, done: Callable[[bool], None] = lambda stored: None) -> bool:
+        """Read what is in the pool; False where the host cannot tell, as of one that was stopped in this moment."""
+        try:
+            told = connection.volumes(uuid)
+        except HostUnreachable:
+            raise
+        except VirtError as error:
+            logger.info("%s: a pool cannot be listed: %s", self.term.host.name, error.details)
+            return False
+
+        def ended(stored: bool) -> None:
+            self.quarantined = True
+            done(stored)
+
+        self.writer.volumes(self.term, uuid, told, ended)
+        return True
+
+    def read_beginnings(self, connection: Connection) -> None:
+        """Look at the beginnings of some volumes that are in quarantine."""
+        if not self.quarantined:
+            return
+        self.quarantined = False
+        found = unread(self.term.host, MOST_UNREAD + 1)
+        for volume, pool in found[:MOST_UNREAD]:
+            try:
+                self.read_beginning(connection, volume, str(pool.uuid))
+            except HostUnreachable:
+                raise
+            except VirtError as error:
+                logger.info("%s: %s cannot be read: %s", self.term.host.name, volume.name, error.details)
+                self.writer.judged(self.term, volume, None, 0)
+        self.quarantined = len(found) > MOST_UNREAD
+
+    def read_beginning(self, connection: Connection, volume: Volume, pool: str) -> None:
+        there = connection.volume(pool, volume.name)
+        size = there.facts().physical
+        first = b""
+        if size:
+            way = there.download(0, min(size, ENOUGH))
+            try:
+                first = b"".join(iter(way.read, b""))
+                way.finish()
+            finally:
+                way.abort()
+        self.writer.judged(self.term, volume, first, size)
