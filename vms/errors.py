@@ -389,7 +389,7 @@ class ServerRefused(VmsError):
 
 
 class ImageRefused(VmsError):
-    """No image that can be kept; params: reason ("length", "packed", "changed", "checksum", "taken", "gone")."""
+    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone")."""
 
     code = "image_refused"
 

@@ -92,7 +92,8 @@ def test_systems_have_ids_and_names_of_their_own() -> None:
     ("volume", "os_id", "arch"),
     [
         ("Debian 12.5.0 amd64 n", "debian12", "x86_64"), ("Debian 13.0.0 arm64 1", "debian13", "aarch64"),
-        ("Ubuntu-Server 24.04.1 LTS amd64", "ubuntu24.04", "x86_64"), ("Ubuntu 26.04 LTS amd64", "ubuntu26.04", "x86_64"),
+        ("Ubuntu-Server 24.04.1 LTS amd64", "ubuntu24.04", "x86_64"),
+        ("Ubuntu 26.04 LTS amd64", "ubuntu26.04", "x86_64"),
         ("Fedora-S-dvd-x86_64-43", "fedora43", "x86_64"), ("Fedora-WS-Live-42", "fedora42", ""),
         ("Fedora-S-dvd-x86_64-420", "", "x86_64"), ("AlmaLinux-10-0-x86_64-dvd", "almalinux10", "x86_64"),
         ("Rocky-9-4-x86_64-dvd", "rocky9", "x86_64"), ("openSUSE-Leap-15.6-DVD-x86_64", "opensuse15.6", "x86_64"),

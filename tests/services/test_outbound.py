@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from kvmweb.environment import BadSetting, outbound_allow
 from tests.webserver import WebServer, body, head, moved, partly, status, web_server
-from vms.errors import ServerRefused, OutboundBroken, OutboundRefused, VmsError
+from vms.errors import OutboundBroken, OutboundRefused, ServerRefused, VmsError
 from vms.models import Host
 from vms.services import outbound
 from vms.services.outbound import open_url

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from vms.kinds import hardware, hosts, pools, power, secrets, volumes
+from vms.kinds import hardware, hosts, images, pools, power, secrets, volumes
 from vms.kinds.base import Kind, Params, whole_number
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS,
+        *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *images.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

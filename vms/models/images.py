@@ -7,8 +7,9 @@ from vms.models.users import User
 
 
 class Image(models.Model):
-    """Something to install from: one row a content, wherever copies of it are. sha256: None until somebody has read all
-    of it. os: a system's short id (vms.osdata), "" for unknown. virtual_bytes: as large as its disk is to a guest."""
+    """Something to install from: one row a content, wherever copies of it are. source_url: where it came from, without
+    a query. sha256: None until somebody has read all of it. os: a system's short id (vms.osdata), "" for unknown.
+    virtual_bytes: as large as its disk is to a guest."""
 
     class Kind(models.TextChoices):
         ISO = "iso", "ISO"

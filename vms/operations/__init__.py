@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vms.operations import booting, hardware, hosts, pools, power, secrets, volumes
+from vms.operations import booting, hardware, hosts, images, pools, power, secrets, volumes
 from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {
@@ -15,6 +15,7 @@ WAYS: Final[dict[str, Way]] = {
     **pools.WAYS,
     **secrets.WAYS,
     **volumes.WAYS,
+    **images.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -6,7 +6,7 @@ Facts are data files beside this; no Django, no libvirt, nothing is asked of the
 from vms.osdata.catalogue import CATALOGUE, Entry
 from vms.osdata.checksums import Checksum, find, read
 from vms.osdata.iso import Label, read_label
-from vms.osdata.systems import SYSTEMS, System, by_file_name, recognise
+from vms.osdata.systems import SYSTEMS, System, by_file_name, recognise, tell
 
 __all__ = [
     "CATALOGUE",
@@ -20,4 +20,5 @@ __all__ = [
     "read",
     "read_label",
     "recognise",
+    "tell",
 ]

@@ -1,4 +1,4 @@
-"""What an ISO 9660 image says of itself, read from fixed places of its first 64 KiB: nothing is followed or unpacked."""
+"""What an ISO 9660 image says of itself, read from fixed places of its first 64 KiB; nothing is followed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vms.osdata.iso import Label
+from vms.osdata.iso import Label, read_label
 
 ARCHES: Final = (
     ("x86_64", re.compile(r"(?<![a-z0-9])(x86[_-]64|amd64|x64)(?![a-z0-9])", re.IGNORECASE)),
@@ -50,6 +50,13 @@ def by_file_name(name: str) -> tuple[str, str]:
     """The same by the name of a file, which only says what somebody called it."""
     name = name[:255]
     return next((system for files, system in FILES if files.search(name)), ""), arch_in(name)
+
+
+def tell(first: bytes, name: str) -> tuple[str, str]:
+    """The same by the label of what begins so, and by its file's name for what that does not tell."""
+    label = read_label(first)
+    by_label, by_name = recognise(label) if label else ("", ""), by_file_name(name)
+    return by_label[0] or by_name[0], by_label[1] or by_name[1]
 
 
 def arch_in(text: str) -> str:

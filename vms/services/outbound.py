@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from vms.errors import ServerRefused, OutboundBroken, OutboundRefused
+from vms.errors import OutboundBroken, OutboundRefused, ServerRefused
 from vms.models import Host
 from vms.services.addresses import IP, PORTS, WebAddress, is_outside, parse
 

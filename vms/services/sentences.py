@@ -246,6 +246,8 @@ FIELDS: dict[str, str] = {
     "schema": mark("libvirt's schema does not know a pool like this."),
     "secret_value": mark("1 byte to 64 KiB."),
     "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
+    "web_address": mark("An address that begins with http:// or https://, without a user or password in it."),
+    "checksum": mark("A SHA-256 or SHA-512 in hexadecimal digits: 64 or 128 of them."),
     "group_taken": mark("There is a group of this name."),
 }
 
@@ -367,6 +369,9 @@ GOING_ON: dict[str, str] = {
     "vm.listen-locally": mark("changing where its screen listens"),
     "vm.listen-on-network": mark("changing where its screen listens"),
     "vm.add-serial": mark("adding a serial console"),
+    "image.fetch": mark("fetching an image"),
+    "image.copy": mark("copying an image"),
+    "image.check": mark("reading it"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
     "pool.define": mark("adding a storage pool"),
@@ -441,6 +446,8 @@ AUDIT: dict[str, str] = {
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),
     "changed:quota": mark("changed the quota of"),
+    "offered:image": mark("offered an image to others"),
+    "took-back:image": mark("took back the offer of an image"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),
@@ -468,7 +475,7 @@ IMAGE_REASONS: dict[str, str] = {
     "packed": mark("it is packed; give the address of one that is not"),
     "changed": mark("it became another on the server while it was fetched"),
     "checksum": mark("its project's file of checksums does not name it"),
-    "taken": mark("the pool has a volume of this name"),
+    "no_disk": mark("it is neither a disk that starts nor an ISO"),
     "gone": mark("no copy of it can be read from here"),
 }
 
