@@ -15,6 +15,7 @@ import socket
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -295,6 +296,7 @@ class Environment:
     processes: Mapping[str, int]
     machine: str
     users: Users | None
+    outbound_allow: tuple[tuple[str, int], ...]
 
     def prepare(self) -> None:
         """Make the folders; BadSetting when one is not ours alone."""
@@ -397,6 +399,27 @@ def usable_redis(url: str) -> str:
     return url
 
 
+def outbound_allow(text: str) -> tuple[tuple[str, int], ...]:
+    """The names, addresses and networks, each with its port or 0, from "mirror.example.org:8080,10.1.0.0/16";
+    BadSetting for what is none."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            if "/" in part:
+                found.append((str(ip_network(part)), 0))
+                continue
+            parts = urlsplit(f"//{part}")
+            host = parts.hostname or ""
+            if parts.netloc != part or not host or "@" in part or " " in part or parts.port == 0:
+                raise ValueError
+            found.append((str(ip_address(host)) if ":" in host else host, parts.port or 0))
+        except ValueError:
+            raise BadSetting(
+                f"KVMWEB_OUTBOUND_ALLOW: {part!r} is neither a name or address, with or without :PORT, nor a network"
+            ) from None
+    return tuple(found)
+
+
 def load() -> Environment:
     """The settings as the environment gives them; BadSetting says which is wrong."""
     root = Path(read("KVMWEB_STATE_DIR") or default_state_dir())
@@ -425,6 +448,7 @@ def load() -> Environment:
         users=two,
         processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
+        outbound_allow=outbound_allow(read("KVMWEB_OUTBOUND_ALLOW")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
 

@@ -440,6 +440,36 @@ class WorkerLost(VmsError):
     code = "worker_lost"
 
 
+class OutboundRefused(VmsError):
+    """The address is not asked, or does not answer. Without details: whoever gave it must not learn what is inside."""
+
+    code = "outbound_refused"
+
+
+class OutboundBroken(VmsError):
+    """The server went away in the middle, or took too long."""
+
+    code = "outbound_broken"
+
+
+class ServerRefused(VmsError):
+    """The server answers with an error; params: status."""
+
+    code = "server_refused"
+
+
+class ImageRefused(VmsError):
+    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone")."""
+
+    code = "image_refused"
+
+
+class ChecksumDiffers(VmsError):
+    """Not what its checksum says; params: expected, found."""
+
+    code = "checksum_differs"
+
+
 class TicketRefused(VmsError):
     """A console ticket that opens nothing; params: reason."""
 

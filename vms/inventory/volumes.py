@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from vms.errors import RefusedImage
 from vms.headers import judge
+from vms.inventory import images
 from vms.inventory.rows import LONGEST_NAME, bounded
 from vms.libvirtxml import Source
 from vms.models import Host, Placement, StoragePool, VirtualMachine, Volume
@@ -242,7 +243,10 @@ def judged(row: Volume, first: bytes | None, size: int) -> set[str]:
         found = judge(first, size=size)
     except RefusedImage as refused:
         return end(row, state=State.REFUSED, refusal=str(refused.params["reason"]))
-    return end(row, state=State.READY, refusal="", format="raw" if found == "iso" else found)
+    names = end(row, state=State.READY, refusal="", format="raw" if found == "iso" else found)
+    if names and found == "iso":
+        images.appear(row, first, size)
+    return names
 
 
 def end(row: Volume, **fields: str) -> set[str]:

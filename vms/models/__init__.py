@@ -4,6 +4,7 @@ from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
+from vms.models.images import Image, ImageCopy
 from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.pools import Storage, StoragePool, Volume
@@ -24,6 +25,8 @@ __all__ = [
     "Grant",
     "Happening",
     "Host",
+    "Image",
+    "ImageCopy",
     "Invitation",
     "Lease",
     "Network",

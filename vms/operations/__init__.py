@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vms.kinds import KINDS
-from vms.operations import booting, hardware, hosts, networks, pools, power, secrets, volumes
+from vms.operations import booting, hardware, hosts, images, networks, pools, power, secrets, volumes
 from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {
@@ -17,6 +17,7 @@ WAYS: Final[dict[str, Way]] = {
     **secrets.WAYS,
     **volumes.WAYS,
     **networks.WAYS,
+    **images.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

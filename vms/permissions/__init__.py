@@ -22,6 +22,7 @@ from vms.permissions.ask import (
 from vms.permissions.deeds import require_for
 from vms.permissions.fresh import is_fresh, require_fresh
 from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
+from vms.permissions.images import get_image_or_404, publishing_pools, readable_copies, visible_images
 from vms.permissions.reach import in_force, of_user
 from vms.permissions.telling import get_operation_or_404, visible_happenings, visible_names, visible_operations
 from vms.permissions.visible import (
@@ -46,6 +47,7 @@ __all__ = [
     "Who",
     "account",
     "get_host_or_404",
+    "get_image_or_404",
     "get_network_or_404",
     "get_operation_or_404",
     "get_pool_or_404",
@@ -64,8 +66,10 @@ __all__ = [
     "of_user",
     "on_things",
     "on_vms",
+    "publishing_pools",
     "reached_vms",
     "reaching_thing",
+    "readable_copies",
     "require",
     "require_all",
     "require_deed",
@@ -75,6 +79,7 @@ __all__ = [
     "standing",
     "visible_happenings",
     "visible_hosts",
+    "visible_images",
     "visible_names",
     "visible_networks",
     "visible_operations",

@@ -34,7 +34,8 @@ Thing = VirtualMachine | Host | StoragePool | Network | Volume | None
 NOUNS: Final[dict[type, frozenset[str]]] = {
     VirtualMachine: frozenset({"vm", "host"}),
     Host: frozenset({"host"}),
-    StoragePool: frozenset({"pool", "volume"}),
+    # Images lie in pools: what may be done with them is given there.
+    StoragePool: frozenset({"pool", "volume", "image"}),
     Network: frozenset({"network"}),
     # What may be done with one hangs on who uses it: vms.permissions.volumes.
     Volume: frozenset(),

@@ -88,6 +88,16 @@ ERRORS: dict[str, str] = {
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
     "worker_lost": mark("The worker ended in the middle. Look at the VM before you try again."),
+    "outbound_refused": mark(
+        "Nothing is fetched from this address. It must be http or https on the internet, on the usual port, and "
+        "answer; an administrator can allow others."
+    ),
+    "outbound_broken": mark("The server went away in the middle, or took too long. Try again."),
+    "server_refused": mark("The server has nothing at this address (it answers {status})."),
+    "image_refused": mark("This cannot be kept as an image: {reason}."),
+    "checksum_differs": mark(
+        "What came is not what its checksum says, so nothing of it was kept. Expected {expected}, found {found}."
+    ),
     "ticket_refused": mark("This console ticket opens nothing ({reason}). Open the console again."),
     "virt": mark("The host said no."),
     "host_unreachable": mark("The host could not be reached. Look whether it is up and libvirt runs on it."),
@@ -270,6 +280,8 @@ FIELDS: dict[str, str] = {
     "filter_name": mark("A filter's name has 1 to 80 letters, digits and . _ -, a letter or digit first."),
     "secret_value": mark("1 byte to 64 KiB."),
     "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
+    "web_address": mark("An address that begins with http:// or https://, without a user or password in it."),
+    "checksum": mark("A SHA-256 or SHA-512 in hexadecimal digits: 64 or 128 of them."),
     "group_taken": mark("There is a group of this name."),
 }
 
@@ -394,6 +406,9 @@ GOING_ON: dict[str, str] = {
     "vm.listen-locally": mark("changing where its screen listens"),
     "vm.listen-on-network": mark("changing where its screen listens"),
     "vm.add-serial": mark("adding a serial console"),
+    "image.fetch": mark("fetching an image"),
+    "image.copy": mark("copying an image"),
+    "image.check": mark("reading it"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
     "pool.define": mark("adding a storage pool"),
@@ -481,6 +496,8 @@ AUDIT: dict[str, str] = {
     "renewed:sealing-key": mark("renewed the key of the secrets"),
     "looked_again:volume": mark("had the beginning of a volume looked at again"),
     "changed:quota": mark("changed the quota of"),
+    "offered:image": mark("offered an image to others"),
+    "took-back:image": mark("took back the offer of an image"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),
@@ -499,6 +516,17 @@ COUNTED: dict[str, tuple[str, str]] = {
 BIG: dict[str, tuple[str, int]] = {
     "memory_kib": (mark("{n} GiB of memory"), 1 << 20),
     "disk_bytes": (mark("{n} GiB of disks"), 1 << 30),
+}
+
+
+# Why something is no image that can be kept.
+IMAGE_REASONS: dict[str, str] = {
+    "length": mark("the server does not say how long it is"),
+    "packed": mark("it is packed; give the address of one that is not"),
+    "changed": mark("it became another on the server while it was fetched"),
+    "checksum": mark("its project's file of checksums does not name it"),
+    "no_disk": mark("it is neither a disk that starts nor an ISO"),
+    "gone": mark("no copy of it can be read from here"),
 }
 
 
@@ -528,6 +556,8 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if str(params.get("reason")) in IMAGE_REASONS:
+        words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words

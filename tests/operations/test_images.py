@@ -1,0 +1,367 @@
+"""Images fetched, copied and read by a worker whose hosts exist in this process; the server is a real one."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kvmweb.environment import outbound_allow
+from tests.fakehost import FakeHost
+from tests.headers.images import MIB, made, qcow2_over
+from tests.operations.conftest import Stage
+from tests.osdata.test_osdata import iso
+from tests.webserver import WebServer, body, moved, partly, status, web_server
+from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, OverQuota
+from vms.inventory import volumes as inventory
+from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
+from vms.operations import images as ways
+from vms.permissions import Actor, visible_images
+from vms.services import images
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+Done = Callable[[Operation], Operation]
+
+# 6 MiB of a disk that starts.
+DISK = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (6 * MIB // 256 - 2)
+SHA = hashlib.sha256(DISK).hexdigest()
+
+
+@pytest.fixture
+def pool(stage: Stage) -> StoragePool:
+    return StoragePool.objects.create(
+        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
+    )
+
+
+@pytest.fixture
+def server(stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """What the site allows to be fetched from."""
+    monkeypatch.setattr(ways, "PAUSE", 0.01)
+    with web_server() as made:
+        settings.ENVIRONMENT = replace(
+            settings.ENVIRONMENT, outbound_allow=outbound_allow(f"127.0.0.1:{made.port}")
+        )  # fmt: skip
+        made.pages["/debian-13-amd64.img"] = body(DISK, 'ETag: "one"')
+        yield made
+
+
+def bytes_of(stage: Stage, name: str) -> bytes | None:
+    return next((data for (_, called), data in stage.fake.volumes.items() if called == name), None)
+
+
+def nothing_left(stage: Stage) -> None:
+    assert stage.fake.volumes == {}
+    assert not Volume.objects.exists() and not Image.objects.exists()
+    assert not OperationLock.objects.exists() and not Reservation.objects.filter(operation__state="running").exists()
+
+
+def fetch(stage: Stage, pool: StoragePool, server: WebServer, path: str = "/debian-13-amd64.img", **more: str) -> Any:
+    return images.fetch(stage.actor, pool, url=server.url(path), **more)
+
+
+def test_what_is_fetched_is_a_volume_and_an_image(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done
+) -> None:
+    server.pages["/latest"] = moved("/debian-13-amd64.img")
+    operation = done(fetch(stage, pool, server, "/latest?key=word", name="trixie.img", checksum=SHA))
+    assert operation.state == "succeeded", (operation.error_code, operation.details)
+    assert bytes_of(stage, "trixie.img") == DISK
+    volume = Volume.objects.get()
+    assert (volume.state, volume.format, volume.sha256, volume.owner) == ("ready", "raw", SHA, stage.actor.user)
+    image = Image.objects.get()
+    assert (image.sha256, image.kind, image.name, image.size_bytes) == (SHA, "disk", "trixie.img", len(DISK))
+    assert (image.os, image.source_url) == ("debian13", server.url("/latest"))
+    assert ImageCopy.objects.get().published is False
+    assert not OperationLock.objects.exists() and not Reservation.objects.exists()
+
+
+def test_its_name_is_that_of_the_file(stage: Stage, pool: StoragePool, server: WebServer, done: Done) -> None:
+    operation = fetch(stage, pool, server)
+    assert operation.params["name"] == "debian-13-amd64.img"
+    with pytest.raises(Locked):
+        fetch(stage, pool, server)
+    assert done(operation).state == "succeeded"
+    with pytest.raises(BadFields):
+        fetch(stage, pool, server)
+
+
+def test_it_goes_on_where_the_server_went_away(stage: Stage, pool: StoragePool, server: WebServer, done: Done) -> None:
+    server.pages["/debian-13-amd64.img"] = partly(DISK, MIB, 'ETag: "one"')
+    assert done(fetch(stage, pool, server)).state == "succeeded"
+    assert bytes_of(stage, "debian-13-amd64.img") == DISK
+    assert [head.count("\nRange: ") for head in server.asked] == [0, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("checksum", ["", SHA])
+def test_a_server_that_tells_no_version_is_gone_on_with_only_where_a_checksum_will_tell(
+    checksum: str, stage: Stage, pool: StoragePool, server: WebServer, done: Done
+) -> None:
+    server.pages["/debian-13-amd64.img"] = partly(DISK, 5 * MIB)
+    operation = done(fetch(stage, pool, server, checksum=checksum))
+    assert operation.state == ("succeeded" if checksum else "failed")
+    if not checksum:
+        assert operation.error_code == "outbound_broken"
+        nothing_left(stage)
+
+
+def test_what_became_another_meanwhile_is_not_kept(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done
+) -> None:
+    def twice(connection: Any, request: str) -> None:
+        first = "Range" not in request
+        (partly(DISK, 5 * MIB, 'ETag: "one"') if first else body(DISK, 'ETag: "two"'))(connection, request)
+
+    server.pages["/debian-13-amd64.img"] = twice
+    operation = done(fetch(stage, pool, server))
+    assert (operation.state, operation.error_code, operation.error_params) == (
+        "failed", "image_refused", {"reason": "changed"}
+    )  # fmt: skip
+    nothing_left(stage)
+
+
+def test_a_server_that_stays_away_is_given_up(stage: Stage, pool: StoragePool, server: WebServer, done: Done) -> None:
+    def once(connection: Any, request: str) -> None:
+        (status(503) if "Range" in request else partly(DISK, 5 * MIB, 'ETag: "one"'))(connection, request)
+
+    server.pages["/debian-13-amd64.img"] = once
+    operation = done(fetch(stage, pool, server))
+    assert (operation.state, operation.error_code) == ("failed", "server_refused")
+    assert len(server.asked) == 1 + ways.TRIES
+    nothing_left(stage)
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (status(404), "server_refused"),
+        (moved("http://10.0.0.1/"), "outbound_refused"),
+        (body(b"<html>Not found</html>" + bytes(2000)), "image_refused"),
+        (body(b"\xfd7zXZ\0" + bytes(2000)), "image_refused"),
+        (body(b""), "image_refused"),
+        (lambda connection, request: connection.sendall(b"HTTP/1.0 200 Fine\r\n\r\n" + DISK), "image_refused"),
+    ],
+)
+def test_what_is_no_image_is_not_kept(
+    page: Any, code: str, stage: Stage, pool: StoragePool, server: WebServer, done: Done
+) -> None:
+    server.pages["/debian-13-amd64.img"] = page
+    operation = done(fetch(stage, pool, server))
+    assert (operation.state, operation.error_code) == ("failed", code)
+    assert stage.fake.calls == []
+    nothing_left(stage)
+
+
+def test_an_image_that_names_a_file_of_the_host_never_reaches_it(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, tmp_path: Any
+) -> None:
+    server.pages["/debian-13-amd64.img"] = body(qcow2_over(made(tmp_path, "qcow2"), "/etc/shadow"))
+    operation = done(fetch(stage, pool, server))
+    assert (operation.state, operation.error_code) == ("failed", "refused_image")
+    assert operation.error_params["reason"] == "backing_file"
+    assert stage.fake.calls == []
+    nothing_left(stage)
+
+
+def test_a_wrong_checksum_leaves_nothing(stage: Stage, pool: StoragePool, server: WebServer, done: Done) -> None:
+    other = hashlib.sha512(b"other").hexdigest()
+    operation = done(fetch(stage, pool, server, checksum=f"sha512:{other}"))
+    assert (operation.state, operation.error_code) == ("failed", "checksum_differs")
+    assert "upload debian-13-amd64.img" in stage.fake.calls
+    nothing_left(stage)
+
+
+def test_a_qcow2_counts_as_large_as_it_is_to_a_guest(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, tmp_path: Any
+) -> None:
+    image = made(tmp_path, "qcow2")
+    server.pages["/x.qcow2"] = body(image)
+    Quota.objects.create(user=stage.actor.user, disk_bytes=len(image))
+    operation = done(fetch(stage, pool, server, "/x.qcow2"))
+    assert (operation.state, operation.error_code) == ("failed", "over_quota")
+    nothing_left(stage)
+    Quota.objects.all().delete()
+    assert done(fetch(stage, pool, server, "/x.qcow2")).state == "succeeded"
+    row = Volume.objects.get()
+    assert row.format == "qcow2" and row.capacity_bytes > len(image)
+    assert Image.objects.get().virtual_bytes == row.capacity_bytes
+
+
+def test_the_catalogues_checksum_is_fetched_first(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(
+        ways.CATALOGUE["debian13-x86_64"], url=server.url("/debian-13-amd64.img"), checksum_url=server.url("/SUMS")
+    )
+    monkeypatch.setitem(ways.CATALOGUE, entry.id, entry)
+    for sums, code in (("", "image_refused"), (f"{'0' * 64}  debian-13-amd64.img\n", "checksum_differs")):
+        server.pages["/SUMS"] = body(sums.encode())
+        assert done(images.fetch(stage.actor, pool, entry=entry.id)).error_code == code
+        nothing_left(stage)
+    server.pages["/SUMS"] = body(f"{SHA}  debian-13-amd64.img\n".encode())
+    assert done(images.fetch(stage.actor, pool, entry=entry.id)).state == "succeeded"
+    image = Image.objects.get()
+    assert (image.name, image.os, image.arch, image.version) == ("Debian 13 (trixie)", "debian13", "x86_64", "13")
+
+
+def test_one_that_is_cancelled_leaves_nothing(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ways, "LOOK", 0.0)
+    operation = fetch(stage, pool, server)
+
+    def cancel(first: bytes, size: int) -> str:
+        Operation.objects.filter(pk=operation.pk).update(state="cancelling", cancel_requested=True)
+        return "raw"
+
+    monkeypatch.setattr(ways, "judged", cancel)
+    assert done(operation).state == "cancelled"
+    nothing_left(stage)
+
+
+def test_what_a_dead_worker_left_is_taken_away(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*args: Any, **kwargs: Any) -> None:
+        raise HostUnreachable("it broke")
+
+    monkeypatch.setattr(ways, "keep", breaks)
+    operation = done(fetch(stage, pool, server))
+    assert (operation.state, operation.error_code) == ("failed", "host_unreachable")
+    nothing_left(stage)
+
+
+def test_a_host_that_says_no_leaves_nothing(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise HostRefused("No space left on device")
+
+    monkeypatch.setattr(ways, "keep", full)
+    assert done(fetch(stage, pool, server)).error_code == "host_refused"
+    nothing_left(stage)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"url": "ftp://x/y"}, "url"), ({"url": ""}, "url"), ({"url": "http://u:p@x/y"}, "url"),
+        ({"url": "http://x.org/y", "checksum": "md5:1"}, "checksum"), ({"entry": "nothing"}, "entry"),
+        ({"url": "http://x.org/"}, "name"), ({"url": "http://x.org/y", "name": "../y"}, "name"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(fields: dict[str, str], wrong: str, stage: Stage, pool: StoragePool) -> None:
+    with pytest.raises(BadFields) as caught:
+        images.fetch(stage.actor, pool, **fields)
+    assert set(caught.value.errors) == {wrong}
+    assert not Operation.objects.exists()
+
+
+def test_who_may_not_is_refused(stage: Stage, pool: StoragePool, mallory: User) -> None:
+    with pytest.raises(NotAllowed):
+        images.fetch(Actor(mallory), pool, url="http://x.org/y.img")
+
+
+@pytest.fixture
+def other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[FakeHost, StoragePool]:
+    """A second host with a pool of its own; connections go to where their spec says."""
+    host = Host.objects.create(name="host-b", node=stage.host.node, transport="unix", socket="/run/b.sock")
+    far = StoragePool.objects.create(host=host, uuid=uuid.UUID(int=8), name="far", type="dir", path="/far", active=True)
+    fake = FakeHost()
+
+    @contextmanager
+    def connect(spec: Any, **options: object) -> Iterator[Any]:
+        yield (fake if spec.socket == "/run/b.sock" else stage.fake).open(spec)
+
+    monkeypatch.setattr(ways, "connect", connect)
+    return fake, far
+
+
+def put(stage: Stage, fake: FakeHost, pool: StoragePool, data: bytes, **image: Any) -> Image:
+    """An image with one copy, in that pool."""
+    fake.volumes[str(pool.uuid), "a.img"] = data
+    volume = Volume.objects.create(
+        storage=pool.storage, name="a.img", format="raw", capacity_bytes=len(data), owner=stage.actor.user
+    )
+    made = Image.objects.create(name="A", kind="disk", format="raw", size_bytes=len(data), **image)
+    ImageCopy.objects.create(image=made, volume=volume)
+    return made
+
+
+def test_an_image_is_copied_from_another_host(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    assert images.here(stage.actor, image, pool) is None
+    operation = done(images.copy(stage.actor, image, pool))
+    assert operation.state == "succeeded", (operation.error_code, operation.details)
+    assert bytes_of(stage, "a.img") == DISK
+    assert {copy.image for copy in ImageCopy.objects.all()} == {image}
+    there = images.here(stage.actor, image, pool)
+    assert there is not None and there.volume.sha256 == SHA
+
+
+def test_a_copy_that_is_another_by_now_is_not_kept(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256="0" * 64)
+    operation = done(images.copy(stage.actor, image, pool))
+    assert (operation.state, operation.error_code) == ("failed", "checksum_differs")
+    assert stage.fake.volumes == {} and Volume.objects.count() == 1
+
+
+def test_who_lost_the_right_to_the_image_gets_no_copy(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+) -> None:
+    fake, far = other
+    operation = images.copy(stage.actor, put(stage, fake, far, DISK), pool)
+    Volume.objects.update(state=Volume.State.REFUSED)
+    assert done(operation).error_params == {"reason": "gone"}
+    assert stage.fake.volumes == {}
+
+
+def test_reading_a_volume_makes_it_an_image_and_two_of_the_same_bytes_are_one(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+) -> None:
+    _, far = other
+    image = put(stage, stage.fake, pool, DISK)
+    row = Volume.objects.get()
+    assert done(images.check(stage.actor, row)).state == "succeeded"
+    image.refresh_from_db()
+    row.refresh_from_db()
+    assert (image.sha256, row.sha256) == (SHA, SHA)
+    stage.fake.volumes[str(pool.uuid), "b.img"] = DISK
+    second = Volume.objects.create(
+        storage=pool.storage, name="b.img", format="raw", capacity_bytes=len(DISK), owner=stage.actor.user
+    )
+    assert done(images.check(stage.actor, second)).state == "succeeded"
+    assert Image.objects.get() == image and image.copies.count() == 2
+
+
+def test_an_iso_in_a_pool_appears_by_itself_and_is_offered_by_somebodys_word(
+    stage: Stage, pool: StoragePool, mallory: User
+) -> None:
+    first = iso("Debian 13.1.0 amd64 n").ljust(MIB, b"\0")
+    row = Volume.objects.create(storage=pool.storage, name="debian.iso", state="quarantine", capacity_bytes=MIB)
+    inventory.judged(row, first, MIB)
+    inventory.judged(row, first, MIB)
+    image = Image.objects.get()
+    assert (image.kind, image.os, image.arch, image.sha256) == ("iso", "debian13", "x86_64", None)
+    row.refresh_from_db()
+    assert (row.state, row.format) == ("ready", "raw")
+    assert list(visible_images(stage.actor)) == [image]
+    assert not visible_images(mallory).exists()
+
+
+def test_over_a_quota_nothing_is_asked_for_twice(stage: Stage, pool: StoragePool) -> None:
+    image = put(stage, stage.fake, pool, DISK, virtual_bytes=len(DISK))
+    Quota.objects.create(user=stage.actor.user, disk_bytes=len(DISK) + 1)
+    with pytest.raises(OverQuota):
+        images.copy(stage.actor, image, pool, name="b.img")

@@ -1,0 +1,311 @@
+"""Images: bytes that arrive from the internet or from another pool become a volume, all of them or none."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import chain
+from typing import Final
+
+from django.db import transaction
+
+from vms import headers
+from vms.errors import Aborted, ChecksumDiffers, ImageRefused, OutboundBroken, OutboundRefused, ServerRefused
+from vms.kinds import images as kinds
+from vms.libvirtxml import volume_document
+from vms.models import ImageCopy, Operation, Reservation, Volume
+from vms.operations.jobs import is_to_end, tell
+from vms.operations.volumes import (
+    BLOCK,
+    actor_of,
+    beginning,
+    being_made,
+    create_facts,
+    is_made,
+    keep,
+    mend_create,
+    pool_of,
+    volume_of,
+)
+from vms.operations.way import Facts, Verdict, Way
+from vms.operations.work import Work
+from vms.osdata import CATALOGUE, Checksum, find, read
+from vms.osdata import tell as told_system
+from vms.permissions import require_deed
+from vms.services import images, quotas
+from vms.services import volumes as services
+from vms.services.addresses import parse
+from vms.services.outbound import open_url
+from vms.virt import Connection, HostSpec, Job, connect
+
+# A server may go away so often without having sent anything between, with so many seconds to come back.
+TRIES: Final = 6
+PAUSE: Final = 5.0
+LONGEST_SUMS: Final = 4 << 20
+SECONDS: Final = 24 * 3600.0
+# How often it is looked whether to go on, and told how far it is.
+LOOK: Final = 1.0
+PACKED: Final = (b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh", b"PK\3\4", b"7z\xbc\xaf\x27\x1c")
+
+
+class Arrival:
+    """Bytes on their way into a volume that is not there before they have begun to come; see arriving()."""
+
+    def __init__(self, work: Work, size: int = 0) -> None:
+        self.work, self.size = work, size
+        self.first = b""
+        self.done = 0
+        self.sums = {"sha256": hashlib.sha256(), "sha512": hashlib.sha512()}
+        self.looked = time.monotonic()
+
+    def add(self, piece: bytes) -> bytes:
+        """The piece, counted. Raises Aborted where somebody has cancelled it, OperationLost, NotAllowed."""
+        for each in self.sums.values():
+            each.update(piece)
+        self.done += len(piece)
+        if len(self.first) < headers.ENOUGH:
+            self.first = (self.first + piece)[: headers.ENOUGH]
+        if time.monotonic() - self.looked > LOOK:
+            self.look()
+        return piece
+
+    def look(self) -> None:
+        """Whether this is to go on, and how far it is."""
+        self.looked = time.monotonic()
+        self.work.heard()
+        self.work.may_go_on()
+        if is_to_end(self.work.operation):
+            raise Aborted
+        tell(self.work.operation, Job(done=self.done, left=self.size - self.done))
+
+    @property
+    def sha256(self) -> str:
+        return self.sums["sha256"].hexdigest()
+
+    def require(self, expected: Checksum | None) -> None:
+        """Nothing, or ChecksumDiffers."""
+        found = self.sums[expected.algorithm].hexdigest() if expected else ""
+        if expected and found != expected.digest:
+            raise ChecksumDiffers(expected=expected.digest, found=found)
+
+
+def arrive(
+    arrival: Arrival, pieces: Iterator[bytes], expected: Checksum | None, describe: Callable[[bytes], dict[str, str]]
+) -> None:
+    """A ready volume of the operation's name with all that comes, once it is what was expected, and an image that is
+    described by its beginning. Nothing is made before that was judged; where anything fails nothing is left of it.
+
+    Raises RefusedImage, ImageRefused, ChecksumDiffers, OverQuota, NameTaken, Aborted, OutboundBroken where it is
+    short, VirtError.
+    """
+    work, size = arrival.work, arrival.size
+    operation, pool = work.operation, pool_of(work.operation)
+    held: list[bytes] = []
+    while len(arrival.first) < min(headers.ENOUGH, size) and (piece := next(pieces, b"")):
+        arrival.add(piece)
+        held.append(piece)
+    format = judged(arrival.first, size)
+    capacity = headers.capacity(arrival.first, size=size)
+    charge(operation, max(size, capacity))
+    name = operation.params["name"]
+    files = pool.type in services.FILES
+    with being_made(work, pool) as row:
+        # To the host it is bytes until all of them are there.
+        document = volume_document(name, size, "raw" if files else "", whole=not files)
+        there = work.connection.create_volume(str(pool.uuid), document, name=name)
+        work.log("volume_made", name=name)
+        if pool.type in services.RESIDUE and there.facts().physical > size:
+            there.wipe()
+        into = there.upload(0, size)
+        try:
+            for piece in held:
+                into.send(piece)
+            for piece in pieces:
+                into.send(arrival.add(piece))
+            if arrival.done != size:
+                raise OutboundBroken
+            arrival.look()
+            into.finish()
+        finally:
+            into.abort()
+        arrival.require(expected)
+        work.may_go_on()
+        with transaction.atomic():
+            keep(row, there, "raw" if format == "iso" else format)
+            row.capacity_bytes, row.sha256 = max(size, capacity), arrival.sha256
+            row.save(update_fields=["capacity_bytes", "sha256"])
+            Reservation.objects.filter(operation=operation).delete()
+            images.learn(row, arrival.sha256, format=format, size=size, **describe(arrival.first))
+
+
+def charge(operation: Operation, size: int) -> None:
+    """Reserve what it will take, in the place of what could be known when it was asked for. Raises OverQuota."""
+    with transaction.atomic():
+        Reservation.objects.filter(operation=operation).delete()
+        if operation.actor_user:
+            quotas.reserve(operation, operation.actor_user, {"disk_bytes": size})
+
+
+def judged(first: bytes, size: int) -> str:
+    """The format; RefusedImage, or ImageRefused for what is packed, and for what is neither a disk nor an ISO, such as
+    a page that says that there is none."""
+    if first.startswith(PACKED):
+        raise ImageRefused(reason="packed")
+    found = headers.judge(first, size=size)
+    if found == "raw" and first[510:512] != b"\x55\xaa":
+        raise ImageRefused(reason="no_disk")
+    return found
+
+
+class Remote:
+    """What an address sends, taken up again where it broke off."""
+
+    def __init__(self, url: str, *, checked: bool, between: Callable[[], None]) -> None:
+        self.url = url
+        # Asked whenever it broke off: it raises where this is not to go on.
+        self.between = between
+        # Its checksum will tell whether the parts are of one thing.
+        self.checked = checked
+        self.size: int | None = None
+        self.version = ""
+        self.at = 0
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, in order. Raises OutboundRefused, OutboundBroken, ServerRefused, ImageRefused."""
+        left = TRIES
+        while self.size is None or self.at < self.size:
+            before = self.at
+            try:
+                yield from self.some()
+            except (OutboundBroken, OutboundRefused, ServerRefused):
+                left = TRIES if self.at > before else left - 1
+                if not left or self.size is None or not (self.version or self.checked):
+                    raise
+                self.between()
+                time.sleep(PAUSE if self.at == before else 0)
+
+    def some(self) -> Iterator[bytes]:
+        """What one answer brings of it."""
+        with open_url(self.url, start=self.at, version=self.version, seconds=SECONDS) as answer:
+            if answer.size is None:
+                raise ImageRefused(reason="length")
+            if self.size is None:
+                self.size, self.version = answer.size, answer.version
+            if (answer.size, answer.version) != (self.size, self.version):
+                raise ImageRefused(reason="changed")
+            skip = self.at - answer.start
+            while piece := answer.read(BLOCK):
+                new, skip = piece[skip:], max(skip - len(piece), 0)
+                self.at += len(new)
+                if new:
+                    yield new
+
+
+def fetch(work: Work) -> None:
+    params = kinds.FetchedImage.from_json(work.operation.params)
+    expected = read(params.checksum) or published(params)
+    arrival = Arrival(work)
+    remote = Remote(params.url, checked=expected is not None, between=arrival.look)
+    with closing(remote.pieces()) as pieces:
+        first = next(pieces, b"")
+        arrival.size = remote.size or 0
+        arrive(arrival, chain([first], pieces), expected, lambda first: described(params, first))
+
+
+def published(params: kinds.FetchedImage) -> Checksum | None:
+    """The checksum that the image's project publishes; None where none is asked for. Raises ImageRefused where it is
+    not there."""
+    if not params.checksum_url:
+        return None
+    with open_url(params.checksum_url, seconds=120) as answer:
+        found = find(answer.text(LONGEST_SUMS), parse(params.url).file_name)
+    if found is None:
+        raise ImageRefused(reason="checksum")
+    return found
+
+
+def described(params: kinds.FetchedImage, first: bytes) -> dict[str, str]:
+    """What the image is called and installs, by the catalogue, its own label or its file's name, and where it is from,
+    without what a query might have of secrets."""
+    came = {"source_url": params.url.partition("?")[0]}
+    if entry := CATALOGUE.get(params.entry):
+        return {**came, "name": entry.name, "os": entry.os, "version": entry.version, "arch": entry.arch}
+    return {**came, "name": params.name, **system(first, params.name)}
+
+
+def system(first: bytes, name: str) -> dict[str, str]:
+    os, arch = told_system(first, name)
+    return {"os": os, "arch": arch}
+
+
+def copy(work: Work) -> None:
+    """From the nearest copy that the actor may read and this worker reaches."""
+    params = kinds.CopiedImage.from_json(work.operation.params)
+    found = images.source(actor_of(work.operation), params.image, work.operation.node)
+    if found is None:
+        raise ImageRefused(reason="gone")
+    source, pool = found
+    services.require_served(source.volume)
+    with connect(HostSpec(**pool.host.spec_fields())) as connection:
+        there = connection.volume(str(pool.uuid), source.volume.name)
+        size = there.facts().physical
+        way = there.download(0, size)
+        try:
+            known = source.image.sha256
+            arrival = Arrival(work, size)
+            pieces = iter(lambda: way.read(BLOCK), b"")
+            expected = Checksum("sha256", known) if known else None
+            same = {name: str(getattr(source.image, name)) for name in ("name", "os", "version", "arch")}
+            arrive(arrival, pieces, expected, lambda first: same)
+            way.finish()
+        finally:
+            way.abort()
+
+
+def check(work: Work) -> None:
+    """Read all of it: its sum, and what its beginning tells."""
+    row, pool = volume_of(work), pool_of(work.operation)
+    require_deed(actor_of(work.operation), "copy", row)
+    services.require_served(row)
+    there = work.connection.volume(str(pool.uuid), row.name)
+    size = there.facts().physical
+    arrival = Arrival(work, size)
+    way = there.download(0, size)
+    try:
+        arrival.add(beginning(way, min(size, headers.ENOUGH)))
+        headers.require(arrival.first, row.format, size=size)
+        while piece := way.read(BLOCK):
+            arrival.add(piece)
+        way.finish()
+    finally:
+        way.abort()
+    Volume.objects.filter(pk=row.pk).update(sha256=arrival.sha256)
+    format = headers.judge(arrival.first, size=size)
+    images.learn(row, arrival.sha256, format=format, size=size, **system(arrival.first, row.name))
+
+
+def facts(connection: Connection, operation: Operation) -> Facts:
+    """As of a volume that is made; it is done when it is a copy of an image."""
+    found = create_facts(connection, operation)
+    copies = ImageCopy.objects.filter(
+        volume__storage=pool_of(operation).storage_id, volume__name=operation.params["name"]
+    )
+    return {**found, "ready": found["ready"] and copies.exists()}
+
+
+def known(connection: Connection, operation: Operation) -> Facts:
+    """The sum that is remembered of it."""
+    return {"sha256": operation.volume.sha256 if operation.volume else ""}
+
+
+def is_known(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE
+
+
+WAYS: Final = {
+    kinds.FETCH.name: Way(fetch, facts, is_made, mend=mend_create),
+    kinds.COPY.name: Way(copy, facts, is_made, mend=mend_create),
+    kinds.CHECK.name: Way(check, known, is_known),
+}

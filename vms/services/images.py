@@ -1,0 +1,198 @@
+"""Images: what can be installed from, where copies of it are, and how it gets to where it is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import unquote
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from vms import live
+from vms.errors import BadFields, NotAllowed, OutboundRefused
+from vms.kinds import images as kinds
+from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
+from vms.osdata import CATALOGUE, SYSTEMS, read
+from vms.permissions import Actor, Who, publishing_pools, readable_copies, require_deed, visible_images, visible_pools
+from vms.permissions.images import PUBLISH
+from vms.services import audit, operations, volumes
+from vms.services.addresses import parse
+
+# What a name of a file has that a volume's cannot have.
+STRANGE: Final = re.compile(r"[^A-Za-z0-9._+-]+")
+
+
+def find_images(who: Who) -> QuerySet[Image]:
+    """Those of which he may be told a copy, by name."""
+    return visible_images(who).select_related("owner").order_by("name", "pk")
+
+
+def copies(who: Who, images: Iterable[Image]) -> dict[int, list[tuple[ImageCopy, StoragePool]]]:
+    """{image: (copy, a pool that has it)} of those that he may be told, one for each host."""
+    found: dict[int, list[tuple[ImageCopy, StoragePool]]] = {}
+    rows = readable_copies(who).filter(image__in=[image.pk for image in images]).select_related("volume")
+    pools: dict[int, list[StoragePool]] = {}
+    for pool in reached(row.volume.storage_id for row in rows):
+        pools.setdefault(pool.storage_id, []).append(pool)
+    for row in rows.order_by("pk"):
+        found.setdefault(row.image_id, []).extend((row, pool) for pool in pools.get(row.volume.storage_id, []))
+    return found
+
+
+def reached(storages: Iterable[int]) -> QuerySet[StoragePool]:
+    """The pools of these storages, those by which they are best reached first."""
+    return operations.by_reach(StoragePool.objects.filter(storage__in=set(storages)))
+
+
+def pools_to_fill(who: Who) -> QuerySet[StoragePool]:
+    """The pools into which he may fetch."""
+    into = visible_pools(who, "pool.upload").values("pk")
+    return visible_pools(who, "image.fetch").filter(pk__in=into, active=True).select_related("host").order_by("name")
+
+
+def fetch(
+    actor: Actor,
+    pool: StoragePool,
+    *,
+    url: str = "",
+    entry: str = "",
+    name: str = "",
+    checksum: str = "",
+    idempotency_key: str | None = None,
+) -> Operation:
+    """The operation that fetches an image into the pool, from an address or as an entry of the catalogue. Raises
+    BadFields ("url", "entry", "name", "checksum"), NotAllowed and what request raises."""
+    chosen = CATALOGUE.get(entry)
+    if entry and chosen is None:
+        raise BadFields({"entry": "choice"})
+    url = chosen.url if chosen else url.strip()
+    try:
+        address = parse(url)
+    except OutboundRefused:
+        raise BadFields({"url": "web_address" if url else "missing"}) from None
+    given = read(checksum) if checksum.strip() else None
+    if checksum.strip() and given is None:
+        raise BadFields({"checksum": "checksum"})
+    params = kinds.FetchedImage(
+        url=url,
+        name=name or file_name(chosen.file_name if chosen else address.file_name),
+        checksum=str(given or ""),
+        checksum_url=chosen.checksum_url if chosen and not given else "",
+        entry=entry,
+    )
+    if idempotency_key and (known := operations.asked_before(kinds.FETCH, pool, actor, params, idempotency_key)):
+        return known
+    volumes.check_name(params.name)
+    return operations.request(
+        kinds.FETCH,
+        pool,
+        actor=actor,
+        params=params,
+        # How much it is nobody knows before the server has told; the worker reserves it then.
+        takes={"disk_bytes": 0},
+        idempotency_key=idempotency_key,
+        locks=[volumes.name_lock(pool, params.name)],
+    )
+
+
+def file_name(text: str) -> str:
+    """The name of a file as that of a volume, "" where nothing is left of it."""
+    return STRANGE.sub("-", unquote(text)).strip("-.")[:200]
+
+
+def copy(
+    actor: Actor, image: Image, pool: StoragePool, *, name: str = "", idempotency_key: str | None = None
+) -> Operation:
+    """The operation that copies it into the pool, whatever host has it. Raises BadFields, NotAllowed and what request
+    raises."""
+    row = readable_copies(actor).filter(image=image).select_related("volume").order_by("pk").first()
+    if row is None:
+        raise NotAllowed(privilege="image.use")
+    params = kinds.CopiedImage(image.pk, name or row.volume.name)
+    if idempotency_key and (known := operations.asked_before(kinds.COPY, pool, actor, params, idempotency_key)):
+        return known
+    volumes.check_name(params.name)
+    if row.volume.format not in (*volumes.formats(pool), "raw"):
+        raise BadFields({"pool": "volume_format"})
+    return operations.request(
+        kinds.COPY,
+        pool,
+        actor=actor,
+        params=params,
+        takes={"disk_bytes": max(image.size_bytes, image.virtual_bytes)},
+        idempotency_key=idempotency_key,
+        locks=[volumes.name_lock(pool, params.name)],
+    )
+
+
+def check(actor: Actor, volume: Volume, *, idempotency_key: str | None = None) -> Operation:
+    """The operation that reads all of the volume and makes it an image: what it installs, and its checksum. Raises
+    NotAllowed, VolumeNotReady, VolumeStrayed, VolumeUsed and what request raises."""
+    require_deed(actor, "copy", volume)
+    if not hasattr(volume, "image_copy") and not volume.name.lower().endswith(".iso"):
+        # What a VM writes to is not the same tomorrow.
+        volumes.require_unused(actor, volume)
+    volumes.require_served(volume)
+    return operations.request(kinds.CHECK, volume, actor=actor, idempotency_key=idempotency_key)
+
+
+@transaction.atomic
+def publish(actor: Actor, image: Image, *, offered: bool) -> None:
+    """Offer its copies, in the pools where he may, to who may use images there, or take the offer back. Raises
+    NotAllowed where he may in none."""
+    mine = readable_copies(actor).filter(image=image, volume__storage__in=publishing_pools(actor).values("storage"))
+    pks = list(mine.values_list("pk", flat=True))
+    if not pks:
+        raise NotAllowed(privilege=PUBLISH)
+    if ImageCopy.objects.filter(pk__in=pks).exclude(published=offered).update(published=offered):
+        verb = "offered" if offered else "took-back"
+        audit.record(f"{verb}:image", actor=actor, image=image.pk, name=image.name, copies=len(pks))
+    live.announce(["*"])
+
+
+def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | None:
+    """A copy that he may read, and the pool by which a worker of the node reaches it; None where there is none."""
+    rows = readable_copies(who).filter(image=image).select_related("volume", "image").order_by("pk")
+    by_storage = {row.volume.storage_id: row for row in rows}
+    for pool in reached(by_storage).select_related("host"):
+        if pool.active and pool.host.node in ("", node) and not operations.is_silent(pool.host):
+            return by_storage[pool.storage_id], pool
+    return None
+
+
+def here(who: Who, image: Image, pool: StoragePool) -> ImageCopy | None:
+    """The copy in the pool's storage that he may be told; None where it must be brought there first (copy(), or
+    fetch() from source_url)."""
+    rows = readable_copies(who).filter(image=image, volume__storage=pool.storage_id)
+    return rows.select_related("volume").order_by("pk").first()
+
+
+@transaction.atomic
+def learn(volume: Volume, sha256: str, *, format: str, size: int, **fields: Any) -> Image:
+    """The image whose bytes the volume holds, which it is a copy of from now on: the one that has this checksum, or
+    what was taken for one before it had been read, or a new one with these fields."""
+    before = Image.objects.filter(copies__volume=volume).first()
+    found = Image.objects.select_for_update().filter(sha256=sha256).first()
+    told = {name: value for name, value in fields.items() if value}
+    if found is None:
+        # One whose bytes were others once is another image.
+        alone = before is not None and before.sha256 is None and before.copies.count() == 1
+        found = before if before is not None and alone else Image(name=volume.name, owner=volume.owner)
+        found.sha256 = sha256
+        found.kind = Image.Kind.ISO if format == "iso" else Image.Kind.DISK
+        found.format, found.size_bytes, found.virtual_bytes = format, size, volume.capacity_bytes or size
+        for name, value in told.items():
+            setattr(found, name, value)
+        found.save()
+    ImageCopy.objects.update_or_create(volume=volume, defaults={"image": found})
+    if before is not None and before.pk != found.pk and not before.copies.exists():
+        before.delete()
+    live.announce([f"volume:{volume.pk}"])
+    return found
+
+
+def system_name(image: Image) -> str:
+    """What it installs, in words; "" for unknown."""
+    return SYSTEMS[image.os].name if image.os in SYSTEMS else image.os
