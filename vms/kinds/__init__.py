@@ -8,11 +8,8 @@ from vms.kinds.base import Kind, Params, whole_number
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-    for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS,
-    )
-}  # fmt: skip
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
