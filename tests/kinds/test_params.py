@@ -45,7 +45,7 @@ def test_every_kind_uses_names_that_exist() -> None:
         assert kind.states <= set(State.values), kind.name
         assert kind.supersedes <= set(KINDS), kind.name
         # What is not there yet is asked of its host, or of its pool.
-        assert kind.name.startswith(f"{kind.target}.") or kind.target in ("host", "pool"), kind.name
+        assert kind.name.startswith(f"{kind.target}.") or kind.target in ("host", "pool", "volume"), kind.name
 
 
 def test_the_menu_is_in_order_of_harm_and_asks_only_where_something_is_lost() -> None:
