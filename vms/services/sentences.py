@@ -430,7 +430,7 @@ AUDIT: dict[str, str] = {
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),
-    "looked_again:volume": mark("had the beginning of a volume looked at again"),
+    "looked_again:volume": mark("looked again at the beginning of"),
     "changed:quota": mark("changed the quota of"),
 }
 AUDIT_VERBS: dict[str, str] = {
