@@ -494,7 +494,7 @@ AUDIT: dict[str, str] = {
     "pruned:audit": mark("took old rows out of the audit"),
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),
-    "looked_again:volume": mark("had the beginning of a volume looked at again"),
+    "looked_again:volume": mark("looked again at the beginning of"),
     "changed:quota": mark("changed the quota of"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
