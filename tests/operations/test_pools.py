@@ -183,13 +183,14 @@ def test_what_the_rows_say_is_used_is_refused_before_anything_is_asked(stage: St
 
 
 def test_who_is_no_administrator_makes_no_pool(stage: Stage, mallory: User, pool: StoragePool) -> None:
-    for do in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: pools.define(Actor(mallory), stage.host, DIR, {}),
         lambda: pools.delete(Actor(mallory), pool, wipe=False),
         lambda: pools.search(Actor(mallory), stage.host, {"type": "logical"}),
         lambda: secrets.set_value(Actor(mallory), stage.host, {"usage": "ceph", "name": "a", "value": "b"}),
         lambda: secrets.delete(Actor(mallory), stage.host, "x"),
-    ):
+    )
+    for do in attempts:
         with pytest.raises(NotAllowed):
             do()
     with pytest.raises(PoolTaken):
