@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import libvirt
+
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.stack import Dashboard
 
@@ -67,4 +69,7 @@ class Cast:
             player.guest.domain.destroy()
         if player.guest.domain.hasManagedSaveImage():
             player.guest.domain.managedSaveRemove()
+            # No event tells of that; one tells of a definition, and whoever hears it reads all of the VM.
+            as_it_is = player.guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+            player.guest.domain.connect().defineXML(as_it_is)
         self.dashboard.await_state(player.pk, "shut_off")

@@ -81,7 +81,7 @@ def browser_type_launch_args() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def running(shared_dashboard: Dashboard) -> Dashboard:
     """The dashboard, with an account without rights beside the administrator's."""
-    shared_dashboard.manage("shell", given=MAKE_MALLORY)
+    shared_dashboard.do(MAKE_MALLORY)
     shared_dashboard.start()
     return shared_dashboard
 

@@ -85,9 +85,7 @@ class Stage:
     def in_peace(self, name: str) -> None:
         """Whatever failed on it before has been read."""
         if self.dashboard.query(FAILURES, name):
-            self.dashboard.manage(
-                "shell", "-c", f"{READ}Operation.objects.filter(target_name={name!r}).update(read_at=timezone.now())"
-            )
+            self.dashboard.do(f"{READ}Operation.objects.filter(target_name={name!r}).update(read_at=timezone.now())")
 
     def end_all(self, kind: str, names: str) -> None:
         """No operation on these is open: those that run end, those that wait are cancelled."""
@@ -201,7 +199,7 @@ class Stage:
         made = "from vms.models import *\nguest, _ = User.objects.get_or_create(username='guest')\n"
         as_made = "is_active=True, is_administrator=False"
         rest = f"User.objects.filter(pk=guest.pk).update({as_made}); Invitation.objects.filter(user=guest).delete()"
-        self.dashboard.manage("shell", given=made + rest)
+        self.dashboard.do(made + rest)
         [[pk]] = self.dashboard.query("select id from vms_user where username = 'guest'")
         return f"/users/{pk}/"
 
@@ -211,7 +209,7 @@ class Stage:
         fields = "'user': mallory, 'name': 'backup', 'prefix': 'kvmweb_m', 'scopes': ' operator vm.copy '"
         until = "'expires_at': '2199-01-01T00:00:00Z', 'revoked_at': None"
         rest = f"ApiToken.objects.update_or_create(token_hash='m', defaults={{{fields}, {until}}})"
-        self.dashboard.manage("shell", given=made + rest)
+        self.dashboard.do(made + rest)
         return "/account/tokens/"
 
     def two_more_browsers(self) -> str:
@@ -229,7 +227,7 @@ class Stage:
         made += " Session.objects.update_or_create(session_key=key, defaults=lives)\n"
         made += " told = {'user': admin, 'ip': '192.0.2.7', 'user_agent': key}\n"
         made += " UserSession.objects.update_or_create(session_key=key, defaults=told)\n\n"
-        self.dashboard.manage("shell", given=made)
+        self.dashboard.do(made)
         return "/accounts/sessions/"
 
     def network(self) -> str:
@@ -268,7 +266,7 @@ class Stage:
             made += "guest, _ = User.objects.get_or_create(username='guest')\n"
             made += "staff = Group.objects.create(name='staff'); staff.user_set.set([guest])\n"
             made += "Grant.objects.create(group=staff, role=Role.objects.get(name='operator'), tag='staged')\n"
-            self.dashboard.manage("shell", given=made)
+            self.dashboard.do(made)
         [[pk]] = self.dashboard.query("select id from auth_group where name = 'staff'")
         return f"/groups/{pk}/"
 
@@ -282,9 +280,8 @@ class Stage:
         """The same, as it is when somebody is to compare its key."""
         path = self.visitor()
         line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBbMx3Q4N1s7pVhQ0cJ0Xr0m8q6a1aQyH4kq8o2kI3mA"
-        self.dashboard.manage(
-            "shell",
-            given=f"from vms.models import Host\nHost.objects.filter(name='visitor').update(offered_key='{line}')",
+        self.dashboard.do(
+            f"from vms.models import Host\nHost.objects.filter(name='visitor').update(offered_key='{line}')",
         )
         return path
 

@@ -40,7 +40,7 @@ def key(page: Page) -> str:
 
 def age(dashboard: Dashboard, page: Page, name: str, seconds: int) -> None:
     """As if the session had been seen, or made, that long ago."""
-    dashboard.manage("shell", given=AGE.format(key=key(page), name=name, seconds=seconds))
+    dashboard.do(AGE.format(key=key(page), name=name, seconds=seconds))
 
 
 def look(page: Page, box: Locator) -> None:

@@ -39,7 +39,7 @@ def confirm(page: Any, password: str) -> None:
 def test_what_was_sent_too_late_is_sent_again_by_the_browser(mine: Page, running: Dashboard) -> None:
     mine.goto("/hosts/add/")
     mine.get_by_label("Address", exact=True).fill("root@kvm2:22")
-    running.manage("shell", given=AGE.format(key=key(mine)))
+    running.do(AGE.format(key=key(mine)))
     mine.get_by_role("button", name="Add host").click()
     expect(mine.get_by_role("heading", name="Your password once more")).to_be_visible()
     with mine.expect_popup() as tab:
@@ -55,7 +55,7 @@ def test_what_was_sent_too_late_is_sent_again_by_the_browser(mine: Page, running
 def test_a_question_comes_after_the_password(mine: Page, running: Dashboard) -> None:
     mine.goto("/hosts/1/")
     live(mine)
-    running.manage("shell", given=AGE.format(key=key(mine)))
+    running.do(AGE.format(key=key(mine)))
     mine.get_by_role("button", name="More for").click()
     mine.get_by_role("button", name="Remove").click()
     confirm(mine, running.password)

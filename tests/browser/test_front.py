@@ -34,13 +34,13 @@ def two(cast: Cast, running: Dashboard) -> Iterator[Cast]:
     """mallory operates one VM that runs and one that does not."""
     cast.is_on("web")
     cast.is_off("idle")
-    running.manage("shell", given=GIVE % f"{cast['web'].pk}, {cast['idle'].pk}")
+    running.do(GIVE % f"{cast['web'].pk}, {cast['idle'].pk}")
     yield cast
-    running.manage("shell", given=TAKE)
+    running.do(TAKE)
 
 
 def open_consoles(running: Dashboard) -> int:
-    return int(running.manage("shell", given=OPEN).split()[-1])
+    return int(running.do(OPEN).split()[-1])
 
 
 def screen(page: Page, cast: Cast, name: str) -> str:

@@ -12,9 +12,7 @@ PASSWORD = "staple battery horse"
 
 
 def test_a_link_leads_in_and_an_administrator_leads_out(stage: Stage, new_browser: NewContext) -> None:
-    stage.dashboard.manage(
-        "shell", given="from vms.models import User\nUser.objects.filter(username='newcomer').delete()"
-    )
+    stage.dashboard.do("from vms.models import User\nUser.objects.filter(username='newcomer').delete()")
     boss = new_browser().new_page()
     boss.goto("/users/")
     boss.get_by_role("link", name="Add", exact=True).click()

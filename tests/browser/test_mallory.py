@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.cast import Cast
 from tests.browser.conftest import MALLORY, NewContext
+from tests.browser.pages import connected
 from tests.lab.stack import Dashboard
 
 
@@ -61,10 +62,12 @@ def test_a_right_that_is_taken_away_is_gone_from_the_open_page(
 ) -> None:
     page = new_browser(MALLORY, says=("404", "WebSocket")).new_page()
     try:
-        running.manage("shell", given=GIVE.format(role="editor", vm=cast["web"].pk))
+        running.do(GIVE.format(role="editor", vm=cast["web"].pk))
         page.goto(cast["web"].path + rest)
         expect(page.get_by_role("heading", name="web")).to_be_visible()
         expect(page.locator("html[data-hears]")).to_be_attached()
+        if rest == "console/":
+            connected(page)
     finally:
-        running.manage("shell", given=TAKE)
+        running.do(TAKE)
     expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible(timeout=20_000)

@@ -24,7 +24,7 @@ Authenticator.objects.filter(user=user).delete()
 @pytest.fixture
 def number(stage: Stage) -> int:
     """Of an account without a second step."""
-    stage.dashboard.manage("shell", given=MADE)
+    stage.dashboard.do(MADE)
     [[pk]] = stage.dashboard.query("select id from vms_user where username = 'second'")
     return int(pk)
 

@@ -36,7 +36,7 @@ def shell(cast: Cast) -> Player:
 
 @pytest.fixture(scope="session")
 def bob(running: Dashboard) -> None:
-    running.manage("shell", given=MAKE_BOB)
+    running.do(MAKE_BOB)
 
 
 @pytest.fixture

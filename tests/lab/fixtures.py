@@ -77,8 +77,8 @@ def other_host(dashboard: Dashboard, guest_files: guest.Guest) -> Iterator[tuple
         f"print('row', Host.objects.create(name='lab-b', transport='unix', socket='{host.socket}', "
         "node=settings.ENVIRONMENT.node).pk)"
     )
-    pk = int(dashboard.manage("shell", "-c", row).split()[-1])
+    pk = int(dashboard.do(row).split()[-1])
     guests = Guests(host, guest_files)
     yield pk, guests
-    dashboard.manage("shell", "-c", f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
+    dashboard.do(f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
     host.stop()

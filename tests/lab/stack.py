@@ -20,6 +20,7 @@ from tests.lab.machine import LabHost, children, eventually, own_folder
 from vms.kinds.privileges import TABLE
 
 ROOT = Path(__file__).parents[2]
+REHEARSAL = Path(__file__).with_name("rehearsal.py")
 OTHERWISE = Path(__file__).with_name("otherwise.py")
 READ = """
 import json, sqlite3, sys
@@ -87,6 +88,7 @@ class Dashboard:
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.rehearsal: subprocess.Popen[str] | None = None
         self.token = ""
 
     @property
@@ -105,6 +107,20 @@ class Dashboard:
             [*self.python, self.code / "manage.py", *words], cwd=self.started_in, env=self.environment, input=given,
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
+
+    def do(self, code: str) -> str:
+        """What the Python prints, run as `manage.py shell` would; the first one starts what the others find started."""
+        if self.rehearsal is None:
+            self.rehearsal = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *self.python, REHEARSAL, self.code], cwd=self.started_in,
+                env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert self.rehearsal.stdin and self.rehearsal.stdout
+        self.rehearsal.stdin.write(json.dumps(code) + "\n")
+        self.rehearsal.stdin.flush()
+        printed, raised = json.loads(self.rehearsal.stdout.readline())
+        assert not raised, raised
+        return str(printed)
 
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
@@ -139,6 +155,8 @@ class Dashboard:
         """Stop what runs and take the folder away."""
         if self.process and self.process.poll() is None:
             self.stop()
+        if self.rehearsal:
+            self.rehearsal.communicate(timeout=30)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

@@ -93,9 +93,9 @@ def bad(request: pytest.FixtureRequest, dashboard: Dashboard, lab_host: LabHost)
     """Such a host with twenty VMs, in the dashboard: its id and theirs."""
     daemon = BadDaemon() if request.param == "mute" else BadDaemon(lab_host.socket, 3000)
     code = ADD.format(name=f"bad {request.param}", socket=str(daemon.path), many=MANY)
-    told: Any = json.loads(dashboard.manage("shell", "-c", code).split("added ")[-1])
+    told: Any = json.loads(dashboard.do(code).split("added ")[-1])
     yield told[0], told[1]
-    dashboard.manage("shell", "-c", REMOVE.format(*told))
+    dashboard.do(REMOVE.format(*told))
     daemon.stop()
 
 

@@ -156,6 +156,7 @@ def test_a_host_without_its_network_gets_vms_without_a_card(
     assert states(connection)["demo-web"] == "running", "a later run starts what should run"
 
 
+@pytest.mark.long
 def test_a_fleet_of_a_thousand_comes_once_and_goes(dashboard: Dashboard, connection: Connection) -> None:
     dashboard.manage("demo", "--fleet")
     [fleet_host] = [host for host in dashboard.get("/hosts")["items"] if host["name"] == "demo-fleet"]
