@@ -451,7 +451,7 @@ SCENES = (
     Scene("network-stop", NETWORK + "stop/", lambda stage: f"{stage.network()}stop/"),
     Scene("network-restart", NETWORK + "restart/", lambda stage: f"{stage.network()}restart/"),
     Scene("network-delete", NETWORK + "delete/", lambda stage: f"{stage.network()}delete/"),
-    Scene("host-filters", HOST + "filters/", lambda stage: f"{stage.host_is_bare()}filters/"),
+    Scene("host-filters", HOST + "filters/", Stage.filters),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

@@ -241,20 +241,31 @@ class Stage:
         return "/accounts/sessions/"
 
     def network(self) -> str:
-        """A private network that runs, with a fixed address and a lease; the address of its page. The watcher puts it
-        away when it reads the host again."""
-        spec = "{'name': 'staged', 'mode': 'nat', 'ipv4': '10.99.0.1/24', 'dhcp4_start': '10.99.0.2', "
-        spec += "'dhcp4_end': '10.99.0.9'}"
-        made = "import uuid\nfrom vms.models import *\nfrom vms.libvirtxml import *\nkey = uuid.UUID(int=99)\n"
-        made += f"text = made_network(read_network({spec}))\nhost = Host.objects.order_by('pk').first()\n"
-        made += "later = text.replace('10.99.0.9', '10.99.0.99')\n"
-        made += "lease = {'mac': '52:54:00:00:00:99', 'address': '10.99.0.5', 'name': 'five'}\n"
-        fields = "'name': 'staged', 'mode': 'nat', 'bridge': 'virbr99', 'active': True, 'present': True"
-        more = "'document': later, 'live_document': text, 'leases': [lease]"
-        made += f"Network.objects.update_or_create(host=host, uuid=key, defaults={{{fields}, {more}}})\n"
-        self.dashboard.do(made)
-        [[pk]] = self.dashboard.query("select id from vms_network where name = 'staged'")
+        """A private network that runs, with a fixed address and a change that waits; the address of its page."""
+        connection = self.cast.guests.host.connect()
+        if "staged" not in connection.listNetworks():
+            text = (
+                "<network><name>staged</name><forward mode='nat'/>{}<ip address='10.99.0.1' prefix='24'><dhcp>"
+                "<range start='10.99.0.2' end='10.99.0.9'/><host mac='52:54:00:00:00:99' name='five' ip='10.99.0.5'/>"
+                "</dhcp></ip></network>"
+            )
+            connection.networkDefineXML(text.format("")).create()
+            kept = connection.networkLookupByName("staged").UUIDString()
+            connection.networkDefineXML(
+                text.replace("<name>", f"<uuid>{kept}</uuid><name>").format("<domain name='lab.example'/>")
+            )
+        connection.close()
+        pk = eventually(self.staged, "the dashboard sees the network and that it is to be restarted")
         return f"/networks/{pk}/"
+
+    def staged(self) -> int | None:
+        """The number of that network, once all of it is known."""
+        found = [each for each in self.dashboard.get("/networks")["items"] if each["name"] == "staged"]
+        return next((int(each["id"]) for each in found if each["active"] and each["restart"]), None)
+
+    def filters(self) -> str:
+        """The address of the host's network filters."""
+        return f"/hosts/{self.dashboard.get('/hosts')['items'][0]['id']}/filters/"
 
     def staff(self) -> str:
         """A group with the guest in it, to which one grant is given; the address of its page."""
