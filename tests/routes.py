@@ -22,11 +22,15 @@ from vms.models import (
     Document,
     Grant,
     Host,
+    Image,
+    ImageCopy,
     Invitation,
     Operation,
     Quota,
+    StoragePool,
     User,
     VirtualMachine,
+    Volume,
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -62,6 +66,7 @@ class World:
     console: Console
     token: ApiToken
     group: Group
+    image: Image
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -70,6 +75,7 @@ class World:
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token,
+            "images": self.image, "volumes": self.image.copies.get().volume,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -104,7 +110,21 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     )
     group, _ = Group.objects.get_or_create(name="staff")
     user.groups.add(group)
-    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console, token, group)
+    given = grant(alice, "viewer", vm)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, make_image(host))
+
+
+def make_image(host: Host) -> Image:
+    """One that nobody was offered, with a copy on the host."""
+    pool, _ = StoragePool.objects.get_or_create(
+        host=host, uuid=uuid.UUID(int=4), defaults={"name": "images", "type": "dir", "active": True}
+    )
+    volume, _ = Volume.objects.get_or_create(storage=pool.storage, name="secret.img", defaults={"format": "raw"})
+    image = Image.objects.filter(copies__volume=volume).first()
+    if image is None:
+        image = Image.objects.create(name="secret.img", kind="disk", format="raw")
+        ImageCopy.objects.create(image=image, volume=volume)
+    return image
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

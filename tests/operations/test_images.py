@@ -328,9 +328,8 @@ def test_who_lost_the_right_to_the_image_gets_no_copy(
 
 
 def test_reading_a_volume_makes_it_an_image_and_two_of_the_same_bytes_are_one(
-    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+    stage: Stage, pool: StoragePool, done: Done
 ) -> None:
-    _, far = other
     image = put(stage, stage.fake, pool, DISK)
     row = Volume.objects.get()
     assert done(images.check(stage.actor, row)).state == "succeeded"

@@ -14,6 +14,7 @@ from vms.api import (
     grants,
     groups,
     hosts,
+    images,
     operations,
     problems,
     query,
@@ -48,6 +49,8 @@ api.add_router("/hosts", hosts.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
+api.add_router("/images", images.router)
+api.add_router("/catalogue", images.catalogue_router)
 api.add_router("/operations", operations.router)
 api.add_router("/tags", tags.router)
 api.add_router("/roles", grants.roles_router)
