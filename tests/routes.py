@@ -22,6 +22,8 @@ from vms.models import (
     Document,
     Grant,
     Host,
+    Image,
+    ImageCopy,
     Invitation,
     Network,
     Operation,
@@ -68,6 +70,8 @@ class World:
     pool: StoragePool
     volume: Volume
     network: Network
+    image: Image
+    copy: Volume
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -78,8 +82,11 @@ class World:
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
             "volumes": self.volume,
             "networks": self.network,
+            "images": self.image,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
+        if route == "volumes/<int:pk>/image/":
+            thing = self.copy
         return {
             "batch": str(self.operation.batch),
             "verb": "pause",
@@ -133,7 +140,23 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
     )
     given = grant(alice, "viewer", vm)
-    return World(host, vm, operation, given, quota, user, session, console, token, group, pool, volume, network)
+    image, copy = make_image(host)
+    return World(
+        host, vm, operation, given, quota, user, session, console, token, group, pool, volume, network, image, copy
+    )
+
+
+def make_image(host: Host) -> tuple[Image, Volume]:
+    """One that nobody was offered, and its copy on the host."""
+    pool, _ = StoragePool.objects.get_or_create(
+        host=host, uuid=uuid.UUID(int=5), defaults={"name": "images", "type": "dir", "active": True}
+    )
+    volume, _ = Volume.objects.get_or_create(storage=pool.storage, name="secret.img", defaults={"format": "raw"})
+    image = Image.objects.filter(copies__volume=volume).first()
+    if image is None:
+        image = Image.objects.create(name="secret.img", kind="disk", format="raw")
+        ImageCopy.objects.create(image=image, volume=volume)
+    return image, volume
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

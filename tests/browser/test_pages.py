@@ -17,6 +17,7 @@ from vms.models import (
     Console,
     Grant,
     Host,
+    Image,
     Network,
     Operation,
     Quota,
@@ -70,6 +71,8 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         StoragePool(pk=1),
         Volume(pk=1),
         Network(pk=1),
+        Image(pk=1),
+        Volume(pk=1),
     )
     forgotten = []
     for route in known:

@@ -21,6 +21,7 @@ from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllow
 from vms.inventory import volumes as inventory
 from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
 from vms.operations import images as ways
+from vms.osdata import CATALOGUE
 from vms.permissions import Actor, visible_images
 from vms.services import images
 
@@ -196,9 +197,9 @@ def test_the_catalogues_checksum_is_fetched_first(
     stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = replace(
-        ways.CATALOGUE["debian13-x86_64"], url=server.url("/debian-13-amd64.img"), checksum_url=server.url("/SUMS")
+        CATALOGUE["debian13-x86_64"], url=server.url("/debian-13-amd64.img"), checksum_url=server.url("/SUMS")
     )
-    monkeypatch.setitem(ways.CATALOGUE, entry.id, entry)
+    monkeypatch.setitem(CATALOGUE, entry.id, entry)
     for sums, code in (("", "image_refused"), (f"{'0' * 64}  debian-13-amd64.img\n", "checksum_differs")):
         server.pages["/SUMS"] = body(sums.encode())
         assert done(images.fetch(stage.actor, pool, entry=entry.id)).error_code == code
@@ -328,9 +329,8 @@ def test_who_lost_the_right_to_the_image_gets_no_copy(
 
 
 def test_reading_a_volume_makes_it_an_image_and_two_of_the_same_bytes_are_one(
-    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+    stage: Stage, pool: StoragePool, done: Done
 ) -> None:
-    _, far = other
     image = put(stage, stage.fake, pool, DISK)
     row = Volume.objects.get()
     assert done(images.check(stage.actor, row)).state == "succeeded"

@@ -14,6 +14,7 @@ from vms.api import (
     grants,
     groups,
     hosts,
+    images,
     networks,
     nwfilters,
     operations,
@@ -62,6 +63,8 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)
+api.add_router("/images", images.router)
+api.add_router("/catalogue", images.catalogue_router)
 api.add_router("/operations", operations.router)
 api.add_router("/tags", tags.router)
 api.add_router("/roles", grants.roles_router)

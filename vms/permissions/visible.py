@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.http import Http404
 
-from vms.models import Grant, Host, Network, StoragePool, VirtualMachine
+from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions.ask import check_name, require
 from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes, whole_scope
 from vms.permissions.who import Who, account, in_scope, is_administrator
@@ -77,6 +78,20 @@ def visible_networks(who: Who, privilege: str = "network.use") -> QuerySet[Netwo
 def networks_in(scope: Scope) -> QuerySet[Network]:
     networks = Network.objects.filter(present=True, host__removed_at=None)
     return networks.filter(reached_there(scope, scope.networks))
+
+
+def sees_ground(who: Who) -> frozenset[str]:
+    """Of "pools", "networks" and "images" those of which there may be something for him: he administers them, or may
+    use some. Two queries at most."""
+    administers = {"pools": "pool.admin", "networks": "network.admin", "images": "image.use"}
+    user, all_of_it = account(who), {noun for noun, name in administers.items() if is_administrator(who, name)}
+    if user is None or len(all_of_it) == len(administers):
+        return frozenset(all_of_it)
+    of_pools, of_networks, of_images = reaches(who, "pool.use", "network.use", "image.use")
+    there = {"pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images)}
+    itself: Any = User.objects.filter(pk=user.pk)
+    found = itself.values(**{noun: Exists(rows) for noun, rows in there.items()}).get()
+    return frozenset(all_of_it | {noun for noun in there if found[noun]})
 
 
 def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:

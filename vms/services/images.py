@@ -15,7 +15,16 @@ from vms.errors import BadFields, NotAllowed, OutboundRefused
 from vms.kinds import images as kinds
 from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
 from vms.osdata import CATALOGUE, SYSTEMS, read
-from vms.permissions import Actor, Who, publishing_pools, readable_copies, require_deed, visible_images, visible_pools
+from vms.permissions import (
+    Actor,
+    Who,
+    publishing_pools,
+    readable_copies,
+    require_deed,
+    visible_images,
+    visible_pools,
+    visible_volumes,
+)
 from vms.permissions.images import PUBLISH
 from vms.services import audit, operations, volumes
 from vms.services.addresses import parse
@@ -196,3 +205,18 @@ def learn(volume: Volume, sha256: str, *, format: str, size: int, **fields: Any)
 def system_name(image: Image) -> str:
     """What it installs, in words; "" for unknown."""
     return SYSTEMS[image.os].name if image.os in SYSTEMS else image.os
+
+
+def pools_without(who: Who, image: Image) -> list[StoragePool]:
+    """The pools into which he may put a copy of it and that have none which he may be told."""
+    have = readable_copies(who).filter(image=image).values("volume__storage")
+    rows = visible_pools(who, "pool.upload").filter(active=True).exclude(storage__in=have)
+    return list(rows.select_related("host").order_by("name", "host__name"))
+
+
+def unread(who: Who, image: Image) -> Volume | None:
+    """A copy of it that he may have read, where its checksum is not known yet."""
+    if image.sha256:
+        return None
+    copied = readable_copies(who).filter(image=image).values("volume")
+    return visible_volumes(who, "copy").filter(pk__in=copied).order_by("pk").first()

@@ -14,6 +14,7 @@ OF_THE_VM = frozenset(
     {
         "name", "state", "title", "actor", "operation", "kind", "seconds", "limit", "field", "privilege", "network",
         "by", "others", "why", "reason", "format", "told",
+        "expected", "found", "status",
     }
 )  # fmt: skip
 WITHHELD = "host_unreachable"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
-from vms.permissions import may, visible_hosts, visible_networks, visible_pools
+from vms.permissions import may, sees_ground, visible_hosts
 from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
@@ -27,9 +27,8 @@ ZONE_COOKIE = "kvmweb-zone"
 class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
     people did is shown to this one; may_users: whether accounts are;
-    may_groups: whether groups are; may_pools: whether there is
-    storage for him, may_networks: whether there are networks; may_grants: whether all grants are;
-    may_quotas: whether quotas are."""
+    may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for him;
+    may_grants: whether all grants are; may_quotas: whether quotas are."""
 
     hosts: list[Host]
     running: list[Operation]
@@ -38,6 +37,7 @@ class Frame:
     may_groups: bool
     may_pools: bool
     may_networks: bool
+    may_images: bool
     may_grants: bool
     may_quotas: bool
 
@@ -48,14 +48,16 @@ def theme(request: HttpRequest) -> str:
 
 
 def make_frame(request: HttpRequest) -> Frame:
+    ground = sees_ground(request.user)
     return Frame(
         hosts=list(visible_hosts(request.user).order_by("name")[:2]),
         running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
         may_audit=may(request.user, "audit.view"),
         may_users=may(request.user, "user.admin"),
         may_groups=may(request.user, "group.admin"),
-        may_pools=may(request.user, "pool.admin") or visible_pools(request.user).exists(),
-        may_networks=may(request.user, "network.admin") or visible_networks(request.user).exists(),
+        may_pools="pools" in ground,
+        may_networks="networks" in ground,
+        may_images="images" in ground,
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
     )
