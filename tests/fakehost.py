@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
 from vms.libvirtxml import DomainXML
-from vms.virt import DomainInfo, HostFacts, HostSpec, Job, Numbers
+from vms.virt import DeviceInfo, DomainInfo, HostFacts, HostHardware, HostNumbers, HostSpec, Job, Numbers
 from vms.virt.judging import judge
 
 DOCUMENT = (
@@ -31,6 +31,9 @@ def info(name: str = "web-01", state: str = "shut_off", identity: str = "", **fi
 
 
 FACTS = HostFacts("", "host-a", "x86_64", "", 1, 2, 1, 2, 4 << 20, "9.0.0", "7.2.0", "qemu", (), (), ())
+HARDWARE = HostHardware(
+    "", "", "", "AMD", "EPYC", (), (), (), "", "", ("bios",), None, False, None, None, None, (), "+0:+0", False
+)  # fmt: skip
 
 
 @dataclass
@@ -50,6 +53,7 @@ class FakeHost:
     runs: int = 1
     missing: list[str] = field(default_factory=list)
     uuid: str = ""
+    devices: tuple[DeviceInfo, ...] = ()
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -98,6 +102,15 @@ class FakeConnection:
     def info(self) -> HostFacts:
         self.answer()
         return FACTS
+
+    def hardware(self) -> HostHardware:
+        return HARDWARE
+
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        return self.host.devices
+
+    def host_numbers(self, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
+        return None
 
     def missing(self) -> list[str]:
         return list(self.host.missing)

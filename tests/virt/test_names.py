@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
-        "Connection", "Disconnected", "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Event", "HostFacts",
-        "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "Tunnel", "connect",
-        "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal",
-        "watch",
+        "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "Domain", "DomainChanged", "DomainInfo",
+        "DomainRebooted", "Event", "HostFacts", "HostHardware", "HostNumbers", "HostSpec", "Job", "NetworkChanged",
+        "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "Tunnel", "connect", "fingerprint", "kind", "offered_key",
+        "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal", "watch",
     ]  # fmt: skip
 
 

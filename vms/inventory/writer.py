@@ -22,11 +22,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import hosts, placements
+from vms.inventory import devices, hosts, placements
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement
-from vms.virt import HostFacts
+from vms.virt import DeviceInfo, HostFacts, HostHardware
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,10 @@ class Writer:
         stored = hosts.as_stored(told, missing)
         step = partial(hosts.facts, term.host, stored)
         self.queue.put(Task(term, lambda: deque([step] if hosts.is_news(term.host, stored) else [])))
+
+    def hardware(self, term: Term, told: HostHardware, found: tuple[DeviceInfo, ...]) -> None:
+        """Store what the host is made of."""
+        self.queue.put(Task(term, lambda: devices.plan(term.host, told, found)))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

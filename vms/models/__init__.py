@@ -2,6 +2,7 @@
 
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
+from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.networks import Network
@@ -23,9 +24,11 @@ __all__ = [
     "Grant",
     "Happening",
     "Host",
+    "HostDevice",
     "Invitation",
     "Lease",
     "Network",
+    "Offer",
     "Operation",
     "OperationLock",
     "OperationLog",

@@ -8,6 +8,7 @@ from vms.virt.connection import Connection, connect, open_connection
 from vms.virt.console import open_console
 from vms.virt.domain import Domain
 from vms.virt.events import (
+    DevicesChanged,
     Disconnected,
     DomainChanged,
     DomainRebooted,
@@ -21,10 +22,22 @@ from vms.virt.keys import fingerprint, kind
 from vms.virt.spec import HostSpec
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo
+from vms.virt.values import (
+    DeviceInfo,
+    DomainInfo,
+    HostFacts,
+    HostHardware,
+    HostNumbers,
+    Job,
+    NetworkInfo,
+    Numbers,
+    PoolInfo,
+)
 
 __all__ = [
     "Connection",
+    "DeviceInfo",
+    "DevicesChanged",
     "Disconnected",
     "Domain",
     "DomainChanged",
@@ -32,6 +45,8 @@ __all__ = [
     "DomainRebooted",
     "Event",
     "HostFacts",
+    "HostHardware",
+    "HostNumbers",
     "HostSpec",
     "Job",
     "NetworkChanged",

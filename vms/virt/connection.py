@@ -11,12 +11,21 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import facts, listing, ready
+from vms.virt import devices, facts, hardware, listing, ready
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.opening import open_direct, open_wired
 from vms.virt.spec import HostSpec
-from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo
+from vms.virt.values import (
+    DeviceInfo,
+    DomainInfo,
+    HostFacts,
+    HostHardware,
+    HostNumbers,
+    NetworkInfo,
+    Numbers,
+    PoolInfo,
+)
 from vms.virt.wire import Wire
 
 # A daemon that is silent for 8 s ends the connection: 2 s without a word, then three questions.
@@ -76,6 +85,21 @@ class Connection:
         """What the host says of itself, read now."""
         with self.guard():
             return facts.read(self.handle)
+
+    def hardware(self) -> HostHardware:
+        """What the host is made of, read now; many questions, so not often."""
+        with self.guard():
+            return hardware.read(self.handle)
+
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        """Its devices; a question for each of them."""
+        with self.guard():
+            return devices.read(self.handle)
+
+    def host_numbers(self, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
+        """The host's own counters, None where its driver has none. sizes: of each cell the huge pages that it keeps."""
+        with self.guard():
+            return hardware.numbers(self.handle, sizes)
 
     def networks(self) -> tuple[NetworkInfo, ...]:
         with self.guard():

@@ -36,11 +36,16 @@ class PoolChanged:
 
 
 @dataclass(frozen=True)
+class DevicesChanged:
+    """A device of the host came, went or is another now."""
+
+
+@dataclass(frozen=True)
 class Disconnected:
     """The last event of a connection."""
 
 
-Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | Disconnected
+Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | DevicesChanged | Disconnected
 
 # What changes a document or a state; a guest's clock, its agent and its balloon are not shown from here.
 DOMAIN_EVENTS: Final = (
@@ -70,6 +75,9 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     def pool_changed(conn: Any, pool: Any, *details: Any) -> None:
         on_event(PoolChanged(pool.name()))
 
+    def devices_changed(conn: Any, device: Any, *details: Any) -> None:
+        on_event(DevicesChanged())
+
     def closed(conn: Any, reason: int, opaque: Any) -> None:
         connection.broken.set()
         on_event(Disconnected())
@@ -85,6 +93,8 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     register("network", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, pool_changed)
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH, pool_changed)
+    register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE, devices_changed)
+    register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE, devices_changed)
     with contextlib.suppress(libvirt.libvirtError):
         handle.unregisterCloseCallback()
     with contextlib.suppress(libvirt.libvirtError):

@@ -18,6 +18,7 @@ from vms.errors import HostUnreachable, SameMachine, VirtError
 from vms.inventory import LeaseLost, Term, Writer, recognise
 from vms.virt import (
     Connection,
+    DevicesChanged,
     Disconnected,
     DomainChanged,
     DomainRebooted,
@@ -36,6 +37,9 @@ BEAT: Final = 5.0
 SWEEP: Final = 30.0
 LEASES: Final = 10.0
 FACTS: Final = 60.0
+HARDWARE: Final = 600.0
+# A device that is plugged in is several events, and reading them all a question for each.
+SETTLED: Final = 2.0
 SLOWEST_RETRY: Final = 15.0
 # What could not be stored is read again, but not in a circle: the disk may be full for hours.
 AGAIN: Final = 5.0
@@ -128,7 +132,9 @@ class HostWatch(threading.Thread):
             self.again_at = inf
             reader.resync(connection)
             self.busy_since = None
-            jobs = (reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts)
+            jobs = (
+                reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts, reader.read_hardware,
+            )  # fmt: skip
             # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
             clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
             while not self.stopping.is_set():
@@ -151,6 +157,7 @@ class HostWatch(threading.Thread):
             self.reader.read_leases: LEASES,
             self.reader.sweep: SWEEP,
             self.reader.read_facts: FACTS,
+            self.reader.read_hardware: HARDWARE,
         }
         return periods.get(job, self.reader.numbers_period)
 
@@ -174,6 +181,8 @@ class HostWatch(threading.Thread):
             self.reader.budget.ask(item.uuid, time.monotonic())
         elif isinstance(item, NetworkChanged | PoolChanged):
             self.reader.budget.ask("facts", time.monotonic())
+        elif isinstance(item, DevicesChanged):
+            self.reader.budget.ask("devices", time.monotonic() + SETTLED)
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Resync):

@@ -62,12 +62,15 @@ class Reader:
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
         self.numbers_period = NUMBERS
+        self.huge_pages: dict[int, tuple[int, ...]] = {}
 
     def look(self, connection: Connection, look: Look) -> None:
         """Read it now, whatever its budget says, and answer when it is stored; what is no VM is read with its host."""
         kind, _, number = look.name.partition(":")
         if kind != "vm":
             self.read_facts(connection)
+            if kind == "host":
+                self.read_hardware(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
             return
         placement = Placement.objects.filter(vm=int(number), host=self.term.host).values_list("uuid", flat=True).first()
@@ -87,15 +90,20 @@ class Reader:
         self.budget.forget(self.known.keys() - {seen.uuid for seen in rows})
         self.known = {seen.uuid: seen for seen in rows}
         self.hand_over(rows, complete=True)
+        self.read_hardware(connection)
 
     def read_again(
         self, connection: Connection, uuids: list[str], done: Callable[[bool], None] = lambda stored: None
     ) -> None:
-        """Read these domains and hand them over; "facts" stands for the host itself."""
+        """Read these domains and hand them over; "facts" stands for the host itself, "devices" for what
+        it is made of."""
         rows, missing = [], set()
         for uuid in uuids:
             if uuid == "facts":
                 self.read_facts(connection)
+                continue
+            if uuid == "devices":
+                self.read_hardware(connection)
                 continue
             try:
                 rows.append(row(connection.domain(uuid).info(), self.leases, self.known.get(uuid)))
@@ -138,8 +146,10 @@ class Reader:
         started = time.monotonic()
         told = connection.numbers()
         self.numbers_period = max(NUMBERS, 10 * (time.monotonic() - started))
+        own = connection.host_numbers(self.huge_pages)
         try:
             self.sampler.sample(told, {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()})
+            self.sampler.sample_host(own)
         except redis.RedisError as error:
             logger.warning("could not store numbers: %s", error)
 
@@ -164,3 +174,9 @@ class Reader:
     def read_facts(self, connection: Connection) -> None:
         """Read what the host says of itself."""
         self.writer.facts(self.term, connection.info(), connection.missing())
+
+    def read_hardware(self, connection: Connection) -> None:
+        """Read what the host is made of."""
+        told = connection.hardware()
+        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages) for cell in told.cells if cell.pages}
+        self.writer.hardware(self.term, told, connection.devices())
