@@ -9,8 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML
-from vms.virt import DeviceInfo, DomainInfo, HostFacts, HostHardware, HostNumbers, HostSpec, Job, Numbers
+from vms.libvirtxml import DomainXML, parse
+from vms.virt import (
+    DeviceInfo,
+    DomainInfo,
+    HostFacts,
+    HostHardware,
+    HostNumbers,
+    HostSpec,
+    Job,
+    Numbers,
+    PoolInfo,
+    SecretInfo,
+    VolumeInfo,
+)
 from vms.virt.judging import judge
 
 DOCUMENT = (
@@ -54,6 +66,11 @@ class FakeHost:
     missing: list[str] = field(default_factory=list)
     uuid: str = ""
     devices: tuple[DeviceInfo, ...] = ()
+    pools: dict[str, PoolInfo] = field(default_factory=dict)
+    volumes: dict[str, list[str]] = field(default_factory=dict)
+    secrets: dict[str, SecretInfo] = field(default_factory=dict)
+    pool_types: tuple[str, ...] = ()
+    sources: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -141,9 +158,101 @@ class FakeConnection:
             raise NotFound(identity)
         return FakeDomain(self, identity)
 
+    def pools(self) -> tuple[PoolInfo, ...]:
+        self.answer()
+        return tuple(self.host.pools.values())
+
+    def pool(self, identity: str) -> FakePool:
+        self.answer()
+        if identity not in self.host.pools:
+            raise NotFound(identity)
+        return FakePool(self, identity)
+
+    def pool_types(self) -> tuple[str, ...]:
+        return self.host.pool_types
+
+    def define_pool(self, document: str) -> FakePool:
+        root = parse(document)
+        made = PoolInfo(
+            str(uuid.uuid4()), root.findtext("name") or "", str(root.get("type")), "", False, False, 0, 0,
+            document=document,
+        )  # fmt: skip
+        self.host.pools[made.uuid] = made
+        pool = FakePool(self, made.uuid)
+        pool.act("define")
+        return pool
+
+    def pool_sources(self, type: str, server: str, port: str, initiator: str) -> list[dict[str, str]]:
+        self.host.calls.append(f"sources {type} {server}")
+        return self.host.sources
+
+    def secrets(self) -> tuple[SecretInfo, ...]:
+        return tuple(self.host.secrets.values())
+
+    def set_secret(self, usage: str, name: str, value: str) -> str:
+        self.host.calls.append(f"secret {usage} {name} {value}")
+        known = next((secret.uuid for secret in self.host.secrets.values() if secret.name == name), "")
+        made = SecretInfo(known or str(uuid.uuid4()), usage, name, True)
+        self.host.secrets[made.uuid] = made
+        return made.uuid
+
+    def delete_secret(self, identity: str) -> None:
+        if identity not in self.host.secrets:
+            raise NotFound(identity)
+        del self.host.secrets[identity]
+
     def start_network(self, name: str) -> bool:
         self.host.calls.append(f"start-network {name}")
         return self.host.fail.pop("start", None) is not None
+
+
+@dataclass
+class FakePool:
+    connection: FakeConnection
+    uuid: str
+
+    @property
+    def host(self) -> FakeHost:
+        return self.connection.host
+
+    def info(self) -> PoolInfo:
+        if self.uuid not in self.host.pools:
+            raise NotFound(self.uuid)
+        return self.host.pools[self.uuid]
+
+    def act(self, verb: str, **fields: object) -> None:
+        self.host.calls.append(verb)
+        if verb in self.host.fail:
+            raise self.host.fail[verb]
+        if verb not in self.host.deaf:
+            self.host.pools[self.uuid] = replace(self.info(), **fields)  # type: ignore[arg-type]
+
+    def build(self, type: str, *, anew: bool = False) -> None:
+        self.act(f"build anew {anew}")
+
+    def start(self) -> None:
+        self.act("start pool", active=True)
+
+    def stop(self) -> None:
+        self.act("stop pool", active=False)
+
+    def refresh(self) -> None:
+        self.act("refresh pool")
+
+    def start_with_host(self, enabled: bool) -> None:
+        self.act(f"autostart {enabled}", autostart=enabled)
+
+    def undefine(self) -> None:
+        self.act("undefine")
+        if "undefine" not in self.host.deaf:
+            del self.host.pools[self.uuid]
+
+    def volumes(self) -> list[VolumeInfo]:
+        return [VolumeInfo(name, f"/srv/{name}", 100) for name in self.host.volumes.get(self.uuid, [])]
+
+    def delete_volume(self, name: str) -> None:
+        self.act(f"delete {name}")
+        self.host.volumes[self.uuid].remove(name)
 
 
 @dataclass

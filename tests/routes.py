@@ -25,6 +25,7 @@ from vms.models import (
     Invitation,
     Operation,
     Quota,
+    StoragePool,
     User,
     VirtualMachine,
 )
@@ -62,6 +63,7 @@ class World:
     console: Console
     token: ApiToken
     group: Group
+    pool: StoragePool
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -69,7 +71,7 @@ class World:
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user, "groups": self.group,
-            "sessions": self.session, "consoles": self.console, "tokens": self.token,
+            "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -78,6 +80,8 @@ class World:
             "form": "csv",
             "rest": "nowhere",
             "user_id": str(self.user.pk),
+            "uuid": str(uuid.UUID(int=7)),
+            "secret_uuid": str(uuid.UUID(int=7)),
             "pk": str(thing.pk),
             f"{noun[:-1]}_id": str(thing.pk),
         }
@@ -104,7 +108,11 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     )
     group, _ = Group.objects.get_or_create(name="staff")
     user.groups.add(group)
-    return World(host, vm, operation, grant(alice, "viewer", vm), quota, user, session, console, token, group)
+    pool, _ = StoragePool.objects.get_or_create(
+        host=host, uuid=uuid.UUID(int=3), defaults={"name": "secret-pool", "type": "dir", "active": True}
+    )
+    given = grant(alice, "viewer", vm)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, pool)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

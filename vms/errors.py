@@ -13,6 +13,10 @@ VmsError
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
+│   ├── PoolTaken             its host has a pool of this name; params: name
+│   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
+│   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -58,6 +62,7 @@ VmsError
     ├── NotFound              the host does not know the thing
     ├── InvalidState          the host says that the thing's state forbids it
     ├── Unsupported           this host or its driver cannot do it
+    │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     ├── Aborted               somebody ended the host's work before it was done
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
@@ -150,6 +155,30 @@ class NoPool(RequestRefused):
     """No host of the dashboard shows the volume's storage; params: name."""
 
     code = "no_pool"
+
+
+class PoolTaken(RequestRefused):
+    """The host has a pool of this name; params: name."""
+
+    code = "pool_taken"
+
+
+class PoolInUse(RequestRefused):
+    """Something in the pool is needed, so it is not wiped; params: name, vm."""
+
+    code = "pool_in_use"
+
+
+class PoolShared(RequestRefused):
+    """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
+
+    code = "pool_shared"
+
+
+class SecretInUse(RequestRefused):
+    """A pool or a VM signs in with it; params: name."""
+
+    code = "secret_in_use"
 
 
 class HostSilent(RequestRefused):
@@ -451,6 +480,12 @@ class Unsupported(VirtError):
     """This host or its driver cannot do it."""
 
     code = "unsupported"
+
+
+class NoPoolDriver(Unsupported):
+    """The host's libvirt lacks the part for pools of this type; params: type."""
+
+    code = "no_pool_driver"
 
 
 class TimedOut(VirtError):

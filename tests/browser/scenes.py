@@ -304,8 +304,25 @@ def question_of_the_staff(stage: Stage) -> str:
     return f"{stage.staff()}remove/"
 
 
+def page_of_a_pool(rest: str = "") -> Callable[[Stage], str]:
+    return lambda stage: stage.pool(rest)
+
+
+def list_of_pools(stage: Stage) -> str:
+    stage.pool()
+    return "/pools/"
+
+
+def adds_a_pool_wrongly(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("two words")
+    page.get_by_label("Folder", exact=True).fill("/etc")
+    page.get_by_role("button", name="Add and start").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
 GROUP = "groups/<int:pk>/"
 HOST = "hosts/<int:pk>/"
+POOL = "pools/<int:pk>/"
 TOKENS = "account/tokens/"
 USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
@@ -393,6 +410,20 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("host-secrets", HOST + "secrets/", Stage.secrets),
+    Scene(
+        "host-secret-delete",
+        HOST + "secrets/<uuid:uuid>/delete/",
+        lambda stage: stage.secrets("{uuid}/delete/"),
+    ),
+    Scene("pools", "pools/", list_of_pools),
+    Scene("pools-mallory", "pools/", at("/pools/"), who=MALLORY),
+    Scene("pool", POOL, page_of_a_pool()),
+    Scene("pool-menu", POOL, page_of_a_pool(), opens("More for kept")),
+    Scene("pool-stop", POOL + "stop/", page_of_a_pool("stop/")),
+    Scene("pool-delete", POOL + "delete/", page_of_a_pool("delete/")),
+    Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("pool-add-written", "pools/add/", at("/pools/add/?host=1&type=zfs")),
     Scene("invitation", "invitation/", at("/invitation/"), who=NOBODY),
     Scene("invitation-refused", "invitation/", at("/invitation/#guess"), follows_a_bad_link, who=NOBODY),
     Scene("users", "users/", at("/users/")),

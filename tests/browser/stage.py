@@ -58,6 +58,25 @@ class Stage:
         self.operations["superseded"] = self.operations["waiting"]
         self.waits()
 
+    def pool(self, rest: str = "") -> str:
+        """The page of a storage pool of the host."""
+        found = [pool["id"] for pool in self.dashboard.get("/pools?q=kept")["items"]]
+        if not found:
+            wish = {"spec": {"type": "dir", "name": "kept", "path": "/var/lib/libvirt/images/kept"}}
+            asked = self.dashboard.post("/hosts/1/pools", wish).body["operation"]["id"]
+            self.dashboard.await_operation(asked)
+            found = eventually(
+                lambda: [pool["id"] for pool in self.dashboard.get("/pools?q=kept")["items"]], "the pool has a row"
+            )
+        return f"/pools/{found[0]}/{rest}"
+
+    def secrets(self, rest: str = "") -> str:
+        """The page of the host's secrets, of which there is one."""
+        wish = {"usage": "ceph", "name": "client.admin", "value": "not shown anywhere"}
+        self.dashboard.await_operation(self.dashboard.post("/hosts/1/secrets", wish).body["operation"]["id"])
+        [kept] = eventually(lambda: self.dashboard.get("/hosts/1/secrets"), "the secret is told")
+        return "/hosts/1/secrets/" + rest.format(uuid=kept["uuid"])
+
     def settle(self, name: str) -> Player:
         """Nothing is asked of it any more."""
         self.end_all("vm", name)

@@ -19,8 +19,8 @@ from vms.inventory import Reading, Row, Term, placements, row
 from vms.inventory import hosts as inventory_hosts
 from vms.inventory import writer as room
 from vms.inventory.terms import held
-from vms.models import Document, Happening, Host, Lease, Network, Placement, StoragePool, VirtualMachine
-from vms.virt import DomainInfo, NetworkInfo, PoolInfo
+from vms.models import Document, Happening, Host, Lease, Network, Placement, VirtualMachine
+from vms.virt import DomainInfo, NetworkInfo
 
 pytestmark = pytest.mark.django_db
 
@@ -353,25 +353,18 @@ def test_facts_are_stored_when_they_change(host: Host) -> None:
     assert host.facts["missing"] == ["pool_defined"]
 
 
-def test_pools_and_networks_have_rows_that_stay(host: Host) -> None:
+def test_networks_have_rows_that_stay(host: Host) -> None:
     def told(**things: Any) -> None:
         inventory_hosts.facts(host, inventory_hosts.as_stored(replace(FACTS, **things), []))
 
-    first, second = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-    told(pools=(pool(first, "default"), pool(second, "x" * 300)), networks=(NetworkInfo(first, "lan", True, True),))
-    kept = StoragePool.objects.get(name="default")
-    assert StoragePool.objects.get(uuid=second).name == "x" * 255
-    assert Network.objects.get().name == "lan"
-    told(pools=(), networks=(NetworkInfo(first, "wan", True, True),))
-    assert not StoragePool.objects.filter(present=True).exists()
-    assert Network.objects.get().name == "wan"
-    told(pools=(pool(first, "renamed"),))
+    first = str(uuid.UUID(int=1))
+    told(networks=(NetworkInfo(first, "lan", True, True),))
+    kept = Network.objects.get(name="lan")
+    told(networks=())
+    assert not Network.objects.filter(present=True).exists()
+    told(networks=(NetworkInfo(first, "wan", True, True),))
     kept.refresh_from_db()
-    assert (kept.name, kept.present) == ("renamed", True)
-
-
-def pool(number: str, name: str) -> PoolInfo:
-    return PoolInfo(number, name, "dir", f"/srv/{name}", True, True, 100, 50)
+    assert (kept.name, kept.present) == ("wan", True)
 
 
 def test_another_reason_of_silence_is_told_with_what_it_names(host: Host) -> None:

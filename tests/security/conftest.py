@@ -13,9 +13,9 @@ from django.test import Client
 
 from tests.api.conftest import program, token
 from tests.conftest import sign_in
-from tests.grants import grant
+from tests.grants import Thing, grant
 from vms import live
-from vms.models import Host, User, VirtualMachine
+from vms.models import User
 
 __all__ = ["program", "token"]
 
@@ -43,7 +43,7 @@ def ask(browsers: dict[str, Client], carol: User) -> Ask:
 
     def asked(
         who: str, method: str, path: str, send: Mapping[str, str] | None = None,
-        held: tuple[str, Host | VirtualMachine] | None = None, *,
+        held: tuple[str, Thing] | None = None, *,
         browser: Client | None = None, headers: Mapping[str, str] | None = None,
     ) -> Any:  # fmt: skip
         client = Client(HTTP_X_REAL_IP="127.0.0.1", raise_request_exception=False, headers=dict(headers or {}))

@@ -13,9 +13,10 @@ from django.test import Client
 
 from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
+from tests.grants import Thing
 from tests.routes import METHODS, World, address, make_world, routes
 from tests.security.conftest import Ask
-from vms.models import ApiToken, Host, User, VirtualMachine
+from vms.models import ApiToken, Host, StoragePool, User
 from vms.permissions import ask as questions
 from vms.permissions import visible
 from vms.permissions.who import account
@@ -43,14 +44,22 @@ class Walk:
         self.path += "?" + self.filled(self.row["query"]) if "query" in self.row else ""
         self.send = {name: self.filled(value) for name, value in self.row.get("send", {}).items()}
         other = Host.objects.create(name="next-door", node="node-a", libvirt_uuid=uuid.UUID(int=0xB))
-        self.here: Host | VirtualMachine = host if self.of_host else self.world.vm
-        self.next_door: Host | VirtualMachine = other if self.of_host else make_vm(host, "neighbour")
+        self.here: Thing = host if self.of_host else self.world.vm
+        self.next_door: Thing = other if self.of_host else make_vm(host, "neighbour")
+        if route.removeprefix("api/v1/").startswith("pools/<int:"):
+            self.here = self.world.pool
+            self.next_door = StoragePool.objects.create(host=host, uuid=uuid.uuid4(), name="neighbour")
 
     def filled(self, value: Any) -> Any:
-        """The value of the table with the VM's number in its place, and the user's."""
+        """The value of the table with the VM's number in its place, the user's and the host's."""
         if isinstance(value, list):
             return [self.filled(each) for each in value]
-        return value.format(vm=self.world.vm.pk, user=self.world.user.pk) if isinstance(value, str) else value
+        values = {"vm": self.world.vm.pk, "user": self.world.user.pk, "host": self.world.host.pk}
+        return value.format(**values) if isinstance(value, str) else value
+
+    def of_pool(self, role: str, *, here: bool) -> bool:
+        """Whether who has the role uses a pool, which says where it is."""
+        return isinstance(self.here, StoragePool) and here and role in LADDER[1:]
 
     def statuses(self, method: str) -> list[int]:
         """Of nobody, of a user without any right, and of an administrator."""
@@ -67,6 +76,8 @@ class Walk:
 
     def expected(self, method: str, role: str) -> int:
         """Of who has the role here."""
+        if LADDER.index(role) < LADDER.index(self.row.get("sees", "viewer")):
+            return self.statuses(method)[1]
         may = LADDER.index(role) >= LADDER.index(self.lowest(method))
         return self.statuses(method)[2] if may else int(self.row.get("refused", 403))
 
@@ -80,7 +91,9 @@ class Walk:
         content = b"" if answer.streaming else answer.content
         if b"secret-vm" in content and not sees_vm:
             wrong.append("tells the VM's name")
-        if b"secret-host" in content and not (who == "alice" or (sees_vm and self.of_host)):
+        if b"secret-host" in content and not (
+            who == "alice" or (sees_vm and self.of_host) or self.of_pool(role, here=here)
+        ):
             wrong.append("tells the host's name")
         return answer.status_code, wrong + answer.written
 

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[2]
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
         "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "Domain", "DomainChanged", "DomainInfo",
-        "DomainRebooted", "Event", "HostFacts", "HostHardware", "HostNumbers", "HostSpec", "Job", "NetworkChanged",
-        "NetworkInfo", "Numbers", "PoolChanged", "PoolInfo", "Tunnel", "connect", "fingerprint", "kind", "offered_key",
+        "DomainRebooted", "Event", "HostFacts", "HostHardware", "HostNumbers",
+        "HostSpec", "Job", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged", "PoolInfo",
+        "SecretChanged", "SecretInfo", "Tunnel", "VolumeInfo", "connect", "fingerprint", "kind", "offered_key",
         "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal", "watch",
     ]  # fmt: skip
 

@@ -135,7 +135,10 @@ REACHED: dict[str, Any] = {
 def item(host: Host, who: Who) -> HostItem:
     """The host, as far as he may know it."""
     found = whole(host)
-    return found if is_administrator(who, host_changes.PRIVILEGE) else found.model_copy(update=REACHED)
+    if is_administrator(who, host_changes.PRIVILEGE):
+        return found
+    facts = {name: value for name, value in found.facts.items() if name != "secrets"}
+    return found.model_copy(update={**REACHED, "facts": facts})
 
 
 def whole(host: Host) -> HostItem:

@@ -15,7 +15,7 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.kinds import Kind, Params
-from vms.models import Host, Operation, OperationLog, VirtualMachine
+from vms.models import Host, Operation, OperationLog, StoragePool, VirtualMachine
 from vms.permissions import get_operation_or_404, visible_operations
 from vms.services import operations
 from vms.services.sentences import kind_title, log_line, sentence
@@ -125,7 +125,7 @@ def start(
     request: HttpRequest,
     response: HttpResponse,
     kind: Kind,
-    thing: VirtualMachine | Host,
+    thing: VirtualMachine | Host | StoragePool,
     key: str | None,
     params: Params | None = None,
     *,

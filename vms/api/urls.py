@@ -15,9 +15,11 @@ from vms.api import (
     groups,
     hosts,
     operations,
+    pools,
     problems,
     query,
     quotas,
+    secrets,
     sessions,
     tags,
     tokens,
@@ -45,6 +47,9 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 
 
 api.add_router("/hosts", hosts.router)
+api.add_router("/hosts", pools.hosts_router)
+api.add_router("/hosts", secrets.router)
+api.add_router("/pools", pools.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from vms.errors import VirtError
 from vms.inventory.rows import LONGEST_NAME
-from vms.models import Happening, Host, Network, StoragePool
+from vms.models import Happening, Host, Network
 from vms.virt import HostFacts
 
 
@@ -41,6 +41,8 @@ def silent(host: Host, error: VirtError) -> set[str]:
 def as_stored(told: HostFacts, missing: list[str]) -> dict[str, Any]:
     """The column for what it says of itself, and what "Get it ready" would do."""
     stored: dict[str, Any] = plain({**asdict(told), "missing": missing})
+    for pool in stored["pools"]:
+        del pool["document"]
     return stored
 
 
@@ -50,11 +52,10 @@ def is_news(host: Host, stored: dict[str, Any]) -> bool:
 
 
 def facts(host: Host, stored: dict[str, Any]) -> set[str]:
-    """Store what it says of itself, and of its pools and networks that they are there."""
+    """Store what it says of itself, and of its networks that they are there."""
     changed = Host.objects.filter(pk=host.pk).exclude(facts=stored).update(facts=stored)
     if not changed:
         return set()
-    keep(StoragePool.objects.filter(host=host), host, stored["pools"])
     keep(Network.objects.filter(host=host), host, stored["networks"])
     return {f"host:{host.pk}"}
 

@@ -22,7 +22,7 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import devices, hosts, placements
+from vms.inventory import devices, hosts, placements, pools
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement
@@ -103,9 +103,15 @@ class Writer:
 
     def facts(self, term: Term, told: HostFacts, missing: list[str]) -> None:
         """Store what the host says of itself."""
-        stored = hosts.as_stored(told, missing)
-        step = partial(hosts.facts, term.host, stored)
-        self.queue.put(Task(term, lambda: deque([step] if hosts.is_news(term.host, stored) else [])))
+        stored, found = hosts.as_stored(told, missing), pools.as_stored(told.pools)
+
+        def steps() -> Iterator[Step]:
+            if hosts.is_news(term.host, stored):
+                yield partial(hosts.facts, term.host, stored)
+            if pools.is_news(term.host, found):
+                yield partial(pools.keep, term.host, found)
+
+        self.queue.put(Task(term, lambda: deque(steps())))
 
     def hardware(self, term: Term, told: HostHardware, found: tuple[DeviceInfo, ...]) -> None:
         """Store what the host is made of."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from vms.kinds import hardware, hosts, power
+from vms.kinds import hardware, hosts, pools, power, secrets
 from vms.kinds.base import Kind, Params, whole_number
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (*power.KINDS, *hardware.KINDS, *hosts.KINDS)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (*power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS)
+}
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
 
 __all__ = ["KINDS", "MENU", "Kind", "Params", "whole_number"]

@@ -11,7 +11,7 @@ from lxml import etree
 from vms.libvirtxml.document import parse
 
 SCHEMAS: Final = Path("/usr/share/libvirt/schemas")
-FILES: Final = {"domain": "domain.rng", "network": "network.rng", "pool": "storagepool.rng"}
+FILES: Final = {"domain": "domain.rng", "network": "network.rng", "pool": "storagepool.rng", "secret": "secret.rng"}
 
 
 @cache

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0015_storage_and_targets'),
+        ('vms', '0016_pools'),
     ]
 
     operations = [

@@ -19,6 +19,13 @@ class Storage(models.Model):
     kind = models.CharField(max_length=20, blank=True)
     source = models.TextField(blank=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "source"], condition=~models.Q(source=""), name="one_storage_per_source"
+            )
+        ]
+
     def __str__(self) -> str:
         return f"{self.kind} {self.source}"
 

@@ -13,7 +13,7 @@ from vms.services.operations import is_silent
 
 FAILED = ("failed", "unknown", "refused")
 # Its failure is an answer to whoever asked, and stands on the host's page; a silent host asks for attention by itself.
-ANSWERS = ("host.test",)
+ANSWERS = ("host.test", "pool.discover")
 WAYS_OUT = {"network_stopped": "vm.start-with-networks"}
 
 

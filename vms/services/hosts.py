@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vms.models import Host
+from vms.permissions import Who, visible_pools
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,16 @@ class Readiness:
         return self.network and self.pool
 
 
-def readiness(host: Host) -> Readiness:
-    """What stands ready for VMs on the host."""
+def readiness(host: Host, who: Who) -> Readiness:
+    """What stands ready for VMs on the host; pools that he may use with the number of their page."""
+    pages = {str(uuid): pk for uuid, pk in visible_pools(who).filter(host=host).values_list("uuid", "pk")}
     missing = [str(step) for step in host.facts.get("missing", [])]
     return Readiness(
         known="missing" in host.facts,
         network=not any(step.startswith("network") for step in missing),
         pool=not any(step.startswith("pool") for step in missing),
         networks=items(host.facts.get("networks")),
-        pools=items(host.facts.get("pools")),
+        pools=[{**pool, "pk": pages.get(str(pool.get("uuid")))} for pool in items(host.facts.get("pools"))],
     )
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Operation, VirtualMachine
+from vms.models import Happening, Host, Operation, StoragePool, VirtualMachine
 from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
@@ -91,18 +91,21 @@ def stream(
     *,
     vm: VirtualMachine | None = None,
     host: Host | None = None,
+    pool: StoragePool | None = None,
     batch: UUID | None = None,
     before: datetime | None = None,
     most: int = 50,
 ) -> list[Entry]:
-    """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of what was asked
-    for in one stroke the operations alone."""
-    operations = visible_operations(who).select_related("vm", "host")
+    """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
+    and of what was asked for in one stroke, the operations alone."""
+    operations = visible_operations(who).select_related("vm", "host", "pool", "volume", "network")
     happenings = visible_happenings(who).select_related("vm", "host")
     if vm:
         operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
     if host:
         operations, happenings = operations.filter(host=host), happenings.filter(host=host)
+    if pool:
+        operations, happenings = operations.filter(pool=pool), happenings.none()
     if batch:
         operations, happenings = operations.filter(batch=batch), happenings.none()
     if before:

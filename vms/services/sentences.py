@@ -34,6 +34,14 @@ ERRORS: dict[str, str] = {
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
+    "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
+    "pool_in_use": mark(
+        "{vm} needs something in {name}, so nothing in it is deleted. Delete the VM first, or keep what is inside."
+    ),
+    "pool_shared": mark(
+        "{name} is the same storage as a pool of {host}, so nothing in it is deleted from here. Keep what is inside."
+    ),
+    "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -115,6 +123,10 @@ ERRORS: dict[str, str] = {
     "not_found": mark("The host no longer knows it. It was removed outside the dashboard."),
     "invalid_state": mark("Its state changed meanwhile, and forbids this. Look at it and try again."),
     "unsupported": mark("This host cannot do that."),
+    "no_pool_driver": mark(
+        "libvirt on this host has no driver for pools of the type “{type}”. On Debian and Ubuntu it is in the package "
+        "libvirt-daemon-driver-storage-{type} or in the storage programs that it needs."
+    ),
     "timed_out": mark("The host gave no answer in time. Look at the host before you try again."),
     "aborted": mark("It was ended on the host before it was done. The VM is as it was."),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
@@ -185,6 +197,25 @@ FIELDS: dict[str, str] = {
     "ssh_taken": mark("You have this key here already."),
     "ssh_many": mark("50 keys are the most."),
     "ssh_name": mark("A name has 100 characters at most and no control characters."),
+    "pool_name": mark("1 to 80 letters, digits and . _ + -, a letter or digit first."),
+    "path": mark("An absolute path, without .. and without a slash at its end."),
+    "system_path": mark(
+        "This folder is the system's: whoever keeps disks there is root on the host. If it is meant, type it once more."
+    ),
+    "device": mark("A device of the host: /dev/…"),
+    "iqn": mark("A name of iSCSI, like iqn.2026-01.org.example:vms."),
+    "volume_group": mark("The name of a volume group."),
+    "account": mark("The name of an account, without blanks."),
+    "monitors": mark("Names or addresses, each with or without :port, with blanks between."),
+    "ceph_pool": mark("The name of a pool in Ceph."),
+    "needs_user": mark("A secret belongs to a user: name him."),
+    "needs_secret": mark("This user signs in with a secret."),
+    "xml": mark("This is no XML that is taken."),
+    "no_pool": mark("This is no definition of a pool: its outermost element is not <pool>."),
+    "foreign": mark("Options of other name spaces are not taken: they may hold passwords."),
+    "has_uuid": mark("Leave out <uuid>: with the UUID of another pool it would change that one."),
+    "schema": mark("libvirt's schema does not know a pool like this."),
+    "secret_value": mark("1 byte to 64 KiB."),
     "group_name": mark("1 to 150 signs, no line breaks or control characters, and no blank at its ends."),
     "group_taken": mark("There is a group of this name."),
 }
@@ -214,6 +245,8 @@ LOG: dict[str, str] = {
     "network_started": mark("Started the network “{network}”."),
     "pool_made": mark("Made the storage pool “{pool}”."),
     "pool_started": mark("Started the storage pool “{pool}”."),
+    "secret_kept": mark("libvirt on the host keeps the secret for “{name}” from now on."),
+    "volumes_deleted": mark("Deleted what was in it: {number} volumes."),
     "autostart": mark("“{name}” starts with the host from now on."),
     "failed": mark("It failed."),
     "reconciled": mark("The worker was lost; its work was found on the host."),
@@ -269,6 +302,15 @@ GOING_ON: dict[str, str] = {
     "vm.add-serial": mark("adding a serial console"),
     "host.get-ready": mark("getting ready"),
     "host.test": mark("trying the connection"),
+    "pool.define": mark("adding a storage pool"),
+    "pool.discover": mark("looking for storage"),
+    "pool.start": mark("starting"),
+    "pool.stop": mark("stopping"),
+    "pool.refresh": mark("looking through it"),
+    "pool.autostart": mark("setting its autostart"),
+    "pool.delete": mark("deleting"),
+    "secret.set": mark("setting a secret"),
+    "secret.delete": mark("deleting a secret"),
 }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from vms.models import Happening, Operation, OperationLog
+from vms.models import Happening, Host, Operation, OperationLog, StoragePool, VirtualMachine
 from vms.services import sentences
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
@@ -90,6 +91,33 @@ def clock(at: datetime | None) -> SafeString | str:
     local = timezone.localtime(at)
     same_day = local.date() == timezone.localdate()
     return element(at, date_format(local, "H:i" if same_day else "Y-m-d H:i"), "clock")
+
+
+@register.filter
+def target_url(operation: Operation) -> str:
+    """The page of what an operation is done to; "" where there is none any more."""
+    if operation.host and operation.host.removed_at:
+        return ""
+    kind = operation.target_kind
+    thing = getattr(operation, kind, None)
+    if thing is None or not getattr(thing, "present", True):
+        return ""
+    try:
+        return reverse(kind, args=[thing.pk])
+    except NoReverseMatch:
+        return ""
+
+
+@register.filter
+def thing_url(thing: VirtualMachine | StoragePool | Host) -> str:
+    """The page of a VM, a pool or a host."""
+    return reverse({VirtualMachine: "vm", StoragePool: "pool", Host: "host"}[type(thing)], args=[thing.pk])
+
+
+@register.filter
+def size(number: int | None) -> str:
+    """Bytes as GiB with one digit; less than one as MiB."""
+    return gib((number or 0) / 1024)
 
 
 @register.filter

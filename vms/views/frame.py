@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
-from vms.permissions import may, visible_hosts
+from vms.permissions import may, visible_hosts, visible_pools
 from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
@@ -27,13 +27,15 @@ ZONE_COOKIE = "kvmweb-zone"
 class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
     people did is shown to this one; may_users: whether accounts are;
-    may_groups: whether groups are; may_grants: whether all grants are; may_quotas: whether quotas are."""
+    may_groups: whether groups are; may_pools: whether there is
+    storage for him; may_grants: whether all grants are; may_quotas: whether quotas are."""
 
     hosts: list[Host]
     running: list[Operation]
     may_audit: bool
     may_users: bool
     may_groups: bool
+    may_pools: bool
     may_grants: bool
     may_quotas: bool
 
@@ -50,6 +52,7 @@ def make_frame(request: HttpRequest) -> Frame:
         may_audit=may(request.user, "audit.view"),
         may_users=may(request.user, "user.admin"),
         may_groups=may(request.user, "group.admin"),
+        may_pools=may(request.user, "pool.admin") or visible_pools(request.user).exists(),
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
     )

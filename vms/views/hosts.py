@@ -74,7 +74,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
     context = {
         "host": found,
         "fresh": freshness(found),
-        "ready": readiness(found),
+        "ready": readiness(found, request.user),
         "may_maintain": may(request.user, "host.maintain", found),
         "working": open_operations(request.user).filter(host=found, target_kind="host").first(),
         "failure": failure,

@@ -15,24 +15,17 @@ from vms.virt.events import (
     Event,
     NetworkChanged,
     PoolChanged,
+    SecretChanged,
     watch,
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
+from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
+from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
-from vms.virt.values import (
-    DeviceInfo,
-    DomainInfo,
-    HostFacts,
-    HostHardware,
-    HostNumbers,
-    Job,
-    NetworkInfo,
-    Numbers,
-    PoolInfo,
-)
+from vms.virt.values import DomainInfo, HostFacts, Job, NetworkInfo, Numbers, PoolInfo, SecretInfo
 
 __all__ = [
     "Connection",
@@ -52,9 +45,13 @@ __all__ = [
     "NetworkChanged",
     "NetworkInfo",
     "Numbers",
+    "Pool",
     "PoolChanged",
     "PoolInfo",
+    "SecretChanged",
+    "SecretInfo",
     "Tunnel",
+    "VolumeInfo",
     "connect",
     "fingerprint",
     "kind",

@@ -11,21 +11,15 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import devices, facts, hardware, listing, ready
+from vms.virt import devices, facts, hardware, listing, pools, ready, secrets
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
+from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.opening import open_direct, open_wired
+from vms.virt.optional import listed
+from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
-from vms.virt.values import (
-    DeviceInfo,
-    DomainInfo,
-    HostFacts,
-    HostHardware,
-    HostNumbers,
-    NetworkInfo,
-    Numbers,
-    PoolInfo,
-)
+from vms.virt.values import DomainInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo
 from vms.virt.wire import Wire
 
 # A daemon that is silent for 8 s ends the connection: 2 s without a word, then three questions.
@@ -107,7 +101,42 @@ class Connection:
 
     def pools(self) -> tuple[PoolInfo, ...]:
         with self.guard():
-            return facts.pools(self.handle)
+            return pools.known(self.handle)
+
+    def pool(self, uuid: str) -> Pool:
+        """The storage pool; NotFound where the host does not know it."""
+        with self.guard():
+            return Pool(self.handle.storagePoolLookupByUUIDString(uuid), self.guard)
+
+    def pool_types(self) -> tuple[str, ...]:
+        """The types of pool for which the host has what it needs; () where it cannot tell."""
+        with self.guard():
+            return pools.types(self.handle)
+
+    def define_pool(self, document: str) -> Pool:
+        """A pool that the host keeps, stopped; the host refuses a name that is taken."""
+        with self.guard():
+            return Pool(self.handle.storagePoolDefineXML(document, 0), self.guard)
+
+    def pool_sources(self, type: str, server: str, port: str, initiator: str) -> list[dict[str, str]]:
+        """What a pool of that type could be made of, as the host or, asked by it, that server tells."""
+        with self.guard():
+            return pools.sources(self.handle, type, server, port, initiator)
+
+    def secrets(self) -> tuple[SecretInfo, ...]:
+        """The host's secrets, never what they are."""
+        with self.guard():
+            return secrets.known(self.handle)
+
+    def set_secret(self, usage: str, name: str, value: str) -> str:
+        """Keep a value that only libvirt reads, in the place of a former one for the same; its UUID."""
+        with self.guard():
+            return secrets.keep(self.handle, usage, name, value)
+
+    def delete_secret(self, uuid: str) -> None:
+        """Let the host forget the secret; NotFound where it does not know it."""
+        with self.guard():
+            self.handle.secretLookupByUUIDString(uuid).undefine()
 
     def domain(self, uuid: str) -> Domain:
         """The domain; NotFound where the host does not know it."""
@@ -139,8 +168,8 @@ class Connection:
         given: dict[str, list[str]] = {}
         with self.guard():
             active = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
-            for network in facts.listed(lambda: self.handle.listAllNetworks(active)):
-                for lease in facts.listed(network.DHCPLeases):
+            for network in listed(lambda: self.handle.listAllNetworks(active)):
+                for lease in listed(network.DHCPLeases):
                     if lease.get("mac") and lease.get("ipaddr"):
                         given.setdefault(lease["mac"].lower(), []).append(lease["ipaddr"])
         return {mac: tuple(sorted(set(addresses))) for mac, addresses in given.items()}

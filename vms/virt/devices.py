@@ -9,9 +9,9 @@ import libvirt
 from lxml import etree
 
 from vms.libvirtxml import parse
-from vms.virt.facts import listed, optional
 from vms.virt.hardware import number
-from vms.virt.values import DeviceInfo
+from vms.virt.machine import DeviceInfo
+from vms.virt.optional import listed, optional
 
 # A host that lists more is not read further: nobody looks through them, and each is a question.
 MOST: Final = 1500
@@ -151,7 +151,7 @@ def mdev_type(told: etree._Element, device: DeviceInfo) -> DeviceInfo:
 
 def net(capability: etree._Element, common: dict[str, Any]) -> DeviceInfo | None:
     card = said(capability, "interface")
-    if card.startswith(OF_VMS):
+    if card == "lo" or card.startswith(OF_VMS):
         return None
     link = capability.find("link")
     state = str(link.get("state") or "") if link is not None else ""

@@ -41,11 +41,16 @@ class DevicesChanged:
 
 
 @dataclass(frozen=True)
+class SecretChanged:
+    uuid: str
+
+
+@dataclass(frozen=True)
 class Disconnected:
     """The last event of a connection."""
 
 
-Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | DevicesChanged | Disconnected
+Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | SecretChanged | DevicesChanged | Disconnected
 
 # What changes a document or a state; a guest's clock, its agent and its balloon are not shown from here.
 DOMAIN_EVENTS: Final = (
@@ -78,6 +83,9 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     def devices_changed(conn: Any, device: Any, *details: Any) -> None:
         on_event(DevicesChanged())
 
+    def secret_changed(conn: Any, secret: Any, *details: Any) -> None:
+        on_event(SecretChanged(secret.UUIDString()))
+
     def closed(conn: Any, reason: int, opaque: Any) -> None:
         connection.broken.set()
         on_event(Disconnected())
@@ -95,6 +103,7 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH, pool_changed)
     register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE, devices_changed)
     register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE, devices_changed)
+    register("secret", libvirt.VIR_SECRET_EVENT_ID_LIFECYCLE, secret_changed)
     with contextlib.suppress(libvirt.libvirtError):
         handle.unregisterCloseCallback()
     with contextlib.suppress(libvirt.libvirtError):

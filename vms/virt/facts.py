@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import libvirt
 from lxml import etree
 
 from vms.libvirtxml import parse
-from vms.virt.values import HostFacts, NetworkInfo, PoolInfo
-
-Answer = TypeVar("Answer")
-
-
-def optional(ask: Callable[[], Answer], otherwise: Answer) -> Answer:
-    """The answer, or what stands for none."""
-    try:
-        return ask()
-    except libvirt.libvirtError:
-        return otherwise
-
-
-def listed(ask: Callable[[], Any]) -> list[Any]:
-    """The list, or none where the host has no driver for such things."""
-    return list(optional(ask, []))
+from vms.virt import pools, secrets
+from vms.virt.optional import listed, optional
+from vms.virt.values import HostFacts, NetworkInfo
 
 
 def version(number: int) -> str:
@@ -59,7 +45,9 @@ def read(handle: Any) -> HostFacts:
             model for element in capabilities.iterfind("host/secmodel/model") if (model := element.text)
         ),
         networks=networks(handle),
-        pools=pools(handle),
+        pools=pools.known(handle),
+        pool_types=pools.types(handle),
+        secrets=secrets.known(handle),
     )
 
 
@@ -113,25 +101,4 @@ def networks(handle: Any) -> tuple[NetworkInfo, ...]:
             ),
             key=lambda network: network.name,
         )
-    )
-
-
-def pools(handle: Any) -> tuple[PoolInfo, ...]:
-    """Its storage pools by name; none where it has no driver for them."""
-    return tuple(sorted((pool_info(pool) for pool in listed(handle.listAllStoragePools)), key=lambda p: p.name))
-
-
-def pool_info(pool: Any) -> PoolInfo:
-    active = bool(pool.isActive())
-    document = parse(pool.XMLDesc())
-    _, capacity, _, available = optional(pool.info, [0, 0, 0, 0]) if active else [0, 0, 0, 0]
-    return PoolInfo(
-        uuid=pool.UUIDString(),
-        name=pool.name(),
-        type=str(document.get("type") or ""),
-        path=document.findtext("target/path") or "",
-        active=active,
-        autostart=bool(optional(pool.autostart, 0)),
-        capacity=capacity,
-        available=available,
     )

@@ -11,8 +11,9 @@ from lxml import etree
 from lxml.builder import E
 
 from vms.libvirtxml import parse
-from vms.virt.facts import expanded_of, optional
-from vms.virt.values import Cell, HostHardware, HostNumbers, Pages, SecurityModel
+from vms.virt.facts import expanded_of
+from vms.virt.machine import Cell, HostHardware, HostNumbers, Pages, SecurityModel
+from vms.virt.optional import optional
 
 # Those by which people choose a host or wonder about one.
 FEATURES: Final = (
@@ -30,10 +31,11 @@ LONGEST: Final = 255
 
 def read(handle: Any) -> HostHardware:
     """All of it, read now."""
-    began = time.monotonic()
     capabilities = parse(handle.getCapabilities())
     arch = capabilities.findtext("host/cpu/arch") or ""
     kind = str(handle.getType())
+    # What was found a moment ago is known still, unless it is looked for anew each time.
+    began = time.monotonic()
     kvm = domain_capabilities(handle, arch, "kvm") if kind == "QEMU" else None
     slow = time.monotonic() - began > SLOW
     plain = domain_capabilities(handle, arch, "qemu") if kind == "QEMU" else None

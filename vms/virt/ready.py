@@ -7,7 +7,7 @@ from typing import Any, Final
 import libvirt
 
 from vms.libvirtxml import network_document, pool_document
-from vms.virt import facts
+from vms.virt import facts, pools
 from vms.virt.values import PoolInfo
 
 NAME: Final = "default"
@@ -32,9 +32,9 @@ def missing(handle: Any) -> list[str]:
 
 def known_pool(handle: Any) -> PoolInfo | None:
     """The pool default, or whichever pool is the usual folder already."""
-    pools = facts.pools(handle)
-    return next((pool for pool in pools if pool.name == NAME), None) or next(
-        (pool for pool in pools if pool.path == POOL_PATH), None
+    found = pools.known(handle)
+    return next((pool for pool in found if pool.name == NAME), None) or next(
+        (pool for pool in found if pool.path == POOL_PATH), None
     )
 
 

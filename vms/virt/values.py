@@ -50,7 +50,7 @@ class NetworkInfo:
 
 @dataclass(frozen=True)
 class PoolInfo:
-    """Sizes in bytes; 0 while it is not active."""
+    """Sizes in bytes; 0 while it is not active. document: its definition, without secrets and without sizes."""
 
     uuid: str
     name: str
@@ -60,12 +60,27 @@ class PoolInfo:
     autostart: bool
     capacity: int
     available: int
+    allocation: int = 0
+    persistent: bool = True
+    document: str = ""
+
+
+@dataclass(frozen=True)
+class SecretInfo:
+    """What a host tells of a secret that it keeps: what it is for, never what it is. private: libvirt itself gives it
+    to nobody either."""
+
+    uuid: str
+    usage: str
+    name: str
+    private: bool
 
 
 @dataclass(frozen=True)
 class HostFacts:
     """What a host says of itself. domain_type: "kvm", or "qemu" where its processor or QEMU cannot (software
-    emulation), or the driver's own; "" and 0 stand for what it does not tell."""
+    emulation), or the driver's own; "" and 0 stand for what it does not tell. pool_types: the types of pool that it can
+    have."""
 
     uuid: str
     hostname: str
@@ -82,98 +97,5 @@ class HostFacts:
     security_models: tuple[str, ...]
     networks: tuple[NetworkInfo, ...]
     pools: tuple[PoolInfo, ...]
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Huge pages of one size that a cell keeps."""
-
-    size_kib: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A NUMA node: its own memory, processors by number, and the sockets that they are in."""
-
-    id: int
-    memory_kib: int
-    cpus: tuple[int, ...]
-    sockets: tuple[int, ...]
-    pages: tuple[Pages, ...]
-
-
-@dataclass(frozen=True)
-class SecurityModel:
-    """A security driver and the label that it gives a VM's process where the host tells it."""
-
-    model: str
-    label: str
-
-
-@dataclass(frozen=True)
-class HostHardware:
-    """What a host is made of and what its hypervisor can, which changes seldom. None, "" and () stand for what it
-    does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
-    nested: a VM's processor could run VMs of its own. cgroups: the controllers that a running VM is under, None while
-    none runs. slow: it took seconds to answer what costs nothing."""
-
-    vendor: str
-    product: str
-    firmware_version: str
-    cpu_vendor: str
-    cpu_named: str
-    features: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    machines: tuple[str, ...]
-    default_machine: str
-    emulator: str
-    firmwares: tuple[str, ...]
-    secure_boot: bool | None
-    kvm: bool | None
-    nested: bool | None
-    iommu: bool | None
-    cgroups: tuple[str, ...] | None
-    security: tuple[SecurityModel, ...]
-    qemu_user: str
-    slow: bool
-
-
-@dataclass(frozen=True)
-class HostNumbers:
-    """A host's counters: processor time since it started, all and idle; memory; of each cell its free huge pages by
-    size in KiB."""
-
-    cpu_ns: int
-    idle_ns: int
-    memory_kib: int
-    memory_free_kib: int
-    free_pages: dict[int, dict[int, int]]
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """A device of a host. name: libvirt's, the same as long as it is plugged in there. kind: pci, usb, mdev (an
-    instance), mdev_type (what instances can be made of), block, net or scsi. sort: a PCI device's class by number.
-    address: PCI's and SCSI's, USB's bus and device, a network card's MAC. path: its file on the host. physical: the
-    device whose virtual function it is; functions: how many it has, of how many. free: instances that can still be
-    made."""
-
-    name: str
-    kind: str
-    parent: str = ""
-    vendor: str = ""
-    vendor_id: str = ""
-    product: str = ""
-    product_id: str = ""
-    sort: str = ""
-    driver: str = ""
-    address: str = ""
-    path: str = ""
-    iommu_group: int | None = None
-    physical: str = ""
-    functions: int = 0
-    most_functions: int = 0
-    free: int | None = None
-    size_bytes: int = 0
-    state: str = ""
+    pool_types: tuple[str, ...] = ()
+    secrets: tuple[SecretInfo, ...] = ()

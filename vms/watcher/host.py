@@ -26,6 +26,7 @@ from vms.virt import (
     HostSpec,
     NetworkChanged,
     PoolChanged,
+    SecretChanged,
     connect,
     watch,
 )
@@ -179,7 +180,7 @@ class HostWatch(threading.Thread):
         elif isinstance(item, DomainRebooted):
             self.reader.rebooted.add(item.uuid)
             self.reader.budget.ask(item.uuid, time.monotonic())
-        elif isinstance(item, NetworkChanged | PoolChanged):
+        elif isinstance(item, NetworkChanged | PoolChanged | SecretChanged):
             self.reader.budget.ask("facts", time.monotonic())
         elif isinstance(item, DevicesChanged):
             self.reader.budget.ask("devices", time.monotonic() + SETTLED)
