@@ -33,6 +33,7 @@ from vms.permissions.visible import (
     seen_hosts,
     visible_hosts,
     visible_networks,
+    visible_offers,
     visible_pools,
     visible_vms,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "visible_hosts",
     "visible_names",
     "visible_networks",
+    "visible_offers",
     "visible_operations",
     "visible_pools",
     "visible_vms",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.models import Grant, Host, Network, StoragePool, VirtualMachine
+from vms.models import Grant, Host, Network, Offer, StoragePool, VirtualMachine
 from vms.permissions.ask import check_name, require
 from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes, whole_scope
 from vms.permissions.who import Who, account, in_scope, is_administrator
@@ -66,6 +66,13 @@ def visible_networks(who: Who, privilege: str = "network.use") -> QuerySet[Netwo
     networks = Network.objects.filter(present=True, host__removed_at=None)
     [scope] = reaches(who, privilege)
     return networks.filter(reached_there(scope, scope.networks))
+
+
+def visible_offers(who: Who) -> QuerySet[Offer]:
+    """What is offered on the hosts that he may place VMs on; not a removed host's."""
+    [scope] = reaches(who, "host.use")
+    hosts = Host.objects.filter(reached_hosts(scope), removed_at=None)
+    return Offer.objects.filter(host__in=hosts).select_related("host", "device")
 
 
 def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:
