@@ -23,6 +23,7 @@ from vms.models import (
     Grant,
     Host,
     Invitation,
+    Offer,
     Operation,
     Quota,
     StoragePool,
@@ -64,6 +65,7 @@ class World:
     token: ApiToken
     group: Group
     pool: StoragePool
+    offer: Offer
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -72,6 +74,7 @@ class World:
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
+            "offers": self.offer,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -111,8 +114,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     pool, _ = StoragePool.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=3), defaults={"name": "secret-pool", "type": "dir", "active": True}
     )
+    offer, _ = Offer.objects.get_or_create(host=host, name="isos", defaults={"kind": "folder", "path": "/srv/isos"})
     given = grant(alice, "viewer", vm)
-    return World(host, vm, operation, given, quota, user, session, console, token, group, pool)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, pool, offer)
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

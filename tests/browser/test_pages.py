@@ -12,7 +12,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import ApiToken, Console, Grant, Host, Operation, Quota, StoragePool, User, VirtualMachine
+from vms.models import ApiToken, Console, Grant, Host, Offer, Operation, Quota, StoragePool, User, VirtualMachine
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -55,6 +55,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         ApiToken(pk=1),
         Group(pk=1),
         StoragePool(pk=1),
+        Offer(pk=1),
     )
     forgotten = []
     for route in known:

@@ -14,6 +14,7 @@ from vms.api import (
     grants,
     groups,
     hosts,
+    offers,
     operations,
     pools,
     problems,
@@ -50,6 +51,8 @@ api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
 api.add_router("/pools", pools.router)
+api.add_router("/hosts", offers.hosts_router)
+api.add_router("/offers", offers.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
