@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,13 +12,18 @@ from typing import Any
 
 import pytest
 
-from tests.lab.machine import LabHost, eventually, printed
+from tests.lab.machine import LabHost, children, eventually, printed
 from tests.lab.stack import Dashboard
+from vms.virt import HostSpec, connect
 
 SPACE = "/var/lib/libvirt/images"
 TARGET = "iqn.2026-01.example:vms"
 INITIATOR = "iqn.2026-01.example:lab-a"
 PASSWORD = "chap-canary-4711"
+
+# A boot sector that says so on the first serial line, and stops.
+SAYS = b"booted from the SAN"
+BOOT = bytes.fromhex("31c08ed8be157cbaf803ac84c07403eeebf8f4ebfd") + SAYS
 
 Add = Callable[..., dict[str, Any]]
 
@@ -192,15 +198,15 @@ def test_a_volume_group_is_made_and_found(
     )
     known = eventually(lambda: find(dashboard, "group"), "the pool has a row")
     assert (known["active"], known["path"]) == (True, f"/dev/{group}")
-    with lab_connection(lab_host) as connection:
-        assert group in connection.findStoragePoolSources("logical", None, 0)
+    with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as connection:
+        assert {"device": device, "group": group} in connection.pool_sources("logical", "", "", "")
 
 
 @contextmanager
 def san(host: LabHost, password: str) -> Iterator[None]:
     """A target with one LUN of 8 MiB on the host's own network; kvm signs in with the password."""
     lun = host.folder / "lun.img"
-    lun.touch()
+    lun.write_bytes(BOOT.ljust(510, b"\0") + b"\x55\xaa")
     os.truncate(lun, 8 << 20)
     (host.folder / "run/tgtd").mkdir(exist_ok=True)
     enter = ["nsenter", "--target", str(host.first_pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
@@ -227,11 +233,9 @@ def san(host: LabHost, password: str) -> Iterator[None]:
         tell("--op", "bind", "--mode", "account", "--tid", "1", "--user", "kvm")
         yield
     finally:
-        subprocess.run(
-            [*enter, "tgtadm", "--control-port", "1", "--op", "delete", "--mode", "system", "--force"],
-            capture_output=True,
-        )
-        daemon.kill()
+        # nsenter waits for it in another namespace of processes, where its own end reaches nobody.
+        for pid in children(daemon.pid):
+            os.kill(pid, signal.SIGKILL)
         daemon.wait()
         lun.unlink()
 
@@ -244,6 +248,9 @@ def test_a_san_lists_its_luns_to_who_knows_the_password(
         "user": "kvm",
     }  # fmt: skip
     with san(lab_host, PASSWORD):
+        with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as connection:
+            found = connection.pool_sources("iscsi-direct", "127.0.0.1", "3260", INITIATOR)
+            assert found == [{"server": "127.0.0.1", "target": TARGET}]
         failed = add(spec, chap_password="wrong")
         assert (failed["state"], failed["error"]["code"]) == ("failed", "host_refused")
         assert "san" not in lab_host.virsh("pool-list", "--all", "--name").split()
@@ -268,6 +275,34 @@ def test_a_san_lists_its_luns_to_who_knows_the_password(
     rows = dashboard.query("SELECT params, sealed, before, result, details FROM vms_operation")
     assert PASSWORD not in str(rows)
     assert all(not row[1] for row in rows)
+
+
+def test_a_guest_boots_from_the_san(dashboard: Dashboard, lab_host: LabHost, add: Add) -> None:
+    identity = str(uuid.uuid4())
+    text = (
+        f"<domain type='qemu'><name>from-the-san</name><uuid>{identity}</uuid><memory unit='MiB'>64</memory><os>"
+        "<type arch='x86_64' machine='pc'>hvm</type></os><devices><disk type='volume' device='disk'>"
+        "<driver name='qemu' type='raw'/><source pool='san' volume='unit:0:0:1'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+        f"<serial type='file'><source path='{SPACE}/from-the-san.log'/></serial></devices></domain>"
+    )
+    said = lab_host.images / "from-the-san.log"
+    with san(lab_host, PASSWORD), lab_connection(lab_host) as connection:
+        spec = {
+            "type": "iscsi-direct", "name": "san", "server": "127.0.0.1", "target": TARGET, "initiator": INITIATOR,
+            "user": "kvm",
+        }  # fmt: skip
+        assert add(spec, chap_password=PASSWORD)["state"] == "succeeded"
+        domain = connection.defineXML(text)
+        try:
+            vm = dashboard.vm(identity)
+            dashboard.await_operation(dashboard.ask(vm, "start"))
+            eventually(lambda: said.exists() and SAYS in said.read_bytes(), "it says that it has booted", within=60)
+        finally:
+            if domain.isActive():
+                domain.destroy()
+            domain.undefine()
+            said.unlink(missing_ok=True)
 
 
 def test_a_secret_is_set_and_forgotten(dashboard: Dashboard, lab_host: LabHost, add: Add, host_id: int) -> None:

@@ -7,18 +7,19 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
-from tests.grants import grant
+from tests.grants import Thing, grant
 from vms import tasks
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
-from vms.models import ApiToken, Console, Grant, Host, Operation, Tag, User, VirtualMachine
+from vms.models import ApiToken, Console, Grant, Host, Operation, StoragePool, Tag, User, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.permissions import Actor, visible_names
 from vms.services import consoles, tokens
@@ -41,22 +42,44 @@ def neighbour(host: Host) -> VirtualMachine:
     return make_vm(host, "neighbour")
 
 
+# Where a kind is asked for, whose route is not named like it.
+ROUTES = {
+    "pool.define": "pools/add/",
+    "pool.discover": "pools/find/",
+    "secret.set": "hosts/<int:pk>/secrets/",
+    "secret.delete": "hosts/<int:pk>/secrets/<uuid:uuid>/delete/",
+}
+
+
 def lowest(kind: str) -> str:
     """The first role that may ask for the kind, by the row of its route."""
     noun, verb = kind.split(".")
-    return str(TABLE[f"{noun}s/<int:pk>/{verb}/"]["from"])
+    return str(TABLE[ROUTES.get(kind) or f"{noun}s/<int:pk>/{verb}/"]["from"])
 
 
-def operation(kind: str, user: User | None, thing: VirtualMachine | Host, token: ApiToken | None = None) -> Operation:
-    vm = thing if isinstance(thing, VirtualMachine) else None
-    host = thing if isinstance(thing, Host) else placed(thing).host
+def two_of(target: str, host: Host) -> tuple[Thing, Thing]:
+    """A thing of that sort, and one beside it."""
+    if target == "vm":
+        return make_vm(host), make_vm(host, "neighbour")
+    if target == "pool":
+        first, second = (StoragePool(host=host, uuid=UUID(int=number), name="x") for number in (1, 2))
+        first.save()
+        second.save()
+        return first, second
+    return host, Host.objects.create(name="b", node="node-a")
+
+
+def operation(kind: str, user: User | None, thing: Thing, token: ApiToken | None = None) -> Operation:
+    host = thing if isinstance(thing, Host) else placed(thing).host if isinstance(thing, VirtualMachine) else thing.host
+    target = KINDS[kind].target
     return Operation.objects.create(
-        kind=kind, actor_user=user, actor_name="carol", actor_token=token, target_kind=kind.partition(".")[0],
-        target_id=thing.pk, target_name="x", vm=vm, host=host, node="node-a", queue="quick", state="running",
+        kind=kind, actor_user=user, actor_name="carol", actor_token=token, target_kind=target, target_id=thing.pk,
+        target_name="x", host=host, node="node-a", queue="quick", state="running",
+        **({} if target == "host" else {target: thing}),
     )  # fmt: skip
 
 
-def may_run(kind: str, user: User | None, thing: VirtualMachine | Host, token: ApiToken | None = None) -> bool:
+def may_run(kind: str, user: User | None, thing: Thing, token: ApiToken | None = None) -> bool:
     """Whether the worker would do it."""
     try:
         check_rights(operation(kind, user, thing, token))
@@ -72,10 +95,8 @@ def test_a_worker_takes_nothing_but_rows_of_operations() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_work_runs_with_the_rights_of_its_actor_when_it_runs(
-    kind: str, carol: User, alice: User, vm: VirtualMachine, host: Host, neighbour: VirtualMachine
-) -> None:
-    thing, beside = (vm, neighbour) if kind.startswith("vm.") else (host, Host.objects.create(name="b", node="node-a"))
+def test_work_runs_with_the_rights_of_its_actor_when_it_runs(kind: str, carol: User, alice: User, host: Host) -> None:
+    thing, beside = two_of(KINDS[kind].target, host)
     assert may_run(kind, alice, thing)
     assert not may_run(kind, carol, thing)
     assert not may_run(kind, None, thing)

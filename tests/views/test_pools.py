@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.api.conftest import Program
 from tests.conftest import sign_in
 from tests.grants import grant
 from tests.views.test_grants import read
@@ -62,11 +61,7 @@ def test_a_page_says_how_full_it_is_and_what_is_one_with_it(client_alice: Client
     other = Host.objects.create(name="host-b")
     make(other, "the-same", storage=pool.storage)
     shown = read(client_alice, f"/pools/{pool.pk}/")
-    assert (
-        "75 %" in shown
-        and "the-same on host-b" in shown
-        and "<pool type='dir'>" in shown.replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
-    )
+    assert "75 %" in shown and "the-same on host-b" in shown and "&lt;pool type=" in shown
     StoragePool.objects.filter(pk=pool.pk).update(active=False)
     assert "Not known while it is stopped." in read(client_alice, f"/pools/{pool.pk}/")
 
@@ -95,7 +90,13 @@ def test_deleting_names_what_is_inside_and_wants_the_name(client_alice: Client, 
     where = f"/pools/{pool.pk}/delete/"
     shown = client_alice.get(where).content.decode()
     assert "1 volume is in it, 3 GiB." in shown and "disk-of-web" in shown and vm.name in shown
-    for wrong in ({}, {"inside": "keep", "name": "another"}, {"inside": "all", "name": "fast"}, {"name": "fast"}):
+    attempts: tuple[dict[str, str], ...] = (
+        {},
+        {"inside": "keep", "name": "another"},
+        {"inside": "all", "name": "fast"},
+        {"name": "fast"},
+    )
+    for wrong in attempts:
         assert client_alice.post(where, wrong).status_code == 400
     assert client_alice.post(where, {"inside": "wipe", "name": "fast"})["Location"] == f"/pools/{pool.pk}/"
     assert f"{vm.name} needs something in fast" in read(client_alice, f"/pools/{pool.pk}/")
@@ -106,7 +107,7 @@ def test_deleting_names_what_is_inside_and_wants_the_name(client_alice: Client, 
 
 @pytest.mark.parametrize("type", ["dir", "fs", "netfs", "disk", "logical", "iscsi-direct", "rbd", "zfs", "nonsense"])
 def test_each_type_is_asked_only_what_it_needs(client_alice: Client, host: Host, type: str) -> None:
-    answer: Any = client_alice.get("/pools/add/", {"host": host.pk, "type": type})
+    answer: Any = client_alice.get(f"/pools/add/?host={host.pk}&type={type}")
     assert answer.status_code == 200
     names = [field.name for field in answer.context["form"].fields]
     assert names == {
@@ -202,7 +203,7 @@ def test_secrets_are_set_and_told_with_who_uses_them(client_alice: Client, host:
     assert Operation.objects.filter(kind="secret.delete", params={"uuid": known}).exists()
 
 
-def test_who_sees_a_host_is_not_told_of_its_secrets(program: Program, mallory: User, host: Host) -> None:
+def test_who_sees_a_host_is_not_told_of_its_secrets(mallory: User, host: Host) -> None:
     Host.objects.filter(pk=host.pk).update(facts={"cpus": 2, "secrets": [{"name": "canary"}]})
     grant(mallory, "viewer", host)
     answer = sign_in(mallory).get(f"/api/v1/hosts/{host.pk}")
@@ -219,7 +220,7 @@ def test_an_operation_leads_to_its_pool_as_long_as_that_is_there(client_alice: C
     assert link not in client_alice.get("/activity/").content.decode()
 
 
-def test_the_same_key_is_the_same_pool(program: Program, alice: User, host: Host) -> None:
+def test_the_same_key_is_the_same_pool(alice: User, host: Host) -> None:
     wish = {"type": "dir", "name": "fast", "path": "/srv/fast"}
     first = pools.define(Actor(alice), host, wish, {}, key="k")
     make(host)

@@ -195,6 +195,8 @@ def test_domains_are_handed_over_in_one_module_only() -> None:
         ("virt/judging.py", "updateDeviceFlags"),
         ("virt/define.py", "storagePoolDefineXML"),
         ("virt/define.py", "createXML"),
+        ("virt/connection.py", "storagePoolDefineXML"),
         ("virt/ready.py", "networkDefineXML"),
         ("virt/ready.py", "storagePoolDefineXML"),
+        ("virt/secrets.py", "secretDefineXML"),
     }
