@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
 from vms.libvirtxml import DomainXML, NetworkXML, VolumeXML, parse
 from vms.virt import (
+    DeviceInfo,
     DomainInfo,
     FilterInfo,
     HostFacts,
+    HostHardware,
+    HostNumbers,
     HostSpec,
     Job,
     NetworkInfo,
@@ -43,6 +46,9 @@ def info(name: str = "web-01", state: str = "shut_off", identity: str = "", **fi
 
 
 FACTS = HostFacts("", "host-a", "x86_64", "", 1, 2, 1, 2, 4 << 20, "9.0.0", "7.2.0", "qemu", (), (), ())
+HARDWARE = HostHardware(
+    "", "", "", "AMD", "EPYC", (), (), (), "", "", ("bios",), None, False, None, None, None, (), "+0:+0", False
+)  # fmt: skip
 
 
 @dataclass
@@ -62,6 +68,7 @@ class FakeHost:
     runs: int = 1
     missing: list[str] = field(default_factory=list)
     uuid: str = ""
+    devices: tuple[DeviceInfo, ...] = ()
     pools: dict[str, PoolInfo] = field(default_factory=dict)
     secrets: dict[str, SecretInfo] = field(default_factory=dict)
     pool_types: tuple[str, ...] = ()
@@ -119,6 +126,15 @@ class FakeConnection:
     def info(self) -> HostFacts:
         self.answer()
         return FACTS
+
+    def hardware(self) -> HostHardware:
+        return HARDWARE
+
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        return self.host.devices
+
+    def host_numbers(self, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
+        return None
 
     def missing(self) -> list[str]:
         return list(self.host.missing)

@@ -26,6 +26,7 @@ from vms.models import (
     ImageCopy,
     Invitation,
     Network,
+    Offer,
     Operation,
     Quota,
     StoragePool,
@@ -72,6 +73,7 @@ class World:
     network: Network
     image: Image
     copy: Volume
+    offer: Offer
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -83,6 +85,7 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
+            "offers": self.offer,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
@@ -139,10 +142,26 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     network, _ = Network.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
     )
+    offer, _ = Offer.objects.get_or_create(host=host, name="isos", defaults={"kind": "folder", "path": "/srv/isos"})
     given = grant(alice, "viewer", vm)
     image, copy = make_image(host)
     return World(
-        host, vm, operation, given, quota, user, session, console, token, group, pool, volume, network, image, copy
+        host,
+        vm,
+        operation,
+        given,
+        quota,
+        user,
+        session,
+        console,
+        token,
+        group,
+        pool,
+        volume,
+        network,
+        image,
+        copy,
+        offer,
     )
 
 

@@ -212,6 +212,21 @@ def numbers(hosts: Iterable[int]) -> dict[str, dict[str, float]]:
     return found
 
 
+def store_host_use(host: int, use: dict[str, Any]) -> None:
+    """For the watcher: how much of the host is used now; for 30 s."""
+    connection().set(key("use", host), json.dumps(use), ex=30)
+
+
+def host_use(host: int) -> dict[str, Any]:
+    """{"cpu": share of its processors 0..1 or None, "memory_kib": used, "of_kib": all, "pages": {cell: {size: free}}}
+    as last sampled; {} without Redis, and where the host does not tell."""
+    try:
+        value: Any = connection().get(key("use", host))
+    except redis.RedisError:
+        return {}
+    return dict(json.loads(value)) if value else {}
+
+
 def present(kind: str, name: str) -> int:
     """Say that this process is there, and how many of its kind said so in the last 10 s; 1 without Redis."""
     try:

@@ -19,6 +19,7 @@ from vms.models import (
     Host,
     Image,
     Network,
+    Offer,
     Operation,
     Quota,
     StoragePool,
@@ -73,6 +74,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Network(pk=1),
         Image(pk=1),
         Volume(pk=1),
+        Offer(pk=1),
     )
     forgotten = []
     for route in known:

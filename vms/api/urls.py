@@ -17,6 +17,7 @@ from vms.api import (
     images,
     networks,
     nwfilters,
+    offers,
     operations,
     pools,
     problems,
@@ -58,6 +59,8 @@ api.add_router("/pools", pools.router)
 api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
+api.add_router("/hosts", offers.hosts_router)
+api.add_router("/offers", offers.router)
 api.add_router("/vms", vms.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)

@@ -22,11 +22,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import hosts, networks, placements, pools, volumes
+from vms.inventory import devices, hosts, networks, placements, pools, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement, Volume
-from vms.virt import HostFacts, VolumeFacts
+from vms.virt import DeviceInfo, HostFacts, HostHardware, VolumeFacts
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +127,10 @@ class Writer:
     def judged(self, term: Term, volume: Volume, first: bytes | None, size: int) -> None:
         """Store what the first bytes of a volume say of it; None for one that cannot be read."""
         self.note(term, lambda: volumes.judged(volume, first, size))
+
+    def hardware(self, term: Term, told: HostHardware, found: tuple[DeviceInfo, ...]) -> None:
+        """Store what the host is made of."""
+        self.queue.put(Task(term, lambda: devices.plan(term.host, told, found)))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

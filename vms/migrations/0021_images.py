@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0019_networks'),
+        ('vms', '0020_devices_and_offers'),
     ]
 
     operations = [

@@ -2,6 +2,7 @@
 
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
+from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
@@ -25,12 +26,14 @@ __all__ = [
     "Grant",
     "Happening",
     "Host",
+    "HostDevice",
     "Image",
     "ImageCopy",
     "Invitation",
     "Lease",
     "Network",
     "NetworkFilter",
+    "Offer",
     "Operation",
     "OperationLock",
     "OperationLog",

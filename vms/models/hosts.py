@@ -58,6 +58,9 @@ class Host(models.Model):
     error_params: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
     # What the host says of itself, a HostFacts of vms.virt as JSON; read by the host page, decides nothing.
     facts: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    # What it is made of, a HostHardware as JSON, and when that was read last, by the database's clock.
+    hardware: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    hardware_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -35,6 +35,7 @@ from vms.permissions.visible import (
     sees_ground,
     visible_hosts,
     visible_networks,
+    visible_offers,
     visible_pools,
     visible_vms,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "visible_images",
     "visible_names",
     "visible_networks",
+    "visible_offers",
     "visible_operations",
     "visible_pools",
     "visible_vms",

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, Q, QuerySet
 from django.http import Http404
 
-from vms.models import Grant, Host, Network, StoragePool, User, VirtualMachine
+from vms.models import Grant, Host, Network, Offer, StoragePool, User, VirtualMachine
 from vms.permissions.ask import check_name, require
 from vms.permissions.reach import Scope, of_user, reached, reached_hosts, reached_there, scopes, whole_scope
 from vms.permissions.who import Who, account, in_scope, is_administrator
@@ -92,6 +92,13 @@ def sees_ground(who: Who) -> frozenset[str]:
     itself: Any = User.objects.filter(pk=user.pk)
     found = itself.values(**{noun: Exists(rows) for noun, rows in there.items()}).get()
     return frozenset(all_of_it | {noun for noun in there if found[noun]})
+
+
+def visible_offers(who: Who) -> QuerySet[Offer]:
+    """What is offered on the hosts that he may place VMs on; not a removed host's."""
+    [scope] = reaches(who, "host.use")
+    hosts = Host.objects.filter(reached_hosts(scope), removed_at=None)
+    return Offer.objects.filter(host__in=hosts).select_related("host", "device")
 
 
 def seen_hosts(who: Who, hosts: Iterable[Host]) -> frozenset[int]:

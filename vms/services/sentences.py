@@ -283,6 +283,16 @@ FIELDS: dict[str, str] = {
     "web_address": mark("An address that begins with http:// or https://, without a user or password in it."),
     "checksum": mark("A SHA-256 or SHA-512 in hexadecimal digits: 64 or 128 of them."),
     "group_taken": mark("There is a group of this name."),
+    "offer_name": mark("1 to 100 signs, no line breaks or control characters, and no blank at its ends."),
+    "offer_taken": mark("Something else is offered on this host by this name."),
+    "offer_host": mark("There is no such host."),
+    "device_gone": mark("The host has no such device now."),
+    "device_offered": mark("This device is offered already."),
+    "device_kind": mark("This sort of device cannot be given to a VM."),
+    "whole_path": mark("A path from / on, without “..” and without a slash at its end; 1024 characters at most."),
+    "dangerous_path": mark(
+        "Who has this folder has the host, or what the host keeps for itself. Type it again below if that is meant."
+    ),
 }
 
 # Why a disk image is refused (vms.headers).
@@ -498,6 +508,8 @@ AUDIT: dict[str, str] = {
     "changed:quota": mark("changed the quota of"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
+    "added:offer": mark("offered to VMs something of"),
+    "withdrew:offer": mark("no longer offers to VMs something of"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),

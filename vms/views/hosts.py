@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from vms import live
 from vms.errors import RequestRefused
 from vms.kinds import KINDS
 from vms.models import Happening, Host, Operation
@@ -84,6 +85,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         "rows": make_rows(list(vms.only(*SHOWN)[:PAGE]), request.user),
         "entries": stream(request.user, host=found, most=8),
         "lacks": lacks(found.driver),
+        "use": used_now(found),
         **reached(request, found),
         **row_context(many_hosts=False),
     }
@@ -113,7 +115,20 @@ def reached(request: HttpRequest, found: Host) -> dict[str, Any]:
         "own_until": certificates.last_day(found.certificate),
         "ca_until": certificates.last_day(found.ca_certificate),
         "now": timezone.now(),
+        "cockpit": cockpit(found.address),
     }
+
+
+def cockpit(address: str) -> str:
+    """Where Cockpit would answer on that machine; "" for one without an address."""
+    return f"https://{f'[{address}]' if ':' in address else address}:9090/" if address else ""
+
+
+def used_now(found: Host) -> dict[str, Any]:
+    """How much of it is used, with the processors' share in percent."""
+    use = live.host_use(found.pk)
+    share = use.get("cpu")
+    return {**use, "percent": round(100 * share) if share is not None else None} if use else {}
 
 
 def shown_test(test: Operation | None) -> Operation | None:

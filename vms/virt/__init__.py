@@ -8,6 +8,7 @@ from vms.virt.connection import Connection, connect, open_connection
 from vms.virt.console import open_console
 from vms.virt.domain import Domain
 from vms.virt.events import (
+    DevicesChanged,
     Disconnected,
     DomainChanged,
     DomainRebooted,
@@ -19,6 +20,7 @@ from vms.virt.events import (
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
+from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
 from vms.virt.pools import Pool, VolumeInfo
 from vms.virt.spec import HostSpec
@@ -43,6 +45,8 @@ from vms.virt.volumes import Volume
 __all__ = [
     "BLOCK",
     "Connection",
+    "DeviceInfo",
+    "DevicesChanged",
     "Disconnected",
     "Domain",
     "DomainChanged",
@@ -52,6 +56,8 @@ __all__ = [
     "Event",
     "FilterInfo",
     "HostFacts",
+    "HostHardware",
+    "HostNumbers",
     "HostSpec",
     "Job",
     "LeaseInfo",

@@ -11,9 +11,10 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import facts, listing, networks, nwfilters, pools, ready, secrets, volumes
+from vms.virt import devices, facts, hardware, listing, networks, nwfilters, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
+from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
 from vms.virt.opening import open_direct, open_wired
 from vms.virt.pools import Pool
@@ -79,6 +80,21 @@ class Connection:
         """What the host says of itself, read now."""
         with self.guard():
             return facts.read(self.handle)
+
+    def hardware(self) -> HostHardware:
+        """What the host is made of, read now; many questions, so not often."""
+        with self.guard():
+            return hardware.read(self.handle)
+
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        """Its devices; a question for each of them."""
+        with self.guard():
+            return devices.read(self.handle)
+
+    def host_numbers(self, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
+        """The host's own counters, None where its driver has none. sizes: of each cell the huge pages that it keeps."""
+        with self.guard():
+            return hardware.numbers(self.handle, sizes)
 
     def networks(self) -> tuple[NetworkInfo, ...]:
         with self.guard():

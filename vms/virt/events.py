@@ -36,6 +36,11 @@ class PoolChanged:
 
 
 @dataclass(frozen=True)
+class DevicesChanged:
+    """A device of the host came, went or is another now."""
+
+
+@dataclass(frozen=True)
 class SecretChanged:
     uuid: str
 
@@ -45,7 +50,7 @@ class Disconnected:
     """The last event of a connection."""
 
 
-Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | SecretChanged | Disconnected
+Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | SecretChanged | DevicesChanged | Disconnected
 
 # What changes a document or a state; a guest's clock, its agent and its balloon are not shown from here.
 DOMAIN_EVENTS: Final = (
@@ -75,6 +80,9 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     def pool_changed(conn: Any, pool: Any, *details: Any) -> None:
         on_event(PoolChanged(pool.name()))
 
+    def devices_changed(conn: Any, device: Any, *details: Any) -> None:
+        on_event(DevicesChanged())
+
     def secret_changed(conn: Any, secret: Any, *details: Any) -> None:
         on_event(SecretChanged(secret.UUIDString()))
 
@@ -93,6 +101,8 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
     register("network", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, pool_changed)
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH, pool_changed)
+    register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE, devices_changed)
+    register("nodeDevice", libvirt.VIR_NODE_DEVICE_EVENT_ID_UPDATE, devices_changed)
     register("secret", libvirt.VIR_SECRET_EVENT_ID_LIFECYCLE, secret_changed)
     with contextlib.suppress(libvirt.libvirtError):
         handle.unregisterCloseCallback()

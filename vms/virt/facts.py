@@ -78,6 +78,11 @@ def domain_type(handle: Any, capabilities: etree._Element, arch: str) -> str:
 def expanded(handle: Any, capabilities: etree._Element) -> set[str]:
     """The names of all features of the host's processor."""
     cpu = capabilities.find("host/cpu")
-    text = etree.tostring(cpu, encoding="unicode") if cpu is not None else ""
+    return expanded_of(handle, cpu) if cpu is not None else set()
+
+
+def expanded_of(handle: Any, cpu: etree._Element) -> set[str]:
+    """The names of all features of such a processor, those that its model implies among them."""
+    text = etree.tostring(cpu, encoding="unicode")
     full = parse(handle.baselineCPU([text], libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES))
     return {str(feature.get("name")) for feature in full.iterfind("feature")}

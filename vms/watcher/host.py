@@ -18,6 +18,7 @@ from vms.errors import HostUnreachable, SameMachine, VirtError
 from vms.inventory import LeaseLost, Term, Writer, recognise
 from vms.virt import (
     Connection,
+    DevicesChanged,
     Disconnected,
     DomainChanged,
     DomainRebooted,
@@ -39,6 +40,9 @@ LEASES: Final = 10.0
 FACTS: Final = 60.0
 VOLUMES: Final = 300.0
 BEGINNINGS: Final = 2.0
+HARDWARE: Final = 600.0
+# A device that is plugged in is several events, and reading them all a question for each.
+SETTLED: Final = 2.0
 SLOWEST_RETRY: Final = 15.0
 # What could not be stored is read again, but not in a circle: the disk may be full for hours.
 AGAIN: Final = 5.0
@@ -133,7 +137,7 @@ class HostWatch(threading.Thread):
             self.busy_since = None
             jobs = (
                 reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts, reader.read_pools,
-                reader.read_beginnings,
+                reader.read_beginnings, reader.read_hardware,
             )  # fmt: skip
             # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
             clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
@@ -159,6 +163,7 @@ class HostWatch(threading.Thread):
             self.reader.read_facts: FACTS,
             self.reader.read_pools: VOLUMES,
             self.reader.read_beginnings: BEGINNINGS,
+            self.reader.read_hardware: HARDWARE,
         }
         return periods.get(job, self.reader.numbers_period)
 
@@ -184,6 +189,8 @@ class HostWatch(threading.Thread):
             self.reader.budget.ask("facts", time.monotonic())
             if isinstance(item, PoolChanged):
                 self.reader.budget.ask(f"pool:{item.name}", time.monotonic())
+        elif isinstance(item, DevicesChanged):
+            self.reader.budget.ask("devices", time.monotonic() + SETTLED)
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Resync):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from vms import live
 from vms.models import Host, Placement
-from vms.virt import Numbers
+from vms.virt import HostNumbers, Numbers
 
 
 class Sampler:
@@ -17,6 +17,7 @@ class Sampler:
         self.host = host
         self.last: dict[str, tuple[float, int]] = {}
         self.rows: dict[str, int] = {}
+        self.host_last: HostNumbers | None = None
 
     def sample(self, told: Mapping[str, Numbers], vcpus: Mapping[str, int]) -> None:
         """Store the present numbers for the pages. vcpus: how many processors each has."""
@@ -38,3 +39,18 @@ class Sampler:
         if now <= before or cpu_ns < used:
             return 0.0
         return round(min((cpu_ns - used) / 1e9 / (now - before) / max(vcpus, 1), 1.0), 4)
+
+    def sample_host(self, told: HostNumbers | None) -> None:
+        """Store the host's own: the share of all its processors that was used since the last sample, and its memory."""
+        before, self.host_last = self.host_last, told
+        if told is None:
+            return
+        total, idle = (told.cpu_ns - before.cpu_ns, told.idle_ns - before.idle_ns) if before else (0, 0)
+        free = {str(cell): {str(size): n for size, n in sizes.items()} for cell, sizes in told.free_pages.items()}
+        use = {
+            "cpu": round(min(max(1 - idle / total, 0.0), 1.0), 4) if total > 0 else None,
+            "memory_kib": max(told.memory_kib - told.memory_free_kib, 0),
+            "of_kib": told.memory_kib,
+            "pages": free,
+        }
+        live.store_host_use(self.host.pk, use)

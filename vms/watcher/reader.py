@@ -68,6 +68,7 @@ class Reader:
         # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
         self.pools: dict[str, str] = {}
         self.quarantined = False
+        self.huge_pages: dict[int, tuple[int, ...]] = {}
 
     def look(self, connection: Connection, look: Look) -> None:
         """Read it now, whatever its budget says, and answer when it is stored; what is no VM is read with its host."""
@@ -77,6 +78,8 @@ class Reader:
             return
         if kind != "vm":
             self.read_facts(connection)
+            if kind == "host":
+                self.read_hardware(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
             return
         placement = Placement.objects.filter(vm=int(number), host=self.term.host).values_list("uuid", flat=True).first()
@@ -106,11 +109,13 @@ class Reader:
         self.known = {seen.uuid: seen for seen in rows}
         self.hand_over(rows, complete=True)
         self.read_pools(connection)
+        self.read_hardware(connection)
 
     def read_again(
         self, connection: Connection, uuids: list[str], done: Callable[[bool], None] = lambda stored: None
     ) -> None:
-        """Read these domains and hand them over; "facts" stands for the host itself, "pool:NAME" for what is in one."""
+        """Read these domains and hand them over; "facts" stands for the host itself, "devices" for what it is made of,
+        "pool:NAME" for what is in one."""
         rows, missing = [], set()
         # A pool that has just been started is known by the host's facts.
         for uuid in sorted(uuids, key=lambda name: name != "facts"):
@@ -120,6 +125,9 @@ class Reader:
             if uuid.startswith("pool:"):
                 if pool := self.pools.get(uuid.removeprefix("pool:")):
                     self.read_pool(connection, pool)
+                continue
+            if uuid == "devices":
+                self.read_hardware(connection)
                 continue
             try:
                 rows.append(row(connection.domain(uuid).info(), self.leases, self.known.get(uuid)))
@@ -162,8 +170,10 @@ class Reader:
         started = time.monotonic()
         told = connection.numbers()
         self.numbers_period = max(NUMBERS, 10 * (time.monotonic() - started))
+        own = connection.host_numbers(self.huge_pages)
         try:
             self.sampler.sample(told, {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()})
+            self.sampler.sample_host(own)
         except redis.RedisError as error:
             logger.warning("could not store numbers: %s", error)
 
@@ -243,3 +253,9 @@ class Reader:
             finally:
                 way.abort()
         self.writer.judged(self.term, volume, first, size)
+
+    def read_hardware(self, connection: Connection) -> None:
+        """Read what the host is made of."""
+        told = connection.hardware()
+        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages) for cell in told.cells if cell.pages}
+        self.writer.hardware(self.term, told, connection.devices())

@@ -1,0 +1,205 @@
+"""Reading what a host is made of. Nothing of it must be told: each part that a driver lacks is left out."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any, Final
+
+import libvirt
+from lxml import etree
+from lxml.builder import E
+
+from vms.libvirtxml import parse
+from vms.virt.facts import expanded_of
+from vms.virt.machine import Cell, HostHardware, HostNumbers, Pages, SecurityModel
+from vms.virt.optional import optional
+
+# Those by which people choose a host or wonder about one.
+FEATURES: Final = (
+    "vmx", "svm", "ept", "npt", "aes", "avx", "avx2", "avx512f", "pdpe1gb", "x2apic", "rdrand", "rdseed", "sha-ni",
+    "pcid", "invtsc", "hypervisor",
+)  # fmt: skip
+VIRTUALIZATION: Final = frozenset({"vmx", "svm"})
+# libvirt keeps what it found and answers at once. Where it takes this long it looks anew at each question, as it does
+# while /dev/kvm is there and QEMU's user may not open it.
+SLOW: Final = 2.0
+ORDINARY_PAGE: Final = 4
+MOST: Final = 256
+LONGEST: Final = 255
+
+
+def read(handle: Any) -> HostHardware:
+    """All of it, read now."""
+    capabilities = parse(handle.getCapabilities())
+    arch = capabilities.findtext("host/cpu/arch") or ""
+    kind = str(handle.getType())
+    # What was found a moment ago is known still, unless it is looked for anew each time.
+    began = time.monotonic()
+    kvm = domain_capabilities(handle, arch, "kvm") if kind == "QEMU" else None
+    slow = time.monotonic() - began > SLOW
+    plain = domain_capabilities(handle, arch, "qemu") if kind == "QEMU" else None
+    best = kvm if kvm is not None else plain
+    machines, default = machine_types(capabilities, arch)
+    system = optional(lambda: parse(handle.nodeDeviceLookupByName("computer").XMLDesc()), None)
+    return HostHardware(
+        vendor=text(system, "capability/hardware/vendor"),
+        product=text(system, "capability/product"),
+        firmware_version=text(system, "capability/firmware/version"),
+        cpu_vendor=text(capabilities, "host/cpu/vendor"),
+        cpu_named=text(capabilities, "host/cpu/model"),
+        features=features(handle, capabilities),
+        cells=cells(capabilities),
+        machines=machines,
+        default_machine=default,
+        emulator=text(best, "path"),
+        firmwares=firmwares(best),
+        secure_boot=secure_boot(best),
+        kvm=kvm is not None if kind == "QEMU" else None,
+        nested=nested(handle, kvm),
+        iommu={"yes": True, "no": False}.get(attribute(capabilities, "host/iommu", "support")),
+        cgroups=cgroups(handle) if kind == "QEMU" else None,
+        security=security(capabilities),
+        qemu_user=security_label(capabilities, "dac"),
+        slow=slow,
+    )
+
+
+def text(root: etree._Element | None, path: str) -> str:
+    """Its text in one line, "" where it is not there."""
+    found = root.findtext(path) if root is not None else None
+    return " ".join((found or "").split())[:LONGEST]
+
+
+def attribute(root: etree._Element | None, path: str, name: str) -> str:
+    found = root.find(path) if root is not None else None
+    return str(found.get(name) or "")[:LONGEST] if found is not None else ""
+
+
+def number(value: str | None) -> int:
+    """A number that a host wrote, 0 for anything else."""
+    told = (value or "").strip()
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else 0
+
+
+def domain_capabilities(handle: Any, arch: str, kind: str) -> etree._Element | None:
+    """What VMs of that type can have; None where the host has none of them."""
+    told = optional(lambda: parse(handle.getDomainCapabilities(None, arch or None, None, kind, 0)), None)
+    return told if told is not None and told.findtext("domain") == kind else None
+
+
+def features(handle: Any, capabilities: etree._Element) -> tuple[str, ...]:
+    """Those of the processor that are on our list, in its order."""
+    found = {str(feature.get("name")) for feature in capabilities.iterfind("host/cpu/feature")}
+    cpu = capabilities.find("host/cpu")
+    if cpu is not None and cpu.find("model") is not None:
+        found |= optional(lambda: expanded_of(handle, cpu), set())
+    return tuple(name for name in FEATURES if name in found)
+
+
+def cells(capabilities: etree._Element) -> tuple[Cell, ...]:
+    return tuple(cell(element) for element in capabilities.findall("host/topology/cells/cell")[:MOST])
+
+
+def cell(element: etree._Element) -> Cell:
+    cpus = element.findall("cpus/cpu")[:4096]
+    return Cell(
+        id=number(element.get("id")),
+        memory_kib=number(element.findtext("memory")),
+        cpus=tuple(number(cpu.get("id")) for cpu in cpus),
+        sockets=tuple(sorted({number(cpu.get("socket_id")) for cpu in cpus})),
+        pages=tuple(
+            Pages(size, number(pages.text))
+            for pages in element.findall("pages")[:8]
+            if (size := number(pages.get("size"))) > ORDINARY_PAGE
+        ),
+    )
+
+
+def machine_types(capabilities: etree._Element, arch: str) -> tuple[tuple[str, ...], str]:
+    """(the machine types of its own architecture, which one a VM gets that names none)."""
+    for guest in capabilities.iterfind("guest"):
+        element = guest.find("arch")
+        if element is None or element.get("name") != arch:
+            continue
+        told = element.findall("machine")[:MOST]
+        names = tuple(dict.fromkeys((machine.text or "")[:LONGEST] for machine in told))
+        aliases = {str(machine.get("canonical")): machine.text or "" for machine in told if machine.get("canonical")}
+        default = aliases.get("pc") or next((name for name in names if name in aliases.values()), "")
+        return names, default or (names[0] if names else "")
+    return (), ""
+
+
+def firmwares(told: etree._Element | None) -> tuple[str, ...]:
+    """What VMs can start by: "bios", "efi"."""
+    values = told.findall("os/enum[@name='firmware']/value") if told is not None else []
+    return tuple((value.text or "")[:LONGEST] for value in values[:8])
+
+
+def secure_boot(told: etree._Element | None) -> bool | None:
+    values = told.findall("os/loader/enum[@name='secure']/value") if told is not None else []
+    return any(value.text == "yes" for value in values) if values else None
+
+
+def nested(handle: Any, kvm: etree._Element | None) -> bool | None:
+    """Whether the processor that KVM would give a VM has the flag; None where that is not to be learned."""
+    mode = kvm.find("cpu/mode[@name='host-model']") if kvm is not None else None
+    if mode is None or mode.get("supported") != "yes":
+        return None
+    told = {str(feature.get("name")): str(feature.get("policy")) for feature in mode.iterfind("feature")}
+    for name in sorted(VIRTUALIZATION & told.keys()):
+        return told[name] == "require"
+    arch = kvm.findtext("arch") if kvm is not None else ""
+    model = mode.findtext("model") or ""
+    document = E.cpu(E.arch(arch or ""), E.model(model), *(E.feature(name=name) for name in sorted(told)))
+    full: set[str] = optional(lambda: expanded_of(handle, document), set())
+    return bool(full & VIRTUALIZATION) if full else None
+
+
+def cgroups(handle: Any) -> tuple[str, ...] | None:
+    """The controllers that the first running VM is under, as its answers show; None while none runs."""
+    running: list[Any] = optional(lambda: handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING), [])
+    if not running:
+        return None
+    live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+    asks = {
+        "cpu": lambda: running[0].schedulerParametersFlags(live),
+        "memory": lambda: running[0].memoryParameters(live),
+        "blkio": lambda: running[0].blkioParameters(live),
+    }
+    return tuple(name for name, ask in asks.items() if optional(ask, None) is not None)
+
+
+def security(capabilities: etree._Element) -> tuple[SecurityModel, ...]:
+    models = [text(element, "model") for element in capabilities.findall("host/secmodel")[:8]]
+    return tuple(SecurityModel(model, security_label(capabilities, model)) for model in models if model)
+
+
+def security_label(capabilities: etree._Element, model: str) -> str:
+    """What the driver labels a VM's process with, of dac "+64055:+108"; "" where it is not told."""
+    for element in capabilities.iterfind("host/secmodel"):
+        if text(element, "model") == model:
+            labels = {str(label.get("type")): (label.text or "").strip() for label in element.iterfind("baselabel")}
+            return (labels.get("kvm") or labels.get("qemu") or "")[:LONGEST]
+    return ""
+
+
+def numbers(handle: Any, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
+    """The host's counters, None where its driver has none. sizes: of each cell the huge pages that it keeps."""
+    cpu: dict[str, int] = optional(lambda: handle.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS), {})
+    memory: dict[str, int] = optional(lambda: handle.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS), {})
+    if not cpu and not memory:
+        return None
+    times = {name: value for name, value in cpu.items() if name in ("kernel", "user", "idle", "iowait", "intr")}
+    free: dict[int, dict[int, int]] = {}
+    for cell_id, kept in sizes.items():
+        told: dict[int, dict[int, int]] = optional(partial(handle.getFreePages, list(kept), cell_id, 1), {})
+        free[cell_id] = {int(size): int(count) for size, count in told.get(cell_id, {}).items()}
+    return HostNumbers(
+        cpu_ns=sum(times.values()),
+        idle_ns=times.get("idle", 0) + times.get("iowait", 0),
+        memory_kib=memory.get("total", 0),
+        # What caches hold is given back when somebody needs it.
+        memory_free_kib=memory.get("free", 0) + memory.get("buffers", 0) + memory.get("cached", 0),
+        free_pages=free,
+    )

@@ -1,0 +1,100 @@
+"""What leaves this room of the machine itself: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Huge pages of one size that a cell keeps."""
+
+    size_kib: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A NUMA node: its own memory, processors by number, and the sockets that they are in."""
+
+    id: int
+    memory_kib: int
+    cpus: tuple[int, ...]
+    sockets: tuple[int, ...]
+    pages: tuple[Pages, ...]
+
+
+@dataclass(frozen=True)
+class SecurityModel:
+    """A security driver and the label that it gives a VM's process where the host tells it."""
+
+    model: str
+    label: str
+
+
+@dataclass(frozen=True)
+class HostHardware:
+    """What a host is made of and what its hypervisor can, which changes seldom. None, "" and () stand for what it
+    does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
+    nested: a VM's processor could run VMs of its own. cgroups: the controllers that a running VM is under, None while
+    none runs. slow: it took seconds to answer what costs nothing."""
+
+    vendor: str
+    product: str
+    firmware_version: str
+    cpu_vendor: str
+    cpu_named: str
+    features: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    machines: tuple[str, ...]
+    default_machine: str
+    emulator: str
+    firmwares: tuple[str, ...]
+    secure_boot: bool | None
+    kvm: bool | None
+    nested: bool | None
+    iommu: bool | None
+    cgroups: tuple[str, ...] | None
+    security: tuple[SecurityModel, ...]
+    qemu_user: str
+    slow: bool
+
+
+@dataclass(frozen=True)
+class HostNumbers:
+    """A host's counters: processor time since it started, all and idle; memory; of each cell its free huge pages by
+    size in KiB."""
+
+    cpu_ns: int
+    idle_ns: int
+    memory_kib: int
+    memory_free_kib: int
+    free_pages: dict[int, dict[int, int]]
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device of a host. name: libvirt's, the same as long as it is plugged in there. kind: pci, usb, mdev (an
+    instance), mdev_type (what instances can be made of), block, net or scsi. sort: a PCI device's class by number.
+    address: PCI's and SCSI's, USB's bus and device, a network card's MAC. path: its file on the host. physical: the
+    device whose virtual function it is; functions: how many it has, of how many. free: instances that can still be
+    made."""
+
+    name: str
+    kind: str
+    parent: str = ""
+    vendor: str = ""
+    vendor_id: str = ""
+    product: str = ""
+    product_id: str = ""
+    sort: str = ""
+    driver: str = ""
+    address: str = ""
+    path: str = ""
+    iommu_group: int | None = None
+    physical: str = ""
+    functions: int = 0
+    most_functions: int = 0
+    free: int | None = None
+    size_bytes: int = 0
+    state: str = ""
