@@ -62,8 +62,15 @@ function judge(status, text) {
   }
 }
 
+/** Why it ended; the answer to a file that was refused in the middle may not have come through. */
+async function why() {
+  const answer = await fetch(`${form.dataset.operations}/${place.operation}`, { headers: always, cache: "no-store" });
+  return (answer.ok ? (await answer.json()).error?.detail : "") || form.dataset.cancelled;
+}
+
 async function offset() {
   const answer = await fetch(place.url, { method: "HEAD", headers: always, cache: "no-store" });
+  if (answer.status === 410) throw new Refused(await why());
   if (!answer.ok) throw judge(answer.status, "");
   return Number(answer.headers.get("Upload-Offset"));
 }
