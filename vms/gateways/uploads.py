@@ -19,6 +19,7 @@ from vms.errors import (
     NameTaken,
     NotAllowed,
     OperationLost,
+    OverQuota,
     RefusedImage,
     UploadOver,
     UploadStrange,
@@ -203,5 +204,5 @@ class Uploads:
     def end_if_hopeless(self, upload: Upload, error: VmsError) -> None:
         """What the host or our own judgement refused will be refused again; the rest may be sent once more."""
         said_by_host = isinstance(error, VirtError) and not isinstance(error, NOT_NOW)
-        if said_by_host or isinstance(error, RefusedImage | NameTaken):
+        if said_by_host or isinstance(error, RefusedImage | NameTaken | OverQuota):
             self.transfers.give_up(work.read(upload.pk), error)

@@ -33,8 +33,9 @@ from vms.errors import (
 from vms.libvirtxml import volume_document
 from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
 from vms.operations.claim import check_ours, check_rights, ours
+from vms.operations.images import system
 from vms.operations.transitions import HELD, fail, move, succeed
-from vms.services import volumes
+from vms.services import images, quotas, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
 from vms.virt import BLOCK, Connection, HostSpec, download, open_connection, upload
@@ -93,6 +94,8 @@ class Writer:
         self.upload = found
         self.worker = worker
         self.offset = found.offset_bytes
+        # What a guest would see of it, where its beginning says that; a small file can be a large disk.
+        self.capacity = found.size_bytes
         # Where the row is: behind, while a sum over several pieces is still to be compared.
         self.noted = found.offset_bytes
         self.connection: Connection | None = None
@@ -109,15 +112,15 @@ class Writer:
     def write(self, piece: bytes, *, note: bool = True) -> None:
         """Return when the host has written it and, where note, the row says so.
 
-        Raises RefusedImage for a beginning that no image of its format may have: nothing of it was sent. Raises
-        OperationLost, NotAllowed, HostSilent, VirtError.
+        Raises RefusedImage for a beginning that no image of its format may have, OverQuota for a disk that is larger
+        than its owner may have: nothing of it was sent. Raises OperationLost, NotAllowed, HostSilent, VirtError.
         """
         self.since = time.monotonic()
         operation = self.upload.operation
         _, pool = reached(operation)
         check_allowed(operation)
         if self.offset == 0:
-            judge(self.upload, piece)
+            self.capacity = judge(self.upload, piece)
         check_ours(operation, self.worker)
         if self.offset == 0:
             self.make()
@@ -163,10 +166,13 @@ class Writer:
         try:
             with transaction.atomic():
                 Volume.objects.filter(storage=pool.storage_id, name=found.name, present=False).delete()
+                Reservation.objects.filter(operation=found.operation).delete()
+                if found.operation.actor_user:
+                    quotas.reserve(found.operation, found.operation.actor_user, {"disk_bytes": self.capacity})
                 made = Volume.objects.create(
                     storage_id=pool.storage_id, name=found.name, state=Volume.State.INCOMPLETE,
                     format="raw" if found.format == "iso" else found.format,
-                    capacity_bytes=found.size_bytes, owner=found.operation.actor_user, present=False,
+                    capacity_bytes=self.capacity, owner=found.operation.actor_user, present=False,
                 )  # fmt: skip
                 Upload.objects.filter(pk=found.pk).update(volume=made)
                 Reservation.objects.filter(operation=found.operation).delete()
@@ -211,12 +217,13 @@ def there(host: Connection, pool: StoragePool, name: str) -> bool:
     return True
 
 
-def judge(found: Upload, first: bytes) -> None:
-    """Nothing, or RefusedImage: it begins as an image of its format may. Raises UploadStrange where that cannot be told
-    from so few bytes."""
+def judge(found: Upload, first: bytes) -> int:
+    """How many bytes it can become; RefusedImage where it does not begin as an image of its format may. Raises
+    UploadStrange where that cannot be told from so few bytes."""
     if len(first) < min(headers.ENOUGH, found.size_bytes):
         raise UploadStrange(reason="first")
     headers.require(first[: headers.ENOUGH], found.format, size=found.size_bytes)
+    return max(found.size_bytes, headers.capacity(first[: headers.ENOUGH], size=found.size_bytes))
 
 
 def progress(operation: Operation, done: int, of: int) -> None:
@@ -255,13 +262,15 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
                 check_ours(operation, worker)
                 progress(operation, found.size_bytes + done, 2 * found.size_bytes)
         way.finish()
-        judge(found, first)
+        capacity = judge(found, first)
     finally:
         reader.close()
     with transaction.atomic():
         Volume.objects.filter(pk=volume.pk).update(
-            state=Volume.State.READY, sha256=sum_.hexdigest(), present=True, changed_at=Now()
+            state=Volume.State.READY, sha256=sum_.hexdigest(), present=True, changed_at=Now(), capacity_bytes=capacity
         )
+        volume.refresh_from_db()
+        images.learn(volume, sum_.hexdigest(), format=found.format, size=found.size_bytes, **system(first, volume.name))
         result = {"volume": volume.pk, "sha256": sum_.hexdigest(), "size_bytes": found.size_bytes}
         if not succeed(operation, worker, result=result, since=(OperationState.RUNNING,)):
             raise OperationLost

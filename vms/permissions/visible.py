@@ -90,8 +90,8 @@ def sees_ground(who: Who) -> frozenset[str]:
     of_pools, of_networks, of_images = reaches(who, "pool.use", "network.use", "image.use")
     there = {"pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images)}
     itself: Any = User.objects.filter(pk=user.pk)
-    found = itself.values(**{noun: Exists(rows) for noun, rows in there.items()}).get()
-    return frozenset(all_of_it | {noun for noun in there if found[noun]})
+    found = itself.values_list(*(Exists(rows) for rows in there.values())).get()
+    return frozenset(all_of_it | {noun for noun, some in zip(there, found, strict=True) if some})
 
 
 def visible_offers(who: Who) -> QuerySet[Offer]:
