@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.conf import settings
+
 # What is the host itself (security: root by another way). Also what holds one of them, or lies in it.
 DANGEROUS: Final = (
     "/etc", "/root", "/home", "/dev", "/proc", "/sys", "/run", "/boot", "/usr", "/bin", "/sbin", "/lib", "/lib64",
@@ -20,7 +22,9 @@ def is_path(path: str) -> bool:
 
 
 def is_dangerous(path: str) -> bool:
-    return path == "/" or any(path == bad or inside(path, bad) or inside(bad, path) for bad in DANGEROUS)
+    """Whether it is, holds or lies in a folder of the system, or what this dashboard keeps for itself."""
+    bad_ones = (*DANGEROUS, str(settings.ENVIRONMENT.state.root))
+    return path == "/" or any(path == bad or inside(path, bad) or inside(bad, path) for bad in bad_ones)
 
 
 def inside(path: str, folder: str) -> bool:
