@@ -32,9 +32,9 @@ PAGES = {
     "/vms/?group=host": PAGE + 6,
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
-    # host, failure, pools, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
+    # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
     # operations, happenings, test
-    "/hosts/{host}/": PAGE + 12,
+    "/hosts/{host}/": PAGE + 13,
     "/vms/{vm}/": PAGE + 10,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/activity/": PAGE + 8,

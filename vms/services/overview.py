@@ -100,7 +100,11 @@ def stream(
 ) -> list[Entry]:
     """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
     of one network and of what was asked for in one stroke, the operations alone."""
-    operations = visible_operations(who).select_related("vm", "host", "pool", "volume", "network")
+    operations = (
+        visible_operations(who)
+        .select_related("vm", "host", "pool", "volume", "network")
+        .defer("pool__document", "network__document", "network__live_document", "network__leases")
+    )
     happenings = visible_happenings(who).select_related("vm", "host")
     if vm:
         operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
