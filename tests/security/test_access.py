@@ -18,7 +18,7 @@ from tests.routes import METHODS, World, address, make_world, routes
 from tests.security.conftest import Ask
 from vms.models import ApiToken, Host, Network, StoragePool, User
 from vms.permissions import ask as questions
-from vms.permissions import visible
+from vms.permissions import telling, visible
 from vms.permissions.who import account
 from vms.services import tokens
 
@@ -196,7 +196,7 @@ def confirmed_at(answer: Any) -> bool:
 
 def say(monkeypatch: pytest.MonkeyPatch, *, yes: bool) -> None:
     """Have the permissions answer the same to every question about somebody who is signed in."""
-    for module in (questions, visible):
+    for module in (questions, telling, visible):
         monkeypatch.setattr(module, "is_administrator", lambda who, *privileges: yes and account(who) is not None)
         if not yes:
             monkeypatch.setattr(module, "account", lambda who: None)

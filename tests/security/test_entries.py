@@ -19,7 +19,19 @@ from vms import tasks
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
-from vms.models import ApiToken, Console, Grant, Host, Operation, StoragePool, Tag, User, VirtualMachine, Volume
+from vms.models import (
+    ApiToken,
+    Console,
+    Grant,
+    Host,
+    Network,
+    Operation,
+    StoragePool,
+    Tag,
+    User,
+    VirtualMachine,
+    Volume,
+)
 from vms.operations.claim import check_rights
 from vms.permissions import Actor, visible_names
 from vms.permissions.volumes import ANY, NEEDS
@@ -50,6 +62,15 @@ ROUTES = {
     "volume.create": "pools/<int:pk>/volumes/add/",
     "secret.set": "hosts/<int:pk>/secrets/",
     "secret.delete": "hosts/<int:pk>/secrets/<uuid:uuid>/delete/",
+    "network.define": "networks/add/",
+    "filter.define": "hosts/<int:pk>/filters/",
+    "filter.delete": "hosts/<int:pk>/filters/<uuid:uuid>/delete/",
+    # Into a pool, whatever it is that comes.
+    "volume.upload": "pools/<int:pk>/upload/",
+    "image.fetch": "pools/<int:pk>/upload/",
+    "image.copy": "pools/<int:pk>/upload/",
+    # By the rights on the VM that uses it.
+    "image.check": "volumes/<int:pk>/clone/",
 }
 
 
@@ -68,6 +89,9 @@ def two_of(target: str, host: Host) -> tuple[Thing | Volume, Thing | Volume]:
         first.save()
         second.save()
         return first, second
+    if target == "network":
+        nets = [Network.objects.create(host=host, uuid=UUID(int=number), name="x") for number in (1, 2)]
+        return nets[0], nets[1]
     if target == "volume":
         return make_volume(host, 1), make_volume(host, 2)
     return host, Host.objects.create(name="b", node="node-a")

@@ -70,7 +70,7 @@ def test_a_bomb_in_every_key_of_a_sign_in_does_nothing(alice: User, bomb: bytes)
 
 
 def test_a_bomb_where_the_dashboard_looks_does_nothing(bomb: bytes) -> None:
-    for name in ("watcher", "worker", "console"):
+    for name in ("watcher", "worker", "console", "transfer"):
         live.connection().set(live.key("ready", name), bomb)
     live.connection().set(live.key("numbers", 1), bomb)
     live.connection().rpush(live.key("look", 1), bomb)
