@@ -75,8 +75,8 @@ def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
     assert all(operation["security"] for path in said["paths"].values() for operation in path.values())
 
 
-# Refused in the world of the access table; tests/api/test_hosts.py and test_console.py,
-# tests/services/test_offers.py, tests/views/test_images.py, tests/lab/test_volumes.py and test_transfer.py prepare theirs.
+# Refused in the world of the access table; tests/api/test_hosts.py and test_console.py, tests/services/test_offers.py,
+# tests/views/test_images.py, tests/lab/test_volumes.py and test_transfer.py prepare what they need.
 NEED_MORE = {
     "DELETE /api/v1/hosts/{host_id}",
     "POST /api/v1/hosts/{host_id}/accept-key",

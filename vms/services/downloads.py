@@ -14,9 +14,13 @@ SERVED = ("file", "block", "network")
 def find(actor: Actor, pk: int) -> Volume:
     """The volume, for who may copy it. Raises Http404, NotAllowed, NotServed."""
     volume = get_volume_or_404(actor, pk, to="copy")
-    if volume.state != Volume.State.READY or volume.kind not in SERVED or not volume.present:
+    if not is_served(volume):
         raise NotServed(name=volume.name)
     return volume
+
+
+def is_served(volume: Volume) -> bool:
+    return volume.state == Volume.State.READY and volume.kind in SERVED and volume.present
 
 
 def address(volume: Volume) -> str:

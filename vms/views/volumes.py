@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vms.errors import BadFields, NoPool, NotAllowed, NotFresh, RequestRefused
 from vms.forms.volumes import GIB, Clone, Grow, New, Refusable
 from vms.kinds import KINDS
-from vms.models import Volume
+from vms.models import ImageCopy, Volume
 from vms.permissions import get_pool_or_404, get_volume_or_404, visible_pools
-from vms.services import operations, volumes
+from vms.services import downloads, operations, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.lists import LONGEST_QUERY
@@ -97,6 +97,8 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "strayed": volumes.is_strayed(found),
         "served": found.state == Volume.State.READY and found.present,
         "can": can,
+        "handed_out": downloads.address(found) if "clone" in can and downloads.is_served(found) else "",
+        "is_image": ImageCopy.objects.filter(volume=found).exists(),
         "grow": Grow(initial={"size": -(-found.capacity_bytes // GIB) + 1}),
         "clone": Clone(pools) if pools else None,
         "working": open_operations(user).filter(volume=found, target_kind="volume").first(),
