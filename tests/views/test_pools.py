@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.conftest import sign_in
+from tests.conftest import make_vm, sign_in
 from tests.grants import grant
 from tests.views.test_grants import read
 from vms.kinds import KINDS
-from vms.models import AuditEvent, Host, Operation, StoragePool, User, VirtualMachine, Volume
+from vms.models import AuditEvent, Document, Host, Operation, StoragePool, User, VirtualMachine, Volume
 from vms.permissions import Actor
 from vms.services import operations, pools
 
@@ -225,3 +225,13 @@ def test_the_same_key_is_the_same_pool(alice: User, host: Host) -> None:
     first = pools.define(Actor(alice), host, wish, {}, key="k")
     make(host)
     assert pools.define(Actor(alice), host, wish, {}, key="k").pk == first.pk
+
+
+def test_disks_in_no_pool_are_shown_with_their_vm(client_alice: Client, host: Host) -> None:
+    vm = make_vm(host, "old-one")
+    Document.objects.filter(placement__vm=vm).update(sources=[["path", "/home/me/x.qcow2", "qcow2"]])
+    shown = client_alice.get(f"/pools/?host={host.pk}").content.decode()
+    assert "/home/me/x.qcow2" in shown and "not in a pool" in shown
+    StoragePool.objects.create(host=host, uuid=uuid.UUID(int=9), name="mine", path="/home/me")
+    assert "/home/me/x.qcow2" not in client_alice.get(f"/pools/?host={host.pk}").content.decode()
+    assert "/home/me/x.qcow2" not in client_alice.get("/pools/").content.decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -34,6 +34,10 @@ from vms.views.vms import PAGE
 MOST_VOLUMES = 20
 
 
+# So many disks that are in no pool are named.
+MOST_OUTSIDE: Final = 100
+
+
 @login_required
 @require_safe
 def pool_list(request: HttpRequest) -> HttpResponseBase:
@@ -51,6 +55,7 @@ def pool_list(request: HttpRequest) -> HttpResponseBase:
         "q": q,
         "of": host,
         "may_admin": may(request.user, pools.PRIVILEGE),
+        "outside": volumes.outside(request.user, host)[:MOST_OUTSIDE] if host else [],
     }
     return render(request, "pools/list.html", context)
 
