@@ -67,6 +67,7 @@ class World:
     token: ApiToken
     group: Group
     image: Image
+    volume: Volume
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -75,7 +76,7 @@ class World:
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
             "quotas": self.quota, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token,
-            "images": self.image, "volumes": self.image.copies.get().volume,
+            "images": self.image, "volumes": self.volume,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         return {
@@ -111,20 +112,21 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     group, _ = Group.objects.get_or_create(name="staff")
     user.groups.add(group)
     given = grant(alice, "viewer", vm)
-    return World(host, vm, operation, given, quota, user, session, console, token, group, make_image(host))
+    copy = make_image(host)
+    return World(host, vm, operation, given, quota, user, session, console, token, group, copy.image, copy.volume)
 
 
-def make_image(host: Host) -> Image:
-    """One that nobody was offered, with a copy on the host."""
+def make_image(host: Host) -> ImageCopy:
+    """The copy of one that nobody was offered."""
     pool, _ = StoragePool.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=4), defaults={"name": "images", "type": "dir", "active": True}
     )
     volume, _ = Volume.objects.get_or_create(storage=pool.storage, name="secret.img", defaults={"format": "raw"})
-    image = Image.objects.filter(copies__volume=volume).first()
-    if image is None:
+    found = ImageCopy.objects.filter(volume=volume).first()
+    if found is None:
         image = Image.objects.create(name="secret.img", kind="disk", format="raw")
-        ImageCopy.objects.create(image=image, volume=volume)
-    return image
+        found = ImageCopy.objects.create(image=image, volume=volume)
+    return found
 
 
 def address(route: str, values: Mapping[str, str]) -> str:

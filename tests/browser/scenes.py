@@ -401,6 +401,7 @@ SCENES = (
     Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("who-is-in", "sessions/", at("/sessions/")),
     Scene("tokens", TOKENS, Stage.token_of_mallory, who=MALLORY),
+    Scene("images", "images/", at("/images/")),
     Scene("groups", "groups/", groups),
     Scene("group-add", "groups/add/", at("/groups/add/")),
     Scene("group", GROUP, Stage.staff),

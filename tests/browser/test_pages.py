@@ -12,7 +12,7 @@ from tests.browser.chromium import axe
 from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
-from vms.models import ApiToken, Console, Grant, Host, Operation, Quota, User, VirtualMachine
+from vms.models import ApiToken, Console, Grant, Host, Image, Operation, Quota, User, VirtualMachine, Volume
 
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -54,6 +54,8 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Console(pk=1),
         ApiToken(pk=1),
         Group(pk=1),
+        Image(pk=1),
+        Volume(pk=1),
     )
     forgotten = []
     for route in known:

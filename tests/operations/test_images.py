@@ -21,6 +21,7 @@ from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllow
 from vms.inventory import volumes as inventory
 from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
 from vms.operations import images as ways
+from vms.osdata import CATALOGUE
 from vms.permissions import Actor, visible_images
 from vms.services import images
 
@@ -196,9 +197,9 @@ def test_the_catalogues_checksum_is_fetched_first(
     stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = replace(
-        ways.CATALOGUE["debian13-x86_64"], url=server.url("/debian-13-amd64.img"), checksum_url=server.url("/SUMS")
+        CATALOGUE["debian13-x86_64"], url=server.url("/debian-13-amd64.img"), checksum_url=server.url("/SUMS")
     )
-    monkeypatch.setitem(ways.CATALOGUE, entry.id, entry)
+    monkeypatch.setitem(CATALOGUE, entry.id, entry)
     for sums, code in (("", "image_refused"), (f"{'0' * 64}  debian-13-amd64.img\n", "checksum_differs")):
         server.pages["/SUMS"] = body(sums.encode())
         assert done(images.fetch(stage.actor, pool, entry=entry.id)).error_code == code

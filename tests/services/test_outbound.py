@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.webserver import WebServer, body, head, moved, partly, status, web_se
 from vms.errors import OutboundBroken, OutboundRefused, ServerRefused, VmsError
 from vms.models import Host
 from vms.services import outbound
+from vms.services.addresses import parse
 from vms.services.outbound import open_url
 
 DATA = bytes(range(256)) * 400
@@ -157,8 +159,8 @@ def test_an_address_of_a_host_or_of_the_dashboard_is_not_asked(
 def test_an_address_that_the_machine_itself_has_is_not_asked(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert outbound.is_here(outbound.ip_address("127.0.0.1"))
-    assert not outbound.is_here(outbound.ip_address(OUTSIDE))
+    assert outbound.is_here(ip_address("127.0.0.1"))
+    assert not outbound.is_here(ip_address(OUTSIDE))
     monkeypatch.setattr(outbound, "is_outside", lambda address: True)
     dialled = wired(monkeypatch, server)
     refused("http://127.0.0.1/file")
@@ -392,7 +394,7 @@ def tls(server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     names: list[str] = []
-    context.sni_callback = lambda sock, name, context: names.append(name or "")  # type: ignore[assignment]
+    context.sni_callback = lambda sock, name, context: names.append(name or "")
     serve = server.serve
 
     def serve_tls(connection: socket.socket) -> None:
@@ -442,7 +444,7 @@ def test_a_broken_connection_is_never_opened_again_to_another_address(
 ) -> None:
     answers(monkeypatch, [OUTSIDE], ["127.0.0.1"])
     dialled = wired(monkeypatch, server)
-    connection = outbound.Pinned(outbound.parse("http://images.example.org/file"), time.monotonic() + 5)
+    connection = outbound.Pinned(parse("http://images.example.org/file"), time.monotonic() + 5)
     connection.connect()
     connection.close()
     with pytest.raises(OutboundRefused):

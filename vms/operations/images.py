@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import chain
 from typing import Final
@@ -172,7 +172,7 @@ class Remote:
         self.version = ""
         self.at = 0
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """All of it, in order. Raises OutboundRefused, OutboundBroken, ServerRefused, ImageRefused."""
         left = TRIES
         while self.size is None or self.at < self.size:
