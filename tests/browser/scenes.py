@@ -313,6 +313,11 @@ def list_of_pools(stage: Stage) -> str:
     return "/pools/"
 
 
+def list_of_images(stage: Stage) -> str:
+    stage.image()
+    return "/images/"
+
+
 def adds_a_pool_wrongly(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("two words")
     page.get_by_label("Folder", exact=True).fill("/etc")
@@ -440,6 +445,9 @@ SCENES = (
     Scene("user-link", USER, Stage.guest, makes_a_link),
     Scene("who-is-in", "sessions/", at("/sessions/")),
     Scene("tokens", TOKENS, Stage.token_of_mallory, who=MALLORY),
+    Scene("images", "images/", list_of_images),
+    Scene("image", "images/<int:pk>/", Stage.image),
+    Scene("upload", POOL + "upload/", page_of_a_pool("upload/")),
     Scene("groups", "groups/", groups),
     Scene("group-add", "groups/add/", at("/groups/add/")),
     Scene("group", GROUP, Stage.staff),

@@ -80,6 +80,17 @@ class Stage:
             found = self.dashboard.get(volumes)["items"]
         return f"/volumes/{found[0]['id']}/{rest}"
 
+    def image(self) -> str:
+        """The page of an image, of which that volume is taken for a copy."""
+        pk = self.volume().split("/")[2]
+        made = f"from vms.models import *\nvolume = Volume.objects.get(pk={pk})\n"
+        made += (
+            "image, _ = Image.objects.get_or_create(name='Debian 13', defaults={'kind': 'disk', 'format': 'qcow2'})\n"
+        )
+        self.dashboard.do(made + "ImageCopy.objects.get_or_create(volume=volume, defaults={'image': image})")
+        [[image]] = self.dashboard.query("select id from vms_image where name = 'Debian 13'")
+        return f"/images/{image}/"
+
     def secrets(self, rest: str = "") -> str:
         """The page of the host's secrets, of which there is one."""
         wish = {"usage": "ceph", "name": "client.admin", "value": "not shown anywhere"}
