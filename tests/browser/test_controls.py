@@ -25,6 +25,12 @@ SAME = {
     "user-link",
     "list-tags",
     "volume-wipe",
+    # A question with its two buttons, as "force-off" is.
+    "pool-stop",
+    "volume-wipe",
+    "network-stop",
+    "network-restart",
+    "network-delete",
 }
 
 

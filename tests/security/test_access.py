@@ -202,6 +202,7 @@ def say(monkeypatch: pytest.MonkeyPatch, *, yes: bool) -> None:
             monkeypatch.setattr(module, "account", lambda who: None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_refusal_is_one_of_rights(route: str, walk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With permissions that say yes to all, each refusal that the table expects fails the test above."""
@@ -217,6 +218,7 @@ def test_every_refusal_is_one_of_rights(route: str, walk: Any, monkeypatch: pyte
             assert there.verdict("carol", method, there.expected(method, role), role), f"{method} by {role}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_success_is_one_of_rights(route: str, walk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With permissions that say no to all, each success that the table expects fails the test above."""

@@ -51,7 +51,7 @@ def connection_of_the_test() -> Iterator[None]:
 
 @schema.parametrize()
 @settings(
-    max_examples=15, derandomize=True, deadline=None, database=None,
+    max_examples=10, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
 )  # fmt: skip
 def test_every_answer_is_one_that_was_promised(case: Any, program: Program, world: World) -> None:
