@@ -27,7 +27,6 @@ SAME = {
     "volume-wipe",
     # A question with its two buttons, as "force-off" is.
     "pool-stop",
-    "volume-wipe",
     "network-stop",
     "network-restart",
     "network-delete",
