@@ -26,6 +26,7 @@ from vms.models import (
     ImageCopy,
     Invitation,
     Network,
+    NetworkFilter,
     Offer,
     Operation,
     Quota,
@@ -142,6 +143,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     network, _ = Network.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
     )
+    NetworkFilter.objects.get_or_create(host=host, uuid=uuid.UUID(int=7), defaults={"name": "secret-filter"})
     offer, _ = Offer.objects.get_or_create(host=host, name="isos", defaults={"kind": "folder", "path": "/srv/isos"})
     given = grant(alice, "viewer", vm)
     image, copy = make_image(host)

@@ -28,6 +28,10 @@ def lab_pool(lab_host: LabHost) -> Iterator[LabPool]:
 
 @pytest.fixture
 def pool(dashboard: Dashboard, lab_pool: LabPool) -> int:
+    # Another test may have killed it a moment ago.
+    eventually(
+        lambda: dashboard.request("OPTIONS", "/transfer/uploads/1").status == 204, "the transfer process is there"
+    )
     return pool_of(dashboard, lab_pool)
 
 

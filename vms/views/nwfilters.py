@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
@@ -58,6 +58,8 @@ def host_filter_delete(request: HttpRequest, pk: int, uuid: UUID) -> HttpRespons
     actor = session_actor(request)
     host = get_host_or_404(actor, pk, to=PRIVILEGE)
     found = next((each for each in nwfilters.known(host) if each.row.uuid == uuid), None)
+    if found is None:
+        raise Http404
     if request.method != "POST" or not request.POST.get("confirmed"):
         template = "hosts/_filter_question.html" if "HX-Request" in request.headers else "hosts/filter_question.html"
         return render(request, template, {"host": host, "filter": found, "uuid": uuid})
