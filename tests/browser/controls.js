@@ -17,8 +17,9 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.defaultPrevented) return;
   event.preventDefault();
+  controls.followed = link.href;
   // A file is nothing to look at, and may be large.
-  controls.followed = link.hasAttribute("download") ? "" : link.href;
+  controls.isFile = link.hasAttribute("download");
 });
 
 window.controls = {

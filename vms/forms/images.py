@@ -27,6 +27,10 @@ class Into(forms.Form):
             (pk, f"{pool.name} · {pool.host.name}" if pool.host_id in seen else pool.name)
             for pk, pool in self.pools.items()
         ]
+        if len(self.pools) == 1:
+            # Nobody is to choose where there is one alone.
+            self.fields["pool"].widget = forms.HiddenInput()
+            self.fields["pool"].initial = next(iter(self.pools))
 
     def chosen(self) -> StoragePool:
         """The pool; only after is_valid()."""
