@@ -61,6 +61,9 @@ class Stage:
     def pool(self, rest: str = "") -> str:
         """The page of a storage pool of the host."""
         found = [pool["id"] for pool in self.dashboard.get("/pools?q=kept")["items"]]
+        if found and not self.dashboard.get(f"/pools/{found[0]}")["active"]:
+            asked = self.dashboard.post(f"/pools/{found[0]}/start").body["operation"]["id"]
+            self.dashboard.await_operation(asked)
         if not found:
             wish = {"spec": {"type": "dir", "name": "kept", "path": "/var/lib/libvirt/images/kept"}}
             asked = self.dashboard.post("/hosts/1/pools", wish).body["operation"]["id"]
@@ -254,7 +257,12 @@ class Stage:
     def network(self) -> str:
         """A private network that runs, with a fixed address and a change that waits; the address of its page."""
         connection = self.cast.guests.host.connect()
-        if "staged" not in connection.listNetworks():
+        if not self.staged():
+            for network in connection.listAllNetworks():
+                if network.name() == "staged":
+                    if network.isActive():
+                        network.destroy()
+                    network.undefine()
             text = (
                 "<network><name>staged</name><forward mode='nat'/>{}<ip address='10.99.0.1' prefix='24'><dhcp>"
                 "<range start='10.99.0.2' end='10.99.0.9'/><host mac='52:54:00:00:00:99' name='five' ip='10.99.0.5'/>"

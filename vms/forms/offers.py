@@ -45,4 +45,7 @@ class Wish(Refusable):
         super().__init__(data)
         field = self.fields["host"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - what the class says above
-        field.choices = [(str(host.pk), host.name) for host in hosts.order_by("name", "pk")]
+        field.choices = known = [(str(host.pk), host.name) for host in hosts.order_by("name", "pk")]
+        if len(known) == 1:
+            field.widget = forms.HiddenInput()
+            field.initial = known[0][0]
