@@ -7,7 +7,8 @@ import http.client
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -129,18 +130,28 @@ def test_cancelling_leaves_nothing(dashboard: Dashboard, pool: int, lab_pool: La
     assert sending.ask("HEAD").status == 410 and sending.patch(6 * MIB, b"x").status == 410
 
 
+def answered(ask: Callable[[], Answer]) -> int:
+    """The status; asked again where the answer was lost with the rest of a body that nobody wanted any more."""
+    for _ in range(10):
+        with suppress(ConnectionResetError, BrokenPipeError):
+            return ask().status
+    raise AssertionError("no answer")
+
+
 def test_what_a_client_says_wrongly_changes_nothing(dashboard: Dashboard, pool: int, lab_pool: LabPool) -> None:
     sending = upload(dashboard, pool, "wrong.img", 5 * MIB)
     data = os.urandom(5 * MIB)
-    longer = iter([data, b"x"])
-    refused = [
-        (sending.patch(1, data), 409), (sending.patch(0, data + b"x"), 413), (sending.patch(0, longer), 413),
-        (sending.patch(0, b"short"), 400), (sending.patch(0, data, Tus_Resumable="0.2.2"), 412),
-        (sending.patch(0, data, Upload_Defer_Length="1"), 400), (sending.patch(0, data, Content_Type="text/html"), 400),
-        (sending.patch(0, data, Upload_Checksum="sha256 AAAA"), 460), (sending.ask("POST"), 405),
-        (sending.ask("HEAD", Authorization=""), 401), (sending.ask("HEAD", Authorization="Bearer x"), 401),
+    patch = sending.patch
+    refused: list[tuple[Callable[[], Answer], int]] = [
+        (lambda: patch(1, data), 409), (lambda: patch(0, data + b"x"), 413),
+        (lambda: patch(0, iter([data, b"x"])), 413), (lambda: patch(0, b"short"), 400),
+        (lambda: patch(0, data, Tus_Resumable="0.2.2"), 412),
+        (lambda: patch(0, data, Upload_Defer_Length="1"), 400), (lambda: patch(0, data, Content_Type="text/html"), 400),
+        (lambda: patch(0, data, Upload_Checksum="sha256 AAAA"), 460), (lambda: sending.ask("POST"), 405),
+        (lambda: sending.ask("HEAD", Authorization=""), 401),
+        (lambda: sending.ask("HEAD", Authorization="Bearer x"), 401),
     ]  # fmt: skip
-    assert [answer.status for answer, _ in refused] == [status for _, status in refused]
+    assert [answered(ask) for ask, _ in refused] == [status for _, status in refused]
     other = Sending(dashboard, sending.url[:-1] + ("a" if sending.url[-1] != "a" else "b"), sending.operation)
     assert other.ask("HEAD").status == 404
     assert sending.offset() == 0
