@@ -87,10 +87,10 @@ class Stage:
         """The page of an image, of which that volume is taken for a copy."""
         pk = self.volume().split("/")[2]
         made = f"from vms.models import *\nvolume = Volume.objects.get(pk={pk})\n"
-        made += (
-            "image, _ = Image.objects.get_or_create(name='Debian 13', defaults={'kind': 'disk', 'format': 'qcow2'})\n"
-        )
-        self.dashboard.do(made + "ImageCopy.objects.get_or_create(volume=volume, defaults={'image': image})")
+        fields = "{'kind': 'disk', 'format': 'qcow2', 'sha256': '0' * 64}"
+        made += f"image, _ = Image.objects.update_or_create(name='Debian 13', defaults={fields})\n"
+        made += "as_new = {'image': image, 'published': False}\n"
+        self.dashboard.do(made + "ImageCopy.objects.update_or_create(volume=volume, defaults=as_new)")
         [[image]] = self.dashboard.query("select id from vms_image where name = 'Debian 13'")
         return f"/images/{image}/"
 
