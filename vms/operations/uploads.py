@@ -33,9 +33,9 @@ from vms.errors import (
 from vms.libvirtxml import volume_document
 from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
 from vms.operations.claim import check_ours, check_rights, ours
-from vms.operations.images import system
+from vms.operations.images import charge, system
 from vms.operations.transitions import HELD, fail, move, succeed
-from vms.services import images, quotas, volumes
+from vms.services import images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
 from vms.virt import BLOCK, Connection, HostSpec, download, open_connection, upload
@@ -166,9 +166,7 @@ class Writer:
         try:
             with transaction.atomic():
                 Volume.objects.filter(storage=pool.storage_id, name=found.name, present=False).delete()
-                Reservation.objects.filter(operation=found.operation).delete()
-                if found.operation.actor_user:
-                    quotas.reserve(found.operation, found.operation.actor_user, {"disk_bytes": self.capacity})
+                charge(found.operation, self.capacity)
                 made = Volume.objects.create(
                     storage_id=pool.storage_id, name=found.name, state=Volume.State.INCOMPLETE,
                     format="raw" if found.format == "iso" else found.format,
