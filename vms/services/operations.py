@@ -46,14 +46,16 @@ KEY_LIVES = timedelta(hours=24)
 PATIENCE = timedelta(hours=1)
 
 
-def place(target: Host | StoragePool | Volume | Network) -> Host:
-    """The host on which something is done to what is not a VM: of a storage that several hosts have, one that is heard
-    before one that is silent. Raises NoPool where none has it."""
+def place(target: Host | StoragePool | Volume | Network) -> tuple[Host, dict[str, Any]]:
+    """The host on which something is done to what is not a VM, and the target as fields of the row, of a volume with
+    the pool by which it is reached: of a storage that several hosts have, on one that is heard before one that is
+    silent. Raises NoPool where none has it."""
     if isinstance(target, Host):
-        return target
-    if isinstance(target, StoragePool | Network):
-        return target.host
-    return pool_of(target).host
+        return target, {}
+    if isinstance(target, Volume):
+        pool = pool_of(target)
+        return pool.host, {"volume": target, "pool": pool}
+    return target.host, {NOUNS[type(target)]: target}
 
 
 def pool_of(volume: Volume) -> StoragePool:
@@ -141,10 +143,10 @@ def request(
                 return known
         uuid = ""
         if not isinstance(target, VirtualMachine):
-            host = place(target)
+            host, columns = place(target)
         else:
             placement = check_placement(kind, target)
-            host = placement.host
+            host, columns = placement.host, {"vm": target}
             if kind.starts:
                 uuid = str(placement.uuid)
                 twins.refuse_second_run(placement, actor)
@@ -160,7 +162,7 @@ def request(
             target_id=target.pk,
             target_name=target.name,
             host=host,
-            **columns(target),
+            **columns,
             node=host.node,
             queue=kind.queue,
             params=(params or Params()).to_json(),
@@ -187,12 +189,6 @@ def request(
         live.announce([f"op:{operation.pk}", named(target)])
         transaction.on_commit(lambda: knock(operation))
     return operation
-
-
-def columns(target: Target) -> dict[str, Any]:
-    """The target as fields of the row; of a volume also the pool by which it is reached."""
-    found: dict[str, Any] = {} if isinstance(target, Host) else {NOUNS[type(target)]: target}
-    return {**found, "pool": pool_of(target)} if isinstance(target, Volume) else found
 
 
 def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idempotency_key: str) -> Operation | None:
