@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vms.errors import BadParameters
-from vms.kinds import KINDS, MENU, Params, keys, power
+from vms.kinds import KINDS, MENU, Autostart, Params, keys, power
 from vms.kinds.privileges import PRIVILEGES
 from vms.models import State
 
@@ -93,6 +93,6 @@ def test_the_numbers_are_linux_s() -> None:
 
 @pytest.mark.parametrize("said", [{}, {"enabled": "yes"}, {"enabled": "1"}, {"enabled": ""}])
 def test_a_form_says_true_or_false(said: dict[str, str]) -> None:
-    assert power.Autostart.from_form({"enabled": "false", "tab": "overview"}).enabled is False
+    assert Autostart.from_form({"enabled": "false", "tab": "overview"}).enabled is False
     with pytest.raises(BadParameters):
-        power.Autostart.from_form(said)
+        Autostart.from_form(said)

@@ -12,7 +12,7 @@ from tests.lab.machine import eventually
 from tests.operations.conftest import Stage
 from vms import live
 from vms.errors import Aborted, HostRefused, Unsupported
-from vms.kinds import KINDS, power
+from vms.kinds import KINDS, Autostart, power
 from vms.libvirtxml import DomainXML, add_serial
 from vms.models import Happening, Host, Operation, OperationLock, Placement
 from vms.operations import KNOWN, TRANSFERS, TRIALS, WAYS, hardware, jobs
@@ -89,10 +89,10 @@ def test_keys_go_as_linux_numbers_and_hold_nothing(stage: Stage, done: Done) -> 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_autostart_is_what_was_asked_for(stage: Stage, done: Done, enabled: bool) -> None:
     stage.fake.domains[stage.uuid] = replace(stage.fake.domains[stage.uuid], autostart=not enabled)
-    assert done(stage.ask("vm.autostart", power.Autostart(enabled))).state == "succeeded"
+    assert done(stage.ask("vm.autostart", Autostart(enabled))).state == "succeeded"
     assert stage.fake.domains[stage.uuid].autostart is enabled
     stage.fake.deaf.add("autostart")
-    assert done(stage.ask("vm.autostart", power.Autostart(not enabled))).state == "failed"
+    assert done(stage.ask("vm.autostart", Autostart(not enabled))).state == "failed"
 
 
 def test_a_host_that_cannot_says_so(stage: Stage, done: Done) -> None:

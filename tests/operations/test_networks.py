@@ -12,11 +12,12 @@ import pytest
 from tests.fakehost import info
 from tests.operations.conftest import Stage
 from vms.errors import BadFields, HostRefused, NetworkInUse, NetworkMismatch, NetworkTaken, NotAllowed, SubnetTaken
-from vms.kinds import KINDS, Params
-from vms.kinds.networks import Autostart, Change, Definition, FilterDocument, FixedAddress, Identity, Mac
+from vms.kinds import KINDS, Autostart, Params
+from vms.kinds.networks import Change, Definition, FilterDocument, FixedAddress, Identity, Mac
 from vms.libvirtxml import NetworkXML, made_network, read_network
 from vms.models import Document, Network, Operation, User
 from vms.operations import networks as ways
+from vms.operations.verdicts import is_gone
 from vms.operations.way import Verdict
 from vms.permissions import Actor
 from vms.services import networks, operations
@@ -177,8 +178,8 @@ def test_what_is_seen_decides_where_nobody_saw_the_end() -> None:
     stopped = {"there": True, "active": False}
     assert ways.is_made(gone, there) is Verdict.DONE and ways.is_made(gone, gone) is Verdict.UNDONE
     assert ways.is_made(there, there) is Verdict.UNKNOWN
-    assert ways.is_gone(there, gone) is Verdict.DONE and ways.is_gone(there, stopped) is Verdict.UNKNOWN
-    assert ways.is_gone(there, there) is Verdict.UNDONE
+    assert is_gone(there, gone) is Verdict.DONE and is_gone(there, stopped) is Verdict.UNKNOWN
+    assert is_gone(there, there) is Verdict.UNDONE
     assert ways.is_restarted(there, there) is Verdict.UNKNOWN and ways.is_restarted(there, stopped) is Verdict.UNDONE
     assert ways.is_restarted(stopped, there) is Verdict.DONE
     said = {"spec": {"domain": "a"}, "params": {"changes": {"domain": "a"}}}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.operations.conftest import Stage
 from vms.errors import HostRefused, NotAllowed, PoolInUse, PoolShared, PoolTaken
-from vms.kinds import KINDS, Params
-from vms.kinds.pools import Autostart, Definition, Deletion, Search
+from vms.kinds import KINDS, Autostart, Params
+from vms.kinds.pools import Definition, Deletion, Search
 from vms.kinds.secrets import Identity, Purpose
 from vms.libvirtxml import made_pool, read_spec, secret_name
 from vms.models import Host, Operation, OperationLock, StoragePool, User, Volume

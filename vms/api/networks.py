@@ -14,7 +14,8 @@ from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, accepted, start
 from vms.errors import BadFields
-from vms.kinds.networks import AUTOSTART, START, STOP, Autostart
+from vms.kinds import Autostart
+from vms.kinds.networks import AUTOSTART, START, STOP
 from vms.models import Network
 from vms.permissions import get_host_or_404, get_network_or_404, require, visible_networks
 from vms.services import networks

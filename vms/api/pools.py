@@ -14,8 +14,8 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, accepted, start
-from vms.kinds import KINDS
-from vms.kinds.pools import REFRESH, START, STOP, Autostart
+from vms.kinds import KINDS, Autostart
+from vms.kinds.pools import REFRESH, START, STOP
 from vms.models import StoragePool
 from vms.permissions import get_host_or_404, get_pool_or_404
 from vms.services import pools

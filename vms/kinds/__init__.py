@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vms.kinds import hardware, hosts, images, networks, pools, power, secrets, uploads, volumes
-from vms.kinds.base import Kind, Params, whole_number
+from vms.kinds.base import Autostart, Kind, Params, whole_number
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -14,4 +14,4 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
 
-__all__ = ["KINDS", "MENU", "Kind", "Params", "whole_number"]
+__all__ = ["KINDS", "MENU", "Autostart", "Kind", "Params", "whole_number"]

@@ -55,6 +55,13 @@ class Params:
         return cls.from_json(read)
 
 
+@dataclass(frozen=True)
+class Autostart(Params):
+    """enabled: whether it starts with its host from now on."""
+
+    enabled: bool
+
+
 def whole_number(text: str) -> int | None:
     """The number that the digits write, of a size that a database column holds; None for any other text."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vms.kinds.base import Kind, Params
+from vms.kinds.base import Autostart, Kind, Params
 from vms.kinds.words import mark
 
 
@@ -22,13 +22,6 @@ class Change(Params):
     """changes: what is to be different, in the words of the description."""
 
     changes: dict  # type: ignore[type-arg]
-
-
-@dataclass(frozen=True)
-class Autostart(Params):
-    """enabled: whether it starts with its host from now on."""
-
-    enabled: bool
 
 
 @dataclass(frozen=True)

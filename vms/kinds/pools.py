@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vms.kinds.base import Kind, Params
+from vms.kinds.base import Autostart, Kind, Params
 from vms.kinds.words import mark
 
 
@@ -28,13 +28,6 @@ class Search(Params):
     server: str = ""
     port: str = ""
     initiator: str = ""
-
-
-@dataclass(frozen=True)
-class Autostart(Params):
-    """enabled: whether it starts with its host from now on."""
-
-    enabled: bool
 
 
 @dataclass(frozen=True)

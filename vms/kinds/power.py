@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vms.errors import BadParameters
-from vms.kinds.base import Kind, Params
+from vms.kinds.base import Autostart, Kind, Params
 from vms.kinds.keys import fits
 from vms.kinds.words import mark
 
@@ -232,13 +232,6 @@ SEND_KEY = Kind(
     silence_seconds=20,
     harm=5,
 )
-
-
-@dataclass(frozen=True)
-class Autostart(Params):
-    """enabled: whether it starts with its host from now on."""
-
-    enabled: bool
 
 
 AUTOSTART = Kind(

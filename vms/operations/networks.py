@@ -17,6 +17,7 @@ from vms.errors import (
     SubnetTaken,
     VirtError,
 )
+from vms.kinds import Autostart
 from vms.kinds import networks as kinds
 from vms.libvirtxml import (
     CHANGED,
@@ -41,6 +42,7 @@ from vms.libvirtxml import (
     with_uuid,
 )
 from vms.models import Operation
+from vms.operations.verdicts import is_active, is_gone, is_set, is_stopped
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.virt import Connection, Network
@@ -211,7 +213,7 @@ def restart(work: Work) -> None:
 
 
 def autostart(work: Work) -> None:
-    enabled = kinds.Autostart.from_json(work.operation.params).enabled
+    enabled = Autostart.from_json(work.operation.params).enabled
     network_of(work.connection, work.operation).start_with_host(enabled)
 
 
@@ -236,30 +238,11 @@ def networks_of(text: str) -> list[str]:
         return []
 
 
-def is_active(before: Facts, now: Facts) -> Verdict:
-    return Verdict.DONE if now["active"] else Verdict.UNDONE
-
-
-def is_stopped(before: Facts, now: Facts) -> Verdict:
-    return Verdict.UNDONE if now["active"] else Verdict.DONE
-
-
 def is_restarted(before: Facts, now: Facts) -> Verdict:
     """Of one that ran before and runs now nobody can tell whether it stopped in between."""
     if not now["active"]:
         return Verdict.UNDONE
     return Verdict.UNKNOWN if before["active"] else Verdict.DONE
-
-
-def is_set(before: Facts, now: Facts) -> Verdict:
-    return Verdict.DONE if now["autostart"] == now.get("wanted") else Verdict.UNDONE
-
-
-def is_gone(before: Facts, now: Facts) -> Verdict:
-    """A part of it may be done: stopped."""
-    if not now["there"]:
-        return Verdict.DONE
-    return Verdict.UNDONE if now["active"] == before["active"] else Verdict.UNKNOWN
 
 
 def says_so(before: Facts, now: Facts) -> Verdict:

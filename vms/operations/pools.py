@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from vms.errors import BadFields, HostUnreachable, InvalidState, NoPoolDriver, NotFound, PoolInUse, PoolTaken, VirtError
+from vms.kinds import Autostart
 from vms.kinds import pools as kinds
 from vms.libvirtxml import (
     SECRETS,
@@ -23,6 +24,7 @@ from vms.libvirtxml import (
     used_sources,
 )
 from vms.models import Operation, StoragePool
+from vms.operations.verdicts import is_active, is_gone, is_set, is_stopped
 from vms.operations.way import Facts, Trial, Verdict, Way
 from vms.operations.work import Work
 from vms.virt import Connection, HostSpec, Pool, connect
@@ -125,7 +127,7 @@ def refresh(work: Work) -> None:
 
 
 def autostart(work: Work) -> None:
-    enabled = kinds.Autostart.from_json(work.operation.params).enabled
+    enabled = Autostart.from_json(work.operation.params).enabled
     pool_of(work.connection, work.operation).start_with_host(enabled)
 
 
@@ -168,25 +170,6 @@ def forget_secret(work: Work, name: str) -> None:
     for secret in work.connection.secrets():
         if secret.name == secret_name(name):
             quietly(lambda uuid=secret.uuid: work.connection.delete_secret(uuid))  # type: ignore[misc]
-
-
-def is_active(before: Facts, now: Facts) -> Verdict:
-    return Verdict.DONE if now["active"] else Verdict.UNDONE
-
-
-def is_stopped(before: Facts, now: Facts) -> Verdict:
-    return Verdict.UNDONE if now["active"] else Verdict.DONE
-
-
-def is_set(before: Facts, now: Facts) -> Verdict:
-    return Verdict.DONE if now["autostart"] == now.get("wanted") else Verdict.UNDONE
-
-
-def is_gone(before: Facts, now: Facts) -> Verdict:
-    """A part of it may be done: stopped, or half of what is in it deleted."""
-    if not now["there"]:
-        return Verdict.DONE
-    return Verdict.UNDONE if now["active"] == before["active"] else Verdict.UNKNOWN
 
 
 def nothing_to_see(before: Facts, now: Facts) -> Verdict:

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -25,6 +24,7 @@ from vms.services.actors import session_actor
 from vms.services.lists import find_vms
 from vms.services.overview import RUNS
 from vms.services.sentences import sentence
+from vms.views.going import go
 
 ADMIN = "host.admin"
 
@@ -153,13 +153,6 @@ def host_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
         return go(request, "host", found.pk)
     messages.info(request, gettext("{host} is no longer in the dashboard. Its VMs run on.").format(host=found.name))
     return go(request, "host-list")
-
-
-def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
-    """To that page; a script that asked goes there itself, because following would read the messages away."""
-    if "HX-Request" in request.headers:
-        return HttpResponse(status=204, headers={"HX-Redirect": reverse(view, args=args)})
-    return redirect(view, *args)
 
 
 def change(request: HttpRequest, pk: int, do: Callable[[Actor, Host], object]) -> HttpResponseBase:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.networks import ASKED, labels, make_form, mode_for, modes, reaches, sent, suggestion
-from vms.kinds import KINDS
-from vms.kinds.networks import Autostart
+from vms.kinds import KINDS, Autostart
 from vms.libvirtxml import CHANGED, CLEAN_TRAFFIC, OWN
 from vms.models import Network
 from vms.permissions import get_network_or_404, may, require, require_all, visible_hosts, visible_networks
@@ -28,7 +26,8 @@ from vms.services.freshness import freshness
 from vms.services.lists import LONGEST_QUERY
 from vms.services.overview import stream
 from vms.services.sentences import field_sentence, sentence
-from vms.views.pools import chosen_host, go
+from vms.views.going import ask, go
+from vms.views.pools import chosen_host
 from vms.views.vms import PAGE
 
 
@@ -102,7 +101,7 @@ def network_start(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_network_or_404(request.user, pk)
     kind = KINDS["network.start"]
     require_all(session_actor(request), kind.privileges, found)
-    return ask(request, found, lambda: operations.request(kind, found, actor=session_actor(request)))
+    return ask(request, lambda: operations.request(kind, found, actor=session_actor(request)), "network", found.pk)
 
 
 @login_required
@@ -113,7 +112,12 @@ def network_autostart(request: HttpRequest, pk: int) -> HttpResponseBase:
     kind = KINDS["network.autostart"]
     require_all(session_actor(request), kind.privileges, found)
     params = Autostart(request.POST.get("enabled") == "true")
-    return ask(request, found, lambda: operations.request(kind, found, actor=session_actor(request), params=params))
+    return ask(
+        request,
+        lambda: operations.request(kind, found, actor=session_actor(request), params=params),
+        "network",
+        found.pk,
+    )
 
 
 @login_required
@@ -129,19 +133,8 @@ def network_asked(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
         context = {"network": found, "verb": verb, "cards": len(networks.cards(found))}
         return render(request, template, context)
     if verb == "delete":
-        return ask(request, found, lambda: networks.delete(actor, found))
-    return ask(request, found, lambda: operations.request(kind, found, actor=actor))
-
-
-def ask(request: HttpRequest, found: Network, do: Callable[[], object]) -> HttpResponseBase:
-    """Do it and go back to the network, with the reason where it was refused."""
-    try:
-        do()
-    except (NotAllowed, NotFresh):
-        raise
-    except RequestRefused as refused:
-        messages.error(request, sentence(refused.code, refused.params))
-    return go(request, "network", found.pk)
+        return ask(request, lambda: networks.delete(actor, found), "network", found.pk)
+    return ask(request, lambda: operations.request(kind, found, actor=actor), "network", found.pk)
 
 
 @login_required
@@ -166,7 +159,7 @@ def network_add_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
 def network_remove_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_network_or_404(request.user, pk)
     mac = request.POST.get("mac", "")[:40]
-    return ask(request, found, lambda: networks.remove_lease(session_actor(request), found, mac))
+    return ask(request, lambda: networks.remove_lease(session_actor(request), found, mac), "network", found.pk)
 
 
 @login_required

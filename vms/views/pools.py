@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,8 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.pools import SECRETS, make_form, sent, types
-from vms.kinds import KINDS, whole_number
-from vms.kinds.pools import Autostart
+from vms.kinds import KINDS, Autostart, whole_number
 from vms.models import Host, StoragePool
 from vms.permissions import get_pool_or_404, may, require, require_all, visible_hosts, visible_operations
 from vms.services import operations, pools, volumes
@@ -28,6 +26,7 @@ from vms.services.freshness import freshness
 from vms.services.lists import LONGEST_QUERY
 from vms.services.overview import stream
 from vms.services.sentences import sentence
+from vms.views.going import ask, go
 from vms.views.vms import PAGE
 
 # So many of what is in it are shown on its own page.
@@ -107,7 +106,7 @@ def pool_verb(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
     found = get_pool_or_404(request.user, pk)
     kind = KINDS[f"pool.{verb}"]
     require_all(session_actor(request), kind.privileges, found)
-    return ask(request, found, lambda: operations.request(kind, found, actor=session_actor(request)))
+    return ask(request, lambda: operations.request(kind, found, actor=session_actor(request)), "pool", found.pk)
 
 
 @login_required
@@ -118,7 +117,9 @@ def pool_autostart(request: HttpRequest, pk: int) -> HttpResponseBase:
     kind = KINDS["pool.autostart"]
     require_all(session_actor(request), kind.privileges, found)
     params = Autostart(request.POST.get("enabled") == "true")
-    return ask(request, found, lambda: operations.request(kind, found, actor=session_actor(request), params=params))
+    return ask(
+        request, lambda: operations.request(kind, found, actor=session_actor(request), params=params), "pool", found.pk
+    )
 
 
 @login_required
@@ -130,7 +131,7 @@ def pool_stop(request: HttpRequest, pk: int) -> HttpResponseBase:
     require_all(session_actor(request), kind.privileges, found)
     if request.method != "POST" or not request.POST.get("confirmed"):
         return question(request, found, "stop")
-    return ask(request, found, lambda: operations.request(kind, found, actor=session_actor(request)))
+    return ask(request, lambda: operations.request(kind, found, actor=session_actor(request)), "pool", found.pk)
 
 
 @login_required
@@ -158,24 +159,6 @@ def question(request: HttpRequest, found: StoragePool, verb: str, *, wrong: bool
     context = {"pool": found, "verb": verb, "inside": pools.inside(found), "wrong": wrong}
     template = "pools/_question.html" if "HX-Request" in request.headers else "pools/question.html"
     return render(request, template, context, status=400 if wrong else 200)
-
-
-def ask(request: HttpRequest, found: StoragePool, do: Callable[[], object]) -> HttpResponseBase:
-    """Do it and go back to the pool, with the reason where it was refused."""
-    try:
-        do()
-    except (NotAllowed, NotFresh):
-        raise
-    except RequestRefused as refused:
-        messages.error(request, sentence(refused.code, refused.params))
-    return go(request, "pool", found.pk)
-
-
-def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
-    """To that page; a script that asked goes there itself, because following would read the messages away."""
-    if "HX-Request" in request.headers:
-        return HttpResponse(status=204, headers={"HX-Redirect": reverse(view, args=args)})
-    return redirect(view, *args)
 
 
 @sensitive_post_parameters(*SECRETS)

@@ -1,0 +1,31 @@
+"""Where an answer leads after something was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from vms.errors import NotAllowed, NotFresh, RequestRefused
+from vms.services.sentences import sentence
+
+
+def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
+    """To that page; a script that asked goes there itself, because following would read the messages away."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse(view, args=args)})
+    return redirect(view, *args)
+
+
+def ask(request: HttpRequest, do: Callable[[], object], view: str, *args: int) -> HttpResponseBase:
+    """Do it and go to that page, with the reason where it was refused."""
+    try:
+        do()
+    except (NotAllowed, NotFresh):
+        raise
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return go(request, view, *args)
