@@ -70,4 +70,5 @@ def folder_pool(host: LabHost, *, disk: str = "") -> Iterator[LabPool]:
             there.undefine()
         connection.close()
         if disk:
-            host.run("umount", made.path)
+            # Whoever had just a file open there lets it go in a moment.
+            host.run("umount", "--lazy", made.path)
