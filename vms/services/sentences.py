@@ -60,6 +60,7 @@ ERRORS: dict[str, str] = {
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
+    "bad_seed": mark("What you wrote for cloud-init can't be read{line}: {reason}."),
     "bad_fields": mark("Some fields do not fit: {fields}."),
     "key_not_offered": mark(
         "That is not the fingerprint of the key which the machine shows now. Look at it again, and compare both."
@@ -541,6 +542,16 @@ IMAGE_REASONS: dict[str, str] = {
     "gone": mark("no copy of it can be read from here"),
 }
 
+# Why something that somebody wrote for cloud-init can't be read.
+SEED_REASONS: dict[str, str] = {
+    "too_long": mark("it has more than 64 KiB"),
+    "beginning": mark("the first line says nothing that cloud-init knows; most begin with #cloud-config"),
+    "yaml": mark("this is no YAML"),
+    "deep": mark("it is nested too deeply"),
+    "mapping": mark("it is no list of keys with values"),
+    "version": mark("it has no “version: 2”, or 1"),
+}
+
 
 class Readable(dict[str, Any]):
     """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
@@ -570,6 +581,10 @@ def readable(params: Parameters) -> Readable:
         words["host"] = gettext("its host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
+    if str(params.get("reason")) in SEED_REASONS:
+        words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
+    if "line" in params:
+        words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words

@@ -1,0 +1,67 @@
+"""What somebody writes himself: only whether it can be read, for what it does it does in his guest."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from vms.errors import BadSeed
+
+LONGEST: Final = 64 << 10
+DEEPEST: Final = 100
+CLOUD_CONFIG: Final = "#cloud-config"
+# How cloud-init tells what a user-data is (https://docs.cloud-init.io/en/latest/explanation/format.html).
+BEGINNINGS: Final = (
+    "#!", "#include", "#cloud-boothook", "#part-handler", "#cloud-config-archive", "#cloud-config-jsonp",
+    "## template: jinja", "Content-Type: multipart/", "MIME-Version:", CLOUD_CONFIG,
+)  # fmt: skip
+
+
+def check_user_data(text: str) -> None:
+    """Nothing, or BadSeed: too_long, beginning (a first line that cloud-init does not know), yaml, deep, mapping.
+
+    Only what is all #cloud-config is read; scripts and the other forms are their interpreters'.
+    """
+    first = text.split("\n", 1)[0].rstrip()
+    if len(text.encode()) > LONGEST:
+        raise BadSeed(reason="too_long")
+    if not first.startswith(BEGINNINGS):
+        raise BadSeed(reason="beginning", line=1)
+    if first == CLOUD_CONFIG:
+        mapping(text, empty=True)
+
+
+def check_network(text: str) -> None:
+    """Nothing, or BadSeed: too_long, yaml, deep, mapping, version where it is neither 1 nor 2."""
+    if len(text.encode()) > LONGEST:
+        raise BadSeed(reason="too_long")
+    told = mapping(text)
+    inner = told.get("network", told)
+    if not isinstance(inner, dict) or inner.get("version") not in (1, 2):
+        raise BadSeed(reason="version")
+
+
+def mapping(text: str, *, empty: bool = False) -> dict[Any, Any]:
+    """What the YAML says, none for an empty one where that may be."""
+    try:
+        require_shallow(text)
+        told = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        raise BadSeed(reason="yaml", line=error.problem_mark.line + 1 if error.problem_mark else 0) from None
+    except (yaml.YAMLError, ValueError):
+        raise BadSeed(reason="yaml") from None
+    if told is None and empty:
+        return {}
+    if not isinstance(told, dict):
+        raise BadSeed(reason="mapping")
+    return told
+
+
+def require_shallow(text: str) -> None:
+    """Nothing, or BadSeed where it is nested as no person writes: the library builds it by recursion."""
+    now = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        now += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if now > DEEPEST:
+            raise BadSeed(reason="deep")
