@@ -31,7 +31,7 @@ def test_nothing_but_the_name_is_said_where_nothing_is_answered() -> None:
     files = documents(answers())
     assert set(files) == {"meta-data", "user-data"}
     assert yaml.safe_load(files["meta-data"]) == {"instance-id": "5a", "local-hostname": "web-1"}
-    assert config(files["user-data"]) == {"hostname": "web-1"}
+    assert config(files["user-data"]) == {"hostname": "web-1", "manage_etc_hosts": "localhost"}
 
 
 def test_the_images_own_user_is_renamed_let_in_and_keeps_its_groups() -> None:
@@ -69,7 +69,7 @@ def test_an_answer_never_says_more_than_its_field(strange: str) -> None:
     told = config(documents(answers(commands=(strange,), packages=(strange,)))["user-data"])
     assert told["runcmd"] == [strange]
     assert told["packages"] == [strange]
-    assert set(told) == {"hostname", "package_update", "packages", "runcmd"}
+    assert set(told) == {"hostname", "manage_etc_hosts", "package_update", "packages", "runcmd"}
 
 
 def test_what_somebody_wrote_has_the_last_word_beside_the_answers() -> None:

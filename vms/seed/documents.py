@@ -33,7 +33,8 @@ def documents(answers: Answers) -> dict[str, str]:
 
 def cloud_config(answers: Answers) -> dict[str, Any]:
     """Our answers as cloud-init's own keys; what is not answered is not in it."""
-    told: dict[str, Any] = {"hostname": answers.hostname}
+    # So that the guest finds its own name, without which sudo complains each time.
+    told: dict[str, Any] = {"hostname": answers.hostname, "manage_etc_hosts": "localhost"}
     person: dict[str, Any] = {"name": answers.user} if answers.user else {}
     if answers.password:
         person |= {"lock_passwd": False, "hashed_passwd": answers.password}
