@@ -128,6 +128,7 @@ class FakeConnection:
         return FACTS
 
     def hardware(self) -> HostHardware:
+        self.host.calls.append("hardware")
         return HARDWARE
 
     def devices(self) -> tuple[DeviceInfo, ...]:

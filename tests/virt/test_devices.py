@@ -5,7 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 from vms.virt import Connection
-from vms.virt.devices import described
+from vms.virt.devices import described, is_card_of_vm
 
 CARD = """<device><name>pci_0000_01_00_0</name><parent>pci_0000_00_01_0</parent><driver><name>ixgbe</name></driver>
 <capability type='pci'><class>0x020000</class><domain>0</domain><bus>1</bus><slot>0</slot><function>0</function>
@@ -30,6 +30,11 @@ def test_a_card_with_functions_and_instances() -> None:
     assert (split.kind, split.parent, split.product, split.free) == ("mdev_type", "pci_0000_01_00_0", "GRID", 16)
     [function] = described(etree.fromstring(FUNCTION))
     assert (function.address, function.physical) == ("0000:01:10.1", "0000:01:00.0")
+
+
+def test_the_cards_of_vms_are_none_of_the_hosts() -> None:
+    names = ("net_vnet0_fe_54_00_11_22_33", "net_macvtap3_52_54_00", "net_enp3s0_11_22", "pci_0000_00_03_0")
+    assert [is_card_of_vm(name) for name in names] == [True, True, False, False]
 
 
 def test_nonsense_is_no_error() -> None:

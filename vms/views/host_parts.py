@@ -39,7 +39,7 @@ def host_check(request: HttpRequest, pk: int) -> HttpResponse:
 def host_check_again(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Have the watcher read the host now; the page hears when it did. Nothing is changed, so it is no operation."""
     found = get_host_or_404(request.user, pk, to="host.maintain")
-    live.look(found.pk, f"host:{found.pk}", wait=0)
+    live.look(found.pk, f"hardware:{found.pk}", wait=0)
     return redirect("host-check", found.pk)
 
 

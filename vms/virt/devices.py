@@ -34,6 +34,11 @@ def read(handle: Any) -> tuple[DeviceInfo, ...]:
     return tuple(sorted(found[:MOST], key=lambda device: device.name))
 
 
+def is_card_of_vm(name: str) -> bool:
+    """Whether libvirt's name is of a card that comes and goes with a VM, and so is none of the host's own."""
+    return name.startswith(tuple(f"net_{card}" for card in OF_VMS))
+
+
 def document_of(device: Any) -> etree._Element:
     return parse(device.XMLDesc())
 
