@@ -142,10 +142,13 @@ def free_address(host: Host) -> str:
 
 
 def links(host: Host, kind: str) -> list[str]:
-    """The host's bridges or cards, with those of which it does not tell what they are."""
+    """The names of the host's bridges, or of its cards and all that serves as one ("card"), with those of which it does
+    not tell what they are."""
     told = host.facts.get("links")
     found = [link for link in told if isinstance(link, dict)] if isinstance(told, list) else []
-    return [str(link["name"]) for link in found if link.get("kind") in (kind, "")]
+    return [
+        str(link["name"]) for link in found if not link.get("kind") or (link["kind"] == "bridge") == (kind == "bridge")
+    ]
 
 
 def cards(network: Network) -> list[tuple[VirtualMachine, str]]:

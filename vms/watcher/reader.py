@@ -260,5 +260,5 @@ class Reader:
     def read_hardware(self, connection: Connection) -> None:
         """Read what the host is made of."""
         told = connection.hardware()
-        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages) for cell in told.cells if cell.pages}
+        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages if kept.total) for cell in told.cells}
         self.writer.hardware(self.term, told, connection.devices())
