@@ -85,6 +85,13 @@ def check(
     return [*lines, Line("clock", "unknown", "clock")]
 
 
+def tally(lines: Iterable[Line]) -> list[tuple[Result, int]]:
+    """How many there are of each result that there is, the worst first."""
+    results = [line.result for line in lines]
+    order: tuple[Result, ...] = ("fail", "warning", "unknown", "pass")
+    return [(result, results.count(result)) for result in order if result in results]
+
+
 def virtualization(facts: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Line]:
     """The processor's flag, KVM's modules and its device, and whether VMs could run VMs."""
     has = set(hardware.get("features", []))

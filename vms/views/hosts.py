@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,6 +25,7 @@ from vms.services.abilities import lacks
 from vms.services.actors import session_actor
 from vms.services.attention import again, may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
+from vms.services.host_check import confinement
 from vms.services.host_steps import steps
 from vms.services.hosts import readiness
 from vms.services.lists import LONGEST_QUERY, SHOWN, find_vms
@@ -35,6 +36,7 @@ from vms.services.topology import nodes
 from vms.views.vms import MOST_CHOICES, PAGE, row_context
 
 TEST = "host.test"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # So long the answer of a test stands on the page.
 SHOWN_FOR = timedelta(minutes=10)
 
@@ -87,6 +89,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         "rows": make_rows(list(vms.only(*SHOWN)[:PAGE]), request.user),
         "entries": stream(request.user, host=found, most=8),
         "lacks": lacks(found.driver),
+        "svirt": confinement(found.hardware) if found.driver == Host.Driver.QEMU and found.hardware else None,
         **built(request, found, addresses=way["may_admin"]),
         **way,
         **row_context(many_hosts=False),
@@ -117,8 +120,14 @@ def reached(request: HttpRequest, found: Host) -> dict[str, Any]:
         "own_until": certificates.last_day(found.certificate),
         "ca_until": certificates.last_day(found.ca_certificate),
         "now": timezone.now(),
-        "cockpit": cockpit(found.address),
+        "cockpit": cockpit(found.address or (here(request) if found.is_here else "")),
     }
+
+
+def here(request: HttpRequest) -> str:
+    """The dashboard's own machine as the browser reaches it, "" where that is perhaps through a tunnel."""
+    address = urlsplit(f"//{request.get_host()}").hostname or ""
+    return "" if address in LOOPBACK else address
 
 
 def cockpit(address: str) -> str:
