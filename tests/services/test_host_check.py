@@ -55,6 +55,7 @@ def test_a_machine_with_everything_passes() -> None:
         ({**BARE, "kvm": False, "slow": True}, {"domain_type": "qemu"}, {"kvm": "kvm_slow"}),
         ({**BARE, "features": ["aes"]}, {"domain_type": "qemu"}, {"cpu": "cpu_cannot", "kvm": "kvm_lies"}),
         (SELINUX, {}, {"svirt": "svirt_on", "cpu": "cpu_can", "modules": "modules_there"}),
+        ({**BARE, "security": [{"model": "smack"}, {"model": "dac"}]}, {}, {"svirt": "svirt_other"}),
         (AS_ROOT, {}, {"svirt": "svirt_off", "qemu_user": "user_root"}),
         ({**BARE, "nested": False, "cgroups": ["cpu"]}, {}, {"nested": "nested_off", "cgroups": "cgroups_missing"}),
         ({**BARE, "cgroups": None, "iommu": None}, {}, {"cgroups": "cgroups_unknown", "iommu": "iommu_unknown"}),

@@ -14,10 +14,13 @@ from tests.fakehost import HARDWARE
 from tests.grants import grant
 from vms import live
 from vms.inventory.devices import plan
+from vms.inventory.hosts import as_stored
+from vms.inventory.hosts import facts as store_facts
 from vms.libvirtxml import NetworkSpec, made_network
 from vms.models import Host, Network, User
 from vms.services import links, networks, topology
-from vms.virt import DeviceInfo
+from vms.services.host_check import checked
+from vms.virt import DeviceInfo, HostSpec, connect
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -116,6 +119,26 @@ def test_the_page_draws_it(server: Host, client_alice: Client) -> None:
         "Socket 1: 2 cores with 2 threads each", "Intel &lt;b&gt;", "192.0.2.7/24", "part of br0",
     ):  # fmt: skip
         assert words in page, words
+
+
+def test_a_driver_that_tells_little_leaves_nothing_out_of_its_pages(
+    host: Host, client_alice: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "node.xml").write_text("<node/>")
+    with connect(HostSpec("local", "test", str(tmp_path / "node.xml"))) as connection:
+        for step in plan(host, connection.hardware(), connection.devices()):
+            step()
+        store_facts(host, as_stored(connection.info(), connection.missing()))
+    for driver in Host.Driver.values:
+        Host.objects.update(driver=driver)
+        for path in ("", "check/", "devices/"):
+            assert client_alice.get(f"/hosts/{host.pk}/{path}").status_code == 200
+        host.refresh_from_db()
+        results = {line.code: line.result for line in checked(host)}
+        assert results["networks"] == "fail" and results["clock"] == "unknown"
+        if driver == "qemu":
+            untold = ("cgroups", "svirt", "qemu_user", "nested", "modules")
+            assert {results[code] for code in untold} == {"unknown"}, (results, host.hardware, host.facts)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_a_host_without_devices_says_so(host: Host, client_alice: Client) -> Non
         ({"kind": "pci", "sort": "0x060400", "address": "0000:00:00.0"}, "0000:00:00.0", ["bridge"]),
         ({"kind": "pci", "vendor": "Intel", "physical": "0000:01:00.0", "address": "0000:01:10.0"},
          "Intel", ["0000:01:10.0", "virtual function of 0000:01:00.0"]),
+        ({"kind": "block", "path": "/dev/sr0", "size_bytes": 700 << 20}, "/dev/sr0", ["700 MiB"]),
+        ({"kind": "block", "path": "/dev/sda", "size_bytes": 5 << 28}, "/dev/sda", ["1.2 GiB"]),
         ({"kind": "scsi"}, "it", []),
     ],
 )  # fmt: skip

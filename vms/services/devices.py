@@ -8,12 +8,12 @@ from itertools import groupby
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext
 
 from vms.kinds.words import mark
 from vms.models import Host, HostDevice
 from vms.services.offers import may_be_offered
+from vms.services.rows import gib
 
 KINDS: Final[dict[str, str]] = {
     "pci": "PCI",
@@ -122,7 +122,7 @@ def facts(device: HostDevice, name: str) -> Iterator[str]:
     yield gettext(sort) if sort else "" if device.kind == "pci" else device.sort
     yield device.driver
     yield device.state
-    yield filesizeformat(device.size_bytes) if device.size_bytes else ""
+    yield size(device.size_bytes) if device.size_bytes else ""
     if device.numa_node is not None:
         yield gettext("NUMA node {n}").format(n=device.numa_node)
     if device.physical:
@@ -132,3 +132,10 @@ def facts(device: HostDevice, name: str) -> Iterator[str]:
         yield words.format(n=device.functions, most=device.most_functions)
     if device.free is not None:
         yield gettext("{n} more can be made").format(n=device.free)
+
+
+def size(number: int) -> str:
+    kib = number / 1024
+    if kib < 1 << 20:
+        return gettext("{n} MiB").format(n=round(kib / 1024))
+    return gettext("{n} GiB").format(n=gib(kib))

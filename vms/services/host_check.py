@@ -20,6 +20,8 @@ X86: Final = ("x86_64", "i686")
 WITH_UEFI: Final = (*X86, "aarch64", "armv7l", "riscv64", "loongarch64")
 FLAGS: Final = {"vmx": "kvm_intel", "svm": "kvm_amd"}
 CONFINING: Final = {"selinux": "SELinux", "apparmor": "AppArmor"}
+# What libvirt calls none, and that by which files have owners.
+NOT_CONFINING: Final = ("none", "dac")
 NEEDED_CGROUPS: Final = ("cpu", "memory")
 ROOT: Final = "+0"
 GIB: Final = 1 << 30
@@ -144,6 +146,8 @@ def confinement(hardware: Mapping[str, Any]) -> Line:
     found = next((model for model in models if model in CONFINING), "")
     if found:
         return Line("svirt", "pass", "svirt_on", {"driver": CONFINING[found]})
+    if other := next((model for model in models if model not in NOT_CONFINING), ""):
+        return Line("svirt", "unknown", "svirt_other", {"driver": other})
     return Line("svirt", "fail", "svirt_off") if models else Line("svirt", "unknown", "svirt_unknown")
 
 

@@ -115,6 +115,7 @@ WORDS: Final[dict[str, Words]] = {
         mark("Switch AppArmor or SELinux on, as the host's distribution does by itself, and start libvirt anew."),
         "virsh capabilities | grep -A2 secmodel",
     ),
+    "svirt_other": Words(mark("Its security driver is {driver}, of which the dashboard knows nothing.")),
     "svirt_unknown": Words(mark("libvirt does not tell its security driver."), "", "aa-status; getenforce"),
     "user_own": Words(mark("QEMU runs as user {user}, who is nobody else.")),
     "user_root": Words(
