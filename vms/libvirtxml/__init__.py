@@ -5,6 +5,7 @@ from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
+from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
@@ -106,6 +107,7 @@ __all__ = [
     "free_lease",
     "free_subnet",
     "glance",
+    "is_systems",
     "let_vnc_listen",
     "loopback",
     "made_network",
