@@ -33,7 +33,7 @@ from vms.libvirtxml.network import (
     read_network,
     updates,
 )
-from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid
+from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -142,4 +142,5 @@ __all__ = [
     "where",
     "with_uuid",
     "without_password",
+    "written",
 ]
