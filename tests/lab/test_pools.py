@@ -159,7 +159,7 @@ def test_what_a_vm_uses_is_not_wiped(dashboard: Dashboard, lab_host: LabHost, ad
 
 
 def test_one_folder_of_two_hosts_is_one_storage_once_that_is_said(
-    dashboard: Dashboard, lab_host: LabHost, other_host: tuple[int, Guests], add: Add
+    dashboard: Dashboard, lab_host: LabHost, add: Add, other_host: tuple[int, Guests]
 ) -> None:
     number, there = other_host
     folder = lab_host.images / "both"

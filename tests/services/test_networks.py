@@ -17,6 +17,10 @@ MINE, OTHERS, NOBODYS = (f"52:54:00:00:00:0{number}" for number in (1, 2, 3))
 SPEC = {"name": "lab", "mode": "nat", "ipv4": "192.168.50.1/24"}
 
 
+SIX = {"ipv6": "fd00:5::1/64", "dhcp6_start": "fd00:5::100", "dhcp6_end": "fd00:5::1ff"}
+DUID = "00:03:00:01:52:54:00:aa:00:01"
+
+
 def card(vm: VirtualMachine, mac: str) -> None:
     facts = {"interfaces": [{"type": "network", "source": "lab", "mac": mac.upper()}]}
     Document.objects.update_or_create(placement=vm.placement, defaults={"facts": facts})
@@ -70,6 +74,24 @@ def test_who_may_fix_addresses_sees_those_and_none_of_a_vm_that_he_does_not_see(
     leases, hidden = networks.leases(mallory, network)
     assert [(each.mac, each.fixed, each.vm) for each in leases] == [(OTHERS, True, None), (NOBODYS, False, None)]
     assert hidden == 1
+
+
+def test_an_address_of_ipv6_is_told_with_its_duid_and_whose_it_is(alice: User, network: Network) -> None:
+    document = NetworkXML.parse(made_network(read_network({**SPEC, **SIX})))
+    for name in ("mine", "nobodys"):
+        fix_lease(document, read_lease({"name": name, "address": f"fd00:5::{len(name)}"}, document))
+    given = [
+        {"mac": MINE, "address": "fd00:5::4", "name": "mine", "duid": DUID},
+        {"mac": "", "address": "fd00:5::9", "name": "", "duid": DUID},
+    ]
+    Network.objects.filter(pk=network.pk).update(document=document.text, leases=given)
+    network.refresh_from_db()
+    leases, _ = networks.leases(alice, network)
+    assert [(each.address, each.duid, each.fixed, each.active, each.vm and each.vm.name) for each in leases] == [
+        ("fd00:5::4", "", True, True, "mine"), ("fd00:5::7", "", True, False, None),
+        ("fd00:5::9", DUID, False, True, None),
+    ]  # fmt: skip
+    assert [user.addresses for user in networks.users(alice, network)[0]] == [("fd00:5::4",), ()]
 
 
 def test_what_waits_for_a_restart_is_told_by_its_field(network: Network) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
@@ -61,10 +61,11 @@ class User:
 
 @dataclass(frozen=True)
 class Given:
-    """An address that is fixed, or that DHCP gave (active). vm: whose card has the MAC, where whoever asks may see
-    it."""
+    """An address that is fixed, or that DHCP gave (active). duid: by which IPv6 knows a guest. vm: whose card has the
+    MAC, where whoever asks may see it."""
 
     mac: str
+    duid: str
     address: str
     name: str
     fixed: bool
@@ -176,29 +177,35 @@ def leases(who: Who, network: Network) -> tuple[list[Given], int]:
     Who may fix addresses sees all of those, and all that no VM has.
     """
     document = document_of(network)
-    fixed = {lease.mac or lease.address: lease for lease in (document.leases if document else [])}
+    fixed = document.leases if document else []
     whose = {mac: vm for vm, mac in cards(network) if mac}
     seen = set(visible_vms(who).filter(pk__in=[vm.pk for vm in whose.values()]).values_list("pk", flat=True))
     may_fix = may_lease(who, network)
-    found = [
-        Given(lease.mac, lease.address, lease.name, True, is_given(network, lease), None) for lease in fixed.values()
-    ] + [
-        Given(lease["mac"], lease["address"], lease["name"], False, True, None)
+    found = [fixed_line(network, lease) for lease in fixed] + [
+        Given(lease["mac"], lease.get("duid", ""), lease["address"], lease["name"], False, True, None)
         for lease in network.leases
-        if lease["mac"] not in fixed or fixed[lease["mac"]].address != lease["address"]
+        if not any(is_of(lease, each) for each in fixed)
     ]
     shown: list[Given] = []
     for given in found:
         vm = whose.get(given.mac)
         if vm is not None and vm.pk in seen:
-            shown.append(Given(given.mac, given.address, given.name, given.fixed, given.active, vm))
+            shown.append(replace(given, vm=vm))
         elif may_fix and (given.fixed or vm is None):
             shown.append(given)
     return shown[:MOST_LEASES], len(found) - len(shown)
 
 
-def is_given(network: Network, lease: FixedLease) -> bool:
-    return any(given["mac"] == lease.mac and given["address"] == lease.address for given in network.leases)
+def fixed_line(network: Network, lease: FixedLease) -> Given:
+    """What of IPv6 is known by MAC only once it was given."""
+    given = next((each for each in network.leases if is_of(each, lease)), None)
+    mac = lease.mac or (given["mac"] if given else "")
+    return Given(mac, lease.duid, lease.address, lease.name, True, given is not None, None)
+
+
+def is_of(given: Mapping[str, str], lease: FixedLease) -> bool:
+    """Whether what DHCP gave is the fixed address, to whom it is meant for."""
+    return given["address"] == lease.address and (not lease.mac or given["mac"] == lease.mac)
 
 
 def may_lease(who: Who, network: Network) -> bool:
@@ -277,7 +284,7 @@ def add_lease(actor: Actor, network: Network, given: Mapping[str, Any], key: str
         lease = read_lease(given, NetworkXML.parse(made_network(without_leases(document))) if key else document)
     except BadNetwork as bad:
         raise BadFields(bad.faults) from None
-    params = FixedAddress(lease.mac, lease.address, lease.name)
+    params = FixedAddress(lease.mac, lease.address, lease.name, lease.duid)
     return operations.request(KINDS["network.add-lease"], network, actor=actor, params=params, idempotency_key=key)
 
 
@@ -286,8 +293,9 @@ def without_leases(document: NetworkXML) -> NetworkSpec:
     return NetworkSpec(**{**asdict(said), "bridge": ""})
 
 
-def remove_lease(actor: Actor, network: Network, mac: str, key: str | None = None) -> Operation:
-    """The operation that lets a fixed address go; the worker says NotFound where there is none."""
+def remove_lease(actor: Actor, network: Network, which: str, key: str | None = None) -> Operation:
+    """The operation that lets a fixed address go, named by itself or by its MAC; the worker says NotFound where there
+    is none."""
     require(actor, LEASE_PRIVILEGE, network)
-    params = Mac(mac.lower())
+    params = Mac(which.lower())
     return operations.request(KINDS["network.remove-lease"], network, actor=actor, params=params, idempotency_key=key)

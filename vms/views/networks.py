@@ -142,7 +142,7 @@ def network_asked(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
 def network_add_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Fix an address; what is wrong with it stands at the form."""
     found = get_network_or_404(request.user, pk)
-    typed = {name: request.POST.get(name, "").strip() for name in ("mac", "address", "name")}
+    typed = {name: request.POST.get(name, "").strip() for name in ("mac", "duid", "address", "name")}
     try:
         networks.add_lease(session_actor(request), found, typed)
     except (NotAllowed, NotFresh):
@@ -158,7 +158,7 @@ def network_add_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 def network_remove_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_network_or_404(request.user, pk)
-    mac = request.POST.get("mac", "")[:40]
+    mac = request.POST.get("mac", "")[:64]
     return ask(request, lambda: networks.remove_lease(session_actor(request), found, mac), "network", found.pk)
 
 

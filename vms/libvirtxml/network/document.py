@@ -20,11 +20,12 @@ CLEAN_TRAFFIC: Final = "clean-traffic"
 
 @dataclass(frozen=True)
 class FixedLease:
-    """An address that a guest gets always: by its MAC (IPv4), or by name alone (IPv6)."""
+    """An address that a guest gets always: by its MAC (IPv4), by its DUID or by its name alone (IPv6)."""
 
     mac: str
     address: str
     name: str = ""
+    duid: str = ""
 
 
 class NetworkXML:
@@ -75,7 +76,12 @@ class NetworkXML:
         """Those that are fixed, in order."""
         found = self.element.iterfind("ip/dhcp/host")
         return [
-            FixedLease(str(host.get("mac") or "").lower(), str(host.get("ip") or ""), str(host.get("name") or ""))
+            FixedLease(
+                mac=str(host.get("mac") or "").lower(),
+                address=str(host.get("ip") or ""),
+                name=str(host.get("name") or ""),
+                duid=str(host.get("id") or "").lower(),
+            )
             for host in found
         ]
 

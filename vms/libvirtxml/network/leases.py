@@ -13,23 +13,31 @@ from vms.libvirtxml.network.document import FixedLease, NetworkXML, own_address,
 from vms.libvirtxml.network.spec import DOMAIN, BadNetwork, Faults, address_fault
 
 MAC: Final = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}\Z")
+# RFC 8415: by link layer and time, by enterprise, by link layer, by UUID; as libvirt's schema has it.
+DUID: Final = re.compile(
+    r"00:(?:01:00:0[1-9a-f](?::[0-9a-f]{2}){10,12}|02(?::[0-9a-f]{2}){5,128}"
+    r"|03:00:0[1-9a-f](?::[0-9a-f]{2}){6,8}|04(?::[0-9a-f]{2}){16})\Z"
+)
 
 
 def host_element(lease: FixedLease) -> etree._Element:
     host = etree.Element("host")
-    for name, value in (("mac", lease.mac), ("name", lease.name), ("ip", lease.address)):
+    for name, value in (("id", lease.duid), ("mac", lease.mac), ("name", lease.name), ("ip", lease.address)):
         if value:
             host.set(name, value)
     return host
 
 
 def read_lease(values: Mapping[str, Any], document: NetworkXML) -> FixedLease:
-    """The fixed lease that is described by mac, address and name. BadNetwork tells what does not fit to the network."""
-    mac, address, name = (str(values.get(key, "")).strip() for key in ("mac", "address", "name"))
-    mac, name = mac.lower().replace("-", ":"), name.lower()
+    """The fixed lease that is described by mac, address and name, of IPv6 by duid instead of mac, or by name alone.
+    BadNetwork tells what does not fit to the network."""
+    mac, address, name, duid = (str(values.get(key, "")).strip() for key in ("mac", "address", "name", "duid"))
+    mac, name, duid = mac.lower().replace("-", ":"), name.lower(), duid.lower()
     wrong: Faults = {}
-    if not MAC.match(mac):
+    if mac and not MAC.match(mac):
         wrong["mac"] = "mac"
+    if duid and not DUID.match(duid):
+        wrong["duid"] = "duid"
     if name and not DOMAIN.match(name):
         wrong["name"] = "domain_name"
     if fault := address_fault(address):
@@ -42,19 +50,34 @@ def read_lease(values: Mapping[str, Any], document: NetworkXML) -> FixedLease:
             wrong["address"] = "out_of_subnet"
         elif address_of(own_address(there)) == str(wanted):
             wrong["address"] = "range_own"
-        elif wanted.version == 6:
-            wrong["address"] = "lease_ipv6"
+        elif wanted.version == 4 and duid:
+            wrong["duid"] = "not_here"
+        elif wanted.version == 6 and mac:
+            wrong["mac"] = "lease_ipv6"
+        elif not (mac if wanted.version == 4 else duid or name):
+            wrong["mac" if wanted.version == 4 else "duid"] = "missing"
         address = str(wanted)
     for known in document.leases:
-        if known.mac == mac:
-            wrong.setdefault("mac", "lease_mac")
-        if known.address == address:
+        for field, value in (("mac", mac), ("duid", duid), ("name", name)):
+            if value and value == getattr(known, field) and is_six(known.address) == is_six(address):
+                wrong.setdefault(field, f"lease_{field}")
+        if same_address(known.address, address):
             wrong.setdefault("address", "lease_address")
-        if name and known.name == name:
-            wrong.setdefault("name", "lease_name")
     if wrong:
         raise BadNetwork(wrong)
-    return FixedLease(mac, address, name)
+    return FixedLease(mac, address, name, duid)
+
+
+def is_six(address: str) -> bool:
+    return ":" in address
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether both are one address, which IPv6 writes in several ways."""
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return False
 
 
 def fix_lease(document: NetworkXML, lease: FixedLease) -> None:
@@ -68,11 +91,11 @@ def fix_lease(document: NetworkXML, lease: FixedLease) -> None:
             return
 
 
-def free_lease(document: NetworkXML, mac: str) -> bool:
-    """Take out the fixed lease of that MAC; False where there is none."""
+def free_lease(document: NetworkXML, which: str) -> bool:
+    """Take out the fixed lease of that MAC or address; False where there is none."""
     for dhcp in document.element.iterfind("ip/dhcp"):
         for host in dhcp.findall("host"):
-            if str(host.get("mac") or "").lower() == mac.lower():
+            if str(host.get("mac") or "").lower() == which.lower() or same_address(str(host.get("ip") or ""), which):
                 dhcp.remove(host)
                 return True
     return False
