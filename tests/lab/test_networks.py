@@ -73,7 +73,7 @@ def test_a_guest_gets_the_address_that_is_fixed_for_it(
     guest = guests.make("web", network="own")
     vm = dashboard.vm(guest.domain.UUIDString())
     [user] = eventually(lambda: dashboard.get(f"/networks/{pk}/users")["items"], "the VM is told as connected")
-    assert (user["vm"], user["name"]) == (vm, guest.domain.name())
+    assert (user["vm"], user["name"], user["now"], user["later"]) == (vm, guest.domain.name(), False, True)
 
     lease = {"mac": user["mac"], "address": "192.168.61.77", "name": "web"}
     end(dashboard, dashboard.post(f"/networks/{pk}/leases", lease))
@@ -92,6 +92,10 @@ def test_a_guest_gets_the_address_that_is_fixed_for_it(
         "the lease is told", within=60,
     )  # fmt: skip
     assert (told["address"], told["fixed"], told["vm"]) == ("192.168.61.77", True, vm)
+    [user] = dashboard.get(f"/networks/{pk}/users")["items"]
+    assert (user["now"], user["later"], user["addresses"]) == (True, True, ["192.168.61.77"])
+    # That a guest is in it is no change that waits for a restart.
+    assert not dashboard.get(f"/networks/{pk}")["restart"]
     refused = dashboard.request("DELETE", f"/api/v1/networks/{pk}")
     assert (refused.status, refused.body["code"]) == (409, "network_in_use")
 
@@ -123,7 +127,7 @@ def test_each_mode_is_made_and_what_meets_another_subnet_is_refused(
             add({"name": "macvtap", "mode": "direct", "device": "br-lab"}),
         ]
         assert [each["mode"] for each in made] == ["isolated", "route", "open", "bridge", "direct"]
-        assert all(each["active"] for each in made)
+        assert all(each["active"] and not each["restart"] for each in made)
         wish = {"spec": {"name": "meets", "mode": "isolated", "ipv4": "192.168.0.1/16"}}
         refused = dashboard.post(f"/hosts/{host_id}/networks", wish)
         assert (refused.status, refused.body["code"]) == (409, "subnet_taken")

@@ -21,9 +21,17 @@ SIX = {"ipv6": "fd00:5::1/64", "dhcp6_start": "fd00:5::100", "dhcp6_end": "fd00:
 DUID = "00:03:00:01:52:54:00:aa:00:01"
 
 
+KEPT = (
+    "<domain><devices><interface type='network'><mac address='{mac}'/><source network='{network}'/></interface>"
+    "</devices></domain>"
+)
+
+
 def card(vm: VirtualMachine, mac: str) -> None:
     facts = {"interfaces": [{"type": "network", "source": "lab", "mac": mac.upper()}]}
-    Document.objects.update_or_create(placement=vm.placement, defaults={"facts": facts})
+    kept = KEPT.format(network="lab", mac=mac)
+    document = {"facts": facts, "live_sha256": "1", "live": kept, "next_boot": kept}
+    Document.objects.update_or_create(placement=vm.placement, defaults=document)
 
 
 @pytest.fixture
@@ -54,6 +62,25 @@ def test_an_administrator_sees_all_with_their_vms(alice: User, network: Network)
         (OTHERS, True, True, "others"), (MINE, False, True, "mine"), (NOBODYS, False, True, None),
     ]  # fmt: skip
     assert hidden == 0
+
+
+def test_a_card_is_told_by_when_it_is_connected(alice: User, network: Network) -> None:
+    def told(**columns: object) -> list[tuple[str, bool, bool, tuple[str, ...]]]:
+        Document.objects.filter(placement__vm__name="mine").update(**columns)
+        return [
+            (user.mac, user.now, user.later, user.addresses)
+            for user in networks.users(alice, network)[0]
+            if user.vm.name == "mine"
+        ]
+
+    given = ("192.168.50.1",)
+    assert told() == [(MINE, True, True, given)]
+    assert told(next_boot="") == [(MINE, True, False, given)]
+    assert told(next_boot=KEPT.format(network="other", mac=MINE)) == [(MINE, True, False, given)]
+    assert told(next_boot=KEPT.format(network="lab", mac=NOBODYS)) == [
+        (MINE, True, False, given), (NOBODYS, False, True, ()),
+    ]  # fmt: skip
+    assert told(live="", live_sha256="") == [(MINE, False, True, ())]
 
 
 def test_another_sees_those_of_his_vms_and_how_many_more(mallory: User, network: Network) -> None:

@@ -97,11 +97,13 @@ class LeaseWish(BaseModel):
 
 
 class UserItem(BaseModel):
-    """A card in the network."""
+    """A card in the network. now: the VM runs with it; later: its next start has it."""
 
     vm: int
     name: str
     mac: str
+    now: bool
+    later: bool
     addresses: list[str]
 
 
@@ -217,7 +219,13 @@ def restart(
 )
 def users(request: HttpRequest, network_id: int) -> UserList:
     found, hidden = networks.users(actor(request), get_network_or_404(actor(request), network_id))
-    items = [UserItem(vm=user.vm.pk, name=user.vm.name, mac=user.mac, addresses=list(user.addresses)) for user in found]
+    items = [
+        UserItem(
+            vm=user.vm.pk, name=user.vm.name, mac=user.mac, now=user.now, later=user.later,
+            addresses=list(user.addresses),
+        )
+        for user in found
+    ]  # fmt: skip
     return UserList(items=items, hidden=hidden)
 
 

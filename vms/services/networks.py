@@ -18,6 +18,7 @@ from vms.libvirtxml import (
     OWN,
     BadNetwork,
     BadXML,
+    DomainXML,
     FixedLease,
     NetworkSpec,
     NetworkXML,
@@ -51,11 +52,19 @@ class Line:
 
 
 @dataclass(frozen=True)
-class User:
-    """A VM's card in a network; addresses are what DHCP gave to it."""
+class Card:
+    """A VM's card in a network. now: the VM runs with it; later: its next start has it."""
 
     vm: VirtualMachine
     mac: str
+    now: bool
+    later: bool
+
+
+@dataclass(frozen=True)
+class User(Card):
+    """addresses: what DHCP gave to the card."""
+
     addresses: tuple[str, ...]
 
 
@@ -149,25 +158,50 @@ def links(host: Host, kind: str) -> list[str]:
     return [str(link["name"]) for link in found if link.get("kind") in (kind, "")]
 
 
-def cards(network: Network) -> list[tuple[VirtualMachine, str]]:
-    """Every VM's card in the network, with its MAC: of this run, and of the next start."""
-    documents = Document.objects.filter(placement__host=network.host, placement__present=True)
-    found: dict[tuple[int, str], VirtualMachine] = {}
-    for document in documents.filter(placement__current_of__isnull=False).select_related("placement__vm"):
+def cards(network: Network) -> list[Card]:
+    """Every VM's card in the network, of this run and of the next start."""
+    documents = Document.objects.filter(
+        placement__host=network.host, placement__present=True, placement__current_of__isnull=False
+    )
+    found: dict[tuple[int, str], Card] = {}
+    vms: dict[int, VirtualMachine] = {}
+    for document in documents.select_related("placement__vm").defer("live", "next_boot", "sources"):
+        vm, runs = document.placement.vm, bool(document.live_sha256)
+        vms[vm.pk] = vm
         for card in document.facts.get("interfaces", []):
             if card.get("type") == "network" and card.get("source") == network.name:
-                found[document.placement.vm_id, str(card.get("mac") or "").lower()] = document.placement.vm
-    return [(vm, mac) for (_, mac), vm in found.items()]
+                mac = str(card.get("mac") or "").lower()
+                found[vm.pk, mac] = Card(vm, mac, now=runs, later=not runs)
+    # What was seen of one that runs is of this run alone.
+    kept = documents.exclude(live_sha256="").exclude(next_boot="")
+    for pk, text in kept.values_list("placement__vm", "next_boot"):
+        for mac in macs_in(text, network.name):
+            known = found.get((pk, mac))
+            found[pk, mac] = Card(vms[pk], mac, now=known is not None, later=True)
+    return list(found.values())
+
+
+def macs_in(text: str, name: str) -> list[str]:
+    """Those of the cards that a definition has in the network of that name."""
+    try:
+        interfaces = DomainXML.parse(text).interfaces
+    except BadXML:
+        return []
+    return [(card.mac or "").lower() for card in interfaces if card.type == "network" and card.network == name]
 
 
 def users(who: Who, network: Network) -> tuple[list[User], int]:
     """The cards in it of VMs that he may see, by name, and how many others there are."""
     every = cards(network)
-    seen = set(visible_vms(who).filter(pk__in=[vm.pk for vm, _ in every]).values_list("pk", flat=True))
+    seen = set(visible_vms(who).filter(pk__in=[card.vm.pk for card in every]).values_list("pk", flat=True))
     given: dict[str, list[str]] = {}
     for lease in network.leases:
         given.setdefault(lease["mac"], []).append(lease["address"])
-    shown = [User(vm, mac, tuple(given.get(mac, ()))) for vm, mac in every if vm.pk in seen]
+    shown = [
+        User(card.vm, card.mac, card.now, card.later, tuple(given.get(card.mac, ())) if card.now else ())
+        for card in every
+        if card.vm.pk in seen
+    ]
     return sorted(shown, key=lambda user: (user.vm.name, user.mac)), len(every) - len(shown)
 
 
@@ -178,7 +212,7 @@ def leases(who: Who, network: Network) -> tuple[list[Given], int]:
     """
     document = document_of(network)
     fixed = document.leases if document else []
-    whose = {mac: vm for vm, mac in cards(network) if mac}
+    whose = {card.mac: card.vm for card in cards(network) if card.mac}
     seen = set(visible_vms(who).filter(pk__in=[vm.pk for vm in whose.values()]).values_list("pk", flat=True))
     may_fix = may_lease(who, network)
     found = [fixed_line(network, lease) for lease in fixed] + [
@@ -268,7 +302,7 @@ def delete(actor: Actor, network: Network, key: str | None = None) -> Operation:
     """The operation that lets the host forget it. Raises NetworkInUse, and what operations.request() raises."""
     require(actor, PRIVILEGE, network)
     if not key and (there := cards(network)):
-        raise NetworkInUse(name=network.name, vm=there[0][0].name)
+        raise NetworkInUse(name=network.name, vm=there[0].vm.name)
     return operations.request(KINDS["network.delete"], network, actor=actor, idempotency_key=key)
 
 
