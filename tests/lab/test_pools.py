@@ -15,6 +15,7 @@ import pytest
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, children, eventually, printed
 from tests.lab.stack import Dashboard
+from vms.libvirtxml import EXAMPLES, read_spec, spec_type
 from vms.virt import HostSpec, connect
 
 SPACE = "/var/lib/libvirt/images"
@@ -365,18 +366,40 @@ def test_a_secret_is_set_and_forgotten(dashboard: Dashboard, lab_host: LabHost, 
     eventually(lambda: dashboard.get(f"/hosts/{host_id}/secrets") == [], "it is forgotten")
 
 
+KEYED = {"type": "rbd", "monitors": "127.0.0.1", "pool": "vms", "user": "kvm"}
+NFS = {"type": "netfs", "server": "127.0.0.1", "export": "/vms", "path": f"{SPACE}/nfs"}
+
+
+NONE_HERE = [type for type in EXAMPLES if type != "mpath"]
+
+
 @pytest.mark.parametrize(
-    ("spec", "code"),
+    ("spec", "secret"),
     [
-        ({"type": "netfs", "server": "127.0.0.1", "export": "/vms", "path": f"{SPACE}/nfs"}, "host_refused"),
-        ({"type": "rbd", "monitors": "127.0.0.1", "pool": "vms"}, "no_pool_driver"),
+        (NFS, {}),
+        (KEYED, {"ceph_key": PASSWORD}),
+        *(({"type": "xml", "document": EXAMPLES[type]}, {}) for type in NONE_HERE),
     ],
-    ids=["netfs", "rbd"],
+    ids=["netfs", "rbd", *NONE_HERE],
 )
 def test_what_this_machine_cannot_have_is_refused_in_words_and_leaves_nothing(
-    spec: dict[str, str], code: str, lab_host: LabHost, add: Add
+    dashboard: Dashboard, spec: dict[str, str], secret: dict[str, str], lab_host: LabHost, add: Add
 ) -> None:
-    failed = add({**spec, "name": "impossible"})
+    named = {} if "document" in spec else {"name": "impossible"}
+    before = lab_host.virsh("pool-list", "--all", "--name").split()
+    failed = add({**spec, **named}, **secret)
+    type = spec_type(read_spec({**spec, **named}))
+    known = lab_host.virsh("pool-capabilities").partition(f"<pool type='{type}'")[2].startswith(" supported='yes'")
+    code = "host_refused" if known else "no_pool_driver"
     assert (failed["state"], failed["error"]["code"]) == ("failed", code)
     assert failed["error"]["detail"]
-    assert "impossible" not in lab_host.virsh("pool-list", "--all", "--name").split()
+    assert lab_host.virsh("pool-list", "--all", "--name").split() == before
+    assert lab_host.virsh("secret-list").count("\n") <= 3
+    assert PASSWORD not in str(dashboard.query("SELECT params, sealed, before, result, details FROM vms_operation"))
+
+
+def test_a_written_definition_is_a_pool_where_the_host_can(dashboard: Dashboard, lab_host: LabHost, add: Add) -> None:
+    assert add({"type": "xml", "document": EXAMPLES["mpath"]})["state"] == "succeeded"
+    known = eventually(lambda: find(dashboard, "multipath"), "the pool has a row")
+    assert (known["type"], known["active"], known["path"]) == ("mpath", True, "/dev/mapper")
+    assert "multipath" in lab_host.virsh("pool-list", "--name").split()

@@ -12,7 +12,7 @@ from tests.conftest import make_vm, sign_in
 from tests.grants import grant
 from tests.views.test_grants import read
 from vms.kinds import KINDS
-from vms.models import AuditEvent, Document, Host, Operation, StoragePool, User, VirtualMachine, Volume
+from vms.models import AuditEvent, Document, Host, Network, Operation, StoragePool, User, VirtualMachine, Volume
 from vms.permissions import Actor
 from vms.services import operations, pools
 
@@ -290,3 +290,18 @@ def test_programs_let_a_host_look_and_read_what_it_found(client_alice: Client, h
     wishes: tuple[dict[str, str], ...] = ({"type": "rbd"}, {"type": "netfs", "server": "-o"}, {"kind": "netfs"})
     for wrong in wishes:
         assert client_alice.post(where, wrong, content_type="application/json").status_code == 422
+
+
+def test_programs_list_what_is_a_hosts_own(client_alice: Client, mallory: User, host: Host) -> None:
+    other = Host.objects.create(name="host-b")
+    mine, hers, _ = make(host), make(host, "hers"), make(other, "elsewhere")
+    for number, each in enumerate((host, host, other)):
+        Network.objects.create(host=each, uuid=uuid.UUID(int=number), name=f"net-{number}")
+    grant(mallory, "viewer", host)
+    grant(mallory, "operator", mine)
+
+    def names(browser: Client, noun: str) -> list[str]:
+        return [item["name"] for item in browser.get(f"/api/v1/hosts/{host.pk}/{noun}").json()["items"]]
+
+    assert names(client_alice, "pools") == ["fast", hers.name] and names(sign_in(mallory), "pools") == ["fast"]
+    assert names(client_alice, "networks") == ["net-0", "net-1"] and names(sign_in(mallory), "networks") == []

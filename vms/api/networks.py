@@ -143,6 +143,15 @@ def show(request: HttpRequest, network_id: int) -> NetworkItem:
     return item(get_network_or_404(actor(request), network_id))
 
 
+@hosts_router.get(
+    "/{int:host_id}/networks", response=answers(200, Listing[NetworkItem], 404), summary="Its own that you may use"
+)
+def of_host(request: HttpRequest, host_id: int, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[NetworkItem]:
+    host = get_host_or_404(actor(request), host_id)
+    found = networks.find_networks(visible_networks(actor(request)), host=host.pk)
+    return listing(found, lambda rows: [item(network) for network in rows], page, page_size, timezone.now())
+
+
 @hosts_router.post(
     "/{int:host_id}/networks", response=answers(202, Started, 400, 403, 404, 409), summary="Make one and start it"
 )

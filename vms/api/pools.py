@@ -141,6 +141,14 @@ def show(request: HttpRequest, pool_id: int) -> PoolItem:
     return item(get_pool_or_404(actor(request), pool_id))
 
 
+@hosts_router.get(
+    "/{int:host_id}/pools", response=answers(200, Listing[PoolItem], 404), summary="Its own that you may use"
+)
+def of_host(request: HttpRequest, host_id: int, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[PoolItem]:
+    found = pools.find_pools(actor(request), host=get_host_or_404(actor(request), host_id).pk)
+    return listing(found, lambda rows: [item(pool) for pool in rows], page, page_size, timezone.now())
+
+
 @hosts_router.post(
     "/{int:host_id}/pools", response=answers(202, Started, 400, 403, 404, 409), summary="Make one and start it"
 )
