@@ -24,7 +24,6 @@ from vms.virt import (
     PoolInfo,
     SecretInfo,
     VolumeFacts,
-    VolumeInfo,
 )
 from vms.virt.judging import judge
 
@@ -306,9 +305,6 @@ class FakePool:
         self.act("undefine")
         if "undefine" not in self.host.deaf:
             del self.host.pools[self.uuid]
-
-    def volumes(self) -> list[VolumeInfo]:
-        return [VolumeInfo(name, f"/srv/{name}", 100) for pool, name in self.host.volumes if pool == self.uuid]
 
     def delete_volume(self, name: str) -> None:
         self.act(f"delete {name}")

@@ -27,6 +27,8 @@ VmsError
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
 │   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── PoolsDiffer           two pools are no one storage; params: name, other, volume
+│   ├── PoolAlone             no other pool is the same storage; params: name
 │   ├── NetworkTaken          its host has a network of this name; params: name
 │   ├── NetworkInUse          a VM is connected to it; params: name, vm
 │   ├── NetworkMismatch       a network of a kind that has no such thing; params: mode
@@ -257,6 +259,18 @@ class PoolShared(RequestRefused):
     """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
 
     code = "pool_shared"
+
+
+class PoolsDiffer(RequestRefused):
+    """They do not list the same, or know it as another's, so they are no one storage; params: name, other, volume."""
+
+    code = "pools_differ"
+
+
+class PoolAlone(RequestRefused):
+    """No other pool is the same storage, so it cannot be separated; params: name."""
+
+    code = "pool_alone"
 
 
 class NetworkTaken(RequestRefused):

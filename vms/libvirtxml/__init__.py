@@ -5,6 +5,7 @@ from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
+from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
@@ -32,7 +33,7 @@ from vms.libvirtxml.network import (
     read_network,
     updates,
 )
-from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid
+from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -106,6 +107,7 @@ __all__ = [
     "free_lease",
     "free_subnet",
     "glance",
+    "is_systems",
     "let_vnc_listen",
     "loopback",
     "made_network",
@@ -140,4 +142,5 @@ __all__ = [
     "where",
     "with_uuid",
     "without_password",
+    "written",
 ]

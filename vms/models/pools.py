@@ -33,12 +33,14 @@ class Storage(models.Model):
 class StoragePool(models.Model):
     """A place for disks on one host, as that host names it; present as long as the host lists it.
 
-    path: where its volumes are on that host; "" where they are no files. Sizes in bytes, 0 while it is not active.
+    by_hand: which storage it is was said by an administrator, and holds until what it is made of changes. path: where
+    its volumes are on that host; "" where they are no files. Sizes in bytes, 0 while it is not active.
     document: its definition, without secrets. refreshed_at: when the host last looked through it.
     """
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="pools")
     storage = models.ForeignKey(Storage, on_delete=models.PROTECT, related_name="pools")
+    by_hand = models.BooleanField(default=False)
     uuid = models.UUIDField()
     name = models.CharField(max_length=255)
     present = models.BooleanField(default=True)

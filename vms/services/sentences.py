@@ -51,6 +51,11 @@ ERRORS: dict[str, str] = {
     "pool_shared": mark(
         "{name} is the same storage as a pool of {host}, so nothing in it is deleted from here. Keep what is inside."
     ),
+    "pools_differ": mark(
+        "{volume} is not the same in {name} and in {other}, so they are two storages. If they are one, refresh both "
+        "and try again."
+    ),
+    "pool_alone": mark("No other pool is the same storage as {name}."),
     "network_taken": mark("The host has a network called {name} already. Choose another name."),
     "network_in_use": mark("{vm} is connected to {name}, so it is not deleted. Take the VM's card out of it first."),
     "network_mismatch": mark("A network of this kind (“{mode}”) has no such thing."),
@@ -243,6 +248,8 @@ FIELDS: dict[str, str] = {
     "system_path": mark(
         "This folder is the system's: whoever keeps disks there is root on the host. If it is meant, type it once more."
     ),
+    "storage_same": mark("They are one storage already."),
+    "storage_kind": mark("Pools of these two types cannot be one storage."),
     "device": mark("A device of the host: /dev/…"),
     "iqn": mark("A name of iSCSI, like iqn.2026-01.org.example:vms."),
     "volume_group": mark("The name of a volume group."),
@@ -272,9 +279,11 @@ FIELDS: dict[str, str] = {
     "range_own": mark("The host itself has an address among these."),
     "mac": mark("A MAC address, like 52:54:00:12:34:56."),
     "lease_mac": mark("This MAC has a fixed address already."),
-    "lease_address": mark("Another MAC has this address."),
-    "lease_name": mark("Another MAC has this name."),
-    "lease_ipv6": mark("Only IPv4 addresses can be fixed for a MAC."),
+    "lease_duid": mark("This DUID has a fixed address already."),
+    "lease_address": mark("This address is fixed for another already."),
+    "lease_name": mark("Another fixed address has this name."),
+    "lease_ipv6": mark("IPv6 knows guests by a DUID, not by a MAC. Leave this empty."),
+    "duid": mark("A DUID, like 00:03:00:01:52:54:00:12:34:56."),
     "no_filter": mark("This is no definition of a filter: its outermost element is not <filter>."),
     "filter_schema": mark("libvirt's schema does not know a filter like this."),
     "filter_name": mark("A filter's name has 1 to 80 letters, digits and . _ -, a letter or digit first."),
@@ -510,6 +519,8 @@ AUDIT: dict[str, str] = {
     "took-back:image": mark("took back the offer of an image"),
     "added:offer": mark("offered to VMs something of"),
     "withdrew:offer": mark("no longer offers to VMs something of"),
+    "joined:pool": mark("said that another pool is the same storage as"),
+    "separated:pool": mark("said that no other pool is the same storage as"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),

@@ -132,10 +132,12 @@ def read_text(text: str) -> NetworkXML | None:
 
 
 def leases(network: Any) -> Iterator[LeaseInfo]:
-    """What its DHCP has given; IPv6 without a MAC is nobody's here."""
+    """What its DHCP has given."""
     for lease in listed(network.DHCPLeases):
-        if lease.get("mac") and lease.get("ipaddr"):
-            yield LeaseInfo(lease["mac"].lower(), lease["ipaddr"], lease.get("hostname") or "")
+        six = lease.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV6
+        mac, duid = (lease.get("mac") or "").lower(), (lease.get("clientid") or "").lower() if six else ""
+        if lease.get("ipaddr") and (mac or duid):
+            yield LeaseInfo(mac, lease["ipaddr"], lease.get("hostname") or "", duid)
 
 
 def given(handle: Any) -> list[LeaseInfo]:

@@ -42,11 +42,13 @@ class Job:
 
 @dataclass(frozen=True)
 class LeaseInfo:
-    """An address that a network's DHCP has given; name is what the guest calls itself."""
+    """An address that a network's DHCP has given; name is what the guest calls itself. duid: by which IPv6 knows it;
+    mac is "" where a host does not tell it then."""
 
     mac: str
     address: str
     name: str = ""
+    duid: str = ""
 
 
 @dataclass(frozen=True)
