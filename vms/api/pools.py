@@ -18,7 +18,7 @@ from vms.kinds import KINDS, Autostart
 from vms.kinds.pools import REFRESH, START, STOP
 from vms.models import StoragePool
 from vms.permissions import get_host_or_404, get_pool_or_404
-from vms.services import pools
+from vms.services import pools, volumes
 
 router = Router(tags=["storage"])
 hosts_router = Router(tags=["storage"])
@@ -29,7 +29,8 @@ Words = Annotated[str, Query(max_length=300)]
 class PoolItem(BaseModel):
     """type is libvirt's; path is where its volumes are on the host, "" where they are no files. Sizes are in bytes, 0
     while it is stopped; allocation_bytes counts what is in it, capacity_bytes - available_bytes also what others keep
-    on the same disk. storage is the same number for pools, also of other hosts, that are one storage."""
+    on the same disk. storage is the same number for pools, also of other hosts, that are one storage. trusted: what is
+    found in it is served, since nobody but administrators writes there."""
 
     id: int
     uuid: str
@@ -41,6 +42,7 @@ class PoolItem(BaseModel):
     active: bool
     autostart: bool
     persistent: bool
+    trusted: bool
     capacity_bytes: int
     allocation_bytes: int
     available_bytes: int
@@ -75,6 +77,14 @@ class PoolChange(BaseModel):
     autostart: bool
 
 
+class Trust(BaseModel):
+    """Whether what is found in it is served."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    trusted: bool
+
+
 def item(pool: StoragePool) -> PoolItem:
     return PoolItem(
         id=pool.pk,
@@ -87,6 +97,7 @@ def item(pool: StoragePool) -> PoolItem:
         active=pool.active,
         autostart=pool.autostart,
         persistent=pool.persistent,
+        trusted=pool.storage.trusted,
         capacity_bytes=pool.capacity_bytes,
         allocation_bytes=pool.allocation_bytes,
         available_bytes=pool.available_bytes,
@@ -171,3 +182,14 @@ def refresh(
     request: HttpRequest, pool_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
 ) -> Status[Started]:
     return start(request, response, REFRESH, get_pool_or_404(actor(request), pool_id), key)
+
+
+@router.post(
+    "/{int:pool_id}/trust",
+    response=answers(200, PoolItem, 400, 403, 404, 409),
+    summary="Say whether only administrators write there, so that what is found is served; administrators only",
+)
+def trust(request: HttpRequest, pool_id: int, body: Trust) -> PoolItem:
+    who = actor(request)
+    volumes.trust(who, get_pool_or_404(who, pool_id), trusted=body.trusted)
+    return item(get_pool_or_404(who, pool_id))
