@@ -106,7 +106,7 @@ def test_what_is_a_device_is_no_link(pool: StoragePool) -> None:
         ({"mtime": 5000.0}, False),
         ({"mtime": 999.0}, True),
         ({"capacity": 2 * MIB, "mtime": 5000.0}, True),
-        ({"format": "qcow2", "capacity": 2 * MIB, "mtime": 5000.0}, True),
+        ({"format": "qcow2", "capacity": 2 * MIB, "mtime": 5000.0}, False),
     ],
 )
 def test_another_file_in_its_place_is_seen(pool: StoragePool, alice: User, now: dict[str, Any], swapped: bool) -> None:

@@ -81,7 +81,7 @@ class VolumeWish(BaseModel):
 
 
 class Copy(BaseModel):
-    """pool: where the copy goes, another one of the same host; left out, where the volume is."""
+    """pool: where the copy goes, also of another host; left out, where the volume is."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -20,7 +20,7 @@ from vms.gateways.answers import Send, answer, attachment, begin, refuse
 from vms.gateways.transfers import Transfers, Way, go_on, this_task
 from vms.models import Volume
 from vms.operations.volumes import require_same
-from vms.permissions import Actor
+from vms.permissions import Actor, get_volume_or_404
 from vms.services import downloads
 from vms.services.operations import pool_of, refuse_silent
 from vms.services.uploads import require_good
@@ -211,8 +211,8 @@ def check(actor: Actor, pk: int) -> None:
     """Nothing, or NotAllowed: he may go on."""
     require_good(actor)
     try:
-        downloads.find(actor, pk)
-    except (Http404, VmsError):
+        get_volume_or_404(actor, pk, to="copy")
+    except (Http404, NotAllowed):
         raise NotAllowed(privilege="vm.copy") from None
 
 

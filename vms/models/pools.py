@@ -137,5 +137,7 @@ class Volume(models.Model):
         if self.kind != "file" or self.origin == self.Origin.FOUND or self.state != self.State.READY:
             return False
         older = self.known_at and self.changed_at and self.changed_at < self.known_at
-        other = self.format == "raw" and self.known_bytes not in (None, self.capacity_bytes)
+        # Where a guest wrote another format's header, the size that is told is what that header says.
+        plain = self.format == "raw" and self.told_format in ("", "raw", "iso")
+        other = plain and self.known_bytes not in (None, self.capacity_bytes)
         return not self.storage.trusted and bool(older or other)

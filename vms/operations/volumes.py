@@ -11,7 +11,18 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from vms.errors import Aborted, HostUnreachable, InvalidState, NameTaken, NotFound, TimedOut, VirtError, VolumeUsed
+from vms.errors import (
+    Aborted,
+    HostLeftAlone,
+    HostSilent,
+    HostUnreachable,
+    InvalidState,
+    NameTaken,
+    NotFound,
+    TimedOut,
+    VirtError,
+    VolumeUsed,
+)
 from vms.headers import ENOUGH, require
 from vms.inventory.volumes import moment
 from vms.kinds import volumes as kinds
@@ -114,7 +125,8 @@ def keep(row: Volume, there: There, format: str) -> None:
 
 def require_same(row: Volume, facts: VolumeFacts) -> None:
     """Nothing, or VolumeFound or VolumeSwapped, as the host tells of it in this moment."""
-    row.capacity_bytes, row.changed_at = facts.capacity, moment(facts.mtime)
+    row.capacity_bytes = facts.physical if row.format == "raw" else facts.capacity
+    row.told_format, row.changed_at = "", moment(facts.mtime)
     services.require_known(row)
 
 
@@ -210,12 +222,15 @@ def clone(work: Work) -> None:
 
 @contextmanager
 def host_of(connection: Connection, operation: Operation, host: Host) -> Iterator[Connection]:
-    """The connection to the host, which may be another one than the operation's. Raises HostSilent, HostLeftAlone,
-    VirtError."""
+    """The connection to the host, which may be another one than the operation's. Raises VirtError."""
     if host.pk == operation.host_id:
         yield connection
         return
-    refuse_silent(host)
+    try:
+        # A daemon that hangs would hold this worker.
+        refuse_silent(host)
+    except (HostSilent, HostLeftAlone) as refused:
+        raise HostUnreachable(refused.code) from None
     with connect(HostSpec(**host.spec_fields())) as other:
         yield other
 

@@ -100,6 +100,7 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "served": found.state == Volume.State.READY and found.present and not doubtful,
         "may_vouch": doubtful and found.present and volumes.may_vouch(user, found.storage),
         "can": can,
+        "may_wipe": "wipe" in can and not doubtful,
         "handed_out": downloads.address(found) if "clone" in can and downloads.may_link(found) else "",
         "is_image": ImageCopy.objects.filter(volume=found).exists(),
         "grow": Grow(initial={"size": -(-found.capacity_bytes // GIB) + 1}),
