@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML, NetworkXML, VolumeXML, parse
+from vms.libvirtxml import DomainXML, How, NetworkXML, VolumeXML, disk_at, parse
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -338,10 +338,10 @@ class FakeVolume:
         self.act("delete")
         del self.connection.host.volumes[self.key]
 
-    def download(self, offset: int, length: int) -> FakeWay:
+    def download(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         return FakeWay(self, length)
 
-    def upload(self, offset: int, length: int) -> FakeWay:
+    def upload(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         self.act("upload")
         return FakeWay(self, length)
 
@@ -361,10 +361,20 @@ class FakeWay:
         self.left -= len(data)
         return data
 
+    def read_or_hole(self, most: int = 1 << 20) -> bytes | int:
+        data = self.read(most)
+        return data if any(data) else len(data)
+
+    def skip(self, length: int) -> None:
+        self.volume.connection.host.calls.append(f"skip {length}")
+        self.at += length
+        self.left -= length
+
     def send(self, data: bytes) -> None:
         host, key = self.volume.connection.host, self.volume.key
         host.volumes[key] = host.volumes[key][: self.at] + data + host.volumes[key][self.at + len(data) :]
         self.at += len(data)
+        self.left -= len(data)
         if "send" in host.after:
             host.after["send"]()
         if "send" in host.fail:
@@ -440,6 +450,14 @@ class FakeDomain:
 
     def networks(self) -> list[str]:
         return ["default"]
+
+    def grow_disk(self, places: Collection[tuple[How, str]], size: int) -> bool:
+        target = disk_at(self.next_boot(), places)
+        if target:
+            self.act(f"grow_disk {target}", None)
+            key = next(key for key in self.host.volumes if ("path", f"/pool/{key[1]}") in places)
+            self.host.sizes[key] = size
+        return target is not None
 
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         self.act("modify", None)

@@ -22,6 +22,8 @@ VmsError
 │   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
 │   ├── VolumeNotReady        it is none that is served: params: name, why
 │   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
+│   ├── VolumeFound           a file that nobody here made, which may be a link to any; params: name
+│   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
@@ -229,6 +231,18 @@ class VolumeStrayed(RequestRefused):
     """Its pool tells another format than is remembered, as a guest can let it; params: name, format, told."""
 
     code = "volume_strayed"
+
+
+class VolumeFound(RequestRefused):
+    """Nobody here made the file and no administrator has vouched for it: it may be a link; params: name."""
+
+    code = "volume_found"
+
+
+class VolumeSwapped(RequestRefused):
+    """By its size or its time it is another file than the one that was made or vouched for; params: name."""
+
+    code = "volume_swapped"
 
 
 class NameTaken(RequestRefused):

@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,11 +220,27 @@ def test_a_file_system_is_made_on_a_device_that_holds_nothing(
     assert add({**spec, "name": "kept"})["state"] == "succeeded"
 
 
-def test_a_whole_disk_gets_a_partition_table(dashboard: Dashboard, device: str, add: Add) -> None:
+def test_a_whole_disk_gets_a_partition_table_and_zeroed_partitions(dashboard: Dashboard, device: str, add: Add) -> None:
+    with Path(device).open("r+b") as disk:
+        # Its ends look empty, as libvirt wants it.
+        disk.seek(2 << 20)
+        disk.write(b"former!!" * (4 << 20))
     assert add({"type": "disk", "name": "whole", "device": device}, build=True)["state"] == "succeeded"
     known = eventually(lambda: find(dashboard, "whole"), "the pool has a row")
     assert (known["type"], known["active"]) == ("disk", True)
     assert "gpt" in printed("blkid", "--probe", device)
+    # What a former one of it left there is seen by nobody.
+    name = f"{Path(device).name}p1"
+    wish = {"name": name, "size_bytes": 8 << 20, "format": "raw"}
+    made = dashboard.post(f"/pools/{known['id']}/volumes", wish)
+    try:
+        assert dashboard.await_operation(operation(dashboard, made), "succeeded", within=60)
+        with Path(f"/dev/{name}").open("rb") as file:
+            assert file.read() == bytes(8 << 20)
+        assert b"former" in Path(device).read_bytes()
+    finally:
+        # libvirt does not find the number of a partition of a device whose own name ends in one.
+        printed("parted", "--script", device, "rm", "1")
 
 
 @pytest.fixture

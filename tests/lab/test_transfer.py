@@ -9,9 +9,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from tests.headers.images import hostile, made
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.sending import MIB, Sending, pool_of, upload
@@ -168,11 +170,12 @@ def test_what_a_client_says_wrongly_changes_nothing(dashboard: Dashboard, pool: 
 
 
 def test_an_image_that_names_other_files_never_reaches_the_pool(
-    dashboard: Dashboard, pool: int, lab_pool: LabPool
+    dashboard: Dashboard, pool: int, lab_pool: LabPool, tmp_path: Path
 ) -> None:
-    # qcow2 of version 3 with a backing file.
-    header = b"QFI\xfb" + (3).to_bytes(4) + (104).to_bytes(8) + (11).to_bytes(4) + (16).to_bytes(4) + (MIB).to_bytes(8)
-    for format, first in (("qcow2", header), ("raw", header), ("qcow2", bytes(64)), ("raw", b"KDMV")):
+    bad = hostile(made(tmp_path, "qcow2", size=MIB), "/etc/shadow")
+    tries = [("raw", image) for image in bad.values()]
+    tries += [("qcow2", bad[name]) for name in ("backing", "data")] + [("qcow2", bytes(64))]
+    for format, first in tries:
         sending = upload(dashboard, pool, "hostile.img", MIB, format)
         answer = sending.patch(0, first.ljust(MIB, b"\0"))
         assert (answer.status, "refused_image" in answer.body) == (422, True), answer

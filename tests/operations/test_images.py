@@ -17,7 +17,7 @@ from tests.headers.images import MIB, made, qcow2_over
 from tests.operations.conftest import Stage
 from tests.osdata.test_osdata import iso
 from tests.webserver import WebServer, body, moved, partly, status, web_server
-from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, OverQuota
+from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, OverQuota, VolumeFound
 from vms.inventory import volumes as inventory
 from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
 from vms.operations import images as ways
@@ -358,6 +358,16 @@ def test_an_iso_in_a_pool_appears_by_itself_and_is_offered_by_somebodys_word(
     assert (row.state, row.format) == ("ready", "raw")
     assert list(visible_images(stage.actor)) == [image]
     assert not visible_images(mallory).exists()
+
+
+def test_an_image_that_may_be_a_link_is_told_and_not_copied(stage: Stage, pool: StoragePool, done: Done) -> None:
+    image = put(stage, stage.fake, pool, DISK, virtual_bytes=len(DISK))
+    operation = images.copy(stage.actor, image, pool, name="b.img")
+    Volume.objects.update(origin="found")
+    assert (done(operation).state, operation.error_code) == ("failed", "image_refused")
+    assert list(visible_images(stage.actor)) == [image] and images.here(stage.actor, image, pool) is None
+    with pytest.raises(VolumeFound):
+        images.copy(stage.actor, image, pool, name="c.img")
 
 
 def test_over_a_quota_nothing_is_asked_for_twice(stage: Stage, pool: StoragePool) -> None:

@@ -19,7 +19,7 @@ from vms.kinds import KINDS, Autostart
 from vms.kinds.pools import REFRESH, START, STOP
 from vms.models import StoragePool
 from vms.permissions import get_host_or_404, get_pool_or_404, require, require_all, visible_pools
-from vms.services import pools, storages
+from vms.services import pools, storages, volumes
 
 router = Router(tags=["storage"])
 hosts_router = Router(tags=["storage"])
@@ -31,7 +31,8 @@ class PoolItem(BaseModel):
     """type is libvirt's; path is where its volumes are on the host, "" where they are no files. Sizes are in bytes, 0
     while it is stopped; allocation_bytes counts what is in it, capacity_bytes - available_bytes also what others keep
     on the same disk. storage is the same number for pools, also of other hosts, that are one storage; storage_by_hand:
-    an administrator said so, not its definition."""
+    an administrator said so, not its definition. trusted: what is found in it is served, since nobody but
+    administrators writes there."""
 
     id: int
     uuid: str
@@ -44,6 +45,7 @@ class PoolItem(BaseModel):
     active: bool
     autostart: bool
     persistent: bool
+    trusted: bool
     capacity_bytes: int
     allocation_bytes: int
     available_bytes: int
@@ -108,6 +110,14 @@ class PoolChange(BaseModel):
     autostart: bool
 
 
+class Trust(BaseModel):
+    """Whether what is found in it is served."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    trusted: bool
+
+
 def item(pool: StoragePool) -> PoolItem:
     return PoolItem(
         id=pool.pk,
@@ -121,6 +131,7 @@ def item(pool: StoragePool) -> PoolItem:
         active=pool.active,
         autostart=pool.autostart,
         persistent=pool.persistent,
+        trusted=pool.storage.trusted,
         capacity_bytes=pool.capacity_bytes,
         allocation_bytes=pool.allocation_bytes,
         available_bytes=pool.available_bytes,
@@ -265,3 +276,14 @@ def join(request: HttpRequest, pool_id: int, body: Twin) -> PoolItem:
 def separate(request: HttpRequest, pool_id: int, body: Nothing = None) -> PoolItem:
     storages.separate(actor(request), get_pool_or_404(actor(request), pool_id))
     return item(get_pool_or_404(actor(request), pool_id))
+
+
+@router.post(
+    "/{int:pool_id}/trust",
+    response=answers(200, PoolItem, 400, 403, 404, 409),
+    summary="Say whether only administrators write there, so that what is found is served; administrators only",
+)
+def trust(request: HttpRequest, pool_id: int, body: Trust) -> PoolItem:
+    who = actor(request)
+    volumes.trust(who, get_pool_or_404(who, pool_id), trusted=body.trusted)
+    return item(get_pool_or_404(who, pool_id))

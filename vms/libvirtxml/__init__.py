@@ -56,7 +56,7 @@ from vms.libvirtxml.pool import (
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
-from vms.libvirtxml.sources import Source, sources
+from vms.libvirtxml.sources import How, Source, disk_at, sources
 from vms.libvirtxml.validate import faults
 from vms.libvirtxml.volume import VolumeXML, volume_document
 
@@ -79,6 +79,7 @@ __all__ = [
     "DomainXML",
     "FixedLease",
     "Graphics",
+    "How",
     "Interface",
     "Listen",
     "Need",
@@ -100,6 +101,7 @@ __all__ = [
     "change_network",
     "described",
     "difference",
+    "disk_at",
     "faults",
     "filter_name",
     "filters_used",

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0021_images'),
+        ('vms', '0022_numa_nodes'),
     ]
 
     operations = [

@@ -27,6 +27,7 @@ from vms.operations.volumes import (
     keep,
     mend_create,
     pool_of,
+    require_same,
     volume_of,
 )
 from vms.operations.way import Facts, Verdict, Way
@@ -250,7 +251,9 @@ def copy(work: Work) -> None:
     services.require_served(source.volume)
     with connect(HostSpec(**pool.host.spec_fields())) as connection:
         there = connection.volume(str(pool.uuid), source.volume.name)
-        size = there.facts().physical
+        facts = there.facts()
+        require_same(source.volume, facts)
+        size = facts.physical
         way = there.download(0, size)
         try:
             known = source.image.sha256
@@ -270,7 +273,9 @@ def check(work: Work) -> None:
     require_deed(actor_of(work.operation), "copy", row)
     services.require_served(row)
     there = work.connection.volume(str(pool.uuid), row.name)
-    size = there.facts().physical
+    facts = there.facts()
+    require_same(row, facts)
+    size = facts.physical
     arrival = Arrival(work, size)
     way = there.download(0, size)
     try:

@@ -42,6 +42,14 @@ ERRORS: dict[str, str] = {
         "{name} is {format} here, and its beginning is by now that of {told}. What a guest may have written there is "
         "copied nowhere."
     ),
+    "volume_found": mark(
+        "{name} was not made here. Its host does not tell a file from a link to any other file, so it is listed and "
+        "not served until an administrator has vouched for it."
+    ),
+    "volume_swapped": mark(
+        "{name} is by its size or its time no longer the file that it was. It is not served until an administrator has "
+        "vouched for it."
+    ),
     "name_taken": mark("There is a volume called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
@@ -514,6 +522,9 @@ AUDIT: dict[str, str] = {
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),
     "looked_again:volume": mark("looked again at the beginning of"),
+    "vouched:volume": mark("vouched for"),
+    "trusted:pool": mark("said that what is found is trusted in"),
+    "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),

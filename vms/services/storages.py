@@ -139,6 +139,8 @@ def merge(row: Volume, twin: Volume) -> None:
     both = {"owner_id": twin.owner_id or row.owner_id, "backing_id": twin.backing_id or row.backing_id}
     if is_known(row) and not is_known(twin):
         both |= {name: getattr(row, name) for name in ("state", "refusal", "format", "sha256")}
+    if twin.origin == Volume.Origin.FOUND:
+        both |= {name: getattr(row, name) for name in ("origin", "known_bytes", "known_at")}
     Volume.objects.filter(pk=twin.pk).update(**both)
     Use.objects.bulk_create(
         [Use(volume_id=twin.pk, virtualmachine_id=vm) for vm in row.vms.values_list("pk", flat=True)],

@@ -95,6 +95,7 @@ def pool(request: HttpRequest, pk: int) -> HttpResponseBase:
         "may_read": bool(failure and may_read(failure, request.user)),
         "entries": stream(request.user, pool=found, most=8),
         "volumes": inside[:MOST_VOLUMES],
+        "doubtful": inside.filter(volumes.DOUBTFUL).count(),
         "volume_count": inside.count(),
     }
     return render(request, "pools/pool.html", context)
