@@ -33,6 +33,7 @@ from vms.libvirtxml.network import (
     updates,
 )
 from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid
+from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -86,6 +87,7 @@ __all__ = [
     "PoolSpec",
     "Source",
     "Subnet",
+    "Told",
     "Update",
     "VolumeXML",
     "What",
@@ -123,6 +125,7 @@ __all__ = [
     "put_order",
     "read_lease",
     "read_network",
+    "read_osinfo",
     "read_spec",
     "secret_document",
     "secret_name",

@@ -14,7 +14,7 @@ from vms import live
 from vms.errors import BadFields, NotAllowed, OutboundRefused
 from vms.kinds import images as kinds
 from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
-from vms.osdata import CATALOGUE, SYSTEMS, read
+from vms.osdata import CATALOGUE, find_system, read
 from vms.permissions import (
     Actor,
     Who,
@@ -204,7 +204,8 @@ def learn(volume: Volume, sha256: str, *, format: str, size: int, **fields: Any)
 
 def system_name(image: Image) -> str:
     """What it installs, in words; "" for unknown."""
-    return SYSTEMS[image.os].name if image.os in SYSTEMS else image.os
+    system = find_system(image.os)
+    return system.name if system else image.os
 
 
 def pools_without(who: Who, image: Image) -> list[StoragePool]:
