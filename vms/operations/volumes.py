@@ -28,6 +28,8 @@ from vms.virt import Volume as There
 BLOCK: Final = 1 << 20
 # How often a copy tells how far it is and looks whether it is to end.
 LOOK: Final = 0.5
+# The log's line of a volume that an operation makes on its way to something else.
+ARRIVES: Final = "image_arrives"
 State = Volume.State
 
 
@@ -70,9 +72,11 @@ def create(work: Work) -> None:
 
 
 @contextmanager
-def being_made(work: Work, pool: StoragePool) -> Iterator[Volume]:
-    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it."""
-    name, actor = work.operation.params["name"], work.operation.actor_user
+def being_made(work: Work, pool: StoragePool, name: str = "") -> Iterator[Volume]:
+    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it. name: of
+    what the operation makes besides, told in its log (unplace)."""
+    besides, actor = bool(name), work.operation.actor_user
+    name = name or work.operation.params["name"]
     try:
         with transaction.atomic():
             # One that its pool has lost left its row behind.
@@ -82,6 +86,8 @@ def being_made(work: Work, pool: StoragePool) -> Iterator[Volume]:
             row = Volume.objects.create(
                 storage_id=pool.storage_id, name=name, state=State.INCOMPLETE, present=False, owner=actor
             )
+            if besides:
+                work.log(ARRIVES, name=name, volume=str(row.pk))
     except IntegrityError:
         raise NameTaken(name=name) from None
     try:

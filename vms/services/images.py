@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from vms import live
 from vms.errors import BadFields, NotAllowed, OutboundRefused
 from vms.kinds import images as kinds
-from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
+from vms.models import Host, Image, ImageCopy, Operation, StoragePool, Volume
 from vms.osdata import CATALOGUE, find_system, read
 from vms.permissions import (
     Actor,
@@ -169,6 +169,35 @@ def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | N
         if pool.active and pool.host.node in ("", node) and not operations.is_silent(pool.host):
             return by_storage[pool.storage_id], pool
     return None
+
+
+def on_host(who: Who, image: int, host: Host) -> list[tuple[ImageCopy, StoragePool]]:
+    """The copies that he may read in started pools of the host and that are served, the oldest first."""
+    pools = {pool.storage_id: pool for pool in StoragePool.objects.filter(host=host, present=True, active=True)}
+    rows = readable_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
+    there = (row for row in rows.order_by("pk") if row.volume.format and not volumes.is_strayed(row.volume))
+    return [(row, pools[row.volume.storage_id]) for row in there]
+
+
+def readable(who: Who, image: int) -> ImageCopy | None:
+    """Any copy that he may read, whether or not its host is heard; None where there is none."""
+    rows = readable_copies(who).filter(image=image).select_related("volume", "image")
+    return rows.order_by("pk").first()
+
+
+def names_for(copy: ImageCopy, pool: StoragePool) -> Iterator[str]:
+    """What a new copy may be called there: as that one is, or with a number, as long as nothing we know is."""
+    name = file_name(copy.volume.name) or "image"
+    stem, dot, end = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    for number in range(1, 100):
+        chosen = name if number == 1 else f"{stem}-{number}{dot}{end}"
+        if not taken(pool, chosen):
+            yield chosen
+
+
+def taken(pool: StoragePool, name: str) -> bool:
+    there = Volume.objects.filter(storage=pool.storage_id, name=name)
+    return there.filter(Q(present=True) | Q(state=Volume.State.INCOMPLETE)).exists()
 
 
 def here(who: Who, image: Image, pool: StoragePool) -> ImageCopy | None:
