@@ -30,7 +30,19 @@ from vms.errors import (
     OverQuota,
 )
 from vms.inventory import volumes as inventory
-from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
+from vms.models import (
+    Document,
+    Host,
+    Image,
+    ImageCopy,
+    Operation,
+    OperationLock,
+    Quota,
+    Reservation,
+    StoragePool,
+    User,
+    Volume,
+)
 from vms.operations import images as ways
 from vms.operations.work import Work
 from vms.osdata import CATALOGUE
@@ -556,6 +568,33 @@ def test_an_iso_in_a_pool_appears_by_itself_and_is_offered_by_somebodys_word(
     assert (row.state, row.format) == ("ready", "raw")
     assert list(visible_images(stage.actor)) == [image]
     assert not visible_images(mallory).exists()
+
+
+def test_a_cloud_image_in_a_pool_appears_by_itself_until_a_vm_has_it(
+    stage: Stage, pool: StoragePool, tmp_path: Any
+) -> None:
+    disk = made(tmp_path, "qcow2")
+    names = ("debian-13-genericcloud-amd64.qcow2", "debian-13.qcow2", "noble-server-cloudimg-amd64.img")
+    rows = [
+        Volume.objects.create(storage=pool.storage, name=name, state="quarantine", path=f"/pool/{name}")
+        for name in names
+    ]  # fmt: skip
+    rows[2].vms.add(stage.vm)
+    for row in rows:
+        inventory.judged(row, disk, len(disk))
+    image = Image.objects.get()
+    assert (image.kind, image.os, image.arch, image.format) == ("disk", "debian13", "x86_64", "qcow2")
+    assert image.virtual_bytes == 64 * MIB and image.copies.get().volume == rows[0]
+    above = Volume.objects.create(storage=pool.storage, name="web.qcow2", path="/pool/web.qcow2", backing=rows[0])
+    document = Document.objects.get(placement=stage.vm.placement)
+    document.sources = [["path", "/pool/web.qcow2", "qcow2"]]
+    document.save()
+    inventory.link([stage.vm.pk])
+    assert image.copies.exists() and set(stage.vm.volumes.all()) == {rows[0], above}
+    document.sources = [["path", f"/pool/{names[0]}", "qcow2"]]
+    document.save()
+    inventory.link([stage.vm.pk])
+    assert not Image.objects.exists()
 
 
 def test_over_a_quota_nothing_is_asked_for_twice(stage: Stage, pool: StoragePool) -> None:

@@ -8,7 +8,17 @@ from vms.osdata.catalogue import CATALOGUE, Entry
 from vms.osdata.checksums import Checksum, find, read
 from vms.osdata.iso import Label, read_label
 from vms.osdata.system import Size, System
-from vms.osdata.systems import LINUX, UNKNOWN, by_file_name, find_system, look_in, recognise, systems, tell
+from vms.osdata.systems import (
+    LINUX,
+    UNKNOWN,
+    by_file_name,
+    find_system,
+    is_cloud_image,
+    look_in,
+    recognise,
+    systems,
+    tell,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -22,6 +32,7 @@ __all__ = [
     "by_file_name",
     "find",
     "find_system",
+    "is_cloud_image",
     "look_in",
     "read",
     "read_label",

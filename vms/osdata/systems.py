@@ -18,6 +18,8 @@ ARCHES: Final = (
     ("x86_64", re.compile(r"(?<![a-z0-9])(x86[_-]64|amd64|x64)(?![a-z0-9])", re.IGNORECASE)),
     ("aarch64", re.compile(r"(?<![a-z0-9])(aarch64|arm64)(?![a-z0-9])", re.IGNORECASE)),
 )
+# What projects call disks that are to be copied, and started by cloud-init.
+CLOUD: Final = re.compile(r"cloud|(?<![a-z])generic(?![a-z])", re.IGNORECASE)
 # What nothing is known of, and what is known of any Linux of today.
 UNKNOWN, LINUX = "generic", "linux2022"
 FOLDERS: list[Path] = []
@@ -93,6 +95,11 @@ def by_file_name(name: str) -> tuple[str, str]:
     name = name[:255]
     found = (each.id for each in systems().values() if each.files and has(each.files, name))
     return next(found, ""), arch_in(name)
+
+
+def is_cloud_image(name: str) -> bool:
+    """Whether the file is called as a project calls its cloud image, by a system that we know."""
+    return bool(CLOUD.search(name[:255]) and by_file_name(name)[0])
 
 
 def tell(first: bytes, name: str) -> tuple[str, str]:
