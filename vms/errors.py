@@ -487,7 +487,8 @@ class ServerRefused(VmsError):
 
 
 class ImageRefused(VmsError):
-    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone")."""
+    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone",
+    "format")."""
 
     code = "image_refused"
 

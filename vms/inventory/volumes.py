@@ -204,6 +204,7 @@ def link(vms: Collection[int]) -> set[str]:
     asked = [(host, source) for _, host, sources in rows for source in sources or ()]
     found = paths.volumes(asked) if asked else {}
     wanted: set[tuple[int, int]] = set()
+    disks: set[int] = set()
     formats: dict[int, str] = {}
     adopted: set[int] = set()
     for vm, host, sources in rows:
@@ -215,6 +216,7 @@ def link(vms: Collection[int]) -> set[str]:
                 formats[volume.pk] = source[2]
             if volume.origin == Origin.FOUND:
                 adopted.add(volume.pk)
+            disks.add(volume.pk)
             wanted |= {(pk, vm) for pk in chain(volume, formats.get(volume.pk, volume.format))}
     before = set(Use.objects.filter(virtualmachine__in=vms).values_list("volume_id", "virtualmachine_id"))
     for volume_pk, vm in before - wanted:
@@ -222,6 +224,7 @@ def link(vms: Collection[int]) -> set[str]:
     Use.objects.bulk_create(
         [Use(volume_id=volume_pk, virtualmachine_id=vm) for volume_pk, vm in wanted - before], ignore_conflicts=True
     )
+    images.disappear(disks)
     for pk, format in formats.items():
         # The VM's own definition says what it is; nobody asks the file.
         Volume.objects.filter(pk=pk, state=State.QUARANTINE).update(state=State.READY, format=format[:20], refusal="")
@@ -266,8 +269,8 @@ def judged(row: Volume, first: bytes | None, size: int) -> set[str]:
     except RefusedImage as refused:
         return end(row, state=State.REFUSED, refusal=str(refused.params["reason"]))
     names = end(row, state=State.READY, refusal="", format="raw" if found == "iso" else found)
-    if names and found == "iso":
-        images.appear(row, first, size)
+    if names:
+        images.appear(row, first, size, found)
     return names
 
 

@@ -34,6 +34,7 @@ from vms.libvirtxml.network import (
     updates,
 )
 from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
+from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -88,6 +89,7 @@ __all__ = [
     "PoolSpec",
     "Source",
     "Subnet",
+    "Told",
     "Update",
     "VolumeXML",
     "What",
@@ -127,6 +129,7 @@ __all__ = [
     "put_order",
     "read_lease",
     "read_network",
+    "read_osinfo",
     "read_spec",
     "secret_document",
     "secret_name",

@@ -42,6 +42,8 @@ from vms.virt import Volume as There
 BLOCK: Final = 1 << 20
 # How often a copy tells how far it is and looks whether it is to end.
 LOOK: Final = 0.5
+# The log's line of a volume that an operation makes on its way to something else.
+ARRIVES: Final = "image_arrives"
 State = Volume.State
 
 
@@ -84,9 +86,14 @@ def create(work: Work) -> None:
 
 
 @contextmanager
-def being_made(work: Work, pool: StoragePool, connection: Connection | None = None) -> Iterator[Volume]:
-    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it."""
-    name, actor = work.operation.params["name"], work.operation.actor_user
+def being_made(
+    work: Work, pool: StoragePool, connection: Connection | None = None, name: str = ""
+) -> Iterator[Volume]:  # fmt: skip
+    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it.
+    connection: to the pool's host, where it is another than the operation's. name: of what the operation makes besides,
+    told in its log (unplace)."""
+    besides, actor = bool(name), work.operation.actor_user
+    name = name or work.operation.params["name"]
     try:
         with transaction.atomic():
             # One that its pool has lost left its row behind.
@@ -96,6 +103,8 @@ def being_made(work: Work, pool: StoragePool, connection: Connection | None = No
             row = Volume.objects.create(
                 storage_id=pool.storage_id, name=name, state=State.INCOMPLETE, present=False, owner=actor
             )
+            if besides:
+                work.log(ARRIVES, name=name, volume=str(row.pk))
     except IntegrityError:
         raise NameTaken(name=name) from None
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vms.models import Image, ImageCopy
-from vms.osdata import CATALOGUE, SYSTEMS, Entry
+from vms.osdata import CATALOGUE, Entry, systems
 from vms.permissions import Who, seen_hosts
 from vms.services.images import copies, system_name
 
@@ -70,4 +70,5 @@ def make_lines(images: Iterable[Image], who: Who) -> list[Line]:
 
 def catalogue() -> list[Offer]:
     """All that it holds, in its order."""
-    return [Offer(entry, SYSTEMS[entry.os].name) for entry in CATALOGUE.values()]
+    known = systems()
+    return [Offer(entry, known[entry.os].name) for entry in CATALOGUE.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -13,8 +13,8 @@ from django.db.models import Q, QuerySet
 from vms import live
 from vms.errors import BadFields, NotAllowed, OutboundRefused, VolumeFound
 from vms.kinds import images as kinds
-from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
-from vms.osdata import CATALOGUE, SYSTEMS, read
+from vms.models import Host, Image, ImageCopy, Operation, StoragePool, Volume
+from vms.osdata import CATALOGUE, find_system, read
 from vms.permissions import (
     Actor,
     Who,
@@ -179,6 +179,35 @@ def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | N
     return None
 
 
+def on_host(who: Who, image: int, host: Host) -> list[tuple[ImageCopy, StoragePool]]:
+    """The copies that he may read in started pools of the host and that are served, the oldest first."""
+    pools = {pool.storage_id: pool for pool in StoragePool.objects.filter(host=host, present=True, active=True)}
+    rows = readable_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
+    there = (row for row in rows.order_by("pk") if row.volume.format and not volumes.is_strayed(row.volume))
+    return [(row, pools[row.volume.storage_id]) for row in there]
+
+
+def readable(who: Who, image: int) -> ImageCopy | None:
+    """Any copy that he may read, whether or not its host is heard; None where there is none."""
+    rows = readable_copies(who).filter(image=image).select_related("volume", "image")
+    return rows.order_by("pk").first()
+
+
+def names_for(copy: ImageCopy, pool: StoragePool) -> Iterator[str]:
+    """What a new copy may be called there: as that one is, or with a number, as long as nothing we know is."""
+    name = file_name(copy.volume.name) or "image"
+    stem, dot, end = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    for number in range(1, 100):
+        chosen = name if number == 1 else f"{stem}-{number}{dot}{end}"
+        if not taken(pool, chosen):
+            yield chosen
+
+
+def taken(pool: StoragePool, name: str) -> bool:
+    there = Volume.objects.filter(storage=pool.storage_id, name=name)
+    return there.filter(Q(present=True) | Q(state=Volume.State.INCOMPLETE)).exists()
+
+
 def here(who: Who, image: Image, pool: StoragePool) -> ImageCopy | None:
     """The copy in the pool's storage that he may be told; None where it must be brought there first (copy(), or
     fetch() from source_url)."""
@@ -212,7 +241,8 @@ def learn(volume: Volume, sha256: str, *, format: str, size: int, **fields: Any)
 
 def system_name(image: Image) -> str:
     """What it installs, in words; "" for unknown."""
-    return SYSTEMS[image.os].name if image.os in SYSTEMS else image.os
+    system = find_system(image.os)
+    return system.name if system else image.os
 
 
 def pools_without(who: Who, image: Image) -> list[StoragePool]:

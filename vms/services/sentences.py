@@ -356,6 +356,8 @@ HAPPENINGS: dict[str, str] = {
 LOG: dict[str, str] = {
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
+    "image_arrives": mark("The image is brought to this host, as “{name}”."),
+    "image_awaited": mark("Another operation is bringing the image to this host."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
     "volume_taken_away": mark("Took “{name}” away again."),
@@ -561,6 +563,7 @@ IMAGE_REASONS: dict[str, str] = {
     "checksum": mark("its project's file of checksums does not name it"),
     "no_disk": mark("it is neither a disk that starts nor an ISO"),
     "gone": mark("no copy of it can be read from here"),
+    "format": mark("this pool keeps raw disks only"),
 }
 
 
