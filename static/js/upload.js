@@ -50,9 +50,9 @@ function tell(done) {
 
 class Refused extends Error {}
 
-/** What the answer says to people; what may work in a moment is no refusal. */
+/** What the answer says to people; what may work in a moment is no refusal, and what is over is asked about. */
 function judge(status, text) {
-  if (status === 0 || status === 409 || status === 429 || status >= 500) return new Error(String(status));
+  if ([0, 409, 410, 429].includes(status) || status >= 500) return new Error(String(status));
   if (status === 401) return new Refused(form.dataset.signedOut);
   try {
     const told = JSON.parse(text);

@@ -109,11 +109,10 @@ class Uploads:
             if not way.reason:
                 raise
             go_on()
-            error = (
-                NotAllowed(privilege=UPLOAD.privileges[0])
-                if way.reason == "right_gone"
-                else UploadOver(reason=way.reason)
-            )
+            if way.reason == "right_gone":
+                error = NotAllowed(privilege=UPLOAD.privileges[0])
+            elif way.reason != "whole":
+                error = UploadOver(reason=way.reason)
         except OperationLost:
             error = UploadOver(reason="ended")
         except VmsError as refused:
@@ -196,7 +195,7 @@ class Uploads:
             if pending is not None:
                 with suppress(VmsError, VirtError):
                     await pending
-            await self.run(writer.close)
+            await asyncio.shield(self.run(writer.close))
         if gone:
             raise Left
 
