@@ -83,7 +83,7 @@ def offset(running: Dashboard, pool: int) -> int:
 
 def choose(page: Page, path: Path, pool: int) -> None:
     page.goto(f"/pools/{pool}/upload/")
-    page.get_by_label("File").set_input_files(path)
+    page.get_by_label("Files").set_input_files(path)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,28 @@ def test_cancelling_at_sixty_percent_leaves_nothing(
     last = "SELECT state FROM vms_operation WHERE kind = 'volume.upload' ORDER BY id DESC LIMIT 1"
     eventually(lambda: running.query(last) == [("cancelled",)], "the operation says so")
     assert charged() == before
+
+
+def test_of_several_files_the_one_that_is_refused_can_be_sent_otherwise(
+    running: Dashboard, far_pool: tuple[int, LabPool], new_browser: NewContext, tmp_path: Path
+) -> None:
+    pool, there = far_pool
+    paths = [tmp_path / name for name in ("mistaken.qcow2", "good one.img", "left-out.img")]
+    for path in paths:
+        path.write_bytes(os.urandom(MIB))
+    page = new_browser(says=SAYS).new_page()
+    page.goto(f"/pools/{pool}/upload/")
+    page.get_by_label("Files").set_input_files(paths)
+    first, _, third = page.get_by_role("group").all()
+    third.get_by_role("button", name="Leave out").press("Enter")
+    expect(page.get_by_label("Files")).to_be_focused()
+    button, form = page.get_by_role("button", name="Upload", exact=True), page.locator("[data-upload]")
+    button.press("Enter")
+    expect(form).to_have_attribute("data-finished", "1", timeout=60_000)
+    expect(first.get_by_role("alert")).to_contain_text("another format")
+    assert there.names() == ["good-one.img"]
+    first.get_by_label("Format").select_option("raw")
+    button.press("Enter")
+    expect(form).to_have_attribute("data-finished", "2", timeout=60_000)
+    expect(first.get_by_role("alert")).to_be_hidden()
+    assert there.names() == ["good-one.img", "mistaken.qcow2"]
