@@ -182,7 +182,7 @@ def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | N
 def on_host(who: Who, image: int, host: Host) -> list[tuple[ImageCopy, StoragePool]]:
     """The copies that he may read in started pools of the host and that are served, the oldest first."""
     pools = {pool.storage_id: pool for pool in StoragePool.objects.filter(host=host, present=True, active=True)}
-    rows = readable_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
+    rows = served_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
     there = (row for row in rows.order_by("pk") if row.volume.format and not volumes.is_strayed(row.volume))
     return [(row, pools[row.volume.storage_id]) for row in there]
 
