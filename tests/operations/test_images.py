@@ -596,7 +596,9 @@ def test_a_cloud_image_in_a_pool_appears_by_itself_until_a_vm_has_it(
     image = Image.objects.get()
     assert (image.kind, image.os, image.arch, image.format) == ("disk", "debian13", "x86_64", "qcow2")
     assert image.virtual_bytes == 64 * MIB and image.copies.get().volume == rows[0]
-    above = Volume.objects.create(storage=pool.storage, name="web.qcow2", path="/pool/web.qcow2", backing=rows[0])
+    above = Volume.objects.create(
+        storage=pool.storage, name="web.qcow2", path="/pool/web.qcow2", format="qcow2", backing=rows[0]
+    )
     document = Document.objects.get(placement=stage.vm.placement)
     document.sources = [["path", "/pool/web.qcow2", "qcow2"]]
     document.save()
