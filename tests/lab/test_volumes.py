@@ -174,7 +174,8 @@ def test_no_byte_of_the_host_comes_out(
         assert ask(dashboard, f"/pools/{number_of}/volumes", wish, "failed")["error"]["code"] == "host_refused"
         assert not (pool.host.images / "nowhere").exists(), "nothing is made where a link leads"
     for image, named in ((bad["backing"], "qcow2"), (bad["text"], None), (bad["hollow"], "vmdk")):
-        (pool.folder / "guests-disk").write_bytes(image.ljust(4 * MIB, b"\0"))
+        with (pool.folder / "guests-disk").open("r+b") as file:
+            file.write(image.ljust(4 * MIB, b"\0"))
         # Before the pool was looked through, nothing but the bytes says so.
         ended = dashboard.post(f"/volumes/{disk['id']}/clone", {"name": "stolen"})
         if ended.status == 202:
