@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
 from tests.headers.images import MIB, made, number, qcow2_over, text_vmdk
 from tests.operations.conftest import Stage
@@ -114,6 +115,24 @@ def test_what_a_running_vm_has_grows_with_its_guest(stage: Stage, disk: Volume, 
     assert stage.fake.calls == ["grow_disk vdz"]
     disk.refresh_from_db()
     assert (disk.capacity_bytes, disk.known_bytes) == (8 * MIB, 8 * MIB)
+
+
+def test_a_disk_grows_on_the_host_where_its_guest_runs(
+    stage: Stage, pool: StoragePool, disk: Volume, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = FakeHost(volumes=stage.fake.volumes, sizes=stage.fake.sizes)
+    monkeypatch.setattr(ways, "connect", far.connect)
+    host = Host.objects.create(name="far", transport="tls", address="far.example.org")
+    StoragePool.objects.create(host=host, storage=pool.storage, uuid=uuid.UUID(int=8), name="far", path="/far")
+    seen = info("far-vm", "running")
+    disks = "<devices><disk type='file'><source file='/far/disk'/><target dev='vdz'/></disk>"
+    far.add(replace(seen, next_boot_xml=seen.next_boot_xml.replace("<devices>", disks)))
+    vm = make_vm(host, "far-vm")
+    Placement.objects.filter(current_of=vm).update(uuid=seen.uuid)
+    disk.vms.add(vm)
+    operation = done(volumes.grow(stage.actor, disk, size_bytes=8 * MIB))
+    assert operation.state == "succeeded", operation.details
+    assert (stage.fake.calls, far.calls) == ([], ["grow_disk vdz"])
 
 
 @pytest.mark.parametrize("ask", ["clone", "grow", "wipe"])

@@ -37,7 +37,7 @@ COLUMNS: Final = (
     "kind", "path", "told_format", "capacity_bytes", "allocation_bytes", "backing_path", "present", "changed_at",
 )  # fmt: skip
 
-SAME: Final = ("kind", "changed_at", "capacity_bytes")
+SAME: Final = ("kind", "changed_at")
 
 Step = partial[set[str]]
 Use = Volume.vms.through

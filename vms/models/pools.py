@@ -142,4 +142,4 @@ class Volume(models.Model):
         # Where a guest wrote another format's header, the size that is told is what that header says.
         plain = self.format == "raw" and self.told_format in ("", "raw", "iso")
         other = plain and self.known_bytes not in (None, self.capacity_bytes)
-        return not self.storage.trusted and bool(older or other)
+        return bool(older or other) and not self.storage.trusted

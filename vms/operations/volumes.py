@@ -26,7 +26,7 @@ from vms.errors import (
 from vms.headers import ENOUGH, require
 from vms.inventory.volumes import moment
 from vms.kinds import volumes as kinds
-from vms.libvirtxml import BadXML, DomainXML, sources, volume_document
+from vms.libvirtxml import BadXML, DomainXML, How, sources, volume_document
 from vms.models import Host, Operation, StoragePool, Volume
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.power import cannot_be_told
@@ -324,12 +324,20 @@ def grow(work: Work) -> None:
     if placements:
         with host_of(work.connection, operation, placements[0].host) as connection:
             domain = connection.domain(str(placements[0].uuid))
-            if not domain.grow_disk({("path", row.path), ("volume", f"{pool.name}/{row.name}")}, size):
+            if not domain.grow_disk(places(row, placements[0].host), size):
                 services.require_off(operation.actor_user, row)
     else:
         there.grow(size)
     size = there.facts().capacity
     Volume.objects.filter(pk=row.pk).update(capacity_bytes=size, known_bytes=size)
+
+
+def places(row: Volume, host: Host) -> set[tuple[How, str]]:
+    """What a definition of that host may call it: each host has a storage where it wants."""
+    found: set[tuple[How, str]] = {("path", row.path)}
+    for pool in StoragePool.objects.filter(storage=row.storage_id, host=host, present=True):
+        found |= {("path", f"{pool.path.rstrip('/')}/{row.name}"), ("volume", f"{pool.name}/{row.name}")}
+    return found
 
 
 def grow_facts(connection: Connection, operation: Operation) -> Facts:
@@ -367,7 +375,7 @@ def refuse_used(work: Work) -> Volume:
     who = actor_of(operation)
     services.require_unused(who, row)
     services.require_all_heard(who, row)
-    mine = {("path", row.path), ("volume", f"{pool.name}/{row.name}")}
+    mine = places(row, pool.host)
     for info in work.connection.domains():
         for text in (info.live_xml, info.next_boot_xml):
             with contextlib.suppress(BadXML):
