@@ -21,7 +21,7 @@ from vms.services import consoles, schema
 
 class Command(BaseCommand):
     help = "Serve consoles on a unix socket in the state folder until SIGTERM."
-    # They would import every page, which this process has none of; `setup` and the tests look through them.
+    # They would import every page, and this process has none; the suite makes them.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

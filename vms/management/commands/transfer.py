@@ -17,7 +17,7 @@ from vms.services import schema
 
 class Command(BaseCommand):
     help = "Carry uploads and downloads on a unix socket in the state folder until SIGTERM."
-    # They would import every page, which this process has none of; `setup` and the tests look through them.
+    # They would import every page, and this process has none; the suite makes them.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

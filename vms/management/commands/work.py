@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 class Command(BaseCommand):
     help = "Run this node's operations until SIGTERM; what is not done within 10 s then is settled at the next start."
-    # They would import every page, which this process has none of; `setup` and the tests look through them.
+    # They would import every page, and this process has none; the suite makes them.
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
