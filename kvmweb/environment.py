@@ -297,6 +297,7 @@ class Environment:
     machine: str
     users: Users | None
     outbound_allow: tuple[tuple[str, int], ...]
+    osinfo: tuple[Path, ...]
 
     def prepare(self) -> None:
         """Make the folders; BadSetting when one is not ours alone."""
@@ -420,6 +421,17 @@ def outbound_allow(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
+def osinfo(text: str) -> tuple[Path, ...]:
+    """Where libosinfo's data may lie, the one that is right where several tell last: from "DIR:DIR", else where it and
+    XDG put it."""
+    if text:
+        return tuple(Path(part) for part in text.split(":") if part)
+    data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    config = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '')}/.config"
+    folders = (*reversed([part for part in data.split(":") if part]), "/etc", config)
+    return tuple(Path(folder) / "osinfo" for folder in folders)
+
+
 def load() -> Environment:
     """The settings as the environment gives them; BadSetting says which is wrong."""
     root = Path(read("KVMWEB_STATE_DIR") or default_state_dir())
@@ -449,6 +461,7 @@ def load() -> Environment:
         processes=processes(read("KVMWEB_PROCESSES")),
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         outbound_allow=outbound_allow(read("KVMWEB_OUTBOUND_ALLOW")),
+        osinfo=osinfo(read("KVMWEB_OSINFO_DIRS")),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
 

@@ -17,7 +17,7 @@ from allauth.account.internal.flows.login import (
 )
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -39,6 +39,15 @@ def sealing_keys() -> None:
     """What `manage.py setup` makes before the first process starts."""
     sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
     keys.ensure(settings.ENVIRONMENT.audit_keys)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hash() -> Iterator[None]:
+    """Argon2 at its cheapest: the tests sign in often, and what one guess costs is Django's own default."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
+            patch.setattr(Argon2PasswordHasher, name, value)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,7 +87,7 @@ def redis(redis_server: None) -> Iterator[None]:
 
 @cache
 def password_hash() -> str:
-    """Of "correct horse battery"; made once, because a good hash is slow."""
+    """Of "correct horse battery"; made once."""
     return make_password("correct horse battery")
 
 

@@ -21,6 +21,9 @@ for setting in [name for name in os.environ if name.startswith("KVMWEB_")]:
     if not setting.startswith((*KEPT, "KVMWEB_TEST_")):
         del os.environ[setting]
 
+# The same on every machine, whatever data of libosinfo it has.
+os.environ["KVMWEB_OSINFO_DIRS"] = str(FOLDER / "osinfo")
+
 redis: subprocess.Popen[bytes] | None = None
 postgresql = PostgreSQL() if os.environ.get("KVMWEB_TEST_DATABASE") == "postgresql" else None
 if postgresql:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML, NetworkXML, VolumeXML, parse
+from vms.libvirtxml import DomainXML, How, NetworkXML, VolumeXML, disk_at, parse
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -24,7 +24,6 @@ from vms.virt import (
     PoolInfo,
     SecretInfo,
     VolumeFacts,
-    VolumeInfo,
 )
 from vms.virt.judging import judge
 
@@ -128,6 +127,7 @@ class FakeConnection:
         return FACTS
 
     def hardware(self) -> HostHardware:
+        self.host.calls.append("hardware")
         return HARDWARE
 
     def devices(self) -> tuple[DeviceInfo, ...]:
@@ -306,9 +306,6 @@ class FakePool:
         if "undefine" not in self.host.deaf:
             del self.host.pools[self.uuid]
 
-    def volumes(self) -> list[VolumeInfo]:
-        return [VolumeInfo(name, f"/srv/{name}", 100) for pool, name in self.host.volumes if pool == self.uuid]
-
     def delete_volume(self, name: str) -> None:
         self.act(f"delete {name}")
         del self.host.volumes[self.uuid, name]
@@ -341,10 +338,10 @@ class FakeVolume:
         self.act("delete")
         del self.connection.host.volumes[self.key]
 
-    def download(self, offset: int, length: int) -> FakeWay:
+    def download(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         return FakeWay(self, length)
 
-    def upload(self, offset: int, length: int) -> FakeWay:
+    def upload(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         self.act("upload")
         return FakeWay(self, length)
 
@@ -364,10 +361,20 @@ class FakeWay:
         self.left -= len(data)
         return data
 
+    def read_or_hole(self, most: int = 1 << 20) -> bytes | int:
+        data = self.read(most)
+        return data if any(data) else len(data)
+
+    def skip(self, length: int) -> None:
+        self.volume.connection.host.calls.append(f"skip {length}")
+        self.at += length
+        self.left -= length
+
     def send(self, data: bytes) -> None:
         host, key = self.volume.connection.host, self.volume.key
         host.volumes[key] = host.volumes[key][: self.at] + data + host.volumes[key][self.at + len(data) :]
         self.at += len(data)
+        self.left -= len(data)
         if "send" in host.after:
             host.after["send"]()
         if "send" in host.fail:
@@ -443,6 +450,14 @@ class FakeDomain:
 
     def networks(self) -> list[str]:
         return ["default"]
+
+    def grow_disk(self, places: Collection[tuple[How, str]], size: int) -> bool:
+        target = disk_at(self.next_boot(), places)
+        if target:
+            self.act(f"grow_disk {target}", None)
+            key = next(key for key in self.host.volumes if ("path", f"/pool/{key[1]}") in places)
+            self.host.sizes[key] = size
+        return target is not None
 
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         self.act("modify", None)

@@ -22,11 +22,15 @@ VmsError
 │   ├── VolumeRuns            a VM that is not off uses it; params: name, by ("" for one that may not be told)
 │   ├── VolumeNotReady        it is none that is served: params: name, why
 │   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
+│   ├── VolumeFound           a file that nobody here made, which may be a link to any; params: name
+│   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
 │   ├── PoolShared            other hosts keep the same storage; params: name, host
+│   ├── PoolsDiffer           two pools are no one storage; params: name, other, volume
+│   ├── PoolAlone             no other pool is the same storage; params: name
 │   ├── NetworkTaken          its host has a network of this name; params: name
 │   ├── NetworkInUse          a VM is connected to it; params: name, vm
 │   ├── NetworkMismatch       a network of a kind that has no such thing; params: mode
@@ -230,6 +234,18 @@ class VolumeStrayed(RequestRefused):
     code = "volume_strayed"
 
 
+class VolumeFound(RequestRefused):
+    """Nobody here made the file and no administrator has vouched for it: it may be a link; params: name."""
+
+    code = "volume_found"
+
+
+class VolumeSwapped(RequestRefused):
+    """By its size or its time it is another file than the one that was made or vouched for; params: name."""
+
+    code = "volume_swapped"
+
+
 class NameTaken(RequestRefused):
     """There is a volume of that name; params: name."""
 
@@ -258,6 +274,18 @@ class PoolShared(RequestRefused):
     """Other hosts keep the same storage, so it is not wiped from this one; params: name, host."""
 
     code = "pool_shared"
+
+
+class PoolsDiffer(RequestRefused):
+    """They do not list the same, or know it as another's, so they are no one storage; params: name, other, volume."""
+
+    code = "pools_differ"
+
+
+class PoolAlone(RequestRefused):
+    """No other pool is the same storage, so it cannot be separated; params: name."""
+
+    code = "pool_alone"
 
 
 class NetworkTaken(RequestRefused):
@@ -467,7 +495,8 @@ class ServerRefused(VmsError):
 
 
 class ImageRefused(VmsError):
-    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone")."""
+    """No image that can be kept; params: reason ("length", "packed", "no_disk", "changed", "checksum", "gone",
+    "format")."""
 
     code = "image_refused"
 

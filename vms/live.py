@@ -218,8 +218,8 @@ def store_host_use(host: int, use: dict[str, Any]) -> None:
 
 
 def host_use(host: int) -> dict[str, Any]:
-    """{"cpu": share of its processors 0..1 or None, "memory_kib": used, "of_kib": all, "pages": {cell: {size: free}}}
-    as last sampled; {} without Redis, and where the host does not tell."""
+    """{"cpu": share of its processors 0..1 or None, "memory_kib": used, "of_kib": all, "pages": {cell: {size: free}},
+    "free_kib": {cell: free}} as last sampled; {} without Redis, and where the host does not tell."""
     try:
         value: Any = connection().get(key("use", host))
     except redis.RedisError:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.checks.outcome import Outcome, after_second, judge, summary
-from scripts.checks.plan import LEVELS, Check, again, checks
+from scripts.checks.plan import LANES, LEVELS, Check, again, checks
 from scripts.steps import frontend, packages, python, question, site, system
 from scripts.steps.work import ROOT, perform
 
@@ -43,7 +43,9 @@ def prepare(folder: Path, *, yes: bool) -> bool:
 
 def environment(check: Check, folder: Path, counts: Path) -> dict[str, str]:
     """The settings of a check: a state folder of its own, never that of a dashboard which runs on this machine."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KVMWEB_")}
+    # Hundreds of processes start meanwhile, and each would compile all of the dashboard's code anew.
+    not_kept = ("KVMWEB_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_kept)}
     taken = {name: value for name, value in os.environ.items() if name.startswith(("KVMWEB_CACHE_DIR", "KVMWEB_TEST_"))}
     own = {f"KVMWEB_TEST_{name}": value for name, value in check.settings}
     return {**kept, **taken, **own, "KVMWEB_STATE_DIR": str(folder / "state"), "KVMWEB_TEST_COUNTS": str(counts)}
@@ -62,11 +64,10 @@ def run(check: Check, folder: Path) -> Outcome:
     return judge(check.title, done.returncode, seconds, counts if check.counts else None)
 
 
-def run_all(found: list[Check], folder: Path) -> list[Outcome]:
-    """The short ones one after the other, then two at a time, then what failed there; in their order."""
-    outcomes = [run(check, folder) for check in found if check.short]
-    with ThreadPoolExecutor(2) as lanes:
-        outcomes += lanes.map(partial(run, folder=folder), [check for check in found if not check.short])
+def run_all(found: list[Check], folder: Path, lanes: int) -> list[Outcome]:
+    """So many at a time, then what failed in a crowd; in their order."""
+    with ThreadPoolExecutor(lanes) as pool:
+        outcomes = list(pool.map(partial(run, folder=folder), found))
     by_title = {check.title: check for check in found}
     return [second(by_title[one.title], one, folder) for one in outcomes]
 
@@ -90,7 +91,7 @@ def main() -> int:
         if not prepare(folder, yes=options.yes or os.environ.get("CI") == "true"):
             return 1
         began = time.monotonic()
-        outcomes = run_all(checks(options.level), folder)
+        outcomes = run_all(checks(options.level), folder, LANES[options.level])
     print("\n" + "\n".join(summary(outcomes, time.monotonic() - began)))
     return 0 if all(one.good for one in outcomes) else 1
 

@@ -1,4 +1,4 @@
-"""Which checks there are, in the order in which they begin: what takes seconds, then what takes longest."""
+"""Which checks there are, in the order in which they begin: what takes seconds, then what takes or waits longest."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ ALL_REQUESTS = ("tests/views", "tests/api", "tests/security")
 
 # They start processes and wait for them; beside the others, so that the quick level stays quick.
 WAITING = ("gateways", "kvmweb", "supervisor", "virt", "watcher")
+# The other half of what computes.
+REQUESTS = ("api", "permissions", "views")
+
+# How many checks run at a time. Two cores are full of two of the full level's; one of the quick level's mostly waits.
+LANES = {"quick": 3, "full": 2, "long": 2}
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,6 @@ class Check:
     counts: bool = False
     # KVMWEB_TEST_* of this check alone.
     settings: tuple[tuple[str, str], ...] = ()
-    # Takes seconds: run alone and before the others, of which two run at a time because they mostly wait.
-    short: bool = False
     # Real daemons, guests or a browser beside another check: what fails is run once more, alone.
     crowded: bool = False
 
@@ -54,11 +57,11 @@ def checks(level: str) -> list[Check]:
     """quick: lint, types, unit. full: real hosts and the browser too. long: and what takes minutes each."""
     everything = level == "long"
     found = [
-        Check("ruff check", ("-m", "ruff", "check", "--quiet", "."), short=True),
-        Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", "."), short=True),
-        Check("imports", ("-c", "from importlinter.cli import lint_imports_command as run; run()"), short=True),
-        Check("templates", ("-m", "djlint", "--quiet", "--lint", "templates"), short=True),
-        Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run"), short=True),
+        Check("ruff check", ("-m", "ruff", "check", "--quiet", ".")),
+        Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", ".")),
+        Check("imports", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
+        Check("templates", ("-m", "djlint", "--quiet", "--lint", "templates")),
+        Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
     ]
     if level != "quick":
         found += [
@@ -73,9 +76,11 @@ def checks(level: str) -> list[Check]:
             ),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
         ]
+    others = (*APART, *WAITING, *REQUESTS)
     found += [
-        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in (*APART, *WAITING)), everything=everything),
         pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True),
+        pytest("requests", *(f"tests/{room}" for room in REQUESTS), everything=everything),
+        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in others), everything=everything),
         Check("mypy --strict", ("-m", "mypy")),
     ]
     if level != "quick":
@@ -88,5 +93,7 @@ def checks(level: str) -> list[Check]:
             ),
         ]
     if everything:
+        whole = (("CHROMIUM", "/usr/bin/chromium"),)
+        found = [replace(one, settings=whole) if one.title in ("browser", "controls") else one for one in found]
         found += [pytest(room, f"tests/{room}", everything=True) for room in ("newcomer", "chaos")]
     return found

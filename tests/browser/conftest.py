@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.browser.cast import Cast
-from tests.browser.chromium import FLAGS
+from tests.browser.chromium import FLAGS, PROGRAM
 from tests.browser.stage import Stage
 from tests.browser.watch import Watch
 from tests.lab.guests import Guests
@@ -75,7 +75,7 @@ def figures() -> Figures:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    return {"executable_path": "/usr/bin/chromium", "args": FLAGS}
+    return {"executable_path": PROGRAM, "args": FLAGS}
 
 
 @pytest.fixture(scope="session")
@@ -188,9 +188,9 @@ def new_browser(
 
     def make(name: str | None = ADMIN, *, says: Sequence[str] = (), **arguments: Any) -> BrowserContext:
         state = keys.of(name) if name else None
-        context = browser.new_context(
-            **{"viewport": WIDE, "base_url": running.url, "storage_state": state, **arguments}
-        )
+        # Whole Chromium lets a pressed button write to the clipboard; its headless shell refuses unless told.
+        shape = {"viewport": WIDE, "permissions": ["clipboard-write"]}
+        context = browser.new_context(**{**shape, "base_url": running.url, "storage_state": state, **arguments})
         context.set_default_timeout(15_000)
         watches[context] = Watch(context, running.url, says)
         return context

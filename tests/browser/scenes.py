@@ -325,6 +325,11 @@ def adds_a_pool_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def changes_a_filter(page: Page) -> None:
+    page.get_by_role("button", name="Show what changes").click()
+    expect(page.locator("pre.change")).to_be_visible()
+
+
 GROUP = "groups/<int:pk>/"
 HOST = "hosts/<int:pk>/"
 POOL = "pools/<int:pk>/"
@@ -431,10 +436,14 @@ SCENES = (
     Scene("pool-menu", POOL, page_of_a_pool(), opens("More for kept")),
     Scene("pool-stop", POOL + "stop/", page_of_a_pool("stop/")),
     Scene("pool-delete", POOL + "delete/", page_of_a_pool("delete/")),
+    Scene("pool-join", POOL + "join/", page_of_a_pool("join/")),
+    Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
+    Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
     Scene("volumes", POOL + "volumes/", lambda stage: stage.volume() and stage.pool("volumes/")),
     Scene("volume-add", POOL + "volumes/add/", page_of_a_pool("volumes/add/")),
     Scene("volume", VOLUME, Stage.volume),
+    Scene("volume-vouch", VOLUME + "vouch/", lambda stage: stage.volume("vouch/")),
     Scene("volume-wipe", VOLUME + "wipe/", lambda stage: stage.volume("wipe/")),
     Scene("volume-delete", VOLUME + "delete/", lambda stage: stage.volume("delete/")),
     Scene("invitation", "invitation/", at("/invitation/"), who=NOBODY),
@@ -463,6 +472,7 @@ SCENES = (
     Scene("network-restart", NETWORK + "restart/", lambda stage: f"{stage.network()}restart/"),
     Scene("network-delete", NETWORK + "delete/", lambda stage: f"{stage.network()}delete/"),
     Scene("host-filters", HOST + "filters/", Stage.filters),
+    Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
     Scene("audit", "audit/", at("/audit/")),

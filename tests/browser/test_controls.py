@@ -25,7 +25,11 @@ SAME = {
     "user-link",
     "list-tags",
     "volume-wipe",
-    # A question with its two buttons, as "force-off" is.
+    # A question with its two buttons, as "force-off" and "host-remove" are.
+    "nmi",
+    "discard-saved",
+    "reset",
+    "host-new-key",
     "pool-stop",
     "network-stop",
     "network-restart",

@@ -57,3 +57,17 @@ def hollow_vmdk(path: str) -> bytes:
     head += (1).to_bytes(8, "little") + (20).to_bytes(8, "little") + (512).to_bytes(4, "little")
     head += (21).to_bytes(8, "little") + (26).to_bytes(8, "little") + (128).to_bytes(8, "little") + b"\0\n \r\n\0\0"
     return put(head, 512, text_vmdk(path)).ljust(64 * 1024, b"\0")
+
+
+def hostile(plain: bytes, path: str) -> dict[str, bytes]:
+    """Images that would read that file of their host, or cannot be judged, made of an empty qcow2."""
+    data = put(number(plain, 72, 4, 8), 112, b"DATA" + len(path).to_bytes(4, "big") + path.encode())
+    return {
+        "backing": qcow2_over(plain, path),
+        "nested": qcow2_over(plain, 'json:{"driver":"file","filename":"' + path + '"}'),
+        "data": data,
+        "unknown": number(plain, 72, 1 << 40, 8),
+        "encrypted": number(plain, 32, 1),
+        "text": text_vmdk(path, 128),
+        "hollow": hollow_vmdk(path),
+    }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.db.models import F
 
 from tests.conftest import make_vm
 from tests.fakehost import info
@@ -74,6 +76,73 @@ def test_what_is_found_waits_in_quarantine(pool: StoragePool) -> None:
     assert (found.path, found.told_format, found.capacity_bytes, found.owner) == ("/pool/a.img", "raw", MIB, None)
     assert found.changed_at and found.changed_at.timestamp() == 1000.5
     assert tell(pool, listed(), listed("dir", kind="dir"), listed("dev", kind="block")) == set()
+
+
+def test_what_was_found_may_be_a_link_until_a_vm_has_it(pool: StoragePool, host: Host) -> None:
+    tell(pool, listed(), listed("other.img"))
+    assert [row.is_found for row in Volume.objects.order_by("name")] == [True, True]
+    vm = make_vm(host, "web-01")
+    use(vm, disk("/pool/a.img"))
+    mine, other = Volume.objects.order_by("name")
+    assert (mine.origin, mine.known_bytes, mine.is_found, other.is_found) == ("adopted", MIB, False, True)
+    assert mine.known_at and mine.known_at.timestamp() == 1000.5
+    use(vm, "")
+    mine.refresh_from_db()
+    assert not mine.is_found, "who had the VM could read it through its guest"
+    Storage.objects.update(trusted=True)
+    assert not any(row.is_found for row in Volume.objects.all())
+
+
+def test_what_is_a_device_is_no_link(pool: StoragePool) -> None:
+    StoragePool.objects.update(type="logical")
+    tell(pool, listed("lv", kind="block"))
+    assert not Volume.objects.get().is_found
+
+
+@pytest.mark.parametrize(
+    ("now", "swapped"),
+    [
+        ({}, False),
+        ({"mtime": 5000.0}, False),
+        ({"mtime": 999.0}, True),
+        ({"capacity": 2 * MIB, "mtime": 5000.0}, True),
+        ({"format": "qcow2", "capacity": 2 * MIB, "mtime": 5000.0}, False),
+    ],
+)
+def test_another_file_in_its_place_is_seen(pool: StoragePool, alice: User, now: dict[str, Any], swapped: bool) -> None:
+    tell(pool, listed())
+    Volume.objects.update(
+        state="ready", format="raw", owner=alice, origin="made", known_bytes=MIB, known_at=F("changed_at")
+    )
+    tell(pool, listed(**now))
+    assert Volume.objects.get().is_swapped is swapped
+    Volume.objects.update(format="qcow2")
+    assert Volume.objects.get().is_swapped is (now.get("mtime") == 999.0), "a qcow2 grows as its guest writes"
+
+
+def test_what_went_and_came_back_as_another_was_found(pool: StoragePool, alice: User) -> None:
+    Volume.objects.create(storage=pool.storage, name="a.img", format="raw", owner=alice)
+    tell(pool, listed())
+    for mtime, origin in ((1000.5, "made"), (2000.0, "found")):
+        tell(pool)
+        assert not Volume.objects.get().present
+        tell(pool, listed(mtime=mtime))
+        assert Volume.objects.get().origin == origin
+
+
+def test_a_guest_names_nobodys_volume_as_one_below_its_own(pool: StoragePool, host: Host, alice: User) -> None:
+    """The header is the guest's: what it names would be its VM's to see, copy and delete."""
+    for name in ("hers.img", "guests.img"):
+        Volume.objects.create(storage=pool.storage, name=name, format="raw", owner=alice)
+    vm = make_vm(host, "web-01")
+    use(vm, disk("/pool/guests.img"))
+    tell(pool, listed("hers.img"), listed("guests.img", format="qcow2", backing_path="/pool/hers.img"))
+    use(vm, disk("/pool/guests.img"))
+    assert not Volume.objects.get(name="hers.img").vms.exists()
+    assert Volume.objects.get(name="guests.img").backing is None
+    tell(pool, listed("found.img", format="qcow2", backing_path="/pool/hers.img"), listed("hers.img"))
+    use(vm, disk("/pool/found.img", "raw"))
+    assert not Volume.objects.get(name="hers.img").vms.exists()
 
 
 def test_in_a_pool_of_devices_a_device_is_a_volume(pool: StoragePool) -> None:
@@ -192,7 +261,9 @@ def test_who_uses_it_is_told_by_definitions(pool: StoragePool, host: Host) -> No
 def test_what_lies_below_is_used_too(pool: StoragePool, host: Host) -> None:
     vm = make_vm(host)
     use(vm, disk("/pool/top", "qcow2"))
-    tell(pool, listed("base"), listed("mid", backing_path="/pool/base"), listed("top", backing_path="/pool/mid"))
+    qcow2 = {"format": "qcow2"}
+    mid, top = listed("mid", backing_path="/pool/base", **qcow2), listed("top", backing_path="/pool/mid", **qcow2)
+    tell(pool, listed("base"), mid, top)
     assert Volume.objects.get(name="top").backing == Volume.objects.get(name="mid")
     assert set(vm.volumes.values_list("name", flat=True)) == {"base", "mid", "top"}
 

@@ -110,3 +110,14 @@ def test_a_number_of_processes_that_makes_no_sense_is_named(monkeypatch: pytest.
     monkeypatch.setenv("KVMWEB_PROCESSES", text)
     with pytest.raises(BadSetting, match="KVMWEB_PROCESSES"):
         environment.load()
+
+
+def test_libosinfos_data_is_where_it_and_xdg_put_it_or_where_the_site_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_DIRS", "/opt/share:/usr/share")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/home/x/.config")
+    monkeypatch.delenv("KVMWEB_OSINFO_DIRS")
+    assert [str(folder) for folder in environment.load().osinfo] == [
+        "/usr/share/osinfo", "/opt/share/osinfo", "/etc/osinfo", "/home/x/.config/osinfo"
+    ]  # fmt: skip
+    monkeypatch.setenv("KVMWEB_OSINFO_DIRS", "/a:/b:")
+    assert environment.load().osinfo == (Path("/a"), Path("/b"))

@@ -10,6 +10,7 @@ import pytest
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost
 from tests.lab.stack import Dashboard
+from tests.webserver import WebServer, web_server
 from vms.demo import guest
 
 
@@ -53,8 +54,15 @@ def running_guest(lab_host: LabHost, guest_files: guest.Guest) -> Iterator[LabGu
 
 
 @pytest.fixture(scope="session")
-def shared_dashboard(lab_host: LabHost) -> Iterator[Dashboard]:
-    stack = Dashboard(lab_host)
+def mirror() -> Iterator[WebServer]:
+    """A web server inside, from which the dashboard may fetch."""
+    with web_server() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_dashboard(lab_host: LabHost, mirror: WebServer) -> Iterator[Dashboard]:
+    stack = Dashboard(lab_host, KVMWEB_OUTBOUND_ALLOW=f"127.0.0.1:{mirror.port}")
     stack.prepare()
     yield stack
     stack.remove()

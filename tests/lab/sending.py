@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,9 @@ class Sending:
         sent = {"Authorization": f"Bearer {self.dashboard.token}", "Tus-Resumable": "1.0.0"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, self.url, body, {name: value for name, value in sent.items() if value})
+            # Where nobody reads the rest of the body any more, the answer is there all the same.
+            with suppress(ConnectionResetError, BrokenPipeError):
+                connection.request(method, self.url, body, {name: value for name, value in sent.items() if value})
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
         finally:

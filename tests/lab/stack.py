@@ -125,7 +125,7 @@ class Dashboard:
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
         self.manage("setup", "--password-from-stdin", given=self.password + "\n")
-        self.token = self.manage("create_token", ADMIN, *EVERYTHING).split()[-1]
+        self.token = self.manage("create_token", ADMIN, "--skip-checks", *EVERYTHING).split()[-1]
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""

@@ -8,12 +8,15 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, children, eventually, printed
 from tests.lab.stack import Dashboard
+from vms.libvirtxml import EXAMPLES, read_spec, spec_type
 from vms.virt import HostSpec, connect
 
 SPACE = "/var/lib/libvirt/images"
@@ -157,6 +160,50 @@ def test_what_a_vm_uses_is_not_wiped(dashboard: Dashboard, lab_host: LabHost, ad
             domain.undefine()
 
 
+def test_one_folder_of_two_hosts_is_one_storage_once_that_is_said(
+    dashboard: Dashboard, lab_host: LabHost, add: Add, other_host: tuple[int, Guests]
+) -> None:
+    number, there = other_host
+    folder = lab_host.images / "both"
+    assert add({"type": "dir", "name": "both", "path": f"{SPACE}/both"})["state"] == "succeeded"
+    here = eventually(lambda: find(dashboard, "both"), "the pool has a row")
+    made = {"name": "disk", "size_bytes": 1 << 20, "format": "raw"}
+    dashboard.await_operation(operation(dashboard, dashboard.post(f"/pools/{here['id']}/volumes", made)))
+    # The same folder by the path that it has outside the first host.
+    wish = {"spec": {"type": "dir", "name": "too", "path": str(folder)}, "autostart": False}
+    dashboard.await_operation(operation(dashboard, dashboard.post(f"/hosts/{number}/pools", wish)))
+    other = eventually(lambda: find(dashboard, "too"), "the other pool has a row")
+
+    def listed(pool: int) -> list[dict[str, Any]]:
+        return [each for each in dashboard.get(f"/pools/{pool}/volumes")["items"] if each["state"] == "ready"]
+
+    eventually(lambda: listed(other["id"]), "the other host's list is read")
+    [disk] = listed(here["id"])
+    joined = dashboard.post(f"/pools/{here['id']}/join", {"pool": other["id"]})
+    assert (joined.status, joined.body["storage_by_hand"]) == (200, True), joined.body
+    [one] = listed(here["id"])
+    assert listed(other["id"]) == [one]
+    text = (
+        "<domain type='qemu'><name>user-of-both</name><memory>1024</memory><os><type>hvm</type></os><devices>"
+        f"<disk type='file'><driver name='qemu' type='raw'/><source file='{folder}/disk'/><target dev='vda'/></disk>"
+        "</devices></domain>"
+    )
+    with lab_connection(there.host) as connection:
+        domain = connection.defineXML(text)
+        try:
+            users = f"/volumes/{one['id']}/users"
+            eventually(lambda: dashboard.get(users)["vms"], "the VM of the other host is told as its user")
+            refused = dashboard.request("DELETE", f"/api/v1/volumes/{one['id']}")
+            assert (refused.status, refused.body["code"]) == (409, "volume_used")
+        finally:
+            domain.undefine()
+    eventually(lambda: not dashboard.get(users)["vms"], "nobody uses it")
+    separated = dashboard.post(f"/pools/{other['id']}/separate")
+    assert separated.status == 200 and separated.body["storage"] != joined.body["storage"]
+    again = eventually(lambda: listed(other["id"]), "what the other host lists is found anew")
+    assert [each["name"] for each in again] == ["disk"] and again[0]["id"] != disk["id"]
+
+
 def test_a_file_system_is_made_on_a_device_that_holds_nothing(
     dashboard: Dashboard, lab_host: LabHost, device: str, add: Add
 ) -> None:
@@ -173,11 +220,27 @@ def test_a_file_system_is_made_on_a_device_that_holds_nothing(
     assert add({**spec, "name": "kept"})["state"] == "succeeded"
 
 
-def test_a_whole_disk_gets_a_partition_table(dashboard: Dashboard, device: str, add: Add) -> None:
+def test_a_whole_disk_gets_a_partition_table_and_zeroed_partitions(dashboard: Dashboard, device: str, add: Add) -> None:
+    with Path(device).open("r+b") as disk:
+        # Its ends look empty, as libvirt wants it.
+        disk.seek(2 << 20)
+        disk.write(b"former!!" * (4 << 20))
     assert add({"type": "disk", "name": "whole", "device": device}, build=True)["state"] == "succeeded"
     known = eventually(lambda: find(dashboard, "whole"), "the pool has a row")
     assert (known["type"], known["active"]) == ("disk", True)
     assert "gpt" in printed("blkid", "--probe", device)
+    # What a former one of it left there is seen by nobody.
+    name = f"{Path(device).name}p1"
+    wish = {"name": name, "size_bytes": 8 << 20, "format": "raw"}
+    made = dashboard.post(f"/pools/{known['id']}/volumes", wish)
+    try:
+        assert dashboard.await_operation(operation(dashboard, made), "succeeded", within=60)
+        with Path(f"/dev/{name}").open("rb") as file:
+            assert file.read() == bytes(8 << 20)
+        assert b"former" in Path(device).read_bytes()
+    finally:
+        # libvirt does not find the number of a partition of a device whose own name ends in one.
+        printed("parted", "--script", device, "rm", "1")
 
 
 @pytest.fixture
@@ -320,18 +383,40 @@ def test_a_secret_is_set_and_forgotten(dashboard: Dashboard, lab_host: LabHost, 
     eventually(lambda: dashboard.get(f"/hosts/{host_id}/secrets") == [], "it is forgotten")
 
 
+KEYED = {"type": "rbd", "monitors": "127.0.0.1", "pool": "vms", "user": "kvm"}
+NFS = {"type": "netfs", "server": "127.0.0.1", "export": "/vms", "path": f"{SPACE}/nfs"}
+
+
+NONE_HERE = [type for type in EXAMPLES if type != "mpath"]
+
+
 @pytest.mark.parametrize(
-    ("spec", "code"),
+    ("spec", "secret"),
     [
-        ({"type": "netfs", "server": "127.0.0.1", "export": "/vms", "path": f"{SPACE}/nfs"}, "host_refused"),
-        ({"type": "rbd", "monitors": "127.0.0.1", "pool": "vms"}, "no_pool_driver"),
+        (NFS, {}),
+        (KEYED, {"ceph_key": PASSWORD}),
+        *(({"type": "xml", "document": EXAMPLES[type]}, {}) for type in NONE_HERE),
     ],
-    ids=["netfs", "rbd"],
+    ids=["netfs", "rbd", *NONE_HERE],
 )
 def test_what_this_machine_cannot_have_is_refused_in_words_and_leaves_nothing(
-    spec: dict[str, str], code: str, lab_host: LabHost, add: Add
+    dashboard: Dashboard, spec: dict[str, str], secret: dict[str, str], lab_host: LabHost, add: Add
 ) -> None:
-    failed = add({**spec, "name": "impossible"})
+    named = {} if "document" in spec else {"name": "impossible"}
+    before = lab_host.virsh("pool-list", "--all", "--name").split()
+    failed = add({**spec, **named}, **secret)
+    type = spec_type(read_spec({**spec, **named}))
+    known = lab_host.virsh("pool-capabilities").partition(f"<pool type='{type}'")[2].startswith(" supported='yes'")
+    code = "host_refused" if known else "no_pool_driver"
     assert (failed["state"], failed["error"]["code"]) == ("failed", code)
     assert failed["error"]["detail"]
-    assert "impossible" not in lab_host.virsh("pool-list", "--all", "--name").split()
+    assert lab_host.virsh("pool-list", "--all", "--name").split() == before
+    assert lab_host.virsh("secret-list").count("\n") <= 3
+    assert PASSWORD not in str(dashboard.query("SELECT params, sealed, before, result, details FROM vms_operation"))
+
+
+def test_a_written_definition_is_a_pool_where_the_host_can(dashboard: Dashboard, lab_host: LabHost, add: Add) -> None:
+    assert add({"type": "xml", "document": EXAMPLES["mpath"]})["state"] == "succeeded"
+    known = eventually(lambda: find(dashboard, "multipath"), "the pool has a row")
+    assert (known["type"], known["active"], known["path"]) == ("mpath", True, "/dev/mapper")
+    assert "multipath" in lab_host.virsh("pool-list", "--name").split()

@@ -35,6 +35,7 @@ from vms.models import Happening, Host, Operation, Placement, User
 from vms.operations.process import WorkerProcess
 from vms.permissions import Actor
 from vms.services import operations, sealing
+from vms.services.host_check import checked
 from vms.virt import HostSpec, connect, fingerprint, offered_key, open_connection, tunnel, tunnel_to_socket, unseal
 from vms.watcher import Watcher, process
 
@@ -363,6 +364,10 @@ def test_another_hypervisor_is_listed_as_far_as_it_goes(far_host: LabHost, watch
         eventually(box.exists, "the container is listed")
         assert (box.get().state, box.get().graphics) == ("shut_off", [])
         assert now(host).facts["domain_type"] == "lxc"
+        eventually(lambda: now(host).hardware_at, "what the machine is made of is read by this driver too")
+        lines = {line.code: line.result for line in checked(now(host))}
+        assert "fail" not in (lines["libvirt"], lines["hostname"]) and not lines.keys() & {"cpu", "kvm", "firmware"}
+        assert now(host).hardware["cells"] and host.devices.filter(present=True).exists()
         beside = row(far_host, "tls")
         error(beside, "")
         eventually(lambda: now(beside).heard_at, "the machine's QEMU is a host beside it")

@@ -168,6 +168,45 @@ def test_an_address_is_fixed_once_and_let_go() -> None:
     assert free_lease(document, "52:54:00:AA:00:01") and not free_lease(document, "52:54:00:aa:00:01")
 
 
+DUID = "00:03:00:01:52:54:00:aa:00:01"
+
+
+def test_an_address_of_ipv6_is_fixed_by_duid_or_by_name_alone() -> None:
+    six = {"ipv6": "fd00:5::1/64", "dhcp6_start": "fd00:5::100", "dhcp6_end": "fd00:5::1ff"}
+    document = NetworkXML.parse(made_network(read_network(spec("nat", **six))))
+    fix_lease(document, read_lease({"duid": DUID.upper(), "address": "FD00:5:0::7", "name": "seven"}, document))
+    fix_lease(document, read_lease({"name": "eight", "address": "fd00:5::8"}, document))
+    # One guest has the same name for both.
+    fix_lease(document, read_lease({"mac": "52:54:00:aa:00:01", "address": "192.168.50.7", "name": "seven"}, document))
+    assert [(each.mac, each.duid, each.address, each.name) for each in document.leases] == [
+        ("52:54:00:aa:00:01", "", "192.168.50.7", "seven"),
+        ("", DUID, "fd00:5::7", "seven"), ("", "", "fd00:5::8", "eight"),
+    ]  # fmt: skip
+    assert faults(document.text) == []
+    for wrong, field, code in (
+        ({"duid": DUID}, "duid", "lease_duid"), ({"duid": "52:54:00:aa:00:01"}, "duid", "duid"),
+        ({"duid": f"{DUID}\n00"}, "duid", "duid"), ({"duid": ""}, "duid", "missing"),
+        ({"mac": "52:54:00:00:00:09"}, "mac", "lease_ipv6"), ({"name": "eight"}, "name", "lease_name"),
+        ({"address": "fd00:5:0:0::8"}, "address", "lease_address"),
+        ({"address": "fd00:5::1"}, "address", "range_own"), ({"address": "192.168.50.9"}, "duid", "not_here"),
+    ):  # fmt: skip
+        with pytest.raises(BadNetwork) as refused:
+            read_lease({"duid": DUID[:-1] + "2", "address": "fd00:5::9", **wrong}, document)
+        assert refused.value.faults == {field: code}, wrong
+    assert free_lease(document, "fd00:5:0::7") and not free_lease(document, "fd00:5::7")
+    assert [each.address for each in document.leases] == ["192.168.50.7", "fd00:5::8"]
+
+
+@pytest.mark.parametrize(
+    "duid", ["00:01:00:01:2a:3b:4c:5d:52:54:00:aa:00:01", "00:02:00:00:ab:11:1f", DUID, "00:04" + ":5a" * 16]
+)
+def test_each_kind_of_duid_is_one_to_the_schema(duid: str) -> None:
+    six = {"ipv6": "fd00:5::1/64", "dhcp6_start": "fd00:5::100", "dhcp6_end": "fd00:5::1ff"}
+    document = NetworkXML.parse(made_network(read_network(spec("nat", **six))))
+    fix_lease(document, read_lease({"duid": duid, "address": "fd00:5::7"}, document))
+    assert faults(document.text) == [] and document.leases[-1].duid == duid
+
+
 def test_a_running_network_is_told_what_it_can_take() -> None:
     live, wanted = NetworkXML.parse(STRANGE), NetworkXML.parse(STRANGE)
     assert updates(live, wanted) == []

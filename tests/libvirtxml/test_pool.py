@@ -115,7 +115,8 @@ def test_each_field_has_its_own_fault(name: str, field: str, value: str, code: s
 @pytest.mark.parametrize(
     "path",
     ["/", "/etc", "/etc/cron.d", "/root", "/root/.ssh", "/home/fred", "/dev/shm", "/proc", "/sys", "/run", "/var/run",
-     "/boot", "/usr/lib", "/var/lib/libvirt/qemu", "/var/lib/libvirt/qemu/save", "/srv/kvmweb/state"],
+     "/boot", "/usr/lib", "/var/lib/libvirt/qemu", "/var/lib/libvirt/qemu/save", "/srv/kvmweb/state", "/var/spool",
+     "/var", "/var/lib", "/var/lib/libvirt", "/srv"],
 )  # fmt: skip
 def test_a_folder_of_the_system_is_none_for_disks_unless_that_is_said_twice(path: str) -> None:
     own = ["/srv/kvmweb"]
@@ -133,7 +134,7 @@ def test_a_folder_of_the_system_is_none_for_disks_unless_that_is_said_twice(path
     assert told.value.faults == {"document": "schema" if path == "/" else "system_path"}
 
 
-@pytest.mark.parametrize("path", ["/srv", "/var/lib/libvirt/images", "/etcetera", "/mnt/root", "/data/usr"])
+@pytest.mark.parametrize("path", ["/srv", "/var/lib/libvirt/images", "/var/lib/vms", "/etcetera", "/mnt/root"])
 def test_other_folders_are(path: str) -> None:
     assert read_spec({**described("dir"), "path": path})
 

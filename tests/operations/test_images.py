@@ -13,17 +13,43 @@ import pytest
 
 from kvmweb.environment import outbound_allow
 from tests.fakehost import FakeHost
+from tests.grants import grant
 from tests.headers.images import MIB, made, qcow2_over
 from tests.operations.conftest import Stage
 from tests.osdata.test_osdata import iso
 from tests.webserver import WebServer, body, moved, partly, status, web_server
-from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, OverQuota
+from vms.errors import (
+    Aborted,
+    BadFields,
+    ChecksumDiffers,
+    HostRefused,
+    HostUnreachable,
+    ImageRefused,
+    Locked,
+    NotAllowed,
+    OverQuota,
+    VolumeFound,
+)
 from vms.inventory import volumes as inventory
-from vms.models import Host, Image, ImageCopy, Operation, OperationLock, Quota, Reservation, StoragePool, User, Volume
+from vms.models import (
+    Document,
+    Host,
+    Image,
+    ImageCopy,
+    Operation,
+    OperationLock,
+    Quota,
+    Reservation,
+    StoragePool,
+    User,
+    Volume,
+)
 from vms.operations import images as ways
+from vms.operations.work import Work
 from vms.osdata import CATALOGUE
 from vms.permissions import Actor, visible_images
-from vms.services import images
+from vms.services import images, volumes
+from vms.virt import HostSpec
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -328,6 +354,191 @@ def test_who_lost_the_right_to_the_image_gets_no_copy(
     assert stage.fake.volumes == {}
 
 
+def test_a_copy_of_what_nobody_has_read_is_of_the_same_image(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], done: Done
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK)
+    assert done(images.copy(stage.actor, image, pool)).state == "succeeded"
+    image.refresh_from_db()
+    assert (Image.objects.get(), image.sha256, image.copies.count()) == (image, SHA, 2)
+
+
+def on_the_way(stage: Stage, pool: StoragePool, name: str = "vm.img") -> Work:
+    """An operation on the pool's host that needs an image first, and has a disk of 1 MiB reserved."""
+    operation = volumes.create(stage.actor, pool, name=name, size_bytes=MIB, format="raw")
+    Operation.objects.filter(pk=operation.pk).update(state="running")
+    connection: Any = stage.fake.open(HostSpec(**stage.host.spec_fields()))
+    return Work(operation, connection, lambda: None, beside=lambda: connection, heard=lambda: None)
+
+
+def reserved(work: Work) -> int:
+    return sum(Reservation.objects.filter(operation=work.operation).values_list("amount", flat=True))
+
+
+def test_a_copy_that_is_on_the_host_is_taken(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool]
+) -> None:
+    image = put(stage, stage.fake, pool, DISK, sha256=SHA)
+    second = StoragePool.objects.create(
+        host=stage.host, uuid=uuid.UUID(int=9), name="second", type="dir", path="/second", active=True
+    )  # fmt: skip
+    work = on_the_way(stage, second)
+    found, where = ways.place(work, image.pk, second)
+    assert (found, where) == (ImageCopy.objects.get(), pool)
+    assert stage.fake.calls == [] and reserved(work) == MIB
+    # One that its disk cannot lie over is none.
+    found, where = ways.place(work, image.pk, second, fits=lambda pool: pool == second)
+    assert (found.volume.name, where, found.image) == ("a.img", second, image)
+    assert ways.place(work, image.pk, second)[1] == second
+
+
+def test_an_image_is_brought_to_the_host_that_needs_it(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool]
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    Quota.objects.create(user=stage.actor.user, disk_bytes=2 * len(DISK) + MIB)
+    stage.fake.volumes[str(pool.uuid), "a.img"] = b"another's"
+    work = on_the_way(stage, pool)
+    found, where = ways.place(work, image.pk, pool)
+    # A file that the pool has not told of yet has its name.
+    assert (found.volume.name, where, found.image, found.published) == ("a-2.img", pool, image, False)
+    assert bytes_of(stage, "a-2.img") == DISK and bytes_of(stage, "a.img") == b"another's"
+    assert (found.volume.state, found.volume.owner, found.volume.sha256) == ("ready", stage.actor.user, SHA)
+    assert reserved(work) == MIB and not OperationLock.objects.filter(key__startswith="image:").exists()
+    # What came whole stays, whatever becomes of the operation.
+    ways.unplace(work.connection, work.operation)
+    Quota.objects.all().delete()
+    assert ways.place(on_the_way(stage, pool, "b.img"), image.pk, pool) == (found, pool)
+
+
+def test_an_image_whose_hosts_are_silent_is_fetched_again(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], server: WebServer
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA, source_url=server.url("/debian-13-amd64.img"))
+    Host.objects.filter(pk=far.host_id).update(error_code="host_unreachable")
+    found, _ = ways.place(on_the_way(stage, pool), image.pk, pool)
+    assert (found.image, bytes_of(stage, "a.img")) == (image, DISK)
+    # Without a checksum nobody could tell that it still is the same.
+    Volume.objects.filter(name="a.img", storage=pool.storage).delete()
+    stage.fake.volumes.clear()
+    Image.objects.update(sha256=None)
+    with pytest.raises(ImageRefused) as caught:
+        ways.place(on_the_way(stage, pool, "b.img"), image.pk, pool)
+    assert caught.value.params == {"reason": "gone"} and stage.fake.volumes == {}
+
+
+def test_what_is_another_where_it_is_fetched_again_is_not_kept(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], server: WebServer
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256="0" * 64, source_url=server.url("/debian-13-amd64.img"))
+    Host.objects.filter(pk=far.host_id).update(error_code="host_unreachable")
+    work = on_the_way(stage, pool)
+    with pytest.raises(ChecksumDiffers):
+        ways.place(work, image.pk, pool)
+    assert stage.fake.volumes == {} and Volume.objects.count() == 1
+    assert not OperationLock.objects.filter(key__startswith="image:").exists()
+
+
+def test_what_a_dead_worker_was_bringing_is_taken_away_and_nothing_else(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+
+    def breaks(*args: Any, **kwargs: Any) -> None:
+        raise HostUnreachable("it broke")
+
+    monkeypatch.setattr(ways, "keep", breaks)
+    work = on_the_way(stage, pool)
+    mine = Volume.objects.create(storage=pool.storage, name="up.img", state="incomplete", owner=stage.actor.user)
+    stage.fake.volumes[str(pool.uuid), "up.img"] = b"an upload"
+    with pytest.raises(HostUnreachable):
+        ways.place(work, image.pk, pool)
+    assert bytes_of(stage, "a.img") is not None
+    for _ in range(2):
+        ways.unplace(work.connection, work.operation)
+    assert set(stage.fake.volumes) == {(str(pool.uuid), "up.img")}
+    assert {row.pk for row in Volume.objects.filter(storage=pool.storage)} == {mine.pk}
+
+
+def test_two_that_need_the_same_bring_it_once(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    first, second = on_the_way(stage, pool), on_the_way(stage, pool, "b.img")
+    lock = OperationLock.objects.create(key=f"image:{image.pk}:{pool.storage_id}", operation=first.operation)
+
+    def first_ends(seconds: float) -> None:
+        lock.delete()
+        ways.place(first, image.pk, pool)
+
+    monkeypatch.setattr("vms.operations.images.time.sleep", first_ends)
+    found, _ = ways.place(second, image.pk, pool)
+    assert stage.fake.calls.count("upload a.img") == 1 and found.volume.name == "a.img"
+    assert [line.code for line in second.operation.log.all()] == ["image_awaited"]
+
+
+def test_who_waits_for_another_can_be_cancelled(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool]
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    first, second = on_the_way(stage, pool), on_the_way(stage, pool, "b.img")
+    OperationLock.objects.create(key=f"image:{image.pk}:{pool.storage_id}", operation=first.operation)
+    Operation.objects.filter(pk=second.operation.pk).update(state="cancelling")
+    with pytest.raises(Aborted):
+        ways.place(second, image.pk, pool)
+    assert stage.fake.volumes == {}
+
+
+def test_over_the_quota_nothing_is_brought(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool]
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    Quota.objects.create(user=stage.actor.user, disk_bytes=2 * len(DISK) + MIB - 1)
+    work = on_the_way(stage, pool)
+    with pytest.raises(OverQuota):
+        ways.place(work, image.pk, pool)
+    assert stage.fake.volumes == {} and reserved(work) == MIB
+
+
+def test_who_may_not_is_brought_nothing(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool], mallory: User
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    work = on_the_way(stage, pool)
+    work.operation.actor_user = mallory
+    with pytest.raises(NotAllowed):
+        ways.place(work, image.pk, pool)
+    grant(mallory, "creator", pool)
+    with pytest.raises(ImageRefused):
+        ways.place(work, image.pk, pool)
+    ImageCopy.objects.update(published=True)
+    grant(mallory, "creator", far)
+    found, _ = ways.place(work, image.pk, pool)
+    assert (found.volume.owner, bytes_of(stage, "a.img")) == (mallory, DISK)
+
+
+def test_a_pool_of_raw_disks_gets_no_other(
+    stage: Stage, pool: StoragePool, other: tuple[FakeHost, StoragePool]
+) -> None:
+    fake, far = other
+    image = put(stage, fake, far, DISK, sha256=SHA)
+    Volume.objects.update(format="qcow2")
+    StoragePool.objects.filter(pk=pool.pk).update(type="logical")
+    pool.refresh_from_db()
+    with pytest.raises(ImageRefused) as caught:
+        ways.place(on_the_way(stage, pool), image.pk, pool)
+    assert caught.value.params == {"reason": "format"}
+
+
 def test_reading_a_volume_makes_it_an_image_and_two_of_the_same_bytes_are_one(
     stage: Stage, pool: StoragePool, done: Done
 ) -> None:
@@ -358,6 +569,45 @@ def test_an_iso_in_a_pool_appears_by_itself_and_is_offered_by_somebodys_word(
     assert (row.state, row.format) == ("ready", "raw")
     assert list(visible_images(stage.actor)) == [image]
     assert not visible_images(mallory).exists()
+
+
+def test_an_image_that_may_be_a_link_is_told_and_not_copied(stage: Stage, pool: StoragePool, done: Done) -> None:
+    image = put(stage, stage.fake, pool, DISK, virtual_bytes=len(DISK))
+    operation = images.copy(stage.actor, image, pool, name="b.img")
+    Volume.objects.update(origin="found")
+    assert (done(operation).state, operation.error_code) == ("failed", "image_refused")
+    assert list(visible_images(stage.actor)) == [image] and images.here(stage.actor, image, pool) is None
+    with pytest.raises(VolumeFound):
+        images.copy(stage.actor, image, pool, name="c.img")
+
+
+def test_a_cloud_image_in_a_pool_appears_by_itself_until_a_vm_has_it(
+    stage: Stage, pool: StoragePool, tmp_path: Any
+) -> None:
+    disk = made(tmp_path, "qcow2")
+    names = ("debian-13-genericcloud-amd64.qcow2", "debian-13.qcow2", "noble-server-cloudimg-amd64.img")
+    rows = [
+        Volume.objects.create(storage=pool.storage, name=name, state="quarantine", path=f"/pool/{name}")
+        for name in names
+    ]  # fmt: skip
+    rows[2].vms.add(stage.vm)
+    for row in rows:
+        inventory.judged(row, disk, len(disk))
+    image = Image.objects.get()
+    assert (image.kind, image.os, image.arch, image.format) == ("disk", "debian13", "x86_64", "qcow2")
+    assert image.virtual_bytes == 64 * MIB and image.copies.get().volume == rows[0]
+    above = Volume.objects.create(
+        storage=pool.storage, name="web.qcow2", path="/pool/web.qcow2", format="qcow2", backing=rows[0]
+    )
+    document = Document.objects.get(placement=stage.vm.placement)
+    document.sources = [["path", "/pool/web.qcow2", "qcow2"]]
+    document.save()
+    inventory.link([stage.vm.pk])
+    assert image.copies.exists() and set(stage.vm.volumes.all()) == {rows[0], above}
+    document.sources = [["path", f"/pool/{names[0]}", "qcow2"]]
+    document.save()
+    inventory.link([stage.vm.pk])
+    assert not Image.objects.exists()
 
 
 def test_over_a_quota_nothing_is_asked_for_twice(stage: Stage, pool: StoragePool) -> None:

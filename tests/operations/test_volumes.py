@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.fakehost import info
+from tests.conftest import make_vm
+from tests.fakehost import FakeHost, info
 from tests.headers.images import MIB, made, number, qcow2_over, text_vmdk
 from tests.operations.conftest import Stage
 from vms import live
 from vms.errors import HostRefused, HostUnreachable
-from vms.models import Operation, OperationLock, Placement, Reservation, StoragePool, Volume
+from vms.models import Host, Operation, OperationLock, Placement, Reservation, StoragePool, Volume
 from vms.operations import volumes as ways
 from vms.services import operations, volumes
 
@@ -97,6 +100,77 @@ def test_a_volume_grows(stage: Stage, disk: Volume, done: Done) -> None:
     assert Reservation.objects.get(operation=operation).amount == 2 * MIB
     assert done(operation).state == "succeeded"
     assert stage.fake.calls == ["grow disk"]
+
+
+def test_what_a_running_vm_has_grows_with_its_guest(stage: Stage, disk: Volume, done: Done) -> None:
+    disks = "<devices><disk type='file'><source file='/pool/{}'/><target dev='vdz'/></disk>"
+    seen = stage.fake.domains[stage.uuid]
+    disk.vms.add(stage.vm)
+    stage.set_state("running")
+    for name, state in (("other", "failed"), ("disk", "succeeded")):
+        text = seen.next_boot_xml.replace("<devices>", disks.format(name))
+        stage.fake.domains[stage.uuid] = replace(stage.fake.domains[stage.uuid], next_boot_xml=text)
+        operation = done(volumes.grow(stage.actor, disk, size_bytes=8 * MIB))
+        assert operation.state == state, operation.details
+    assert stage.fake.calls == ["grow_disk vdz"]
+    disk.refresh_from_db()
+    assert (disk.capacity_bytes, disk.known_bytes) == (8 * MIB, 8 * MIB)
+
+
+def test_a_disk_grows_on_the_host_where_its_guest_runs(
+    stage: Stage, pool: StoragePool, disk: Volume, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = FakeHost(volumes=stage.fake.volumes, sizes=stage.fake.sizes)
+    monkeypatch.setattr(ways, "connect", far.connect)
+    host = Host.objects.create(name="far", transport="tls", address="far.example.org")
+    StoragePool.objects.create(host=host, storage=pool.storage, uuid=uuid.UUID(int=8), name="far", path="/far")
+    seen = info("far-vm", "running")
+    disks = "<devices><disk type='file'><source file='/far/disk'/><target dev='vdz'/></disk>"
+    far.add(replace(seen, next_boot_xml=seen.next_boot_xml.replace("<devices>", disks)))
+    vm = make_vm(host, "far-vm")
+    Placement.objects.filter(current_of=vm).update(uuid=seen.uuid)
+    disk.vms.add(vm)
+    operation = done(volumes.grow(stage.actor, disk, size_bytes=8 * MIB))
+    assert operation.state == "succeeded", operation.details
+    assert (stage.fake.calls, far.calls) == ([], ["grow_disk vdz"])
+
+
+@pytest.mark.parametrize("ask", ["clone", "grow", "wipe"])
+def test_what_was_swapped_meanwhile_is_left_alone(stage: Stage, disk: Volume, done: Done, ask: str) -> None:
+    Volume.objects.update(known_bytes=6 * MIB)
+    disk.refresh_from_db()
+    wishes: dict[str, dict[str, Any]] = {"clone": {"name": "copy"}, "grow": {"size_bytes": 8 * MIB}, "wipe": {}}
+    operation = getattr(volumes, ask)(stage.actor, disk, **wishes[ask])
+    key = next(iter(stage.fake.volumes))
+    stage.fake.volumes[key] = b"secret" * MIB + b"!"
+    assert (done(operation).state, operation.error_code) == ("failed", "volume_swapped")
+    assert stage.fake.calls == [] and len(stage.fake.volumes) == 1
+
+
+def test_a_clone_has_holes_where_there_are_zeros(stage: Stage, pool: StoragePool, done: Done) -> None:
+    data = b"a" * MIB + bytes(6 * MIB) + b"b" * MIB
+    row = put(stage, pool, "thin", data)
+    assert done(volumes.clone(stage.actor, row, name="copy")).state == "succeeded"
+    assert bytes_of(stage, "copy") == data
+    assert stage.fake.calls.count(f"skip {MIB}") == 6
+    StoragePool.objects.update(type="logical")
+    pool.refresh_from_db()
+    assert done(volumes.clone(stage.actor, row, name="whole")).state == "succeeded"
+    assert bytes_of(stage, "whole") == data
+    assert stage.fake.calls.count(f"skip {MIB}") == 6, "what others left there would shine through"
+
+
+def test_a_clone_goes_to_another_host(stage: Stage, disk: Volume, done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = FakeHost()
+    monkeypatch.setattr(ways, "connect", far.connect)
+    host = Host.objects.create(name="far", transport="tls", address="far.example.org")
+    pool = StoragePool.objects.create(host=host, uuid=uuid.UUID(int=8), name="far", type="dir", path="/f", active=True)
+    assert done(volumes.clone(stage.actor, disk, name="copy", pool=pool)).state == "succeeded"
+    assert list(far.volumes) == [(str(pool.uuid), "copy")] and bytes_of(stage, "copy") is None
+    assert Volume.objects.get(name="copy").storage == pool.storage
+    far.fail["send"] = HostRefused("disk full")
+    assert done(volumes.clone(stage.actor, disk, name="second", pool=pool)).error_code == "host_refused"
+    assert list(far.volumes) == [(str(pool.uuid), "copy")] and not Volume.objects.filter(name="second").exists()
 
 
 def test_a_clone_has_the_same_bytes_and_another_owner(stage: Stage, disk: Volume, done: Done) -> None:

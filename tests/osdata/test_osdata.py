@@ -7,7 +7,18 @@ from collections import Counter
 
 import pytest
 
-from vms.osdata import CATALOGUE, SYSTEMS, Checksum, Label, by_file_name, find, read, read_label, recognise
+from vms.osdata import (
+    CATALOGUE,
+    Checksum,
+    Label,
+    by_file_name,
+    find,
+    is_cloud_image,
+    read,
+    read_label,
+    recognise,
+    systems,
+)
 from vms.osdata.iso import ENOUGH
 from vms.services.addresses import parse
 
@@ -68,24 +79,25 @@ def test_each_image_of_the_catalogue_can_be_asked_for() -> None:
     for entry in CATALOGUE.values():
         address = parse(entry.url)
         assert (address.scheme, address.port, address.url) == ("https", 443, entry.url)
-        assert entry.os in SYSTEMS
+        assert entry.os in systems()
         assert entry.arch in ("x86_64", "aarch64")
         assert entry.kind == ("iso" if entry.file_name.endswith(".iso") else "disk")
         assert not entry.checksum_url or parse(entry.checksum_url).host == address.host
+        assert is_cloud_image(entry.file_name) == (entry.kind == "disk"), entry.file_name
         found = by_file_name(entry.file_name)
         assert found[0] in (entry.os, "") and found[1] in (entry.arch, "")
     assert Counter(entry.url for entry in CATALOGUE.values()).most_common(1)[0][1] == 1
     # The one that is published without.
     assert [entry.id for entry in CATALOGUE.values() if not entry.checksum_url] == ["virtio-win"]
-    families = {SYSTEMS[entry.os].family for entry in CATALOGUE.values()}
+    families = {systems()[entry.os].family for entry in CATALOGUE.values()}
     assert families == {
         "debian", "ubuntu", "fedora", "almalinux", "rocky", "opensuse", "alpine", "arch", "windows"
     }  # fmt: skip
 
 
 def test_systems_have_ids_and_names_of_their_own() -> None:
-    assert len({system.name for system in SYSTEMS.values()}) == len(SYSTEMS)
-    assert all(re.fullmatch(r"[a-z0-9.-]+", system.id) for system in SYSTEMS.values())
+    assert len({system.name for system in systems().values()}) == len(systems())
+    assert all(re.fullmatch(r"[a-z0-9.-]+", system.id) for system in systems().values())
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,11 @@ def test_an_iso_is_recognised_by_its_label(volume: str, os_id: str, arch: str) -
     label = read_label(iso(volume))
     assert label and label.bootable and label.volume == volume
     assert recognise(label) == (os_id, arch)
+
+
+@pytest.mark.parametrize("name", ["debian-13.qcow2", "web-01.img", "cloud.img", "nextcloud-data.qcow2", "generic", ""])
+def test_what_may_be_a_vms_disk_is_no_cloud_image(name: str) -> None:
+    assert not is_cloud_image(name)
 
 
 def test_what_is_no_iso_has_no_label() -> None:

@@ -13,7 +13,6 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.sessions.models import Session
 from django.db import close_old_connections, connection
 from django.test import Client
@@ -50,16 +49,7 @@ class Person:
 
 
 @pytest.fixture
-def quick_hash(mallory: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 at its cheapest: these tests sign in often."""
-    for name, value in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
-        monkeypatch.setattr(Argon2PasswordHasher, name, value)
-    mallory.set_password(PASSWORD)
-    mallory.save()
-
-
-@pytest.fixture
-def person(redis: None, mallory: User, quick_hash: None) -> Person:
+def person(redis: None, mallory: User) -> Person:
     return Person(mallory)
 
 
@@ -118,7 +108,7 @@ def test_a_code_is_good_for_a_moment(person: Person, later: int, good: bool) -> 
 
 
 @pytest.mark.django_db
-def test_the_code_that_set_it_up_does_not_sign_in(mallory: User, quick_hash: None) -> None:
+def test_the_code_that_set_it_up_does_not_sign_in(mallory: User) -> None:
     browser = sign_in(mallory)
     secret, _ = set_up(browser)
     assert not gives(half_in(), code(secret, -1))
@@ -275,7 +265,7 @@ def test_two_at_once_with_one_code_are_one(person: Person) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_secrets_lie_nowhere(mallory: User, quick_hash: None, alice: User, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_lie_nowhere(mallory: User, alice: User, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     browser = sign_in(mallory)
     browser.get("/account/two-step/set-up/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from vms.models import StoragePool
 from vms.services.host_check import check
 from vms.services.host_check_words import TITLES, WORDS
 
+# What documents of libvirt's became, and with .check what is made of that.
+GOLDEN = Path(__file__).parents[1] / "virt" / "golden"
 GIB = 1 << 30
 NETWORK = {"name": "default", "active": True}
 FACTS: dict[str, Any] = {
@@ -24,7 +28,7 @@ BARE: dict[str, Any] = {
 IN_A_VM = {**BARE, "features": ["aes", "hypervisor"], "kvm": False, "iommu": False}
 SELINUX = {**BARE, "features": ["svm"], "cpu_vendor": "AMD", "security": [{"model": "selinux"}, {"model": "dac"}]}
 AS_ROOT = {**BARE, "qemu_user": "+0:+0", "security": [{"model": "none"}, {"model": "dac"}]}
-SILENT: dict[str, Any] = {"features": [], "kvm": None, "firmwares": [], "security": []}
+SILENT: dict[str, Any] = {"features": [], "kvm": None, "firmwares": None, "security": []}
 
 
 def told(
@@ -51,9 +55,13 @@ def test_a_machine_with_everything_passes() -> None:
         ({**BARE, "kvm": False, "slow": True}, {"domain_type": "qemu"}, {"kvm": "kvm_slow"}),
         ({**BARE, "features": ["aes"]}, {"domain_type": "qemu"}, {"cpu": "cpu_cannot", "kvm": "kvm_lies"}),
         (SELINUX, {}, {"svirt": "svirt_on", "cpu": "cpu_can", "modules": "modules_there"}),
+        ({**BARE, "security": [{"model": "smack"}, {"model": "dac"}]}, {}, {"svirt": "svirt_other"}),
         (AS_ROOT, {}, {"svirt": "svirt_off", "qemu_user": "user_root"}),
         ({**BARE, "nested": False, "cgroups": ["cpu"]}, {}, {"nested": "nested_off", "cgroups": "cgroups_missing"}),
         ({**BARE, "cgroups": None, "iommu": None}, {}, {"cgroups": "cgroups_unknown", "iommu": "iommu_unknown"}),
+        ({**BARE, "firmwares": []}, {}, {"firmware": "firmware_bios"}),
+        ({**BARE, "firmwares": ["efi"], "secure_boot": False}, {}, {"firmware": "firmware_efi"}),
+        ({**BARE, "firmwares": None}, {}, {"firmware": "firmware_unknown"}),
         (BARE, {"libvirt_version": "9.0.0"}, {"libvirt": "libvirt_old"}),
         (BARE, {"libvirt_version": "<b>"}, {"libvirt": "libvirt_unknown"}),
         (BARE, {"networks": []}, {"networks": "networks_none"}),
@@ -63,13 +71,42 @@ def test_a_machine_with_everything_passes() -> None:
         (
             SILENT,
             {"domain_type": "qemu"},
-            {"cpu": "cpu_unknown", "svirt": "svirt_unknown", "qemu_user": "user_unknown"},
+            {
+                "cpu": "cpu_unknown",
+                "svirt": "svirt_unknown",
+                "qemu_user": "user_unknown",
+                "iommu": "iommu_unknown",
+                "cgroups": "cgroups_unknown",
+                "nested": "nested_unknown",
+                "firmware": "firmware_unknown",
+            },
         ),
     ],
 )
 def test_what_is_amiss_is_said(hardware: dict[str, Any], facts: dict[str, Any], expected: dict[str, str]) -> None:
     results = told(hardware, facts)
     assert {code: results[code][1] for code in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "domain_type", "libvirt"),
+    [
+        ("small", "qemu", "qemu", "9.0.0"),
+        ("server", "qemu", "kvm", "10.0.0"),
+        ("old", "qemu", "kvm", "4.5.0"),
+        ("container", "lxc", "lxc", "9.0.0"),
+    ],
+)
+def test_what_libvirt_says_of_a_machine_is_judged(name: str, driver: str, domain_type: str, libvirt: str) -> None:
+    stored = json.loads((GOLDEN / f"{name}.json").read_text())
+    hardware = {**stored, "kvm": None if driver == "lxc" else True}
+    results = told(hardware, {"domain_type": domain_type, "libvirt_version": libvirt}, driver=driver)
+    judged = {code: f"{result}: {case}" for code, (result, case) in results.items()}
+    assert judged == json.loads((GOLDEN / f"{name}.check.json").read_text())
+
+
+def test_machines_without_uefi_are_not_asked_for_it() -> None:
+    assert "firmware" not in told({**BARE, "firmwares": []}, {"arch": "s390x"})
 
 
 @pytest.mark.parametrize(("free", "result"), [(50, "pass"), (8, "warning"), (4, "fail"), (0, "fail")])

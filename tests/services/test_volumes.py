@@ -23,14 +23,16 @@ from vms.errors import (
     OverQuota,
     VmsError,
     VolumeBacks,
+    VolumeFound,
     VolumeNotReady,
     VolumeRuns,
     VolumeStrayed,
+    VolumeSwapped,
     VolumeUsed,
 )
-from vms.models import Document, Host, Operation, Quota, StoragePool, User, Volume
+from vms.models import AuditEvent, Document, Host, Operation, Quota, StoragePool, User, Volume
 from vms.permissions import Actor
-from vms.services import volumes
+from vms.services import downloads, images, volumes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 MIB = 1 << 20
@@ -159,10 +161,23 @@ def test_a_copy_needs_a_pool_of_ones_own(owner: Actor, host: Host, disk: Volume)
     grant(owner.user, "creator", pool=other)
     assert volumes.clone(owner, disk, name="copy", pool=other).params["pool"] == other.pk
     assert {pool.name for pool in volumes.pools_for(owner, disk)} == {"default", "other"}
-    far = make_pool(Host.objects.create(name="far"), "far")
-    grant(owner.user, "creator", pool=far)
+
+
+def test_a_copy_goes_to_another_host_that_the_same_workers_reach(owner: Actor, host: Host, disk: Volume) -> None:
+    far = Host.objects.create(name="far", transport="tls", address="far.example.org")
+    beyond = Host.objects.create(name="beyond", transport="unix", node="another machine")
+    pools = [make_pool(where, where.name) for where in (far, beyond)]
+    for pool in pools:
+        grant(owner.user, "creator", pool=pool)
     with pytest.raises(BadFields):
-        volumes.clone(owner, disk, name="elsewhere", pool=far)
+        volumes.clone(owner, disk, name="elsewhere", pool=pools[1])
+    silence(pools[0].host)
+    pools[0].host.refresh_from_db()
+    with pytest.raises(HostSilent):
+        volumes.clone(owner, disk, name="elsewhere", pool=pools[0])
+    pools[0].host.error_code = ""
+    assert volumes.clone(owner, disk, name="elsewhere", pool=pools[0]).host == host
+    assert [pool.name for pool in volumes.pools_for(owner, disk)] == ["default", "far"]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +191,8 @@ def test_a_copy_needs_a_pool_of_ones_own(owner: Actor, host: Host, disk: Volume)
         ({"told_format": "qcow2"}, VolumeStrayed),
         ({"told_format": "luks"}, VolumeStrayed),
         ({"format": "qcow2"}, VolumeStrayed),
+        ({"origin": "found"}, VolumeFound),
+        ({"known_bytes": MIB}, VolumeSwapped),
     ],
 )
 def test_what_is_not_known_to_be_good_is_copied_nowhere(
@@ -187,6 +204,58 @@ def test_what_is_not_known_to_be_good_is_copied_nowhere(
         volumes.clone(owner, disk, name="copy")
     with pytest.raises(error):
         volumes.grow(owner, disk, size_bytes=4 * MIB)
+
+
+@pytest.mark.parametrize(("fields", "error"), [({"origin": "found"}, VolumeFound), ({"known_bytes": 1}, VolumeSwapped)])
+def test_what_may_be_a_link_is_neither_read_nor_written_whoever_asks(
+    owner: Actor, alice: User, disk: Volume, fields: dict[str, Any], error: type[VmsError]
+) -> None:
+    Volume.objects.filter(pk=disk.pk).update(**fields)
+    disk.refresh_from_db()
+    asked: list[Callable[[Actor], object]] = [
+        lambda who: volumes.clone(who, disk, name="x"), lambda who: volumes.wipe(who, disk),
+        lambda who: volumes.grow(who, disk, size_bytes=4 * MIB), lambda who: images.check(who, disk),
+        lambda who: downloads.find(who, disk.pk),
+    ]  # fmt: skip
+    for ask in asked:
+        for who in (owner, Actor(alice)):
+            with pytest.raises(error):
+                ask(who)
+    assert not Operation.objects.exists()
+    # To delete an entry of a folder touches nothing that it leads to.
+    assert volumes.delete(owner, disk).state == "queued"
+
+
+def test_administrators_vouch_for_a_file(owner: Actor, alice: User, pool: StoragePool, disk: Volume) -> None:
+    Volume.objects.filter(pk=disk.pk).update(origin="found", changed_at=timezone.now())
+    disk.refresh_from_db()
+    grant(owner.user, "owner", pool=pool)
+    with pytest.raises(NotAllowed):
+        volumes.vouch(owner, disk)
+    with pytest.raises(NotAllowed):
+        volumes.trust(owner, pool, trusted=True)
+    assert not volumes.may_vouch(owner, pool.storage) and volumes.may_vouch(alice, pool.storage)
+    volumes.vouch(Actor(alice), disk)
+    disk.refresh_from_db()
+    assert (disk.origin, disk.known_bytes, disk.known_at) == ("vouched", 2 * MIB, disk.changed_at)
+    assert downloads.find(owner, disk.pk) == disk
+    Volume.objects.filter(pk=disk.pk).update(refusal="folder", state="refused")
+    with pytest.raises(VolumeNotReady):
+        volumes.vouch(Actor(alice), disk)
+    assert AuditEvent.objects.filter(action="vouched:volume").count() == 1
+
+
+def test_administrators_trust_a_pool(owner: Actor, alice: User, pool: StoragePool, disk: Volume) -> None:
+    Volume.objects.filter(pk=disk.pk).update(origin="found")
+    for trusted in (True, False):
+        volumes.trust(Actor(alice), pool, trusted=trusted)
+        volumes.trust(Actor(alice), pool, trusted=trusted)
+        if trusted:
+            assert downloads.find(owner, disk.pk) == disk
+            continue
+        with pytest.raises(VolumeFound):
+            downloads.find(owner, disk.pk)
+    assert [event.action for event in AuditEvent.objects.order_by("pk")] == ["trusted:pool", "distrusted:pool"]
 
 
 def test_an_iso_is_raw(owner: Actor, disk: Volume) -> None:
@@ -230,18 +299,25 @@ def test_every_host_of_its_storage_must_be_heard(owner: Actor, disk: Volume, ask
     assert ask(owner, disk).state == "queued"
 
 
-def test_what_runs_is_neither_copied_nor_grown(owner: Actor, disk: Volume, host: Host) -> None:
-    vm = make_vm(host, "web-01")
-    disk.vms.add(vm)
-    grant(owner.user, "owner", vm)
-    asked: list[Callable[[], Operation]] = [
-        lambda: volumes.clone(owner, disk, name="x"),
-        lambda: volumes.grow(owner, disk, size_bytes=4 * MIB),
-    ]
-    for ask in asked:
-        with pytest.raises(VolumeRuns) as runs:
-            ask()
-        assert runs.value.params == {"name": "disk", "by": "web-01"}
+def test_what_runs_is_not_copied_and_grows_for_one_alone(
+    owner: Actor, pool: StoragePool, disk: Volume, host: Host
+) -> None:
+    vms = [make_vm(host, name) for name in ("web-01", "web-02")]
+    disk.vms.add(vms[0])
+    for vm in vms:
+        grant(owner.user, "owner", vm)
+    with pytest.raises(VolumeRuns) as runs:
+        volumes.clone(owner, disk, name="x")
+    assert runs.value.params == {"name": "disk", "by": "web-01"}
+    disk.vms.add(vms[1])
+    with pytest.raises(VolumeRuns):
+        volumes.grow(owner, disk, size_bytes=4 * MIB)
+    disk.vms.remove(vms[1])
+    layer = Volume.objects.create(storage=pool.storage, name="layer", format="qcow2", backing=disk, owner=owner.user)
+    with pytest.raises(VolumeBacks):
+        volumes.grow(owner, disk, size_bytes=4 * MIB)
+    layer.delete()
+    assert volumes.grow(owner, disk, size_bytes=4 * MIB).state == "queued"
 
 
 def test_orphans_are_what_nothing_uses(owner: Actor, pool: StoragePool, disk: Volume, host: Host) -> None:

@@ -33,8 +33,8 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, test
-    "/hosts/{host}/": PAGE + 13,
+    # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
+    "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/activity/": PAGE + 8,
@@ -44,6 +44,8 @@ PAGES = {
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }
+LINK = {"name": "eth0", "kind": "ethernet"}
+CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores": [[0]]}], "pages": []}
 # Without a frame.
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
@@ -73,8 +75,9 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
         for at in range(number):
             silent = "host_unreachable" if at % 3 == 1 else ""
             one = Host.objects.create(
-                name=f"host-{Host.objects.count()}", heard_at=timezone.now(), error_code=silent, error_params={}
-            )
+                name=f"host-{Host.objects.count()}", heard_at=timezone.now(), error_code=silent, error_params={},
+                facts={"links": [LINK] * number}, hardware={"cells": [CELL] * number},
+            )  # fmt: skip
             for place in (one, host):
                 vm = make_vm(place, f"vm-{place.pk}-{at}", exposed="network" if at % 2 else "")
                 Tag.objects.create(vm=vm, name="red")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -41,6 +42,37 @@ def test_the_list_tells_what_each_installs_and_where_it_is(client_alice: Client,
     assert "Ubuntu 24.04 LTS" in text
     assert "debian.iso" not in client_alice.get("/images/?q=ubuntu").content.decode()
     assert client_alice.get(f"/images/{image.pk}/").status_code == 200
+
+
+def test_the_page_says_into_what_where_nobody_is_asked(client_alice: Client, image: Image, pool: StoragePool) -> None:
+    assert client_alice.get("/images/").content.decode().count("Into default · host-a.") == 2
+    other = StoragePool.objects.create(host=pool.host, uuid=uuid.UUID(int=9), name="other", type="dir", active=True)
+    text = client_alice.get("/images/").content.decode()
+    assert "Into default" not in text and {'id="id_pool"', 'id="catalogue_pool"'} == set(
+        re.findall(r'id="\w+_pool"', text)
+    )
+    assert "Into other · host-a." in client_alice.get(f"/images/{image.pk}/").content.decode()
+    other.delete()
+
+
+def test_a_row_of_the_catalogue_has_each_architecture(client_alice: Client, pool: StoragePool) -> None:
+    text = client_alice.get("/images/").content.decode()
+    assert text.count("<b>Debian 13 (trixie)</b>") == 1
+    for arch in ("x86_64", "aarch64"):
+        assert f'value="debian13-{arch}"' in text and f"Fetch Debian 13 (trixie) for {arch}" in text
+
+
+def test_a_system_that_nobody_mends_is_said(client_alice: Client, image: Image) -> None:
+    words = "nobody mends it any more"
+    assert words not in client_alice.get("/images/").content.decode()
+    Image.objects.update(os="win10")
+    for page in ("/images/", f"/images/{image.pk}/"):
+        assert words in client_alice.get(page).content.decode()
+
+
+def test_without_a_pool_it_says_what_is_missing(client_alice: Client, host: Host, mallory: User) -> None:
+    assert "no storage pool is started" in client_alice.get("/images/").content.decode()
+    assert "Nobody has offered you an image" in sign_in(mallory).get("/images/").content.decode()
 
 
 def test_an_image_is_seen_by_others_when_it_is_offered(

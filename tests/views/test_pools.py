@@ -12,7 +12,7 @@ from tests.conftest import make_vm, sign_in
 from tests.grants import grant
 from tests.views.test_grants import read
 from vms.kinds import KINDS
-from vms.models import AuditEvent, Document, Host, Operation, StoragePool, User, VirtualMachine, Volume
+from vms.models import AuditEvent, Document, Host, Network, Operation, StoragePool, User, VirtualMachine, Volume
 from vms.permissions import Actor
 from vms.services import operations, pools
 
@@ -235,3 +235,73 @@ def test_disks_in_no_pool_are_shown_with_their_vm(client_alice: Client, host: Ho
     StoragePool.objects.create(host=host, uuid=uuid.UUID(int=9), name="mine", path="/home/me")
     assert "/home/me/x.qcow2" not in client_alice.get(f"/pools/?host={host.pk}").content.decode()
     assert "/home/me/x.qcow2" not in client_alice.get("/pools/").content.decode()
+
+
+def test_two_pools_are_said_to_be_one_storage_and_two_again(client_alice: Client, host: Host) -> None:
+    pool, san = make(host), make(host, "san", type="iscsi-direct")
+    other = make(Host.objects.create(name="host-b"), "the-same")
+    where = f"/pools/{pool.pk}/join/"
+    assert "by itself" not in read(client_alice, f"/pools/{pool.pk}/")
+    asked = client_alice.get(where).content.decode()
+    assert "host-b · the-same · /srv/the-same" in asked and f'value="{san.pk}"' not in asked
+    for wrong in ("", "x", str(san.pk), str(pool.pk)):
+        assert client_alice.post(where, {"pool": wrong}).status_code == 400
+    Volume.objects.create(storage=pool.storage, name="disk")
+    assert client_alice.post(where, {"pool": other.pk})["Location"] == f"/pools/{pool.pk}/"
+    assert "disk is not the same in fast and in the-same" in read(client_alice, f"/pools/{pool.pk}/")
+    Volume.objects.create(storage=other.storage, name="disk")
+    client_alice.post(where, {"pool": other.pk})
+    shown = read(client_alice, f"/pools/{pool.pk}/")
+    assert "the-same on host-b" in shown and "as somebody said here" in shown and "A storage by itself" in shown
+    where = f"/pools/{pool.pk}/separate/"
+    assert client_alice.post(where).status_code == 200
+    assert "on host-b" in read(client_alice, f"/pools/{pool.pk}/")
+    assert client_alice.post(where, {"confirmed": "1"})["Location"] == f"/pools/{pool.pk}/"
+    assert "on host-b" not in read(client_alice, f"/pools/{pool.pk}/")
+
+
+def test_programs_say_it_too(client_alice: Client, host: Host) -> None:
+    pool, other = make(host), make(Host.objects.create(name="host-b"))
+
+    def post(verb: str, body: dict[str, Any]) -> Any:
+        return client_alice.post(f"/api/v1/pools/{pool.pk}/{verb}", body, content_type="application/json")
+
+    joined = post("join", {"pool": other.pk})
+    assert (joined.status_code, joined.json()["storage_by_hand"]) == (200, True)
+    assert joined.json()["storage"] == client_alice.get(f"/api/v1/pools/{other.pk}").json()["storage"]
+    assert post("join", {"pool": other.pk}).json()["code"] == "bad_fields"
+    assert post("join", {"pool": 2**63}).status_code == 422
+    assert post("separate", {}).json()["storage_by_hand"] is False
+    assert post("separate", {}).json()["code"] == "pool_alone"
+
+
+def test_programs_let_a_host_look_and_read_what_it_found(client_alice: Client, host: Host) -> None:
+    where = f"/api/v1/hosts/{host.pk}/pools/discover"
+    assert client_alice.get(where).json() == {"operation": None, "state": "", "type": "", "sources": []}
+    asked = client_alice.post(where, {"type": "netfs", "server": "nas"}, content_type="application/json")
+    number = asked.json()["operation"]["id"]
+    assert asked.status_code == 202
+    assert client_alice.get(where).json() == {"operation": number, "state": "queued", "type": "netfs", "sources": []}
+    found = {"sources": [{"server": "nas", "export": "/vms", "strange": "x"}]}
+    Operation.objects.update(state="succeeded", result=found)
+    sources = [{"server": "nas", "export": "/vms"}]
+    assert client_alice.get(f"{where}?operation={number}").json()["sources"] == sources
+    assert client_alice.get(f"{where}?operation={number + 1}").json()["operation"] is None
+    wishes: tuple[dict[str, str], ...] = ({"type": "rbd"}, {"type": "netfs", "server": "-o"}, {"kind": "netfs"})
+    for wrong in wishes:
+        assert client_alice.post(where, wrong, content_type="application/json").status_code == 422
+
+
+def test_programs_list_what_is_a_hosts_own(client_alice: Client, mallory: User, host: Host) -> None:
+    other = Host.objects.create(name="host-b")
+    mine, hers, _ = make(host), make(host, "hers"), make(other, "elsewhere")
+    for number, each in enumerate((host, host, other)):
+        Network.objects.create(host=each, uuid=uuid.UUID(int=number), name=f"net-{number}")
+    grant(mallory, "viewer", host)
+    grant(mallory, "operator", mine)
+
+    def names(browser: Client, noun: str) -> list[str]:
+        return [item["name"] for item in browser.get(f"/api/v1/hosts/{host.pk}/{noun}").json()["items"]]
+
+    assert names(client_alice, "pools") == ["fast", hers.name] and names(sign_in(mallory), "pools") == ["fast"]
+    assert names(client_alice, "networks") == ["net-0", "net-1"] and names(sign_in(mallory), "networks") == []

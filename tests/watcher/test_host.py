@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
 from vms.models import Happening, Host, Lease, Placement
-from vms.virt import Disconnected, DomainChanged, DomainRebooted, Event
+from vms.virt import DevicesChanged, Disconnected, DomainChanged, DomainRebooted, Event
 from vms.watcher import Watcher, process
 from vms.watcher import host as watching
 
@@ -92,6 +92,30 @@ def test_a_look_is_answered_when_it_is_stored(stage: Stage, watcher: Watcher, ho
     vm = Placement.objects.get().vm_id
     assert live.look(host.pk, f"vm:{vm}")
     assert state("web-01") == "running"
+
+
+def test_what_a_host_is_made_of_is_not_read_with_each_look(
+    stage: Stage, watcher: Watcher, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "HARDWARE", 1e9)
+    monkeypatch.setattr(watching, "SETTLED", 0.0)
+
+    def readings() -> int:
+        return stage.host.calls.count("hardware")
+
+    eventually(lambda: Host.objects.get().hardware_at)
+    for _ in range(3):
+        assert live.look(host.pk, f"host:{host.pk}")
+    assert readings() == 1
+    live.look(host.pk, f"hardware:{host.pk}", wait=0)
+    eventually(lambda: readings() == 2)
+    stage.tell(DevicesChanged())
+    eventually(lambda: readings() == 3)
+    stage.host.gone = True
+    stage.tell(Disconnected())
+    eventually(lambda: Host.objects.get().error_code)
+    stage.host.gone = False
+    eventually(lambda: readings() == 4, within=20)
 
 
 def test_a_reboot_is_remembered(stage: Stage, watcher: Watcher) -> None:

@@ -22,6 +22,7 @@ from vms.models import Host
 from vms.permissions import Who, get_host_or_404, is_administrator, visible_hosts
 from vms.services import host_changes, host_keys
 from vms.services.freshness import freshness
+from vms.services.hosts import items
 from vms.services.sentences import sentence
 
 router = Router(tags=["hosts"])
@@ -138,6 +139,8 @@ def item(host: Host, who: Who) -> HostItem:
     if is_administrator(who, host_changes.PRIVILEGE):
         return found
     facts = {name: value for name, value in found.facts.items() if name != "secrets"}
+    if "links" in facts:
+        facts["links"] = [{**link, "addresses": []} for link in items(facts["links"])]
     return found.model_copy(update={**REACHED, "facts": facts})
 
 

@@ -15,7 +15,7 @@ from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, accepted, start
 from vms.errors import BadFields
 from vms.kinds import Autostart
-from vms.kinds.networks import AUTOSTART, START, STOP
+from vms.kinds.networks import AUTOSTART, RESTART, START, STOP
 from vms.models import Network
 from vms.permissions import get_host_or_404, get_network_or_404, require, visible_networks
 from vms.services import networks
@@ -66,9 +66,11 @@ class NetworkChange(BaseModel):
 
 
 class LeaseItem(BaseModel):
-    """fixed: the MAC gets it always. active: it has it now. vm: whose card has the MAC, as far as you see that VM."""
+    """fixed: the MAC gets it always, of IPv6 the DUID, or who says that name. active: it has it now. vm: whose card has
+    the MAC, as far as you see that VM."""
 
     mac: str
+    duid: str
     address: str
     name: str
     fixed: bool
@@ -84,19 +86,24 @@ class LeaseList(BaseModel):
 
 
 class LeaseWish(BaseModel):
+    """IPv4 goes by the MAC, IPv6 by the DUID, or by the name alone."""
+
     model_config = ConfigDict(extra="forbid")
 
-    mac: Annotated[str, Field(max_length=40)]
+    mac: Annotated[str, Field(max_length=40)] = ""
+    duid: Annotated[str, Field(max_length=400)] = ""
     address: Annotated[str, Field(max_length=64)]
     name: Annotated[str, Field(max_length=253)] = ""
 
 
 class UserItem(BaseModel):
-    """A card in the network."""
+    """A card in the network. now: the VM runs with it; later: its next start has it."""
 
     vm: int
     name: str
     mac: str
+    now: bool
+    later: bool
     addresses: list[str]
 
 
@@ -134,6 +141,15 @@ def index(
 @router.get("/{int:network_id}", response=answers(200, NetworkItem, 404), url_name="network", summary="One")
 def show(request: HttpRequest, network_id: int) -> NetworkItem:
     return item(get_network_or_404(actor(request), network_id))
+
+
+@hosts_router.get(
+    "/{int:host_id}/networks", response=answers(200, Listing[NetworkItem], 404), summary="Its own that you may use"
+)
+def of_host(request: HttpRequest, host_id: int, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[NetworkItem]:
+    host = get_host_or_404(actor(request), host_id)
+    found = networks.find_networks(visible_networks(actor(request)), host=host.pk)
+    return listing(found, lambda rows: [item(network) for network in rows], page, page_size, timezone.now())
 
 
 @hosts_router.post(
@@ -196,12 +212,29 @@ def stop(
     return start(request, response, STOP, get_network_or_404(actor(request), network_id), key)
 
 
+@router.post(
+    "/{int:network_id}/restart",
+    response=answers(202, Started, 400, 403, 404, 409),
+    summary="Stop it and start it as its definition is kept; the cards in it are connected to nothing meanwhile",
+)
+def restart(
+    request: HttpRequest, network_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
+) -> Status[Started]:
+    return start(request, response, RESTART, get_network_or_404(actor(request), network_id), key)
+
+
 @router.get(
     "/{int:network_id}/users", response=answers(200, UserList, 404), summary="The cards in it, of VMs that you may see"
 )
 def users(request: HttpRequest, network_id: int) -> UserList:
     found, hidden = networks.users(actor(request), get_network_or_404(actor(request), network_id))
-    items = [UserItem(vm=user.vm.pk, name=user.vm.name, mac=user.mac, addresses=list(user.addresses)) for user in found]
+    items = [
+        UserItem(
+            vm=user.vm.pk, name=user.vm.name, mac=user.mac, now=user.now, later=user.later,
+            addresses=list(user.addresses),
+        )
+        for user in found
+    ]  # fmt: skip
     return UserList(items=items, hidden=hidden)
 
 
@@ -214,7 +247,7 @@ def leases(request: HttpRequest, network_id: int) -> LeaseList:
     found, hidden = networks.leases(actor(request), get_network_or_404(actor(request), network_id))
     items = [
         LeaseItem(
-            mac=each.mac, address=each.address, name=each.name, fixed=each.fixed, active=each.active,
+            mac=each.mac, duid=each.duid, address=each.address, name=each.name, fixed=each.fixed, active=each.active,
             vm=each.vm.pk if each.vm else None,
         )
         for each in found
@@ -223,7 +256,9 @@ def leases(request: HttpRequest, network_id: int) -> LeaseList:
 
 
 @router.post(
-    "/{int:network_id}/leases", response=answers(202, Started, 400, 403, 404, 409), summary="Fix an address for a MAC"
+    "/{int:network_id}/leases",
+    response=answers(202, Started, 400, 403, 404, 409),
+    summary="Fix an address for a MAC or a DUID",
 )
 def add_lease(
     request: HttpRequest, network_id: int, body: LeaseWish, response: HttpResponse, key: IdempotencyKey = None
@@ -235,10 +270,10 @@ def add_lease(
 @router.delete(
     "/{int:network_id}/leases/{str:mac}",
     response=answers(202, Started, 400, 403, 404, 409),
-    summary="Let the fixed address of a MAC go",
+    summary="Let the fixed address of a MAC go; of IPv6 name the address itself",
 )
 def remove_lease(
     request: HttpRequest, network_id: int, mac: str, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Started]:
     network = get_network_or_404(actor(request), network_id)
-    return accepted(request, response, networks.remove_lease(actor(request), network, mac[:40], key))
+    return accepted(request, response, networks.remove_lease(actor(request), network, mac[:64], key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from django.http import HttpRequest
@@ -38,10 +39,17 @@ class CheckLine(BaseModel):
 
 
 class CheckItem(BaseModel):
+    """read_at: when the host was read for it, null before that; lines is empty then."""
+
+    read_at: datetime | None
     lines: list[CheckLine]
 
 
 class DeviceItem(BaseModel):
+    """kind: pci, usb, mdev (an instance), mdev_type (what instances can be made of; free are left), block, net or scsi.
+    sort: a PCI device's class by number. physical: the device whose virtual function it is; functions: how many it has,
+    of most_functions. iommu_group, numa_node: null where the host does not tell."""
+
     id: int
     kind: str
     name: str
@@ -50,9 +58,17 @@ class DeviceItem(BaseModel):
     product: str
     product_id: str
     driver: str
+    sort: str
+    state: str
     address: str
     path: str
+    parent: str
+    physical: str
     iommu_group: int | None
+    numa_node: int | None
+    functions: int
+    most_functions: int
+    free: int | None
     size_bytes: int
     offered: bool
 
@@ -104,9 +120,12 @@ def items(found: list[Offer]) -> list[OfferItem]:
 
 @hosts_router.get("/{int:host_id}/check", response=answers(200, CheckItem, 404), summary="Whether it is fit for VMs")
 def check(request: HttpRequest, host_id: int) -> CheckItem:
-    lines = checked(get_host_or_404(actor(request), host_id))
+    host = get_host_or_404(actor(request), host_id)
+    lines = checked(host)
     names = CheckLine.model_fields
-    return CheckItem(lines=[CheckLine(**{name: getattr(line, name) for name in names}) for line in lines])
+    return CheckItem(
+        read_at=host.hardware_at, lines=[CheckLine(**{name: getattr(line, name) for name in names}) for line in lines]
+    )
 
 
 @hosts_router.get("/{int:host_id}/devices", response=answers(200, Listing[DeviceItem], 404), summary="Its devices")

@@ -31,7 +31,9 @@ class VolumeItem(BaseModel):
     """Sizes are in bytes: capacity_bytes is what a guest sees, allocation_bytes what is taken by now. format is what is
     remembered of it, told_format what its pool says, which a guest can forge; where strayed, the two differ, and it is
     copied nowhere. state: ready; incomplete (being made); quarantine (its beginning was not looked at yet); refused,
-    with the reason as a code in refusal. backing: the volume that it is a layer over, where you may see that."""
+    with the reason as a code in refusal. origin: made (here), found (by the pool's list: listed, not served, unless its
+    pool is trusted), adopted (a VM has it), vouched (by an administrator); swapped: by size or time another file has
+    come in its place, so that it is not served. backing: the volume that it is a layer over, where you may see that."""
 
     id: int
     name: str
@@ -43,6 +45,8 @@ class VolumeItem(BaseModel):
     strayed: bool
     state: str
     refusal: str
+    origin: str
+    swapped: bool
     capacity_bytes: int
     allocation_bytes: int
     backing: int | None
@@ -77,7 +81,7 @@ class VolumeWish(BaseModel):
 
 
 class Copy(BaseModel):
-    """pool: where the copy goes, another one of the same host; left out, where the volume is."""
+    """pool: where the copy goes, also of another host; left out, where the volume is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,6 +107,8 @@ def item(volume: Volume, seen: set[int]) -> VolumeItem:
         strayed=volumes.is_strayed(volume),
         state=volume.state,
         refusal=volume.refusal,
+        origin=volume.origin,
+        swapped=volume.is_swapped,
         capacity_bytes=volume.capacity_bytes,
         allocation_bytes=volume.allocation_bytes,
         backing=volume.backing_id if volume.backing_id in seen else None,
@@ -217,3 +223,14 @@ def check(request: HttpRequest, volume_id: int, body: Nothing = None) -> Status[
     who = actor(request)
     volumes.look_again(who, get_volume_or_404(who, volume_id, to="attach"))
     return Status(202, items(request, [get_volume_or_404(who, volume_id)])[0])
+
+
+@router.post(
+    "/{int:volume_id}/vouch",
+    response=answers(200, VolumeItem, 400, 403, 404, 409),
+    summary="Say that it is a file and no link, so that it is served; administrators only",
+)
+def vouch(request: HttpRequest, volume_id: int, body: Nothing = None) -> VolumeItem:
+    who = actor(request)
+    volumes.vouch(who, get_volume_or_404(who, volume_id))
+    return items(request, [get_volume_or_404(who, volume_id)])[0]

@@ -32,6 +32,12 @@ class Into(forms.Form):
             self.fields["pool"].widget = forms.HiddenInput()
             self.fields["pool"].initial = next(iter(self.pools))
 
+    @property
+    def only(self) -> str:
+        """The one into which it goes, where nobody is asked."""
+        choices = self.fields["pool"].choices  # type: ignore[attr-defined]
+        return str(choices[0][1]) if len(choices) == 1 else ""
+
     def chosen(self) -> StoragePool:
         """The pool; only after is_valid()."""
         return self.pools[self.cleaned_data["pool"]]

@@ -62,6 +62,6 @@ class Clone(Refusable):
 
     name = forms.CharField(label=gettext_lazy("Name of the copy"), max_length=200)
 
-    def __init__(self, pools: Iterable[StoragePool], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, pools: Iterable[tuple[StoragePool, str]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["pool"] = choice(gettext_lazy("Pool"), [(str(pool.pk), pool.name) for pool in pools])
+        self.fields["pool"] = choice(gettext_lazy("Pool"), [(str(pool.pk), label) for pool, label in pools])

@@ -22,6 +22,7 @@ from vms.errors import (
 from vms.services.sentences import sentence
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 Headers = Mapping[str, str]
 
 ALWAYS: Final = {

@@ -19,7 +19,8 @@ from vms.errors import HostUnreachable, NotAllowed, VirtError, VmsError
 from vms.gateways.answers import Send, answer, attachment, begin, refuse
 from vms.gateways.transfers import Transfers, Way, go_on, this_task
 from vms.models import Volume
-from vms.permissions import Actor
+from vms.operations.volumes import require_same
+from vms.permissions import Actor, get_volume_or_404
 from vms.services import downloads
 from vms.services.operations import pool_of, refuse_silent
 from vms.services.uploads import require_good
@@ -72,14 +73,16 @@ class Reader:
     def open(self) -> None:
         """Look at its beginning as it is now: what a guest wrote there may make it another thing than its rows say.
 
-        Raises RefusedImage, NoPool, HostSilent, VirtError.
+        Raises RefusedImage, VolumeFound, VolumeSwapped, NoPool, HostSilent, VirtError.
         """
         pool = pool_of(self.volume)
         refuse_silent(pool.host)
         self.pool = pool.name
         self.waits = True
         self.connection = open_connection(HostSpec(**pool.host.spec_fields()))
-        self.size = self.connection.volume(str(pool.uuid), self.volume.name).facts().physical
+        facts = self.connection.volume(str(pool.uuid), self.volume.name).facts()
+        require_same(self.volume, facts)
+        self.size = facts.physical
         if self.size:
             first = self.first()
             headers.require(first, self.volume.format, size=self.size)
@@ -208,8 +211,8 @@ def check(actor: Actor, pk: int) -> None:
     """Nothing, or NotAllowed: he may go on."""
     require_good(actor)
     try:
-        downloads.find(actor, pk)
-    except (Http404, VmsError):
+        get_volume_or_404(actor, pk, to="copy")
+    except (Http404, NotAllowed):
         raise NotAllowed(privilege="vm.copy") from None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -13,14 +12,14 @@ from urllib.parse import parse_qs
 from django.db import DatabaseError
 
 from vms.gateways import asking, tus
-from vms.gateways.answers import Send, answer
+from vms.gateways.answers import Receive, Send, answer
 from vms.gateways.downloads import Downloads
+from vms.gateways.lingering import Body
 from vms.gateways.transfers import Transfers
 from vms.gateways.uploads import Uploads
 from vms.services import uploads
 
 logger = logging.getLogger(__name__)
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 UPLOAD: Final = re.compile(r"/transfer/uploads/([0-9]{1,18})", re.ASCII)
 VOLUME: Final = re.compile(r"/transfer/volumes/([0-9]{1,18})", re.ASCII)
@@ -39,12 +38,14 @@ class Application:
             return
         said = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         twice = len(said) < len(scope["headers"])
+        body = Body(said, receive)
+        send = body.answering(send)
         upload, volume = UPLOAD.fullmatch(scope["path"]), VOLUME.fullmatch(scope["path"])
         try:
             if twice:
                 await answer(send, 400, {"Connection": "close"})
             elif upload:
-                await self.upload(int(upload[1]), scope, said, receive, send)
+                await self.upload(int(upload[1]), scope, said, body.receive, send)
             elif volume:
                 await self.volume(int(volume[1]), scope, said, send)
             else:

@@ -190,7 +190,8 @@ class Transfers:
         for upload in self.due():
             way = ways.get(("upload", upload.pk))
             if way:
-                way.end("over")
+                # Who sent its last byte a moment ago is on the way to being told so.
+                way.end("whole" if upload.operation.state == OperationState.RUNNING and upload.is_whole else "over")
             elif upload.pk not in self.finishing:
                 self.finishing[upload.pk] = None
                 self.threads.submit(self.conclude, upload.pk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import format_datetime
 from functools import partial
@@ -27,7 +27,7 @@ from vms.errors import (
     VmsError,
 )
 from vms.gateways import tus
-from vms.gateways.answers import Send, answer, refuse
+from vms.gateways.answers import Receive, Send, answer, refuse
 from vms.gateways.transfers import NOT_NOW, Transfers, Way, go_on, this_task
 from vms.kinds.uploads import UPLOAD
 from vms.models import Upload
@@ -36,7 +36,6 @@ from vms.permissions import Actor
 from vms.services import operations
 
 logger = logging.getLogger(__name__)
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 # How long who comes after waits for a host to give the piece before back.
 FORMER: Final = 30.0
@@ -110,11 +109,10 @@ class Uploads:
             if not way.reason:
                 raise
             go_on()
-            error = (
-                NotAllowed(privilege=UPLOAD.privileges[0])
-                if way.reason == "right_gone"
-                else UploadOver(reason=way.reason)
-            )
+            if way.reason == "right_gone":
+                error = NotAllowed(privilege=UPLOAD.privileges[0])
+            elif way.reason != "whole":
+                error = UploadOver(reason=way.reason)
         except OperationLost:
             error = UploadOver(reason="ended")
         except VmsError as refused:
@@ -197,7 +195,7 @@ class Uploads:
             if pending is not None:
                 with suppress(VmsError, VirtError):
                     await pending
-            await self.run(writer.close)
+            await asyncio.shield(self.run(writer.close))
         if gone:
             raise Left
 

@@ -63,8 +63,12 @@ def keep(host: Host, stored: Columns) -> set[str]:
             made = StoragePool.objects.create(host=host, uuid=uuid, storage=storage_of(None, columns), **columns)
             changed.add(f"pool:{made.pk}")
         elif any(getattr(known, name) != value for name, value in columns.items()):
-            # Column by column: when the host last looked through it is not for this to write.
-            StoragePool.objects.filter(pk=known.pk).update(storage=storage_of(known, columns), **columns)
+            # Column by column: when the host last looked through it is not for this to write, and which storage it is
+            # only where that is another now.
+            storage = storage_of(known, columns)
+            if storage.pk != known.storage_id:
+                columns = {**columns, "storage": storage, "by_hand": False}
+            StoragePool.objects.filter(pk=known.pk).update(**columns)
             changed.add(f"pool:{known.pk}")
     return changed | {f"host:{host.pk}"} if changed else changed
 
@@ -72,13 +76,21 @@ def keep(host: Host, stored: Columns) -> set[str]:
 def storage_of(pool: StoragePool | None, columns: dict[str, Any]) -> Storage:
     """What the pool takes its bytes from: the same for every host that names the same source; else the pool's own.
 
-    One that an administrator has joined with another's stays so, until its definition names a source.
+    What an administrator has said of it holds as long as it is made of the same.
     """
-    kind, source = canonical(columns["document"]) if columns["document"] else (columns["type"], "")
-    if source:
-        return Storage.objects.get_or_create(kind=kind[:LONGEST_TYPE], source=source)[0]
-    if pool and not pool.storage.source:
+    kind, source = made_of(columns["type"], columns["document"])
+    if pool and pool.by_hand:
+        if (kind, source, columns["path"]) == (*made_of(pool.type, pool.document), pool.path):
+            return pool.storage
+    elif pool and not source and not pool.storage.source:
         if not pool.storage.kind:
             Storage.objects.filter(pk=pool.storage_id).update(kind=kind[:LONGEST_TYPE])
         return pool.storage
+    if source:
+        return Storage.objects.get_or_create(kind=kind[:LONGEST_TYPE], source=source)[0]
     return Storage.objects.create(kind=kind[:LONGEST_TYPE])
+
+
+def made_of(type: str, document: str) -> tuple[str, str]:
+    """(kind, source), which is "" for what is its host's own."""
+    return canonical(document) if document else (type, "")

@@ -2,7 +2,8 @@
 
 A storage that several hosts have is spoken for by one of its pools, the one by which operations reach it: two hosts'
 lists of one folder differ until both have looked through it. A file that nobody here made is in quarantine until its
-beginning was looked at, or a VM says what it is (docs/decisions/0054).
+beginning was looked at, or a VM says what it is (docs/decisions/0054). Whether it is a file at all no host
+tells: it is served when somebody who may has said so (docs/decisions/0064).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from vms.errors import RefusedImage
 from vms.headers import judge
@@ -36,9 +37,12 @@ COLUMNS: Final = (
     "kind", "path", "told_format", "capacity_bytes", "allocation_bytes", "backing_path", "present", "changed_at",
 )  # fmt: skip
 
+SAME: Final = ("kind", "changed_at")
+
 Step = partial[set[str]]
 Use = Volume.vms.through
 State = Volume.State
+Origin = Volume.Origin
 
 
 def speaks(pool: StoragePool) -> bool:
@@ -98,7 +102,7 @@ def is_news(row: Volume, columns: dict[str, Any]) -> bool:
 def create(pool: StoragePool, found: dict[str, dict[str, Any]]) -> set[str]:
     """Rows for what nobody here has made."""
     rows = [
-        Volume(storage_id=pool.storage_id, name=name, **columns, **standing(pool, columns))
+        Volume(storage_id=pool.storage_id, name=name, origin=Origin.FOUND, **columns, **standing(pool, columns))
         for name, columns in found.items()
     ]
     # An operation may have made its row meanwhile: that one stays.
@@ -106,7 +110,7 @@ def create(pool: StoragePool, found: dict[str, dict[str, Any]]) -> set[str]:
     return {f"pool:{pool.pk}"}
 
 
-def standing(pool: StoragePool, columns: dict[str, Any]) -> dict[str, str]:
+def standing(pool: StoragePool, columns: dict[str, Any]) -> dict[str, Any]:
     """How it begins: to be looked at, or refused where it is no image at all."""
     reason = REFUSED.get(columns["kind"], "")
     if pool.type in PROBED and columns["kind"] == "block":
@@ -119,9 +123,13 @@ def store(pool: StoragePool, row: Volume, columns: dict[str, Any]) -> set[str]:
     anew: dict[str, Any] = {}
     other = any(getattr(row, name) != columns[name] for name in ("kind", "told_format", "backing_path"))
     found = row.owner_id is None and row.state in (State.READY, State.REFUSED)
+    if not row.present and row.state != State.INCOMPLETE and any(getattr(row, name) != columns[name] for name in SAME):
+        # What has come back is not what had gone.
+        anew = {"origin": Origin.FOUND}
     if not row.present or (other and found):
         used = Use.objects.filter(volume=row.pk).exists()
-        anew = {} if used or (row.owner_id and not other) or row.state == State.INCOMPLETE else standing(pool, columns)
+        if not (used or (row.owner_id and not other) or row.state == State.INCOMPLETE):
+            anew |= standing(pool, columns)
     Volume.objects.filter(pk=row.pk).update(**columns, **anew)
     return {f"volume:{row.pk}", f"pool:{pool.pk}"}
 
@@ -138,7 +146,7 @@ def layer(pool: StoragePool) -> set[str]:
     paths = Paths([pool.host_id])
     below = paths.volumes([(pool.host_id, ["path", row.backing_path, ""]) for row in rows if row.backing_path])
     for row in rows:
-        found = below.get((pool.host_id, row.backing_path))
+        found = below.get((pool.host_id, row.backing_path)) if is_layer(row.format, row.told_format) else None
         if row.backing_id != (found.pk if found else None) and found != row:
             Volume.objects.filter(pk=row.pk).update(backing=found)
     return set()
@@ -196,7 +204,9 @@ def link(vms: Collection[int]) -> set[str]:
     asked = [(host, source) for _, host, sources in rows for source in sources or ()]
     found = paths.volumes(asked) if asked else {}
     wanted: set[tuple[int, int]] = set()
+    disks: set[int] = set()
     formats: dict[int, str] = {}
+    adopted: set[int] = set()
     for vm, host, sources in rows:
         for source in sources or ():
             volume = found.get((host, source[1]))
@@ -204,27 +214,42 @@ def link(vms: Collection[int]) -> set[str]:
                 continue
             if volume.state == State.QUARANTINE and source[2]:
                 formats[volume.pk] = source[2]
-            wanted |= {(pk, vm) for pk in chain(volume)}
+            if volume.origin == Origin.FOUND:
+                adopted.add(volume.pk)
+            disks.add(volume.pk)
+            wanted |= {(pk, vm) for pk in chain(volume, formats.get(volume.pk, volume.format))}
     before = set(Use.objects.filter(virtualmachine__in=vms).values_list("volume_id", "virtualmachine_id"))
     for volume_pk, vm in before - wanted:
         Use.objects.filter(volume=volume_pk, virtualmachine=vm).delete()
     Use.objects.bulk_create(
         [Use(volume_id=volume_pk, virtualmachine_id=vm) for volume_pk, vm in wanted - before], ignore_conflicts=True
     )
+    images.disappear(disks)
     for pk, format in formats.items():
         # The VM's own definition says what it is; nobody asks the file.
         Volume.objects.filter(pk=pk, state=State.QUARANTINE).update(state=State.READY, format=format[:20], refusal="")
-    return {f"volume:{pk}" for pk, _ in before ^ wanted} | {f"volume:{pk}" for pk in formats}
+    # Only root writes a definition that names a path; what its guest reads there is told to nobody else by this.
+    Volume.objects.filter(pk__in=adopted, origin=Origin.FOUND).update(
+        origin=Origin.ADOPTED, known_bytes=F("capacity_bytes"), known_at=F("changed_at")
+    )
+    return {f"volume:{pk}" for pk in {pk for pk, _ in before ^ wanted} | set(formats) | adopted}
 
 
-def chain(volume: Volume) -> list[int]:
-    """The volume and what it lies over."""
+def chain(volume: Volume, format: str) -> list[int]:
+    """The volume, which is of that format, and what it lies over: nothing where it is no image of layers, since then
+    whoever writes to it could name any volume as the one below."""
     found = [volume.pk]
-    below = volume.backing_id
+    below = volume.backing_id if format and is_layer(format, volume.told_format) else None
     while below and below not in found:
         found.append(below)
-        below = Volume.objects.filter(pk=below).values_list("backing_id", flat=True).first()
+        row = Volume.objects.get(pk=below)
+        below = row.backing_id if is_layer(row.format, row.told_format) else None
     return found
+
+
+def is_layer(format: str, told_format: str) -> bool:
+    """Whether what its pool tells lies below it: not of a guest's raw disk, on which the guest wrote a header."""
+    return not format or told_format in ("", format)
 
 
 def unread(host: Host, most: int) -> list[tuple[Volume, StoragePool]]:
@@ -244,8 +269,8 @@ def judged(row: Volume, first: bytes | None, size: int) -> set[str]:
     except RefusedImage as refused:
         return end(row, state=State.REFUSED, refusal=str(refused.params["reason"]))
     names = end(row, state=State.READY, refusal="", format="raw" if found == "iso" else found)
-    if names and found == "iso":
-        images.appear(row, first, size)
+    if names:
+        images.appear(row, first, size, found)
     return names
 
 

@@ -26,16 +26,17 @@ class Change(Params):
 
 @dataclass(frozen=True)
 class FixedAddress(Params):
-    """The address that the card of that MAC gets always, and a name for it."""
+    """The address that the card of that MAC gets always, and a name for it; of IPv6 by duid, or by name alone."""
 
     mac: str
     address: str
     name: str = ""
+    duid: str = ""
 
 
 @dataclass(frozen=True)
 class Mac(Params):
-    """mac: whose address is no longer fixed."""
+    """mac: whose address is no longer fixed, or that address itself: one of IPv6 has no MAC."""
 
     mac: str
 

@@ -27,7 +27,7 @@ class Size(Params):
 
 @dataclass(frozen=True)
 class Clone(Params):
-    """pool: the id of the one that the copy goes into, of the same host."""
+    """pool: the id of the one that the copy goes into."""
 
     name: str
     pool: int

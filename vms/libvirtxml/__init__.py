@@ -5,6 +5,7 @@ from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
+from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
@@ -32,7 +33,8 @@ from vms.libvirtxml.network import (
     read_network,
     updates,
 )
-from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid
+from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
+from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -55,7 +57,7 @@ from vms.libvirtxml.pool import (
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
-from vms.libvirtxml.sources import Source, sources
+from vms.libvirtxml.sources import How, Source, disk_at, sources
 from vms.libvirtxml.validate import faults
 from vms.libvirtxml.volume import VolumeXML, volume_document
 
@@ -78,6 +80,7 @@ __all__ = [
     "DomainXML",
     "FixedLease",
     "Graphics",
+    "How",
     "Interface",
     "Listen",
     "Need",
@@ -86,6 +89,7 @@ __all__ = [
     "PoolSpec",
     "Source",
     "Subnet",
+    "Told",
     "Update",
     "VolumeXML",
     "What",
@@ -99,6 +103,7 @@ __all__ = [
     "change_network",
     "described",
     "difference",
+    "disk_at",
     "faults",
     "filter_name",
     "filters_used",
@@ -106,6 +111,7 @@ __all__ = [
     "free_lease",
     "free_subnet",
     "glance",
+    "is_systems",
     "let_vnc_listen",
     "loopback",
     "made_network",
@@ -123,6 +129,7 @@ __all__ = [
     "put_order",
     "read_lease",
     "read_network",
+    "read_osinfo",
     "read_spec",
     "secret_document",
     "secret_name",
@@ -140,4 +147,5 @@ __all__ = [
     "where",
     "with_uuid",
     "without_password",
+    "written",
 ]

@@ -47,3 +47,18 @@ def with_uuid(text: str, uuid: str) -> str:
         made.text = uuid
         root.insert(0, made)
     return serialize(root)
+
+
+def written(text: str) -> str:
+    """The definition with one element a line; what is no XML as it is."""
+    try:
+        root = parse(text)
+    except BadXML:
+        return text
+    for each in root.iter():
+        if len(each) and not (each.text or "").strip():
+            each.text = None
+        if not (each.tail or "").strip():
+            each.tail = None
+    etree.indent(root)
+    return serialize(root)

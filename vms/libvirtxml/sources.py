@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, Literal
 
 from lxml import etree
@@ -27,6 +27,14 @@ def sources(domain: DomainXML) -> list[Source]:
         found.append(source(share, ""))
     found += [["path", path, "raw"] for place in FILES if (path := find(domain.element, place))]
     return sorted({tuple(one): one for one in found if one}.values())
+
+
+def disk_at(domain: DomainXML, wanted: Collection[tuple[How, str]]) -> str | None:
+    """The target of the disk whose own source is one of these places, not what lies below it."""
+    for disk in domain.devices.iterfind("disk"):
+        if tuple(source(disk, "")[:2]) in wanted:
+            return find(disk, "target/@dev")
+    return None
 
 
 def source(holder: etree._Element, format: str) -> Source:

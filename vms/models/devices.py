@@ -31,6 +31,7 @@ class HostDevice(models.Model):
     free = models.PositiveBigIntegerField(null=True)
     size_bytes = models.PositiveBigIntegerField(default=0)
     state = models.CharField(max_length=255, blank=True)
+    numa_node = models.PositiveBigIntegerField(null=True)
     present = models.BooleanField(default=True)
 
     class Meta:

@@ -6,18 +6,29 @@ import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
 from django.db import transaction
 
 from vms import headers
-from vms.errors import Aborted, ChecksumDiffers, ImageRefused, OutboundBroken, OutboundRefused, ServerRefused
+from vms.errors import (
+    Aborted,
+    ChecksumDiffers,
+    ImageRefused,
+    Locked,
+    NameTaken,
+    OutboundBroken,
+    OutboundRefused,
+    ServerRefused,
+)
 from vms.kinds import images as kinds
 from vms.libvirtxml import volume_document
-from vms.models import ImageCopy, Operation, Reservation, Volume
+from vms.models import Image, ImageCopy, Operation, OperationLock, StoragePool, Volume
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.volumes import (
+    ARRIVES,
     BLOCK,
     actor_of,
     beginning,
@@ -27,16 +38,20 @@ from vms.operations.volumes import (
     keep,
     mend_create,
     pool_of,
+    require_same,
+    take_away,
     volume_of,
 )
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.osdata import CATALOGUE, Checksum, find, read
 from vms.osdata import tell as told_system
+from vms.permissions import require as require_right
 from vms.permissions import require_deed
 from vms.services import images, quotas
 from vms.services import volumes as services
 from vms.services.addresses import parse
+from vms.services.operations import take_lock
 from vms.services.outbound import open_url
 from vms.virt import Connection, HostSpec, Job, connect
 
@@ -71,13 +86,17 @@ class Arrival:
             self.look()
         return piece
 
-    def look(self) -> None:
-        """Whether this is to go on, and how far it is."""
+    def may_go_on(self) -> None:
+        """Nothing; raises Aborted where somebody has cancelled it, OperationLost, NotAllowed."""
         self.looked = time.monotonic()
         self.work.heard()
         self.work.may_go_on()
         if is_to_end(self.work.operation):
             raise Aborted
+
+    def look(self) -> None:
+        """Whether this is to go on, and how far it is."""
+        self.may_go_on()
         tell(self.work.operation, Job(done=self.done, left=self.size - self.done))
 
     @property
@@ -91,31 +110,51 @@ class Arrival:
             raise ChecksumDiffers(expected=expected.digest, found=found)
 
 
+@dataclass(frozen=True)
+class Landing:
+    """Where bytes go: to be a volume of that name in the pool. besides: on its way to something else, which has
+    so many bytes of disks reserved; None where it is what the operation is for."""
+
+    pool: StoragePool
+    name: str
+    besides: int | None = None
+
+
+def landing(operation: Operation) -> Landing:
+    """That of an operation which brings an image and nothing else."""
+    return Landing(pool_of(operation), operation.params["name"])
+
+
 def arrive(
-    arrival: Arrival, pieces: Iterator[bytes], expected: Checksum | None, describe: Callable[[bytes], dict[str, str]]
-) -> None:
-    """A ready volume of the operation's name with all that comes, once it is what was expected, and an image that is
-    described by its beginning. Nothing is made before that was judged; where anything fails nothing is left of it.
+    arrival: Arrival,
+    to: Landing,
+    pieces: Iterator[bytes],
+    expected: Checksum | None,
+    describe: Callable[[bytes], dict[str, str]],
+    source: Volume | None = None,
+) -> Volume:
+    """A ready volume with all that comes, once it is what was expected, and an image that is described by its
+    beginning. source: what it is read from, which is then known to be the same. Nothing is made before that was judged;
+    where anything fails nothing is left of it.
 
     Raises RefusedImage, ImageRefused, ChecksumDiffers, OverQuota, NameTaken, Aborted, OutboundBroken where it is
     short, VirtError.
     """
-    work, size = arrival.work, arrival.size
-    operation, pool = work.operation, pool_of(work.operation)
+    work, size, pool = arrival.work, arrival.size, to.pool
+    operation = work.operation
     held: list[bytes] = []
     while len(arrival.first) < min(headers.ENOUGH, size) and (piece := next(pieces, b"")):
         arrival.add(piece)
         held.append(piece)
     format = judged(arrival.first, size)
     capacity = headers.capacity(arrival.first, size=size)
-    charge(operation, max(size, capacity))
-    name = operation.params["name"]
+    charge(operation, max(size, capacity), to.besides or 0)
     files = pool.type in services.FILES
-    with being_made(work, pool) as row:
+    with being_made(work, pool, name=to.name if to.besides is not None else "") as row:
         # To the host it is bytes until all of them are there.
-        document = volume_document(name, size, "raw" if files else "", whole=not files)
-        there = work.connection.create_volume(str(pool.uuid), document, name=name)
-        work.log("volume_made", name=name)
+        document = volume_document(to.name, size, "raw" if files else "", whole=not files)
+        there = work.connection.create_volume(str(pool.uuid), document, name=to.name)
+        work.log("volume_made", name=to.name)
         if pool.type in services.RESIDUE and there.facts().physical > size:
             there.wipe()
         into = there.upload(0, size)
@@ -136,16 +175,24 @@ def arrive(
             keep(row, there, "raw" if format == "iso" else format)
             row.capacity_bytes, row.sha256 = max(size, capacity), arrival.sha256
             row.save(update_fields=["capacity_bytes", "sha256"])
-            Reservation.objects.filter(operation=operation).delete()
+            # From here on it counts as a volume.
+            reserved = operation.reservations.filter(resource="disk_bytes")
+            reserved.update(amount=to.besides) if to.besides else reserved.delete()
+            if source is not None:
+                images.learn(source, arrival.sha256, format=format, size=size)
             images.learn(row, arrival.sha256, format=format, size=size, **describe(arrival.first))
+    return row
 
 
-def charge(operation: Operation, size: int) -> None:
+def charge(operation: Operation, size: int, besides: int = 0) -> None:
     """Reserve what it will take, in the place of what could be known when it was asked for. Raises OverQuota."""
     with transaction.atomic():
-        Reservation.objects.filter(operation=operation).delete()
-        if operation.actor_user:
-            quotas.reserve(operation, operation.actor_user, {"disk_bytes": size})
+        before = operation.reservations.filter(resource="disk_bytes").select_related("user", "group").first()
+        operation.reservations.filter(resource="disk_bytes").delete()
+        # What is made in the end may be charged to a group.
+        subject = (before and (before.user or before.group)) or operation.actor_user
+        if subject and size + besides:
+            quotas.reserve(operation, subject, {"disk_bytes": size + besides})
 
 
 def judged(first: bytes, size: int) -> str:
@@ -206,12 +253,19 @@ class Remote:
 def fetch(work: Work) -> None:
     params = kinds.FetchedImage.from_json(work.operation.params)
     expected = read(params.checksum) or published(params)
+    download(work, landing(work.operation), params.url, expected, lambda first: described(params, first))
+
+
+def download(
+    work: Work, to: Landing, url: str, expected: Checksum | None, describe: Callable[[bytes], dict[str, str]]
+) -> Volume:
+    """What the address sends. Raises OutboundRefused, OutboundBroken, ServerRefused, and what arrive() raises."""
     arrival = Arrival(work)
-    remote = Remote(params.url, checked=expected is not None, between=arrival.look)
+    remote = Remote(url, checked=expected is not None, between=arrival.look)
     with closing(remote.pieces()) as pieces:
         first = next(pieces, b"")
         arrival.size = remote.size or 0
-        arrive(arrival, chain([first], pieces), expected, lambda first: described(params, first))
+        return arrive(arrival, to, chain([first], pieces), expected, describe)
 
 
 def published(params: kinds.FetchedImage) -> Checksum | None:
@@ -246,22 +300,103 @@ def copy(work: Work) -> None:
     found = images.source(actor_of(work.operation), params.image, work.operation.node)
     if found is None:
         raise ImageRefused(reason="gone")
-    source, pool = found
+    stream(work, landing(work.operation), *found)
+
+
+def stream(work: Work, to: Landing, source: ImageCopy, pool: StoragePool) -> Volume:
+    """The bytes of that copy, through this worker. Raises VolumeNotReady, VolumeStrayed, and what arrive() raises."""
     services.require_served(source.volume)
     with connect(HostSpec(**pool.host.spec_fields())) as connection:
         there = connection.volume(str(pool.uuid), source.volume.name)
-        size = there.facts().physical
+        facts = there.facts()
+        require_same(source.volume, facts)
+        size = facts.physical
         way = there.download(0, size)
         try:
-            known = source.image.sha256
             arrival = Arrival(work, size)
             pieces = iter(lambda: way.read(BLOCK), b"")
-            expected = Checksum("sha256", known) if known else None
-            same = {name: str(getattr(source.image, name)) for name in ("name", "os", "version", "arch")}
-            arrive(arrival, pieces, expected, lambda first: same)
+            row = arrive(arrival, to, pieces, sum_of(source.image), lambda first: same(source.image), source.volume)
             way.finish()
+            return row
         finally:
             way.abort()
+
+
+def sum_of(image: Image) -> Checksum | None:
+    return Checksum("sha256", image.sha256) if image.sha256 else None
+
+
+def same(image: Image) -> dict[str, str]:
+    """What a copy is called and installs: the same."""
+    return {name: str(getattr(image, name)) for name in ("name", "os", "version", "arch", "source_url")}
+
+
+def place(
+    work: Work, image: int, pool: StoragePool, fits: Callable[[StoragePool], bool] = lambda pool: True
+) -> tuple[ImageCopy, StoragePool]:
+    """A copy of the image on the pool's host that the operation's actor may use, and the pool in which it is there:
+    one of a pool that fits, else a new one that is brought into the pool first, from another host's copy, or from where
+    it was fetched. As a step of an operation on that host; its undo and its mend call unplace(). What came whole stays.
+
+    Raises NotAllowed without pool.use where it is brought, ImageRefused ("gone": there is no copy that the actor may
+    read, or none that is reached; "format": the pool keeps no such format), and what arrive() raises.
+    """
+    who, operation = actor_of(work.operation), work.operation
+    waits = False
+    while True:
+        there = [each for each in images.on_host(who, image, pool.host) if fits(each[1])]
+        if there:
+            return next((each for each in there if each[1] == pool), there[0])
+        require_right(who, "pool.use", pool)
+        try:
+            take_lock(operation, key := f"image:{image}:{pool.storage_id}")
+        except Locked:
+            if not waits:
+                work.log("image_awaited")
+            waits = True
+            Arrival(work).may_go_on()
+            time.sleep(LOOK)
+            continue
+        try:
+            row = bring(work, image, pool)
+            return ImageCopy.objects.select_related("volume", "image").get(volume=row), pool
+        finally:
+            OperationLock.objects.filter(operation=operation, key=key).delete()
+
+
+def bring(work: Work, image: int, pool: StoragePool) -> Volume:
+    """A new copy in the pool, whatever has the image."""
+    who = actor_of(work.operation)
+    copy = images.readable(who, image)
+    if copy is None:
+        raise ImageRefused(reason="gone")
+    if copy.volume.format not in (*services.formats(pool), "raw"):
+        raise ImageRefused(reason="format")
+    reserved = work.operation.reservations.filter(resource="disk_bytes").first()
+    found, known = images.source(who, image, work.operation.node), sum_of(copy.image)
+    for name in images.names_for(copy, pool):
+        to = Landing(pool, name, reserved.amount if reserved else 0)
+        try:
+            if found:
+                return stream(work, to, *found)
+            if not known or not copy.image.source_url:
+                raise ImageRefused(reason="gone")
+            return download(work, to, copy.image.source_url, known, lambda first: same(copy.image))
+        except NameTaken:
+            # By something that its pool has not told of yet.
+            continue
+    raise NameTaken(name=copy.volume.name)
+
+
+def unplace(connection: Connection, operation: Operation) -> None:
+    """Take away what place() began to bring and did not bring to its end; nothing where there is nothing. Raises
+    VirtError."""
+    lines = operation.log.filter(code=ARRIVES).values_list("params", flat=True)
+    rows = Volume.objects.filter(pk__in=[int(params["volume"]) for params in lines], state=Volume.State.INCOMPLETE)
+    for row in rows:
+        pool = StoragePool.objects.filter(storage=row.storage_id, host=operation.host_id, present=True).first()
+        if pool is not None:
+            take_away(connection, pool, row)
 
 
 def check(work: Work) -> None:
@@ -270,7 +405,9 @@ def check(work: Work) -> None:
     require_deed(actor_of(work.operation), "copy", row)
     services.require_served(row)
     there = work.connection.volume(str(pool.uuid), row.name)
-    size = there.facts().physical
+    facts = there.facts()
+    require_same(row, facts)
+    size = facts.physical
     arrival = Arrival(work, size)
     way = there.download(0, size)
     try:

@@ -252,12 +252,15 @@ def says_so(before: Facts, now: Facts) -> Verdict:
 
 
 def has_lease(before: Facts, now: Facts) -> Verdict:
-    mac = now["params"]["mac"].lower().replace("-", ":")
-    return Verdict.DONE if any(lease["mac"] == mac for lease in now["leases"]) else Verdict.UNDONE
+    wanted = kinds.FixedAddress.from_json(now["params"])
+    there = [(lease["mac"], lease["duid"], lease["address"]) for lease in now["leases"]]
+    return Verdict.DONE if (wanted.mac, wanted.duid, wanted.address) in there else Verdict.UNDONE
 
 
 def has_no_lease(before: Facts, now: Facts) -> Verdict:
-    return Verdict.UNDONE if has_lease(before, now) is Verdict.DONE else Verdict.DONE
+    which = kinds.Mac.from_json(now["params"]).mac
+    there = any(which in (lease["mac"], lease["address"]) for lease in now["leases"])
+    return Verdict.UNDONE if there else Verdict.DONE
 
 
 def called(operation: Operation) -> str:

@@ -138,7 +138,7 @@ def delete(work: Work) -> None:
     if kinds.Deletion.from_json(work.operation.params).wipe:
         if not info.active:
             raise InvalidState(f"{info.name} is stopped, so what is in it cannot be deleted")
-        volumes = pool.volumes()
+        volumes = [each for each in work.connection.volumes(info.uuid) if each.kind not in ("dir", "netdir")]
         used = used_paths(work.connection)
         for volume in volumes:
             if volume.path in used or (info.name, volume.name) in used:

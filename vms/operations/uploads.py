@@ -30,6 +30,7 @@ from vms.errors import (
     VirtError,
     VmsError,
 )
+from vms.inventory.volumes import moment
 from vms.libvirtxml import volume_document
 from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
 from vms.operations.claim import check_ours, check_rights, ours
@@ -261,12 +262,14 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
                 progress(operation, found.size_bytes + done, 2 * found.size_bytes)
         way.finish()
         capacity = judge(found, first)
+        facts = reader.host().volume(str(pool.uuid), found.name).facts()
     finally:
         reader.close()
     with transaction.atomic():
         Volume.objects.filter(pk=volume.pk).update(
-            state=Volume.State.READY, sha256=sum_.hexdigest(), present=True, changed_at=Now(), capacity_bytes=capacity
-        )
+            state=Volume.State.READY, sha256=sum_.hexdigest(), present=True, capacity_bytes=capacity,
+            known_bytes=facts.capacity, known_at=moment(facts.mtime), changed_at=moment(facts.mtime),
+        )  # fmt: skip
         volume.refresh_from_db()
         images.learn(volume, sum_.hexdigest(), format=found.format, size=found.size_bytes, **system(first, volume.name))
         result = {"volume": volume.pk, "sha256": sum_.hexdigest(), "size_bytes": found.size_bytes}

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from vms.errors import Aborted, HostUnreachable, InvalidState, NameTaken, NotFound, TimedOut, VirtError, VolumeUsed
+from vms.errors import (
+    Aborted,
+    HostLeftAlone,
+    HostSilent,
+    HostUnreachable,
+    InvalidState,
+    NameTaken,
+    NotFound,
+    TimedOut,
+    VirtError,
+    VolumeUsed,
+)
 from vms.headers import ENOUGH, require
+from vms.inventory.volumes import moment
 from vms.kinds import volumes as kinds
-from vms.libvirtxml import BadXML, DomainXML, sources, volume_document
-from vms.models import Operation, StoragePool, Volume
+from vms.libvirtxml import BadXML, DomainXML, How, sources, volume_document
+from vms.models import Host, Operation, StoragePool, Volume
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.power import cannot_be_told
 from vms.operations.way import Facts, Verdict, Way
@@ -22,12 +35,15 @@ from vms.operations.work import Work
 from vms.permissions import Actor
 from vms.permissions import require as require_right
 from vms.services import volumes as services
-from vms.virt import Connection, Download, Job
+from vms.services.operations import refuse_silent
+from vms.virt import Connection, Download, HostSpec, Job, Upload, VolumeFacts, connect
 from vms.virt import Volume as There
 
 BLOCK: Final = 1 << 20
 # How often a copy tells how far it is and looks whether it is to end.
 LOOK: Final = 0.5
+# The log's line of a volume that an operation makes on its way to something else.
+ARRIVES: Final = "image_arrives"
 State = Volume.State
 
 
@@ -40,7 +56,7 @@ def pool_of(operation: Operation) -> StoragePool:
 
 def target_pool(operation: Operation) -> StoragePool:
     """The pool into which a copy goes."""
-    pool = StoragePool.objects.filter(pk=operation.params["pool"], host=operation.host_id, present=True).first()
+    pool = StoragePool.objects.filter(pk=operation.params["pool"], present=True).select_related("host").first()
     if pool is None:
         raise NotFound(operation.params["name"])
     return pool
@@ -70,9 +86,14 @@ def create(work: Work) -> None:
 
 
 @contextmanager
-def being_made(work: Work, pool: StoragePool) -> Iterator[Volume]:
-    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it."""
-    name, actor = work.operation.params["name"], work.operation.actor_user
+def being_made(
+    work: Work, pool: StoragePool, connection: Connection | None = None, name: str = ""
+) -> Iterator[Volume]:  # fmt: skip
+    """A row for what is made inside, nobody's to touch until keep(); where that fails nothing is left of it.
+    connection: to the pool's host, where it is another than the operation's. name: of what the operation makes besides,
+    told in its log (unplace)."""
+    besides, actor = bool(name), work.operation.actor_user
+    name = name or work.operation.params["name"]
     try:
         with transaction.atomic():
             # One that its pool has lost left its row behind.
@@ -82,6 +103,8 @@ def being_made(work: Work, pool: StoragePool) -> Iterator[Volume]:
             row = Volume.objects.create(
                 storage_id=pool.storage_id, name=name, state=State.INCOMPLETE, present=False, owner=actor
             )
+            if besides:
+                work.log(ARRIVES, name=name, volume=str(row.pk))
     except IntegrityError:
         raise NameTaken(name=name) from None
     try:
@@ -94,7 +117,7 @@ def being_made(work: Work, pool: StoragePool) -> Iterator[Volume]:
         raise
     except BaseException:
         with contextlib.suppress(VirtError):
-            take_away(work.connection, pool, row)
+            take_away(connection or work.connection, pool, row)
             work.log("volume_taken_away", name=name)
         raise
 
@@ -105,7 +128,15 @@ def keep(row: Volume, there: There, format: str) -> None:
     Volume.objects.filter(pk=row.pk).update(
         state=State.READY, present=True, format=format, kind=facts.kind, path=facts.path,
         capacity_bytes=facts.capacity, allocation_bytes=facts.allocation,
+        known_bytes=facts.capacity, known_at=moment(facts.mtime), changed_at=moment(facts.mtime),
     )  # fmt: skip
+
+
+def require_same(row: Volume, facts: VolumeFacts) -> None:
+    """Nothing, or VolumeFound or VolumeSwapped, as the host tells of it in this moment."""
+    row.capacity_bytes = facts.physical if row.format == "raw" else facts.capacity
+    row.told_format, row.changed_at = "", moment(facts.mtime)
+    services.require_known(row)
 
 
 def take_away(connection: Connection, pool: StoragePool, row: Volume) -> None:
@@ -122,7 +153,9 @@ def mend_create(connection: Connection, operation: Operation) -> None:
 
 
 def mend_clone(connection: Connection, operation: Operation) -> None:
-    mend(connection, operation, target_pool(operation))
+    pool = target_pool(operation)
+    with host_of(connection, operation, pool.host) as there:
+        mend(there, operation, pool)
 
 
 def mend(connection: Connection, operation: Operation, pool: StoragePool) -> None:
@@ -139,7 +172,9 @@ def create_facts(connection: Connection, operation: Operation) -> Facts:
 
 
 def clone_facts(connection: Connection, operation: Operation) -> Facts:
-    return made(connection, target_pool(operation), operation.params["name"])
+    pool = target_pool(operation)
+    with host_of(connection, operation, pool.host) as there:
+        return made(there, pool, operation.params["name"])
 
 
 def made(connection: Connection, pool: StoragePool, name: str) -> Facts:
@@ -167,22 +202,57 @@ def clone(work: Work) -> None:
     services.require_served(row)
     services.require_off(operation.actor_user, row)
     there = work.connection.volume(str(source.uuid), row.name)
-    length = there.facts().physical
+    facts = there.facts()
+    require_same(row, facts)
+    length = facts.physical
     if not length:
         raise InvalidState(f"{row.name} is empty")
-    way = there.download(0, length)
+    # A file tells its holes, and a new file may have some.
+    way = there.download(0, length, sparse=facts.kind == "file")
     try:
+        parts = pieces(way, sparse=facts.kind == "file")
+        held: list[bytes | int] = []
+        first = b""
+        while len(first) < min(length, ENOUGH):
+            held.append(next(parts))
+            first += content(held[-1], ENOUGH - len(first))
         # What is judged is what is copied: these very bytes.
-        first = beginning(way, min(length, ENOUGH))
         require(first, row.format, size=length)
         work.log("volume_read", name=row.name)
-        with being_made(work, pool) as copy:
-            copied = make_copy(work, pool, copy, first, way, length)
+        with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
+            copied = make_copy(work, connection, pool, copy, chain(held, parts), length)
             way.finish()
             keep(copy, copied, row.format)
-            Volume.objects.filter(pk=copy.pk).update(capacity_bytes=row.capacity_bytes)
+            if row.format != "raw":
+                Volume.objects.filter(pk=copy.pk).update(capacity_bytes=row.capacity_bytes)
     finally:
         way.abort()
+
+
+@contextmanager
+def host_of(connection: Connection, operation: Operation, host: Host) -> Iterator[Connection]:
+    """The connection to the host, which may be another one than the operation's. Raises VirtError."""
+    if host.pk == operation.host_id:
+        yield connection
+        return
+    try:
+        # A daemon that hangs would hold this worker.
+        refuse_silent(host)
+    except (HostSilent, HostLeftAlone) as refused:
+        raise HostUnreachable(refused.code) from None
+    with connect(HostSpec(**host.spec_fields())) as other:
+        yield other
+
+
+def pieces(way: Download, *, sparse: bool) -> Iterator[bytes | int]:
+    """All of it, in order; of a sparse way a hole as its length."""
+    while way.left:
+        yield way.read_or_hole(BLOCK) if sparse else way.read(BLOCK)
+
+
+def content(piece: bytes | int, most: int) -> bytes:
+    """Its first bytes."""
+    return bytes(min(piece, most)) if isinstance(piece, int) else piece[:most]
 
 
 def beginning(way: Download, length: int) -> bytes:
@@ -193,34 +263,47 @@ def beginning(way: Download, length: int) -> bytes:
     return bytes(found)
 
 
-def make_copy(work: Work, pool: StoragePool, copy: Volume, first: bytes, way: Download, length: int) -> There:
+def make_copy(
+    work: Work, connection: Connection, pool: StoragePool, copy: Volume, parts: Iterable[bytes | int], length: int
+) -> There:
     """The new volume with these bytes; Aborted where somebody wanted its end."""
     files = pool.type in services.FILES
     # To the host it is bytes until all of them are there.
     document = volume_document(copy.name, length, "raw" if files else "", whole=not files)
-    there = work.connection.create_volume(str(pool.uuid), document, name=copy.name)
+    there = connection.create_volume(str(pool.uuid), document, name=copy.name)
     work.log("volume_made", name=copy.name)
     if pool.type in services.RESIDUE and there.facts().physical > length:
         there.wipe()
-    into = there.upload(0, length)
+    into = there.upload(0, length, sparse=files)
     try:
-        into.send(first)
         looked = time.monotonic()
-        while way.left:
-            into.send(way.read(BLOCK))
+        for part in parts:
+            pour(into, part, sparse=files)
             if time.monotonic() - looked > LOOK:
                 looked = time.monotonic()
                 work.heard()
                 work.may_go_on()
                 if is_to_end(work.operation):
                     raise Aborted
-                tell(work.operation, Job(done=length - way.left, left=way.left))
+                tell(work.operation, Job(done=length - into.left, left=into.left))
         if is_to_end(work.operation):
             raise Aborted
         into.finish()
     finally:
         into.abort()
     return there
+
+
+def pour(into: Upload, part: bytes | int, *, sparse: bool) -> None:
+    """Send it on; zeros as a hole where there may be some."""
+    size = part if isinstance(part, int) else len(part)
+    if sparse and (isinstance(part, int) or part.count(0) == size):
+        into.skip(size)
+    elif isinstance(part, int):
+        for start in range(0, size, BLOCK):
+            into.send(bytes(min(BLOCK, size - start)))
+    else:
+        into.send(part)
 
 
 def actor_of(operation: Operation) -> Actor | None:
@@ -230,11 +313,31 @@ def actor_of(operation: Operation) -> Actor | None:
 
 
 def grow(work: Work) -> None:
-    row = volume_of(work)
+    operation, row, pool = work.operation, volume_of(work), pool_of(work.operation)
     services.require_served(row)
-    services.require_off(work.operation.actor_user, row)
-    there = work.connection.volume(str(pool_of(work.operation).uuid), row.name)
-    there.grow(work.operation.params["size_bytes"])
+    there = work.connection.volume(str(pool.uuid), row.name)
+    require_same(row, there.facts())
+    placements = services.running(row)
+    if len(placements) > 1:
+        services.require_off(operation.actor_user, row)
+    size = operation.params["size_bytes"]
+    if placements:
+        with host_of(work.connection, operation, placements[0].host) as connection:
+            domain = connection.domain(str(placements[0].uuid))
+            if not domain.grow_disk(places(row, placements[0].host), size):
+                services.require_off(operation.actor_user, row)
+    else:
+        there.grow(size)
+    size = there.facts().capacity
+    Volume.objects.filter(pk=row.pk).update(capacity_bytes=size, known_bytes=size)
+
+
+def places(row: Volume, host: Host) -> set[tuple[How, str]]:
+    """What a definition of that host may call it: each host has a storage where it wants."""
+    found: set[tuple[How, str]] = {("path", row.path)}
+    for pool in StoragePool.objects.filter(storage=row.storage_id, host=host, present=True):
+        found |= {("path", f"{pool.path.rstrip('/')}/{row.name}"), ("volume", f"{pool.name}/{row.name}")}
+    return found
 
 
 def grow_facts(connection: Connection, operation: Operation) -> Facts:
@@ -250,8 +353,12 @@ def wipe(work: Work) -> None:
     """What is left is raw, whatever it was."""
     row = refuse_used(work)
     there = work.connection.volume(str(pool_of(work.operation).uuid), row.name)
+    require_same(row, there.facts())
     there.wipe()
-    Volume.objects.filter(pk=row.pk).update(state=State.READY, format="raw", refusal="")
+    size = there.facts().physical
+    Volume.objects.filter(pk=row.pk).update(
+        state=State.READY, format="raw", refusal="", capacity_bytes=size, known_bytes=size
+    )
 
 
 def delete(work: Work) -> None:
@@ -268,7 +375,7 @@ def refuse_used(work: Work) -> Volume:
     who = actor_of(operation)
     services.require_unused(who, row)
     services.require_all_heard(who, row)
-    mine = {("path", row.path), ("volume", f"{pool.name}/{row.name}")}
+    mine = places(row, pool.host)
     for info in work.connection.domains():
         for text in (info.live_xml, info.next_boot_xml):
             with contextlib.suppress(BadXML):

@@ -15,13 +15,15 @@ EL_TORITO: Final = b"EL TORITO SPECIFICATION"
 
 @dataclass(frozen=True)
 class Label:
-    """volume: its name ("Debian 12.5.0 amd64 n"). bootable: there is something for a machine to start from."""
+    """volume: its name ("Debian 12.5.0 amd64 n"). bootable: there is something for a machine to start from.
+    size_bytes: of its file system, which is not all of the file."""
 
     volume: str
     system: str
     publisher: str
     application: str
     bootable: bool
+    size_bytes: int = 0
 
 
 def read_label(first: bytes) -> Label | None:
@@ -38,7 +40,10 @@ def read_label(first: bytes) -> Label | None:
             bootable = True
     if found is None:
         return None
-    return Label(text(found, 40, 32), text(found, 8, 32), text(found, 318, 128), text(found, 574, 128), bootable)
+    return Label(
+        text(found, 40, 32), text(found, 8, 32), text(found, 318, 128), text(found, 574, 128), bootable,
+        int.from_bytes(found[80:84], "little") * int.from_bytes(found[128:130], "little"),
+    )  # fmt: skip
 
 
 def text(sector: bytes, at: int, length: int) -> str:

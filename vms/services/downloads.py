@@ -6,21 +6,28 @@ from vms.errors import NotServed
 from vms.models import Volume
 from vms.permissions import Actor, get_volume_or_404
 from vms.services import audit
+from vms.services.volumes import require_known
 
-# What libvirt calls a volume that is bytes; links, devices, fifos and folders are listed and not served.
+# What libvirt calls a volume that is bytes.
 SERVED = ("file", "block", "network")
 
 
 def find(actor: Actor, pk: int) -> Volume:
-    """The volume, for who may copy it. Raises Http404, NotAllowed, NotServed."""
+    """The volume, for who may copy it. Raises Http404, NotAllowed, NotServed, VolumeFound, VolumeSwapped."""
     volume = get_volume_or_404(actor, pk, to="copy")
     if not is_served(volume):
         raise NotServed(name=volume.name)
+    require_known(volume)
     return volume
 
 
 def is_served(volume: Volume) -> bool:
     return volume.state == Volume.State.READY and volume.kind in SERVED and volume.present
+
+
+def may_link(volume: Volume) -> bool:
+    """Whether find() would hand it out, to who may copy it."""
+    return is_served(volume) and not volume.is_found and not volume.is_swapped
 
 
 def address(volume: Volume) -> str:

@@ -16,8 +16,12 @@ from vms.services.hosts import items
 Result = Literal["pass", "warning", "fail", "unknown"]
 
 X86: Final = ("x86_64", "i686")
+# Machines of the others start by a firmware of their own.
+WITH_UEFI: Final = (*X86, "aarch64", "armv7l", "riscv64", "loongarch64")
 FLAGS: Final = {"vmx": "kvm_intel", "svm": "kvm_amd"}
 CONFINING: Final = {"selinux": "SELinux", "apparmor": "AppArmor"}
+# What libvirt calls none, and that by which files have owners.
+NOT_CONFINING: Final = ("none", "dac")
 NEEDED_CGROUPS: Final = ("cpu", "memory")
 ROOT: Final = "+0"
 GIB: Final = 1 << 30
@@ -69,11 +73,25 @@ def check(
     lines: list[Line] = []
     if driver == Host.Driver.QEMU:
         lines += [*virtualization(facts, hardware), iommu(hardware), cgroups(hardware), confinement(hardware)]
-        lines += [qemu_user(hardware), firmware(hardware)]
-    lines += [libvirt(facts), *storage(facts, pools), *networks(facts), hostname(facts)]
+        lines.append(qemu_user(hardware))
+        if facts.get("arch") in WITH_UEFI:
+            lines.append(firmware(hardware))
+    lines += [
+        libvirt(facts, snapshots=driver == Host.Driver.QEMU),
+        *storage(facts, pools),
+        *networks(facts),
+        hostname(facts),
+    ]
     if transport == Host.Transport.TCP:
         lines.append(Line("way", "fail", "way_clear"))
     return [*lines, Line("clock", "unknown", "clock")]
+
+
+def tally(lines: Iterable[Line]) -> list[tuple[Result, int]]:
+    """How many there are of each result that there is, the worst first."""
+    results = [line.result for line in lines]
+    order: tuple[Result, ...] = ("fail", "warning", "unknown", "pass")
+    return [(result, results.count(result)) for result in order if result in results]
 
 
 def virtualization(facts: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator[Line]:
@@ -128,6 +146,8 @@ def confinement(hardware: Mapping[str, Any]) -> Line:
     found = next((model for model in models if model in CONFINING), "")
     if found:
         return Line("svirt", "pass", "svirt_on", {"driver": CONFINING[found]})
+    if other := next((model for model in models if model not in NOT_CONFINING), ""):
+        return Line("svirt", "unknown", "svirt_other", {"driver": other})
     return Line("svirt", "fail", "svirt_off") if models else Line("svirt", "unknown", "svirt_unknown")
 
 
@@ -141,18 +161,21 @@ def qemu_user(hardware: Mapping[str, Any]) -> Line:
 
 
 def firmware(hardware: Mapping[str, Any]) -> Line:
-    offered = hardware.get("firmwares", [])
+    offered = hardware.get("firmwares")
+    if offered is None:
+        return Line("firmware", "unknown", "firmware_unknown")
     if "efi" not in offered:
         return Line("firmware", "warning", "firmware_bios")
     return Line("firmware", "pass", "firmware_secure" if hardware.get("secure_boot") else "firmware_efi")
 
 
-def libvirt(facts: Mapping[str, Any]) -> Line:
+def libvirt(facts: Mapping[str, Any], *, snapshots: bool) -> Line:
+    """snapshots: whether VMs of its driver can have any."""
     told = str(facts.get("libvirt_version", ""))
     parts = told.split(".")
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
         return Line("libvirt", "unknown", "libvirt_unknown")
-    old = tuple(int(part) for part in parts) < EXTERNAL_SNAPSHOTS
+    old = snapshots and tuple(int(part) for part in parts) < EXTERNAL_SNAPSHOTS
     return Line("libvirt", "warning" if old else "pass", "libvirt_old" if old else "libvirt_good", {"version": told})
 
 

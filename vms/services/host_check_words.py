@@ -115,6 +115,7 @@ WORDS: Final[dict[str, Words]] = {
         mark("Switch AppArmor or SELinux on, as the host's distribution does by itself, and start libvirt anew."),
         "virsh capabilities | grep -A2 secmodel",
     ),
+    "svirt_other": Words(mark("Its security driver is {driver}, of which the dashboard knows nothing.")),
     "svirt_unknown": Words(mark("libvirt does not tell its security driver."), "", "aa-status; getenforce"),
     "user_own": Words(mark("QEMU runs as user {user}, who is nobody else.")),
     "user_root": Words(
@@ -125,8 +126,11 @@ WORDS: Final[dict[str, Words]] = {
     "user_unknown": Words(mark("libvirt does not tell as whom QEMU runs."), "", "ps -o user= -C qemu-system-x86_64"),
     "firmware_secure": Words(mark("BIOS and UEFI, also with secure boot.")),
     "firmware_efi": Words(mark("BIOS and UEFI, without secure boot.")),
+    "firmware_unknown": Words(
+        mark("This libvirt does not tell whether VMs here can start by UEFI."), "", "ls /usr/share/qemu/firmware"
+    ),
     "firmware_bios": Words(
-        mark("Only BIOS is told: VMs that want UEFI cannot be made here."),
+        mark("libvirt finds no UEFI for VMs: those that want it cannot be made here."),
         mark("Install UEFI for VMs (the package ovmf, or edk2-ovmf)."),
         "ls /usr/share/qemu/firmware",
     ),

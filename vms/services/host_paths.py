@@ -6,11 +6,8 @@ from typing import Final
 
 from django.conf import settings
 
-# What is the host itself (security: root by another way). Also what holds one of them, or lies in it.
-DANGEROUS: Final = (
-    "/etc", "/root", "/home", "/dev", "/proc", "/sys", "/run", "/boot", "/usr", "/bin", "/sbin", "/lib", "/lib64",
-    "/var/run", "/var/spool", "/var/lib/libvirt/qemu", "/var/lib/kvmweb",
-)  # fmt: skip
+from vms.libvirtxml import is_systems
+
 LONGEST: Final = 1024
 
 
@@ -23,9 +20,4 @@ def is_path(path: str) -> bool:
 
 def is_dangerous(path: str) -> bool:
     """Whether it is, holds or lies in a folder of the system, or what this dashboard keeps for itself."""
-    bad_ones = (*DANGEROUS, str(settings.ENVIRONMENT.state.root))
-    return path == "/" or any(path == bad or inside(path, bad) or inside(bad, path) for bad in bad_ones)
-
-
-def inside(path: str, folder: str) -> bool:
-    return path.startswith(f"{folder}/")
+    return is_systems(path, [str(settings.ENVIRONMENT.state.root)])

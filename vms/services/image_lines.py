@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from vms.models import Image, ImageCopy
-from vms.osdata import CATALOGUE, SYSTEMS, Entry
+from vms.osdata import CATALOGUE, Entry, find_system
 from vms.permissions import Who, seen_hosts
 from vms.services.images import copies, system_name
 
@@ -27,10 +29,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Line:
-    """One image. system: what it installs, "" for unknown; sizes in KiB."""
+    """One image. system: what it installs, "" for unknown; over: nobody mends that any more; sizes in KiB."""
 
     image: Image
     system: str
+    over: bool
     places: list[Place]
     size_kib: float
     virtual_kib: float
@@ -42,10 +45,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Offer:
-    """One of the catalogue. system: its name in words."""
+    """What the catalogue has for one system, for each of its architectures."""
 
-    entry: Entry
-    system: str
+    entries: list[Entry]
+
+    @property
+    def first(self) -> Entry:
+        return self.entries[0]
 
 
 def make_lines(images: Iterable[Image], who: Who) -> list[Line]:
@@ -57,6 +63,7 @@ def make_lines(images: Iterable[Image], who: Who) -> list[Line]:
         Line(
             image=image,
             system=system_name(image),
+            over=is_over(image),
             places=[
                 Place(copy, pool.pk, pool.name, pool.host.name if pool.host_id in seen else "")
                 for copy, pool in found.get(image.pk, [])
@@ -68,6 +75,14 @@ def make_lines(images: Iterable[Image], who: Who) -> list[Line]:
     ]
 
 
+def is_over(image: Image) -> bool:
+    system = find_system(image.os)
+    return system is not None and system.is_over(timezone.now().date())
+
+
 def catalogue() -> list[Offer]:
     """All that it holds, in its order."""
-    return [Offer(entry, SYSTEMS[entry.os].name) for entry in CATALOGUE.values()]
+    found: dict[tuple[str, str], Offer] = {}
+    for entry in CATALOGUE.values():
+        found.setdefault((entry.name, entry.version), Offer([])).entries.append(entry)
+    return list(found.values())

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from vms import live
-from vms.errors import BadFields, NotAllowed, OutboundRefused
+from vms.errors import BadFields, NotAllowed, OutboundRefused, VolumeFound
 from vms.kinds import images as kinds
-from vms.models import Image, ImageCopy, Operation, StoragePool, Volume
-from vms.osdata import CATALOGUE, SYSTEMS, read
+from vms.models import Host, Image, ImageCopy, Operation, StoragePool, Volume
+from vms.osdata import CATALOGUE, find_system, read
 from vms.permissions import (
     Actor,
     Who,
@@ -33,6 +33,12 @@ from vms.services.addresses import parse
 STRANGE: Final = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
+def served_copies(who: Who) -> QuerySet[ImageCopy]:
+    """Those of which he may be told and whose bytes are handed on: no file that may be a link (Volume.is_found)."""
+    doubtful = Q(volume__kind="file", volume__origin=Volume.Origin.FOUND, volume__storage__trusted=False)
+    return readable_copies(who).exclude(doubtful)
+
+
 def find_images(who: Who) -> QuerySet[Image]:
     """Those of which he may be told a copy, by name."""
     return visible_images(who).select_related("owner").order_by("name", "pk")
@@ -41,7 +47,7 @@ def find_images(who: Who) -> QuerySet[Image]:
 def copies(who: Who, images: Iterable[Image]) -> dict[int, list[tuple[ImageCopy, StoragePool]]]:
     """{image: (copy, a pool that has it)} of those that he may be told, one for each host."""
     found: dict[int, list[tuple[ImageCopy, StoragePool]]] = {}
-    rows = readable_copies(who).filter(image__in=[image.pk for image in images]).select_related("volume")
+    rows = readable_copies(who).filter(image__in=[image.pk for image in images]).select_related("volume__storage")
     pools: dict[int, list[StoragePool]] = {}
     for pool in reached(row.volume.storage_id for row in rows):
         pools.setdefault(pool.storage_id, []).append(pool)
@@ -114,10 +120,12 @@ def file_name(text: str) -> str:
 def copy(
     actor: Actor, image: Image, pool: StoragePool, *, name: str = "", idempotency_key: str | None = None
 ) -> Operation:
-    """The operation that copies it into the pool, whatever host has it. Raises BadFields, NotAllowed and what request
-    raises."""
-    row = readable_copies(actor).filter(image=image).select_related("volume").order_by("pk").first()
+    """The operation that copies it into the pool, whatever host has it. Raises BadFields, NotAllowed, VolumeFound and
+    what request raises."""
+    row = served_copies(actor).filter(image=image).select_related("volume").order_by("pk").first()
     if row is None:
+        if found := readable_copies(actor).filter(image=image).select_related("volume").first():
+            raise VolumeFound(name=found.volume.name)
         raise NotAllowed(privilege="image.use")
     params = kinds.CopiedImage(image.pk, name or row.volume.name)
     if idempotency_key and (known := operations.asked_before(kinds.COPY, pool, actor, params, idempotency_key)):
@@ -162,8 +170,8 @@ def publish(actor: Actor, image: Image, *, offered: bool) -> None:
 
 
 def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | None:
-    """A copy that he may read, and the pool by which a worker of the node reaches it; None where there is none."""
-    rows = readable_copies(who).filter(image=image).select_related("volume", "image").order_by("pk")
+    """A copy that is served to him, and the pool by which a worker of the node reaches it; None where there is none."""
+    rows = served_copies(who).filter(image=image).select_related("volume__storage", "image").order_by("pk")
     by_storage = {row.volume.storage_id: row for row in rows}
     for pool in reached(by_storage).select_related("host"):
         if pool.active and pool.host.node in ("", node) and not operations.is_silent(pool.host):
@@ -171,10 +179,39 @@ def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | N
     return None
 
 
+def on_host(who: Who, image: int, host: Host) -> list[tuple[ImageCopy, StoragePool]]:
+    """The copies that he may read in started pools of the host and that are served, the oldest first."""
+    pools = {pool.storage_id: pool for pool in StoragePool.objects.filter(host=host, present=True, active=True)}
+    rows = served_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
+    there = (row for row in rows.order_by("pk") if row.volume.format and not volumes.is_strayed(row.volume))
+    return [(row, pools[row.volume.storage_id]) for row in there]
+
+
+def readable(who: Who, image: int) -> ImageCopy | None:
+    """Any copy that he may read, whether or not its host is heard; None where there is none."""
+    rows = readable_copies(who).filter(image=image).select_related("volume", "image")
+    return rows.order_by("pk").first()
+
+
+def names_for(copy: ImageCopy, pool: StoragePool) -> Iterator[str]:
+    """What a new copy may be called there: as that one is, or with a number, as long as nothing we know is."""
+    name = file_name(copy.volume.name) or "image"
+    stem, dot, end = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    for number in range(1, 100):
+        chosen = name if number == 1 else f"{stem}-{number}{dot}{end}"
+        if not taken(pool, chosen):
+            yield chosen
+
+
+def taken(pool: StoragePool, name: str) -> bool:
+    there = Volume.objects.filter(storage=pool.storage_id, name=name)
+    return there.filter(Q(present=True) | Q(state=Volume.State.INCOMPLETE)).exists()
+
+
 def here(who: Who, image: Image, pool: StoragePool) -> ImageCopy | None:
     """The copy in the pool's storage that he may be told; None where it must be brought there first (copy(), or
     fetch() from source_url)."""
-    rows = readable_copies(who).filter(image=image, volume__storage=pool.storage_id)
+    rows = served_copies(who).filter(image=image, volume__storage=pool.storage_id)
     return rows.select_related("volume").order_by("pk").first()
 
 
@@ -204,12 +241,13 @@ def learn(volume: Volume, sha256: str, *, format: str, size: int, **fields: Any)
 
 def system_name(image: Image) -> str:
     """What it installs, in words; "" for unknown."""
-    return SYSTEMS[image.os].name if image.os in SYSTEMS else image.os
+    system = find_system(image.os)
+    return system.name if system else image.os
 
 
 def pools_without(who: Who, image: Image) -> list[StoragePool]:
     """The pools into which he may put a copy of it and that have none which he may be told."""
-    have = readable_copies(who).filter(image=image).values("volume__storage")
+    have = served_copies(who).filter(image=image).values("volume__storage")
     rows = visible_pools(who, "pool.upload").filter(active=True).exclude(storage__in=have)
     return list(rows.select_related("host").order_by("name", "host__name"))
 
@@ -218,5 +256,5 @@ def unread(who: Who, image: Image) -> Volume | None:
     """A copy of it that he may have read, where its checksum is not known yet."""
     if image.sha256:
         return None
-    copied = readable_copies(who).filter(image=image).values("volume")
+    copied = served_copies(who).filter(image=image).values("volume")
     return visible_volumes(who, "copy").filter(pk__in=copied).order_by("pk").first()

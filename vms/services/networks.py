@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
@@ -18,6 +18,7 @@ from vms.libvirtxml import (
     OWN,
     BadNetwork,
     BadXML,
+    DomainXML,
     FixedLease,
     NetworkSpec,
     NetworkXML,
@@ -51,20 +52,29 @@ class Line:
 
 
 @dataclass(frozen=True)
-class User:
-    """A VM's card in a network; addresses are what DHCP gave to it."""
+class Card:
+    """A VM's card in a network. now: the VM runs with it; later: its next start has it."""
 
     vm: VirtualMachine
     mac: str
+    now: bool
+    later: bool
+
+
+@dataclass(frozen=True)
+class User(Card):
+    """addresses: what DHCP gave to the card."""
+
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Given:
-    """An address that is fixed, or that DHCP gave (active). vm: whose card has the MAC, where whoever asks may see
-    it."""
+    """An address that is fixed, or that DHCP gave (active). duid: by which IPv6 knows a guest. vm: whose card has the
+    MAC, where whoever asks may see it."""
 
     mac: str
+    duid: str
     address: str
     name: str
     fixed: bool
@@ -142,31 +152,59 @@ def free_address(host: Host) -> str:
 
 
 def links(host: Host, kind: str) -> list[str]:
-    """The host's bridges or cards, with those of which it does not tell what they are."""
+    """The names of the host's bridges, or of its cards and all that serves as one ("card"), with those of which it does
+    not tell what they are."""
     told = host.facts.get("links")
     found = [link for link in told if isinstance(link, dict)] if isinstance(told, list) else []
-    return [str(link["name"]) for link in found if link.get("kind") in (kind, "")]
+    return [
+        str(link["name"]) for link in found if not link.get("kind") or (link["kind"] == "bridge") == (kind == "bridge")
+    ]
 
 
-def cards(network: Network) -> list[tuple[VirtualMachine, str]]:
-    """Every VM's card in the network, with its MAC: of this run, and of the next start."""
-    documents = Document.objects.filter(placement__host=network.host, placement__present=True)
-    found: dict[tuple[int, str], VirtualMachine] = {}
-    for document in documents.filter(placement__current_of__isnull=False).select_related("placement__vm"):
+def cards(network: Network) -> list[Card]:
+    """Every VM's card in the network, of this run and of the next start."""
+    documents = Document.objects.filter(
+        placement__host=network.host, placement__present=True, placement__current_of__isnull=False
+    )
+    found: dict[tuple[int, str], Card] = {}
+    vms: dict[int, VirtualMachine] = {}
+    for document in documents.select_related("placement__vm").defer("live", "next_boot", "sources"):
+        vm, runs = document.placement.vm, bool(document.live_sha256)
+        vms[vm.pk] = vm
         for card in document.facts.get("interfaces", []):
             if card.get("type") == "network" and card.get("source") == network.name:
-                found[document.placement.vm_id, str(card.get("mac") or "").lower()] = document.placement.vm
-    return [(vm, mac) for (_, mac), vm in found.items()]
+                mac = str(card.get("mac") or "").lower()
+                found[vm.pk, mac] = Card(vm, mac, now=runs, later=not runs)
+    # What was seen of one that runs is of this run alone.
+    kept = documents.exclude(live_sha256="").exclude(next_boot="")
+    for pk, text in kept.values_list("placement__vm", "next_boot"):
+        for mac in macs_in(text, network.name):
+            known = found.get((pk, mac))
+            found[pk, mac] = Card(vms[pk], mac, now=known is not None, later=True)
+    return list(found.values())
+
+
+def macs_in(text: str, name: str) -> list[str]:
+    """Those of the cards that a definition has in the network of that name."""
+    try:
+        interfaces = DomainXML.parse(text).interfaces
+    except BadXML:
+        return []
+    return [(card.mac or "").lower() for card in interfaces if card.type == "network" and card.network == name]
 
 
 def users(who: Who, network: Network) -> tuple[list[User], int]:
     """The cards in it of VMs that he may see, by name, and how many others there are."""
     every = cards(network)
-    seen = set(visible_vms(who).filter(pk__in=[vm.pk for vm, _ in every]).values_list("pk", flat=True))
+    seen = set(visible_vms(who).filter(pk__in=[card.vm.pk for card in every]).values_list("pk", flat=True))
     given: dict[str, list[str]] = {}
     for lease in network.leases:
         given.setdefault(lease["mac"], []).append(lease["address"])
-    shown = [User(vm, mac, tuple(given.get(mac, ()))) for vm, mac in every if vm.pk in seen]
+    shown = [
+        User(card.vm, card.mac, card.now, card.later, tuple(given.get(card.mac, ())) if card.now else ())
+        for card in every
+        if card.vm.pk in seen
+    ]
     return sorted(shown, key=lambda user: (user.vm.name, user.mac)), len(every) - len(shown)
 
 
@@ -176,29 +214,35 @@ def leases(who: Who, network: Network) -> tuple[list[Given], int]:
     Who may fix addresses sees all of those, and all that no VM has.
     """
     document = document_of(network)
-    fixed = {lease.mac or lease.address: lease for lease in (document.leases if document else [])}
-    whose = {mac: vm for vm, mac in cards(network) if mac}
+    fixed = document.leases if document else []
+    whose = {card.mac: card.vm for card in cards(network) if card.mac}
     seen = set(visible_vms(who).filter(pk__in=[vm.pk for vm in whose.values()]).values_list("pk", flat=True))
     may_fix = may_lease(who, network)
-    found = [
-        Given(lease.mac, lease.address, lease.name, True, is_given(network, lease), None) for lease in fixed.values()
-    ] + [
-        Given(lease["mac"], lease["address"], lease["name"], False, True, None)
+    found = [fixed_line(network, lease) for lease in fixed] + [
+        Given(lease["mac"], lease.get("duid", ""), lease["address"], lease["name"], False, True, None)
         for lease in network.leases
-        if lease["mac"] not in fixed or fixed[lease["mac"]].address != lease["address"]
+        if not any(is_of(lease, each) for each in fixed)
     ]
     shown: list[Given] = []
     for given in found:
         vm = whose.get(given.mac)
         if vm is not None and vm.pk in seen:
-            shown.append(Given(given.mac, given.address, given.name, given.fixed, given.active, vm))
+            shown.append(replace(given, vm=vm))
         elif may_fix and (given.fixed or vm is None):
             shown.append(given)
     return shown[:MOST_LEASES], len(found) - len(shown)
 
 
-def is_given(network: Network, lease: FixedLease) -> bool:
-    return any(given["mac"] == lease.mac and given["address"] == lease.address for given in network.leases)
+def fixed_line(network: Network, lease: FixedLease) -> Given:
+    """What of IPv6 is known by MAC only once it was given."""
+    given = next((each for each in network.leases if is_of(each, lease)), None)
+    mac = lease.mac or (given["mac"] if given else "")
+    return Given(mac, lease.duid, lease.address, lease.name, True, given is not None, None)
+
+
+def is_of(given: Mapping[str, str], lease: FixedLease) -> bool:
+    """Whether what DHCP gave is the fixed address, to whom it is meant for."""
+    return given["address"] == lease.address and (not lease.mac or given["mac"] == lease.mac)
 
 
 def may_lease(who: Who, network: Network) -> bool:
@@ -261,7 +305,7 @@ def delete(actor: Actor, network: Network, key: str | None = None) -> Operation:
     """The operation that lets the host forget it. Raises NetworkInUse, and what operations.request() raises."""
     require(actor, PRIVILEGE, network)
     if not key and (there := cards(network)):
-        raise NetworkInUse(name=network.name, vm=there[0][0].name)
+        raise NetworkInUse(name=network.name, vm=there[0].vm.name)
     return operations.request(KINDS["network.delete"], network, actor=actor, idempotency_key=key)
 
 
@@ -277,7 +321,7 @@ def add_lease(actor: Actor, network: Network, given: Mapping[str, Any], key: str
         lease = read_lease(given, NetworkXML.parse(made_network(without_leases(document))) if key else document)
     except BadNetwork as bad:
         raise BadFields(bad.faults) from None
-    params = FixedAddress(lease.mac, lease.address, lease.name)
+    params = FixedAddress(lease.mac, lease.address, lease.name, lease.duid)
     return operations.request(KINDS["network.add-lease"], network, actor=actor, params=params, idempotency_key=key)
 
 
@@ -286,8 +330,9 @@ def without_leases(document: NetworkXML) -> NetworkSpec:
     return NetworkSpec(**{**asdict(said), "bridge": ""})
 
 
-def remove_lease(actor: Actor, network: Network, mac: str, key: str | None = None) -> Operation:
-    """The operation that lets a fixed address go; the worker says NotFound where there is none."""
+def remove_lease(actor: Actor, network: Network, which: str, key: str | None = None) -> Operation:
+    """The operation that lets a fixed address go, named by itself or by its MAC; the worker says NotFound where there
+    is none."""
     require(actor, LEASE_PRIVILEGE, network)
-    params = Mac(mac.lower())
+    params = Mac(which.lower())
     return operations.request(KINDS["network.remove-lease"], network, actor=actor, params=params, idempotency_key=key)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+from hashlib import sha256
 
 from vms.errors import BadFields
 from vms.kinds import KINDS
 from vms.kinds.networks import FilterDocument, Identity
-from vms.libvirtxml import BadXML, filter_name, filters_used
+from vms.libvirtxml import BadXML, filter_name, filters_used, with_uuid, written
 from vms.models import Document, Host, NetworkFilter, Operation, VirtualMachine
 from vms.permissions import Actor, require
 from vms.services import operations
@@ -44,14 +46,47 @@ def known(host: Host) -> list[Filter]:
     ]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What setting a filter changes: lines with what stands before them, "+", "-", "@" or " ". of: which definition of
+    the host's it was compared with."""
+
+    name: str
+    new: bool
+    lines: list[tuple[str, str]]
+    of: str
+
+
+def difference(host: Host, document: str) -> Difference:
+    """From the host's filter of its name to the document; no lines where they are alike. Raises BadFields."""
+    name = named(document)
+    row = NetworkFilter.objects.filter(host=host, name=name).first()
+    before = row.document.strip() if row else ""
+    # Without a UUID it takes that of the filter that it replaces.
+    after = with_uuid(document, str(row.uuid)).strip() if row else document.strip()
+    told = difflib.unified_diff(plain(before), plain(after), lineterm="", n=3)
+    lines = [(line[0], line[1:]) for line in list(told)[2:]]
+    return Difference(name, row is None, lines, sha256(before.encode()).hexdigest())
+
+
+def plain(text: str) -> list[str]:
+    """The lines of a definition as libvirt writes it: two documents that say the same are the same lines."""
+    return written(text).splitlines() if text else []
+
+
+def named(document: str) -> str:
+    """The name in it. Raises BadFields."""
+    try:
+        return filter_name(document)
+    except BadXML as bad:
+        raise BadFields({"document": str(bad)}) from None
+
+
 def define(actor: Actor, host: Host, document: str, key: str | None = None) -> Operation:
     """The operation that sets it, in the place of the one of its name. Raises BadFields, and what
     operations.request() raises."""
     require(actor, PRIVILEGE, host)
-    try:
-        filter_name(document)
-    except BadXML as bad:
-        raise BadFields({"document": str(bad)}) from None
+    named(document)
     params = FilterDocument(document)
     return operations.request(KINDS["filter.define"], host, actor=actor, params=params, idempotency_key=key)
 

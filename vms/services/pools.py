@@ -15,7 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.pools import Definition, Deletion, Search
 from vms.libvirtxml import EXAMPLES, SECRETS, SPECS, BadPool, PoolSpec, made_pool, read_spec, spec_name
 from vms.models import Host, Operation, StoragePool, Volume
-from vms.permissions import Actor, Who, require, visible_pools
+from vms.permissions import Actor, Who, require, visible_operations, visible_pools
 from vms.services import operations
 from vms.services.freshness import Freshness, freshness
 
@@ -146,7 +146,7 @@ def sealed_part(type: str, given: Mapping[str, Any], secrets: Mapping[str, str])
     return told
 
 
-def search(actor: Actor, host: Host, given: Mapping[str, str]) -> Operation:
+def search(actor: Actor, host: Host, given: Mapping[str, str], key: str | None = None) -> Operation:
     """The operation that looks for what a pool could be made of. Raises BadFields, also where libvirt cannot look."""
     type = given.get("type", "")
     if type not in SEARCHED:
@@ -157,7 +157,14 @@ def search(actor: Actor, host: Host, given: Mapping[str, str]) -> Operation:
     except BadPool as bad:
         if faults := {name: code for name, code in bad.faults.items() if name in asked}:
             raise BadFields(faults) from None
-    return operations.request(KINDS["pool.discover"], host, actor=actor, params=Search(type, **asked))
+    params = Search(type, **asked)
+    return operations.request(KINDS["pool.discover"], host, actor=actor, params=params, idempotency_key=key)
+
+
+def search_of(who: Who, host: Host, number: int | None = None) -> Operation | None:
+    """The search of that number, or the host's last, as far as he may be told of it; None where there is none."""
+    searches = visible_operations(who).filter(kind="pool.discover", host=host)
+    return (searches if number is None else searches.filter(pk=number)).order_by("-pk").first()
 
 
 def found_sources(operation: Operation, type: str) -> list[dict[str, str]]:

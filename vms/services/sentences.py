@@ -42,6 +42,14 @@ ERRORS: dict[str, str] = {
         "{name} is {format} here, and its beginning is by now that of {told}. What a guest may have written there is "
         "copied nowhere."
     ),
+    "volume_found": mark(
+        "{name} was not made here. Its host does not tell a file from a link to any other file, so it is listed and "
+        "not served until an administrator has vouched for it."
+    ),
+    "volume_swapped": mark(
+        "{name} is by its size or its time no longer the file that it was. It is not served until an administrator has "
+        "vouched for it."
+    ),
     "name_taken": mark("There is a volume called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
@@ -51,6 +59,11 @@ ERRORS: dict[str, str] = {
     "pool_shared": mark(
         "{name} is the same storage as a pool of {host}, so nothing in it is deleted from here. Keep what is inside."
     ),
+    "pools_differ": mark(
+        "{volume} is not the same in {name} and in {other}, so they are two storages. If they are one, refresh both "
+        "and try again."
+    ),
+    "pool_alone": mark("No other pool is the same storage as {name}."),
     "network_taken": mark("The host has a network called {name} already. Choose another name."),
     "network_in_use": mark("{vm} is connected to {name}, so it is not deleted. Take the VM's card out of it first."),
     "network_mismatch": mark("A network of this kind (“{mode}”) has no such thing."),
@@ -252,6 +265,8 @@ FIELDS: dict[str, str] = {
     "system_path": mark(
         "This folder is the system's: whoever keeps disks there is root on the host. If it is meant, type it once more."
     ),
+    "storage_same": mark("They are one storage already."),
+    "storage_kind": mark("Pools of these two types cannot be one storage."),
     "device": mark("A device of the host: /dev/…"),
     "iqn": mark("A name of iSCSI, like iqn.2026-01.org.example:vms."),
     "volume_group": mark("The name of a volume group."),
@@ -281,9 +296,11 @@ FIELDS: dict[str, str] = {
     "range_own": mark("The host itself has an address among these."),
     "mac": mark("A MAC address, like 52:54:00:12:34:56."),
     "lease_mac": mark("This MAC has a fixed address already."),
-    "lease_address": mark("Another MAC has this address."),
-    "lease_name": mark("Another MAC has this name."),
-    "lease_ipv6": mark("Only IPv4 addresses can be fixed for a MAC."),
+    "lease_duid": mark("This DUID has a fixed address already."),
+    "lease_address": mark("This address is fixed for another already."),
+    "lease_name": mark("Another fixed address has this name."),
+    "lease_ipv6": mark("IPv6 knows guests by a DUID, not by a MAC. Leave this empty."),
+    "duid": mark("A DUID, like 00:03:00:01:52:54:00:12:34:56."),
     "no_filter": mark("This is no definition of a filter: its outermost element is not <filter>."),
     "filter_schema": mark("libvirt's schema does not know a filter like this."),
     "filter_name": mark("A filter's name has 1 to 80 letters, digits and . _ -, a letter or digit first."),
@@ -348,6 +365,8 @@ HAPPENINGS: dict[str, str] = {
 LOG: dict[str, str] = {
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
+    "image_arrives": mark("The image is brought to this host, as “{name}”."),
+    "image_awaited": mark("Another operation is bringing the image to this host."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
     "volume_taken_away": mark("Took “{name}” away again."),
@@ -514,11 +533,16 @@ AUDIT: dict[str, str] = {
     "renewed:audit-key": mark("renewed the key of the audit"),
     "renewed:sealing-key": mark("renewed the key of the secrets"),
     "looked_again:volume": mark("looked again at the beginning of"),
+    "vouched:volume": mark("vouched for"),
+    "trusted:pool": mark("said that what is found is trusted in"),
+    "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
     "added:offer": mark("offered to VMs something of"),
     "withdrew:offer": mark("no longer offers to VMs something of"),
+    "joined:pool": mark("said that another pool is the same storage as"),
+    "separated:pool": mark("said that no other pool is the same storage as"),
 }
 AUDIT_VERBS: dict[str, str] = {
     "asked": mark("asked for “{title}”"),
@@ -548,6 +572,7 @@ IMAGE_REASONS: dict[str, str] = {
     "checksum": mark("its project's file of checksums does not name it"),
     "no_disk": mark("it is neither a disk that starts nor an ISO"),
     "gone": mark("no copy of it can be read from here"),
+    "format": mark("this pool keeps raw disks only"),
 }
 
 # Why something that somebody wrote for cloud-init can't be read.

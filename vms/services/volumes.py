@@ -1,7 +1,8 @@
 """Volumes: what somebody sees of them, who uses them, and what is asked of them.
 
 A volume that is used, lies below another, or may be used by a host that is not heard is not deleted; what is not ready,
-or is by now another thing than is remembered, is copied nowhere (docs/decisions/0054).
+or is by now another thing than is remembered, is copied nowhere (docs/decisions/0054), and what may be a link neither
+(docs/decisions/0064).
 """
 
 from __future__ import annotations
@@ -13,24 +14,27 @@ from hashlib import sha256
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from vms import live
 from vms.errors import (
     BadFields,
     NotAllowed,
     VolumeBacks,
+    VolumeFound,
     VolumeNotReady,
     VolumeRuns,
     VolumeStrayed,
+    VolumeSwapped,
     VolumeUsed,
 )
 from vms.kinds import Kind, Params
 from vms.kinds import volumes as kinds
-from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
+from vms.models import Document, Host, Operation, Placement, Storage, StoragePool, VirtualMachine, Volume
 from vms.permissions import (
     Actor,
     Who,
+    may,
     require,
     require_deed,
     visible_pools,
@@ -48,6 +52,8 @@ FILES: Final = frozenset({"dir", "fs", "netfs", "gluster", "vstorage"})
 RESIDUE: Final = frozenset({"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath"})
 OFF: Final = ("shut_off", "crashed", "saved")
 State = Volume.State
+# Volume.is_found as a condition.
+DOUBTFUL: Final = Q(kind="file", origin=Volume.Origin.FOUND, storage__trusted=False)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def formats(pool: StoragePool) -> tuple[str, ...]:
 def found(who: Who) -> QuerySet[Volume]:
     """Those that he may see and that are there, or are being made, by name."""
     there = visible_volumes(who).filter(present=True) | visible_volumes(who).filter(state=State.INCOMPLETE)
-    return there.select_related("owner", "backing").order_by("name", "pk")
+    return there.select_related("owner", "backing", "storage").order_by("name", "pk")
 
 
 def listed(who: Who, pool: StoragePool, query: str = "") -> QuerySet[Volume]:
@@ -134,14 +140,24 @@ def is_strayed(volume: Volume) -> bool:
     return bool(told and volume.format and told != volume.format)
 
 
+def require_known(volume: Volume) -> None:
+    """Nothing, or VolumeFound or VolumeSwapped: nothing is read from it and nothing is written to it."""
+    if volume.is_found:
+        raise VolumeFound(name=volume.name)
+    if volume.is_swapped:
+        raise VolumeSwapped(name=volume.name)
+
+
 def require_served(volume: Volume) -> None:
-    """Nothing, or VolumeNotReady or VolumeStrayed: it is to be neither attached, nor copied, nor handed out."""
+    """Nothing, or VolumeNotReady, VolumeStrayed, VolumeFound, VolumeSwapped: it is to be neither attached, nor copied,
+    nor handed out."""
     if volume.state != State.READY or not volume.format:
         raise VolumeNotReady(name=volume.name, why=str(volume.state))
     if not volume.present:
         raise VolumeNotReady(name=volume.name, why="gone")
     if is_strayed(volume):
         raise VolumeStrayed(name=volume.name, format=volume.format, told=volume.told_format)
+    require_known(volume)
 
 
 def require_unused(who: Who, volume: Volume) -> None:
@@ -149,6 +165,12 @@ def require_unused(who: Who, volume: Volume) -> None:
     seen = users(who, volume)
     if seen.vms or seen.other_vms:
         raise VolumeUsed(name=volume.name, by=joined(vm.name for vm in seen.vms), others=seen.other_vms)
+    require_top(who, volume)
+
+
+def require_top(who: Who, volume: Volume) -> None:
+    """Nothing, or VolumeBacks with the names that he may know."""
+    seen = users(who, volume)
     if seen.layers or seen.other_layers:
         raise VolumeBacks(name=volume.name, by=joined(row.name for row in seen.layers), others=seen.other_layers)
 
@@ -161,11 +183,15 @@ def require_all_heard(who: Who, volume: Volume) -> None:
 
 def require_off(who: Who, volume: Volume) -> None:
     """Nothing, or VolumeRuns: a VM that is not off writes to it."""
-    running = volume.vms.filter(placements__present=True).exclude(placements__state__in=OFF).distinct()
-    first = running.order_by("pk").first()
-    if first:
-        seen = visible_vms(who).filter(pk=first.pk).exists()
-        raise VolumeRuns(name=volume.name, by=first.name if seen else "")
+    if first := next(iter(running(volume)), None):
+        seen = visible_vms(who).filter(pk=first.vm_id).exists()
+        raise VolumeRuns(name=volume.name, by=first.vm.name if seen else "")
+
+
+def running(volume: Volume) -> list[Placement]:
+    """Where VMs that use it are not off."""
+    there = Placement.objects.filter(vm__in=volume.vms.order_by().values("pk"), present=True)
+    return list(there.exclude(state__in=OFF).select_related("vm", "host").order_by("vm"))
 
 
 def joined(names: Iterable[str]) -> str:
@@ -198,8 +224,9 @@ def create(
 def clone(
     actor: Actor, volume: Volume, *, name: str, pool: StoragePool | None = None, idempotency_key: str | None = None
 ) -> Operation:
-    """The operation that copies it byte by byte, into another pool of the host where that is said. Raises NotAllowed,
-    BadFields, VolumeNotReady, VolumeStrayed, VolumeRuns, and what request raises."""
+    """The operation that copies it byte by byte, into another pool where that is said, also of another host that the
+    same workers reach. Raises NotAllowed, BadFields, VolumeRuns, HostSilent or HostLeftAlone, what require_served
+    raises, and what request raises."""
     require_deed(actor, "copy", volume)
     source = operations.pool_of(volume)
     pool = pool or source
@@ -209,11 +236,12 @@ def clone(
         return known
     check_name(name)
     require_served(volume)
-    if pool.host_id != source.host_id or not pool.present or not pool.active:
+    if pool.host.node not in ("", source.host.node) or not pool.present or not pool.active:
         raise BadFields({"pool": "volume_pool"})
     if volume.format not in formats(pool):
         raise BadFields({"pool": "volume_format"})
     require_off(actor, volume)
+    operations.refuse_silent(pool.host, host_name(actor, pool.host))
     return operations.request(
         kinds.CLONE,
         volume,
@@ -226,8 +254,8 @@ def clone(
 
 
 def grow(actor: Actor, volume: Volume, *, size_bytes: int, idempotency_key: str | None = None) -> Operation:
-    """The operation that lets it become larger. Raises NotAllowed, BadFields, VolumeNotReady, VolumeStrayed,
-    VolumeRuns, VolumeBacks, and what request raises."""
+    """The operation that lets it become larger, also while one VM runs that has it as a disk. Raises NotAllowed,
+    BadFields, VolumeRuns, VolumeBacks, what require_served raises, and what request raises."""
     require_deed(actor, "attach", volume)
     params = kinds.Size(size_bytes)
     if known := asked_before(actor, kinds.GROW, volume, params, idempotency_key):
@@ -236,7 +264,9 @@ def grow(actor: Actor, volume: Volume, *, size_bytes: int, idempotency_key: str 
     require_served(volume)
     if size_bytes <= volume.capacity_bytes:
         raise BadFields({"size_bytes": "volume_smaller"})
-    require_off(actor, volume)
+    require_top(actor, volume)
+    if len(running(volume)) > 1:
+        require_off(actor, volume)
     return operations.request(
         kinds.GROW,
         volume,
@@ -248,12 +278,14 @@ def grow(actor: Actor, volume: Volume, *, size_bytes: int, idempotency_key: str 
 
 
 def wipe(actor: Actor, volume: Volume, *, idempotency_key: str | None = None) -> Operation:
-    """The operation that writes zeros over all of it. Raises what delete raises, and VolumeNotReady."""
+    """The operation that writes zeros over all of it. Raises what delete raises, VolumeNotReady, VolumeFound,
+    VolumeSwapped."""
     require_deed(actor, "delete", volume)
     if volume.state == State.INCOMPLETE or not volume.present:
         raise VolumeNotReady(name=volume.name, why="gone" if not volume.present else str(volume.state))
     if volume.refusal in ("folder", "device"):
         raise VolumeNotReady(name=volume.name, why=str(volume.state))
+    require_known(volume)
     return ask_for_unused(actor, volume, kinds.WIPE, idempotency_key)
 
 
@@ -294,6 +326,43 @@ def look_again(actor: Actor, volume: Volume) -> None:
     transaction.on_commit(lambda: live.look(pool.host_id, f"volume:{volume.pk}", wait=0))
 
 
+@transaction.atomic
+def vouch(actor: Actor, volume: Volume) -> None:
+    """From now on it is served as the file that it is said to be. Raises NotAllowed, NotFresh, VolumeNotReady."""
+    require_deed(actor, "see", volume)
+    require_administrator(actor, volume.storage)
+    row = Volume.objects.select_for_update().get(pk=volume.pk)
+    if not row.present or row.state == State.INCOMPLETE or row.refusal in ("folder", "device"):
+        raise VolumeNotReady(name=row.name, why=str(row.state) if row.present else "gone")
+    row.origin, row.known_bytes, row.known_at = Volume.Origin.VOUCHED, row.capacity_bytes, row.changed_at
+    row.save(update_fields=["origin", "known_bytes", "known_at"])
+    audit.record("vouched:volume", actor=actor, target=volume, size_bytes=row.capacity_bytes)
+    live.announce([f"volume:{volume.pk}"])
+
+
+@transaction.atomic
+def trust(actor: Actor, pool: StoragePool, *, trusted: bool) -> None:
+    """Whether all that lies in the pool is served as the files that it seems to be, also what comes later. Raises
+    NotAllowed, NotFresh."""
+    require_administrator(actor, pool.storage)
+    if Storage.objects.filter(pk=pool.storage_id).exclude(trusted=trusted).update(trusted=trusted):
+        audit.record("trusted:pool" if trusted else "distrusted:pool", actor=actor, target=pool)
+    live.announce(["*"])
+
+
+def require_administrator(actor: Actor, storage: Storage) -> None:
+    """Nothing, or NotAllowed or NotFresh: a link leads to another file on each host that has the storage."""
+    require(actor, "pool.admin")
+    for pool in StoragePool.objects.filter(storage=storage, present=True):
+        require(actor, "pool.admin", pool)
+
+
+def may_vouch(who: Who, storage: Storage) -> bool:
+    """Whether require_administrator() lets him pass, however old his sign-in is."""
+    pools = StoragePool.objects.filter(storage=storage, present=True)
+    return may(who, "pool.admin") and all(may(who, "pool.admin", pool) for pool in pools)
+
+
 def name_lock(pool: StoragePool, name: str) -> str:
     """What whoever makes something of that name in the pool's storage holds. Raises BadFields where it is taken."""
     taken = Volume.objects.filter(storage=pool.storage_id, name=name)
@@ -303,10 +372,11 @@ def name_lock(pool: StoragePool, name: str) -> str:
 
 
 def pools_for(who: Who, volume: Volume) -> list[StoragePool]:
-    """Where a copy of it may go, its own pool first."""
+    """Where a copy of it may go, its own pool first, then those of its host."""
     own = operations.pool_of(volume)
-    pools = visible_pools(who).filter(host=own.host_id, active=True).order_by("name")
-    return sorted((pool for pool in pools if volume.format in formats(pool)), key=lambda pool: pool.pk != own.pk)
+    pools = visible_pools(who).filter(host__node__in={"", own.host.node}, active=True).select_related("host")
+    fitting = [pool for pool in pools.order_by("host__name", "name") if volume.format in formats(pool)]
+    return sorted(fitting, key=lambda pool: (pool.pk != own.pk, pool.host_id != own.host_id))
 
 
 def abilities(who: Who, volume: Volume) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -20,20 +20,23 @@ from vms.errors import RequestRefused
 from vms.kinds import KINDS
 from vms.models import Happening, Host, Operation
 from vms.permissions import get_host_or_404, may, require_all, visible_hosts, visible_operations
-from vms.services import certificates, host_keys, operations
+from vms.services import certificates, host_keys, links, operations
 from vms.services.abilities import lacks
 from vms.services.actors import session_actor
 from vms.services.attention import again, may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
+from vms.services.host_check import confinement
 from vms.services.host_steps import steps
 from vms.services.hosts import readiness
 from vms.services.lists import LONGEST_QUERY, SHOWN, find_vms
 from vms.services.overview import host_lines, stream, tally
 from vms.services.rows import make_rows
 from vms.services.sentences import sentence
+from vms.services.topology import nodes
 from vms.views.vms import MOST_CHOICES, PAGE, row_context
 
 TEST = "host.test"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # So long the answer of a test stands on the page.
 SHOWN_FOR = timedelta(minutes=10)
 
@@ -72,6 +75,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         return redirect("host", returned_as(request, pk).pk)
     vms = find_vms(request.user, host=found.pk)
     failure = unread_failures(request.user).filter(host=found, target_kind="host").first()
+    way = reached(request, found)
     context = {
         "host": found,
         "fresh": freshness(found),
@@ -85,8 +89,9 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         "rows": make_rows(list(vms.only(*SHOWN)[:PAGE]), request.user),
         "entries": stream(request.user, host=found, most=8),
         "lacks": lacks(found.driver),
-        "use": used_now(found),
-        **reached(request, found),
+        "svirt": confinement(found.hardware) if found.driver == Host.Driver.QEMU and found.hardware else None,
+        **built(request, found, addresses=way["may_admin"]),
+        **way,
         **row_context(many_hosts=False),
     }
     return render(request, "hosts/host.html", context)
@@ -115,13 +120,26 @@ def reached(request: HttpRequest, found: Host) -> dict[str, Any]:
         "own_until": certificates.last_day(found.certificate),
         "ca_until": certificates.last_day(found.ca_certificate),
         "now": timezone.now(),
-        "cockpit": cockpit(found.address),
+        "cockpit": cockpit(found.address or (here(request) if found.is_here else "")),
     }
+
+
+def here(request: HttpRequest) -> str:
+    """The dashboard's own machine as the browser reaches it, "" where that is perhaps through a tunnel."""
+    address = urlsplit(f"//{request.get_host()}").hostname or ""
+    return "" if address in LOOPBACK else address
 
 
 def cockpit(address: str) -> str:
     """Where Cockpit would answer on that machine; "" for one without an address."""
     return f"https://{f'[{address}]' if ':' in address else address}:9090/" if address else ""
+
+
+def built(request: HttpRequest, found: Host, *, addresses: bool) -> dict[str, Any]:
+    """What the page draws of it: how much is used, how it is built, its network interfaces."""
+    use = used_now(found)
+    shown = links.lines(found, request.user, addresses=addresses)
+    return {"use": use, "nodes": nodes(found, use), "links": shown}
 
 
 def used_now(found: Host) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
@@ -12,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import BadFields
 from vms.forms.images import Copy, Fetch, FromCatalogue
-from vms.models import Image, Operation
-from vms.permissions import get_image_or_404, get_volume_or_404, publishing_pools, visible_pools
+from vms.models import Image, Operation, StoragePool
+from vms.permissions import Actor, get_image_or_404, get_volume_or_404, publishing_pools, visible_pools
 from vms.services import images
 from vms.services.actors import session_actor
 from vms.services.image_lines import catalogue, make_lines
@@ -34,7 +36,8 @@ def image_fetch(request: HttpRequest) -> HttpResponseBase:
     """Ask for one, from the catalogue or an address; to the operation, or back with the reason."""
     actor = session_actor(request)
     pools = images.pools_to_fill(actor)
-    form = (FromCatalogue if "entry" in request.POST else Fetch)(pools, actor, request.POST)
+    by_entry = "entry" in request.POST
+    form = from_catalogue(pools, actor, request.POST) if by_entry else Fetch(pools, actor, request.POST)
     if form.is_valid():
         given = {name: form.cleaned_data[name] for name in form.cleaned_data if name != "pool"}
         try:
@@ -85,6 +88,11 @@ def to_operation(operation: Operation) -> HttpResponseBase:
     return redirect("operation", operation.pk)
 
 
+def from_catalogue(pools: Iterable[StoragePool], actor: Actor, *given: Any) -> FromCatalogue:
+    """Its fields stand beside those of the other form."""
+    return FromCatalogue(pools, actor, *given, auto_id="catalogue_%s")
+
+
 def list_page(request: HttpRequest, form: Fetch | FromCatalogue | None = None) -> HttpResponse:
     """With what was entered and refused."""
     q = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_QUERY]
@@ -100,7 +108,7 @@ def list_page(request: HttpRequest, form: Fetch | FromCatalogue | None = None) -
         "q": q,
         "query": f"?{urlencode({'q': q} if q else {})}",
         "offers": catalogue() if pools else [],
-        "chosen": form if isinstance(form, FromCatalogue) else FromCatalogue(pools, actor),
+        "chosen": form if isinstance(form, FromCatalogue) else from_catalogue(pools, actor),
         "form": form if isinstance(form, Fetch) else Fetch(pools, actor),
         "may_fetch": bool(pools),
     }

@@ -17,7 +17,7 @@ from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.networks import ASKED, labels, make_form, mode_for, modes, reaches, sent, suggestion
 from vms.kinds import KINDS, Autostart
 from vms.libvirtxml import CHANGED, CLEAN_TRAFFIC, OWN
-from vms.models import Network
+from vms.models import Network, NetworkFilter
 from vms.permissions import get_network_or_404, may, require, require_all, visible_hosts, visible_networks
 from vms.services import networks, operations
 from vms.services.actors import session_actor
@@ -82,6 +82,7 @@ def show(
         "leases": leases,
         "hidden_leases": hidden_leases,
         "clean": CLEAN_TRAFFIC,
+        "clean_there": NetworkFilter.objects.filter(host=found.host_id, name=CLEAN_TRAFFIC).exists(),
         "may_admin": may(request.user, networks.PRIVILEGE, found),
         "may_lease": networks.may_lease(request.user, found),
         "sees_host": visible_hosts(request.user).filter(pk=found.host_id).exists(),
@@ -130,7 +131,8 @@ def network_asked(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
     require_all(actor, kind.privileges, found)
     if request.method != "POST" or not request.POST.get("confirmed"):
         template = "networks/_question.html" if "HX-Request" in request.headers else "networks/question.html"
-        context = {"network": found, "verb": verb, "cards": len(networks.cards(found))}
+        cards = [card for card in networks.cards(found) if card.now or verb == "delete"]
+        context = {"network": found, "verb": verb, "cards": len(cards)}
         return render(request, template, context)
     if verb == "delete":
         return ask(request, lambda: networks.delete(actor, found), "network", found.pk)
@@ -142,7 +144,7 @@ def network_asked(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
 def network_add_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Fix an address; what is wrong with it stands at the form."""
     found = get_network_or_404(request.user, pk)
-    typed = {name: request.POST.get(name, "").strip() for name in ("mac", "address", "name")}
+    typed = {name: request.POST.get(name, "").strip() for name in ("mac", "duid", "address", "name")}
     try:
         networks.add_lease(session_actor(request), found, typed)
     except (NotAllowed, NotFresh):
@@ -158,7 +160,7 @@ def network_add_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 def network_remove_lease(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_network_or_404(request.user, pk)
-    mac = request.POST.get("mac", "")[:40]
+    mac = request.POST.get("mac", "")[:64]
     return ask(request, lambda: networks.remove_lease(session_actor(request), found, mac), "network", found.pk)
 
 

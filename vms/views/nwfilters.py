@@ -29,25 +29,28 @@ EXAMPLE = """\
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def host_filters(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Those of the host; ?name= fills one into the form, which sets it."""
+    """Those of the host; ?name= fills one into the form. Sent, it shows what would change, and only sent from there,
+    while the host's filter is still the one that was compared with, it is set."""
     actor = session_actor(request)
     host = get_host_or_404(actor, pk, to=PRIVILEGE)
     found = nwfilters.known(host)
-    error = ""
+    error, change = "", None
     chosen = next((each.row.document for each in found if each.row.name == request.GET.get("name")), EXAMPLE)
     typed = request.POST.get("document", chosen).replace("\r\n", "\n").strip()
     if request.method == "POST":
         try:
-            nwfilters.define(actor, host, typed)
-            return redirect("host-filters", host.pk)
+            change = nwfilters.difference(host, typed)
+            if request.POST.get("shown") == change.of and change.lines:
+                nwfilters.define(actor, host, typed)
+                return redirect("host-filters", host.pk)
         except (NotAllowed, NotFresh):
             raise
         except BadFields as bad:
             error = field_sentence(bad.errors.get("document", ""))
         except RequestRefused as refused:
             messages.error(request, sentence(refused.code, refused.params))
-    working = open_operations(request.user).filter(host=host, kind__startswith="filter.")
-    context = {"host": host, "filters": found, "working": working.first(), "typed": typed, "error": error}
+    working = open_operations(request.user).filter(host=host, kind__startswith="filter.").first()
+    context = {"host": host, "filters": found, "working": working, "typed": typed, "error": error, "change": change}
     return render(request, "hosts/filters.html", context)
 
 

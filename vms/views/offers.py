@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from vms.errors import BadFields
@@ -25,11 +26,14 @@ def offer_list(request: HttpRequest) -> HttpResponseBase:
     """A page of them, ?host= of one host; sent, the form offers a folder or a kernel."""
     actor = session_actor(request)
     form = Wish(request.POST if request.method == "POST" else None, visible_hosts(request.user))
+    host = whole_number(request.GET.get("host", ""))
+    of = visible_hosts(request.user).filter(pk=host).first() if host is not None else None
     if request.method == "POST":
         require(actor, offers.PRIVILEGE)
         if form.is_valid() and add(actor, form):
-            return redirect("offer-list")
-    host = whole_number(request.GET.get("host", ""))
+            return redirect(reverse("offer-list") + (f"?host={of.pk}" if of else ""))
+    if of:
+        form.initial["host"] = str(of.pk)
     paginator = Paginator(offers.find_offers(request.user, host), PAGE)
     page = paginator.get_page(request.GET.get("page"))
     context = {
@@ -38,6 +42,8 @@ def offer_list(request: HttpRequest) -> HttpResponseBase:
         "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
         "query": f"?{urlencode({'host': host} if host is not None else {})}",
         "form": form,
+        "host": of,
+        "tab": "offers",
         "may_offer": may(request.user, offers.PRIVILEGE),
     }
     return render(request, "offers/list.html", context)
@@ -64,4 +70,5 @@ def add(actor: Actor, form: Wish) -> bool:
 def offer_withdraw(request: HttpRequest, pk: int) -> HttpResponseBase:
     """It can be picked no more."""
     offers.withdraw(session_actor(request), offers.get_offer_or_404(request.user, pk))
-    return redirect("offer-list")
+    host = whole_number(request.GET.get("host", ""))
+    return redirect(reverse("offer-list") + (f"?host={host}" if host is not None else ""))

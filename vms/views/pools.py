@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,8 +19,8 @@ from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.pools import SECRETS, make_form, sent, types
 from vms.kinds import KINDS, Autostart, whole_number
 from vms.models import Host, StoragePool
-from vms.permissions import get_pool_or_404, may, require, require_all, visible_hosts, visible_operations
-from vms.services import operations, pools, volumes
+from vms.permissions import get_pool_or_404, may, require, require_all, visible_hosts
+from vms.services import operations, pools, storages, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
@@ -94,6 +95,7 @@ def pool(request: HttpRequest, pk: int) -> HttpResponseBase:
         "may_read": bool(failure and may_read(failure, request.user)),
         "entries": stream(request.user, pool=found, most=8),
         "volumes": inside[:MOST_VOLUMES],
+        "doubtful": inside.filter(volumes.DOUBTFUL).count(),
         "volume_count": inside.count(),
     }
     return render(request, "pools/pool.html", context)
@@ -154,9 +156,37 @@ def pool_delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     return go(request, "operation", asked.pk)
 
 
-def question(request: HttpRequest, found: StoragePool, verb: str, *, wrong: bool = False) -> HttpResponse:
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def pool_join(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Asks which pool is the same storage."""
+    found = get_pool_or_404(request.user, pk)
+    actor = session_actor(request)
+    require(actor, pools.PRIVILEGE, found)
+    others = storages.others(request.user, found)
+    other = next((each for each in others if str(each.pk) == request.POST.get("pool")), None)
+    if request.method != "POST" or other is None:
+        return question(request, found, "join", wrong=request.method == "POST", others=others)
+    return ask(request, lambda: storages.join(actor, found, other), "pool", found.pk)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def pool_separate(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Asked before."""
+    found = get_pool_or_404(request.user, pk)
+    actor = session_actor(request)
+    require(actor, pools.PRIVILEGE, found)
+    if request.method != "POST" or not request.POST.get("confirmed"):
+        return question(request, found, "separate")
+    return ask(request, lambda: storages.separate(actor, found), "pool", found.pk)
+
+
+def question(
+    request: HttpRequest, found: StoragePool, verb: str, *, wrong: bool = False, others: Iterable[StoragePool] = ()
+) -> HttpResponse:
     """A page of its own, or the content of a dialog."""
-    context = {"pool": found, "verb": verb, "inside": pools.inside(found), "wrong": wrong}
+    context = {"pool": found, "verb": verb, "inside": pools.inside(found), "wrong": wrong, "others": others}
     template = "pools/_question.html" if "HX-Request" in request.headers else "pools/question.html"
     return render(request, template, context, status=400 if wrong else 200)
 
@@ -203,7 +233,7 @@ def pool_add(request: HttpRequest) -> HttpResponseBase:
 def looked_for(request: HttpRequest, host: Host, type: str) -> dict[str, Any]:
     """What the search of ?found= has found, each with an address that fills it into the form."""
     number = whole_number(request.GET.get("found", "")) or 0
-    search = visible_operations(request.user).filter(pk=number, kind="pool.discover", host=host).first()
+    search = pools.search_of(request.user, host, number)
     if search is None or search.params.get("type") != type:
         return {"search": None}
     asked = {name: value for name, value in search.params.items() if value}

@@ -11,13 +11,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vms.errors import BadFields, NoPool, NotAllowed, NotFresh, RequestRefused
 from vms.forms.volumes import GIB, Clone, Grow, New, Refusable
 from vms.kinds import KINDS
-from vms.models import ImageCopy, Volume
-from vms.permissions import get_pool_or_404, get_volume_or_404, visible_pools
+from vms.models import ImageCopy, StoragePool, Volume
+from vms.permissions import Who, get_pool_or_404, get_volume_or_404, seen_hosts, visible_pools
 from vms.services import downloads, operations, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
@@ -86,6 +87,7 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         pools = volumes.pools_for(user, found) if "clone" in can else []
     except NoPool:
         pool, pools = None, []
+    doubtful = found.is_found or found.is_swapped
     below = volumes.found(user).filter(layers=found).first()
     failure = unread_failures(user).filter(volume=found, target_kind="volume").first()
     context: dict[str, Any] = {
@@ -95,12 +97,14 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "unused": not (seen.vms or seen.other_vms or seen.layers or seen.other_layers),
         "below": below,
         "strayed": volumes.is_strayed(found),
-        "served": found.state == Volume.State.READY and found.present,
+        "served": found.state == Volume.State.READY and found.present and not doubtful,
+        "may_vouch": doubtful and found.present and volumes.may_vouch(user, found.storage),
         "can": can,
-        "handed_out": downloads.address(found) if "clone" in can and downloads.is_served(found) else "",
+        "may_wipe": "wipe" in can and not doubtful,
+        "handed_out": downloads.address(found) if "clone" in can and downloads.may_link(found) else "",
         "is_image": ImageCopy.objects.filter(volume=found).exists(),
         "grow": Grow(initial={"size": -(-found.capacity_bytes // GIB) + 1}),
-        "clone": Clone(pools) if pools else None,
+        "clone": Clone(labelled(user, pools)) if pools else None,
         "working": open_operations(user).filter(volume=found, target_kind="volume").first(),
         "failure": failure,
         "may_read": bool(failure and may_read(failure, user)),
@@ -110,6 +114,14 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         **forms,
     }
     return render(request, "volumes/volume.html", context)
+
+
+def labelled(who: Who, pools: list[StoragePool]) -> list[tuple[StoragePool, str]]:
+    """Each with what it is called: with its host where they are on several, and he sees that."""
+    if len({pool.host_id for pool in pools}) < 2:
+        return [(pool, pool.name) for pool in pools]
+    seen = seen_hosts(who, [pool.host for pool in pools])
+    return [(pool, f"{pool.name} · {pool.host.name}" if pool.host_id in seen else pool.name) for pool in pools]
 
 
 @login_required
@@ -136,7 +148,7 @@ def volume_clone(request: HttpRequest, pk: int) -> HttpResponseBase:
     except NoPool as refused:
         messages.error(request, sentence(refused.code, refused.params))
         return redirect("volume", found.pk)
-    form = Clone(pools, request.POST)
+    form = Clone(labelled(request.user, pools), request.POST)
     if form.is_valid():
         name = form.cleaned_data["name"]
         pool = next(pool for pool in pools if str(pool.pk) == form.cleaned_data["pool"])
@@ -170,6 +182,39 @@ def volume_check(request: HttpRequest, pk: int) -> HttpResponseBase:
     except RequestRefused as refused:
         messages.error(request, sentence(refused.code, refused.params))
     return redirect("volume", found.pk)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def volume_vouch(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Say that it is what it seems to be; a GET, or a POST without the answer, is the question."""
+    found = get_volume_or_404(request.user, pk)
+    actor = session_actor(request)
+    volumes.require_administrator(actor, found.storage)
+    if request.method != "POST" or not request.POST.get("confirmed"):
+        context = {"name": found.name, "back": reverse("volume", args=[found.pk])}
+        return render(request, "volumes/vouch.html", context)
+    try:
+        volumes.vouch(actor, found)
+    except (NotAllowed, NotFresh):
+        raise
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return redirect("volume", found.pk)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def pool_trust(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Say that all in it is what it seems to be, or that it is so no more; asked before."""
+    found = get_pool_or_404(request.user, pk)
+    actor = session_actor(request)
+    volumes.require_administrator(actor, found.storage)
+    if request.method != "POST" or not request.POST.get("confirmed"):
+        context = {"pool": found, "name": found.name, "back": reverse("pool", args=[found.pk])}
+        return render(request, "volumes/vouch.html", context)
+    volumes.trust(actor, found, trusted=request.POST.get("trusted") == "true")
+    return redirect("pool", found.pk)
 
 
 def ask(request: HttpRequest, form: Refusable | None, do: Callable[[], Any]) -> HttpResponseBase | None:

@@ -22,7 +22,7 @@ from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
 from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
-from vms.virt.pools import Pool, VolumeInfo
+from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
 from vms.virt.streams import BLOCK, Download, Upload, download, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
@@ -75,7 +75,6 @@ __all__ = [
     "Upload",
     "Volume",
     "VolumeFacts",
-    "VolumeInfo",
     "connect",
     "download",
     "fingerprint",

@@ -210,7 +210,7 @@ class Connection:
         """{MAC: the addresses that DHCP of the host's networks has given}; no network driver, no leases."""
         given: dict[str, list[str]] = {}
         with self.guard():
-            for lease in networks.given(self.handle):
+            for lease in (each for each in networks.given(self.handle) if each.mac):
                 given.setdefault(lease.mac, []).append(lease.address)
         return {mac: tuple(sorted(set(addresses))) for mac, addresses in given.items()}
 

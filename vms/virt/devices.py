@@ -10,6 +10,7 @@ from lxml import etree
 
 from vms.libvirtxml import parse
 from vms.virt.hardware import number
+from vms.virt.links import OF_VMS
 from vms.virt.machine import DeviceInfo
 from vms.virt.optional import listed, optional
 
@@ -17,8 +18,6 @@ from vms.virt.optional import listed, optional
 MOST: Final = 1500
 LONGEST: Final = 255
 CAPABILITIES: Final = ("PCI_DEV", "USB_DEV", "NET", "STORAGE", "SCSI", "MDEV")
-# Cards that libvirt makes for running VMs come and go with them.
-OF_VMS: Final = ("vnet", "macvtap", "tap")
 
 
 def read(handle: Any) -> tuple[DeviceInfo, ...]:
@@ -32,6 +31,11 @@ def read(handle: Any) -> tuple[DeviceInfo, ...]:
         if document is not None:
             found += described(document)
     return tuple(sorted(found[:MOST], key=lambda device: device.name))
+
+
+def is_card_of_vm(name: str) -> bool:
+    """Whether libvirt's name is of a card that comes and goes with a VM, and so is none of the host's own."""
+    return name.startswith(tuple(f"net_{card}" for card in OF_VMS))
 
 
 def document_of(device: Any) -> etree._Element:
@@ -72,6 +76,12 @@ def group(root: etree._Element) -> int | None:
     return number(found.get("number")) if found is not None else None
 
 
+def node(root: etree._Element) -> int | None:
+    found = root.find("numa")
+    told = str(found.get("node") or "") if found is not None else ""
+    return number(told) if told.isascii() and told.isdigit() else None
+
+
 def at(element: etree._Element) -> str:
     """An address element's attributes as people write them."""
     parts = [number_of(element.get(name)) for name in ("domain", "bus", "slot", "function")]
@@ -104,6 +114,7 @@ def pci(capability: etree._Element, common: dict[str, Any]) -> DeviceInfo:
         physical=at(physical) if physical is not None else "",
         functions=len(functions.findall("address")) if functions is not None else 0,
         most_functions=number(functions.get("maxCount")) if functions is not None else 0,
+        numa_node=node(capability),
         **common,
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import libvirt
 
 from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML, without_password
+from vms.libvirtxml import BadXML, DomainXML, How, disk_at, without_password
 from vms.virt import judging
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job
@@ -169,6 +169,17 @@ class Domain:
         """
         with self.guard():
             judging.update(self.handle, device, allowed)
+
+    def grow_disk(self, places: Collection[tuple[How, str]], size: int) -> bool:
+        """Let the disk of this run that is at one of the places become so many bytes, which the guest is told; False
+        where none is: what lies below a disk does not grow."""
+        document, _ = self.live()
+        target = disk_at(document, places)
+        if target is None:
+            return False
+        with self.guard():
+            self.handle.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        return True
 
     def next_boot(self) -> DomainXML:
         """The document of the next start, with its secrets."""

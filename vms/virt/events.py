@@ -11,6 +11,7 @@ from typing import Any, Final
 import libvirt
 
 from vms.virt.connection import Connection
+from vms.virt.devices import is_card_of_vm
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
         on_event(PoolChanged(pool.name()))
 
     def devices_changed(conn: Any, device: Any, *details: Any) -> None:
-        on_event(DevicesChanged())
+        if not is_card_of_vm(device.name()):
+            on_event(DevicesChanged())
 
     def secret_changed(conn: Any, secret: Any, *details: Any) -> None:
         on_event(SecretChanged(secret.UUIDString()))

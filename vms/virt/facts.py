@@ -8,7 +8,7 @@ import libvirt
 from lxml import etree
 
 from vms.libvirtxml import parse
-from vms.virt import networks, nwfilters, pools, secrets
+from vms.virt import links, networks, nwfilters, pools, secrets
 from vms.virt.optional import optional
 from vms.virt.values import HostFacts
 
@@ -49,7 +49,7 @@ def read(handle: Any) -> HostFacts:
         pool_types=pools.types(handle),
         secrets=secrets.known(handle),
         filters=nwfilters.known(handle),
-        links=networks.links(handle),
+        links=links.read(handle),
     )
 
 

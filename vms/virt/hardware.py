@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ from lxml.builder import E
 
 from vms.libvirtxml import parse
 from vms.virt.facts import expanded_of
-from vms.virt.machine import Cell, HostHardware, HostNumbers, Pages, SecurityModel
+from vms.virt.machine import Cell, HostHardware, HostNumbers, Pages, SecurityModel, Socket
 from vms.virt.optional import optional
 
 # Those by which people choose a host or wonder about one.
@@ -25,6 +27,9 @@ VIRTUALIZATION: Final = frozenset({"vmx", "svm"})
 # while /dev/kvm is there and QEMU's user may not open it.
 SLOW: Final = 2.0
 ORDINARY_PAGE: Final = 4
+# libvirt tells firmware by machine type. Where none is named it takes another than most VMs have, and only this one has
+# secure boot.
+OTHER_MACHINE: Final = {"x86_64": "q35"}
 MOST: Final = 256
 LONGEST: Final = 255
 
@@ -40,28 +45,47 @@ def read(handle: Any) -> HostHardware:
     slow = time.monotonic() - began > SLOW
     plain = domain_capabilities(handle, arch, "qemu") if kind == "QEMU" else None
     best = kvm if kvm is not None else plain
-    machines, default = machine_types(capabilities, arch)
+    told = [best] if best is not None else []
+    if best is not None and arch in OTHER_MACHINE:
+        other = domain_capabilities(handle, arch, best.findtext("domain") or "", OTHER_MACHINE[arch])
+        told += [other] if other is not None else []
     system = optional(lambda: parse(handle.nodeDeviceLookupByName("computer").XMLDesc()), None)
+    return replace(
+        described(capabilities, told, system),
+        features=features(handle, capabilities),
+        kvm=kvm is not None if kind == "QEMU" else None,
+        nested=nested(handle, kvm),
+        cgroups=cgroups(handle) if kind == "QEMU" else None,
+        slow=slow,
+    )
+
+
+def described(
+    capabilities: etree._Element, domains: Sequence[etree._Element], system: etree._Element | None
+) -> HostHardware:
+    """What the documents say: of the host, of what VMs can have for each machine type that was asked for, of the
+    machine as its firmware names it."""
+    machines, default = machine_types(capabilities, capabilities.findtext("host/cpu/arch") or "")
     return HostHardware(
         vendor=text(system, "capability/hardware/vendor"),
         product=text(system, "capability/product"),
         firmware_version=text(system, "capability/firmware/version"),
         cpu_vendor=text(capabilities, "host/cpu/vendor"),
         cpu_named=text(capabilities, "host/cpu/model"),
-        features=features(handle, capabilities),
+        features=listed_features(named_features(capabilities)),
         cells=cells(capabilities),
         machines=machines,
         default_machine=default,
-        emulator=text(best, "path"),
-        firmwares=firmwares(best),
-        secure_boot=secure_boot(best),
-        kvm=kvm is not None if kind == "QEMU" else None,
-        nested=nested(handle, kvm),
+        emulator=text(domains[0], "path") if domains else "",
+        firmwares=firmwares(domains),
+        secure_boot=secure_boot(domains),
+        kvm=None,
+        nested=None,
         iommu={"yes": True, "no": False}.get(attribute(capabilities, "host/iommu", "support")),
-        cgroups=cgroups(handle) if kind == "QEMU" else None,
+        cgroups=None,
         security=security(capabilities),
         qemu_user=security_label(capabilities, "dac"),
-        slow=slow,
+        slow=False,
     )
 
 
@@ -82,18 +106,26 @@ def number(value: str | None) -> int:
     return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else 0
 
 
-def domain_capabilities(handle: Any, arch: str, kind: str) -> etree._Element | None:
+def domain_capabilities(handle: Any, arch: str, kind: str, machine: str | None = None) -> etree._Element | None:
     """What VMs of that type can have; None where the host has none of them."""
-    told = optional(lambda: parse(handle.getDomainCapabilities(None, arch or None, None, kind, 0)), None)
+    told = optional(lambda: parse(handle.getDomainCapabilities(None, arch or None, machine, kind, 0)), None)
     return told if told is not None and told.findtext("domain") == kind else None
 
 
 def features(handle: Any, capabilities: etree._Element) -> tuple[str, ...]:
     """Those of the processor that are on our list, in its order."""
-    found = {str(feature.get("name")) for feature in capabilities.iterfind("host/cpu/feature")}
+    found = named_features(capabilities)
     cpu = capabilities.find("host/cpu")
     if cpu is not None and cpu.find("model") is not None:
         found |= optional(lambda: expanded_of(handle, cpu), set())
+    return listed_features(found)
+
+
+def named_features(capabilities: etree._Element) -> set[str]:
+    return {str(feature.get("name")) for feature in capabilities.iterfind("host/cpu/feature")}
+
+
+def listed_features(found: set[str]) -> tuple[str, ...]:
     return tuple(name for name in FEATURES if name in found)
 
 
@@ -107,12 +139,27 @@ def cell(element: etree._Element) -> Cell:
         id=number(element.get("id")),
         memory_kib=number(element.findtext("memory")),
         cpus=tuple(number(cpu.get("id")) for cpu in cpus),
-        sockets=tuple(sorted({number(cpu.get("socket_id")) for cpu in cpus})),
+        sockets=sockets(cpus),
         pages=tuple(
             Pages(size, number(pages.text))
             for pages in element.findall("pages")[:8]
             if (size := number(pages.get("size"))) > ORDINARY_PAGE
         ),
+    )
+
+
+def sockets(cpus: list[etree._Element]) -> tuple[Socket, ...]:
+    """How they sit together. One that is switched off has no place; what older libvirts call no siblings has a core's
+    number."""
+    found: dict[int, dict[tuple[str, ...], list[int]]] = {}
+    for cpu in cpus:
+        if cpu.get("socket_id") is None:
+            continue
+        core = (str(cpu.get("siblings") or ""), str(cpu.get("die_id") or ""), str(cpu.get("core_id") or ""))
+        found.setdefault(number(cpu.get("socket_id")), {}).setdefault(core, []).append(number(cpu.get("id")))
+    return tuple(
+        Socket(which, tuple(sorted(tuple(sorted(core)) for core in cores.values())))
+        for which, cores in sorted(found.items())
     )
 
 
@@ -130,14 +177,17 @@ def machine_types(capabilities: etree._Element, arch: str) -> tuple[tuple[str, .
     return (), ""
 
 
-def firmwares(told: etree._Element | None) -> tuple[str, ...]:
-    """What VMs can start by: "bios", "efi"."""
-    values = told.findall("os/enum[@name='firmware']/value") if told is not None else []
-    return tuple((value.text or "")[:LONGEST] for value in values[:8])
+def firmwares(domains: Sequence[etree._Element]) -> tuple[str, ...] | None:
+    """What VMs can start by with any of the machine types: "bios", "efi"; None where none is told, as before libvirt
+    5.2."""
+    told = [enum for each in domains for enum in each.findall("os/enum[@name='firmware']")]
+    values = [(value.text or "")[:LONGEST] for enum in told for value in enum.findall("value")[:8]]
+    return tuple(sorted(set(values))) if told else None
 
 
-def secure_boot(told: etree._Element | None) -> bool | None:
-    values = told.findall("os/loader/enum[@name='secure']/value") if told is not None else []
+def secure_boot(domains: Sequence[etree._Element]) -> bool | None:
+    """Whether any of the machine types has it."""
+    values = [value for each in domains for value in each.findall("os/loader/enum[@name='secure']/value")]
     return any(value.text == "yes" for value in values) if values else None
 
 
@@ -185,16 +235,21 @@ def security_label(capabilities: etree._Element, model: str) -> str:
 
 
 def numbers(handle: Any, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
-    """The host's counters, None where its driver has none. sizes: of each cell the huge pages that it keeps."""
+    """The host's counters, None where its driver has none. sizes: of each cell the huge pages that it keeps, if any."""
     cpu: dict[str, int] = optional(lambda: handle.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS), {})
     memory: dict[str, int] = optional(lambda: handle.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS), {})
     if not cpu and not memory:
         return None
     times = {name: value for name, value in cpu.items() if name in ("kernel", "user", "idle", "iowait", "intr")}
     free: dict[int, dict[int, int]] = {}
+    free_kib: dict[int, int] = {}
     for cell_id, kept in sizes.items():
-        told: dict[int, dict[int, int]] = optional(partial(handle.getFreePages, list(kept), cell_id, 1), {})
-        free[cell_id] = {int(size): int(count) for size, count in told.get(cell_id, {}).items()}
+        if kept:
+            told: dict[int, dict[int, int]] = optional(partial(handle.getFreePages, list(kept), cell_id, 1), {})
+            free[cell_id] = {int(size): int(count) for size, count in told.get(cell_id, {}).items()}
+        if len(sizes) > 1:
+            of_cell: dict[str, int] = optional(partial(handle.getMemoryStats, cell_id), {})
+            free_kib |= {cell_id: of_cell["free"]} if "free" in of_cell else {}
     return HostNumbers(
         cpu_ns=sum(times.values()),
         idle_ns=times.get("idle", 0) + times.get("iowait", 0),
@@ -202,4 +257,5 @@ def numbers(handle: Any, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | Non
         # What caches hold is given back when somebody needs it.
         memory_free_kib=memory.get("free", 0) + memory.get("buffers", 0) + memory.get("cached", 0),
         free_pages=free,
+        free_kib=free_kib,
     )

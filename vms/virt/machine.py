@@ -14,13 +14,21 @@ class Pages:
 
 
 @dataclass(frozen=True)
+class Socket:
+    """A package as far as it is in one NUMA node; cores: of each the processors that share it, by number."""
+
+    id: int
+    cores: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A NUMA node: its own memory, processors by number, and the sockets that they are in."""
+    """A NUMA node: its own memory, processors by number, and how those that are switched on sit in sockets."""
 
     id: int
     memory_kib: int
     cpus: tuple[int, ...]
-    sockets: tuple[int, ...]
+    sockets: tuple[Socket, ...]
     pages: tuple[Pages, ...]
 
 
@@ -36,8 +44,9 @@ class SecurityModel:
 class HostHardware:
     """What a host is made of and what its hypervisor can, which changes seldom. None, "" and () stand for what it
     does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
-    nested: a VM's processor could run VMs of its own. cgroups: the controllers that a running VM is under, None while
-    none runs. slow: it took seconds to answer what costs nothing."""
+    nested: a VM's processor could run VMs of its own. firmwares: what VMs can start by, None where libvirt is too old
+    to tell. cgroups: the controllers that a running VM is under, None while none runs. slow: it took seconds to answer
+    what costs nothing."""
 
     vendor: str
     product: str
@@ -49,7 +58,7 @@ class HostHardware:
     machines: tuple[str, ...]
     default_machine: str
     emulator: str
-    firmwares: tuple[str, ...]
+    firmwares: tuple[str, ...] | None
     secure_boot: bool | None
     kvm: bool | None
     nested: bool | None
@@ -63,13 +72,14 @@ class HostHardware:
 @dataclass(frozen=True)
 class HostNumbers:
     """A host's counters: processor time since it started, all and idle; memory; of each cell its free huge pages by
-    size in KiB."""
+    size in KiB, and, where there is more than one, its free memory."""
 
     cpu_ns: int
     idle_ns: int
     memory_kib: int
     memory_free_kib: int
     free_pages: dict[int, dict[int, int]]
+    free_kib: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class DeviceInfo:
     instance), mdev_type (what instances can be made of), block, net or scsi. sort: a PCI device's class by number.
     address: PCI's and SCSI's, USB's bus and device, a network card's MAC. path: its file on the host. physical: the
     device whose virtual function it is; functions: how many it has, of how many. free: instances that can still be
-    made."""
+    made. numa_node: the cell that it is next to, None where that is not told."""
 
     name: str
     kind: str
@@ -98,3 +108,4 @@ class DeviceInfo:
     free: int | None = None
     size_bytes: int = 0
     state: str = ""
+    numa_node: int | None = None

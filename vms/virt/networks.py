@@ -10,9 +10,9 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import BadDocument
-from vms.libvirtxml import BadXML, NetworkXML, Update, parse, updates
+from vms.libvirtxml import BadXML, NetworkXML, Update, updates
 from vms.virt.optional import listed, optional
-from vms.virt.values import LeaseInfo, LinkInfo, NetworkInfo
+from vms.virt.values import LeaseInfo, NetworkInfo
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +22,6 @@ SECTIONS: Final = {
     "dns_host": libvirt.VIR_NETWORK_SECTION_DNS_HOST,
     "portgroup": libvirt.VIR_NETWORK_SECTION_PORTGROUP,
 }
-# The ends of VMs' cards, and what nothing can be connected to.
-NO_LINKS: Final = ("vnet", "macvtap", "virbr", "lo")
 
 
 class Network:
@@ -134,31 +132,15 @@ def read_text(text: str) -> NetworkXML | None:
 
 
 def leases(network: Any) -> Iterator[LeaseInfo]:
-    """What its DHCP has given; IPv6 without a MAC is nobody's here."""
+    """What its DHCP has given."""
     for lease in listed(network.DHCPLeases):
-        if lease.get("mac") and lease.get("ipaddr"):
-            yield LeaseInfo(lease["mac"].lower(), lease["ipaddr"], lease.get("hostname") or "")
+        six = lease.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV6
+        mac, duid = (lease.get("mac") or "").lower(), (lease.get("clientid") or "").lower() if six else ""
+        if lease.get("ipaddr") and (mac or duid):
+            yield LeaseInfo(mac, lease["ipaddr"], lease.get("hostname") or "", duid)
 
 
 def given(handle: Any) -> list[LeaseInfo]:
     """The leases of all networks that run."""
     active = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
     return [lease for network in listed(lambda: handle.listAllNetworks(active)) for lease in leases(network)]
-
-
-def links(handle: Any) -> tuple[LinkInfo, ...]:
-    """The host's interfaces: from its interface driver, which knows bridges, and from its devices, which are all."""
-    found = {name: "" for device in listed(lambda: handle.listAllDevices(NET)) if (name := card_name(device))}
-    for interface in listed(handle.listAllInterfaces):
-        root = optional(lambda told=interface: parse(told.XMLDesc(0)), None)  # type: ignore[misc]
-        if root is not None:
-            found[interface.name()] = "bridge" if root.get("type") == "bridge" else "card"
-    return tuple(LinkInfo(name, kind) for name, kind in sorted(found.items()) if not name.startswith(NO_LINKS))
-
-
-NET: Final = libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET
-
-
-def card_name(device: Any) -> str:
-    root = optional(lambda: parse(device.XMLDesc(0)), None)
-    return (root.findtext("capability/interface") or "") if root is not None else ""

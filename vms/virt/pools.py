@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import libvirt
@@ -19,15 +18,6 @@ BUILD: Final = {
     "disk": libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE,
     "logical": libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE,
 }
-
-
-@dataclass(frozen=True)
-class VolumeInfo:
-    """What a pool lists, as far as it matters to who deletes the pool."""
-
-    name: str
-    path: str
-    capacity: int
 
 
 class Pool:
@@ -69,17 +59,6 @@ class Pool:
         """Let the host forget a stopped pool; what is in it stays where it is."""
         with self.guard():
             self.handle.undefine()
-
-    def volumes(self) -> list[VolumeInfo]:
-        """What an active pool lists, without folders; [] for a stopped one."""
-        with self.guard():
-            found = self.handle.listAllVolumes(0) if self.handle.isActive() else []
-            told = [(volume, optional(volume.info, [libvirt.VIR_STORAGE_VOL_FILE, 0, 0])) for volume in found]
-            return [
-                VolumeInfo(volume.name(), volume.path(), capacity)
-                for volume, (kind, capacity, _) in told
-                if kind not in (libvirt.VIR_STORAGE_VOL_DIR, libvirt.VIR_STORAGE_VOL_NETDIR)
-            ]
 
     def delete_volume(self, name: str) -> None:
         with self.guard():

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 # The most that is handed over in one call; a host frees the one that waits when it has taken it.
 BLOCK: Final = 1 << 20
+# What recvFlags() answers where the next is a hole.
+HOLE: Final = -3
+SPARSE: Final = {
+    "upload": libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM,
+    "download": libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM,
+}
 
 
 class Upload:
@@ -41,6 +47,14 @@ class Upload:
                 sent = self.stream.send(view[:BLOCK].tobytes())
                 view = view[sent:]
                 self.left -= sent
+
+    def skip(self, length: int) -> None:
+        """Leave a hole, which reads as zeros and takes no room; of a stream that was begun as sparse."""
+        if length > self.left:
+            raise ValueError(f"a hole of {length} bytes where {self.left} are left")
+        with self.connection.guard():
+            self.stream.sendHole(length)
+        self.left -= length
 
     def finish(self) -> None:
         """Return when the host has written all of them; StreamShort, and nothing is certain, where fewer were sent."""
@@ -75,6 +89,19 @@ class Download:
         self.left -= len(data)
         return data
 
+    def read_or_hole(self, most: int = BLOCK) -> bytes | int:
+        """Some of the next bytes, or how many of the next are a hole of zeros; of a stream that was begun as sparse."""
+        with self.connection.guard():
+            data = self.stream.recvFlags(min(most, BLOCK, self.left), libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+            if data == HOLE:
+                length = min(int(self.stream.recvHole()), self.left)
+                self.left -= length
+                return length
+        if not data:
+            raise StreamShort(left=self.left)
+        self.left -= len(data)
+        return bytes(data)
+
     def finish(self) -> None:
         """Let the stream go after its last byte."""
         with self.connection.guard():
@@ -86,25 +113,28 @@ class Download:
             self.stream.abort()
 
 
-def upload(connection: Connection, pool: str, name: str, offset: int, length: int) -> Upload:
-    """The way for exactly length bytes, more than none, into the pool's volume from the offset on.
+def upload(connection: Connection, pool: str, name: str, offset: int, length: int, *, sparse: bool = False) -> Upload:
+    """The way for exactly length bytes, more than none, into the pool's volume from the offset on; sparse: with
+    holes.
 
     Raises NotFound where the host does not know pool or volume, HostRefused where it does not let us.
     """
-    return Upload(connection, begin(connection, pool, name, offset, length, "upload"), length)
+    return Upload(connection, begin(connection, pool, name, offset, length, "upload", sparse), length)
 
 
-def download(connection: Connection, pool: str, name: str, offset: int, length: int) -> Download:
+def download(
+    connection: Connection, pool: str, name: str, offset: int, length: int, *, sparse: bool = False
+) -> Download:
     """The way for exactly length bytes, more than none, out of the pool's volume from the offset on; see upload()."""
-    return Download(connection, begin(connection, pool, name, offset, length, "download"), length)
+    return Download(connection, begin(connection, pool, name, offset, length, "download", sparse), length)
 
 
-def begin(connection: Connection, pool: str, name: str, offset: int, length: int, way: str) -> Any:
+def begin(connection: Connection, pool: str, name: str, offset: int, length: int, way: str, sparse: bool) -> Any:
     """libvirt's stream; ValueError for no length, which it would take for everything."""
     if length < 1:
         raise ValueError("a stream of no bytes")
     with connection.guard():
         volume = connection.handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
         stream = connection.handle.newStream(0)
-        getattr(volume, way)(stream, offset, length, 0)
+        getattr(volume, way)(stream, offset, length, SPARSE[way] if sparse else 0)
         return stream

@@ -42,11 +42,13 @@ class Job:
 
 @dataclass(frozen=True)
 class LeaseInfo:
-    """An address that a network's DHCP has given; name is what the guest calls itself."""
+    """An address that a network's DHCP has given; name is what the guest calls itself. duid: by which IPv6 knows it;
+    mac is "" where a host does not tell it then."""
 
     mac: str
     address: str
     name: str = ""
+    duid: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,17 @@ class FilterInfo:
 
 @dataclass(frozen=True)
 class LinkInfo:
-    """A network interface of the host; kind: "bridge", "card", or "" where the host does not tell which."""
+    """A network interface of the host. kind: "ethernet", "bridge", "bond", "vlan", or "" where the host does not tell
+    which. state: "up", "down", or what else it is called; speed: in Mbit/s, 0 where it is not told. parts: what a
+    bridge or a bond is made of, and what a VLAN is on. addresses: with their prefix, as far as the host tells them."""
 
     name: str
     kind: str
+    mac: str = ""
+    state: str = ""
+    speed: int = 0
+    parts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

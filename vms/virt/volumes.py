@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
 
 from vms.errors import NameTaken
-from vms.libvirtxml import BadXML, VolumeXML
+from vms.libvirtxml import BadXML, VolumeXML, volume_document
 from vms.virt.streams import Download, Upload, download, upload
 from vms.virt.values import VolumeFacts
 
 if TYPE_CHECKING:
     from vms.virt.connection import Connection
+
+
+SMALL: Final = 1 << 20
 
 
 class Volume:
@@ -44,13 +47,13 @@ class Volume:
         with self.guard():
             self.handle.delete(0)
 
-    def download(self, offset: int, length: int) -> Download:
-        """The way for exactly length bytes out of it."""
-        return download(self.connection, self.pool, self.handle.name(), offset, length)
+    def download(self, offset: int, length: int, *, sparse: bool = False) -> Download:
+        """The way for exactly length bytes out of it; sparse: with its holes told as such."""
+        return download(self.connection, self.pool, self.handle.name(), offset, length, sparse=sparse)
 
-    def upload(self, offset: int, length: int) -> Upload:
-        """The way for exactly length bytes into it."""
-        return upload(self.connection, self.pool, self.handle.name(), offset, length)
+    def upload(self, offset: int, length: int, *, sparse: bool = False) -> Upload:
+        """The way for exactly length bytes into it; sparse: holes may be left."""
+        return upload(self.connection, self.pool, self.handle.name(), offset, length, sparse=sparse)
 
 
 def known(pool: Any) -> list[VolumeFacts]:
@@ -101,4 +104,7 @@ def create(pool: Any, document: str, name: str) -> Any:
         pool.refresh(0)
     if name in pool.listVolumes():
         raise NameTaken(name=name)
+    if VolumeXML(document).format not in (None, "raw"):
+        # qemu-img writes through a link that leads nowhere, which no host lists; a raw one is refused there.
+        pool.createXML(volume_document(name, SMALL, "raw", whole=False), 0).delete(0)
     return pool.createXML(document, 0)

@@ -190,7 +190,8 @@ class HostWatch(threading.Thread):
             if isinstance(item, PoolChanged):
                 self.reader.budget.ask(f"pool:{item.name}", time.monotonic())
         elif isinstance(item, DevicesChanged):
-            self.reader.budget.ask("devices", time.monotonic() + SETTLED)
+            for what in ("facts", "devices"):
+                self.reader.budget.ask(what, time.monotonic() + SETTLED)
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Resync):

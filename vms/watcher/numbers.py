@@ -52,5 +52,6 @@ class Sampler:
             "memory_kib": max(told.memory_kib - told.memory_free_kib, 0),
             "of_kib": told.memory_kib,
             "pages": free,
+            "free_kib": {str(cell): kib for cell, kib in told.free_kib.items()},
         }
         live.store_host_use(self.host.pk, use)

@@ -46,7 +46,8 @@ def turn() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Look:
-    """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on."""
+    """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on. "hardware:1",
+    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing."""
 
     name: str
     answer: str
@@ -73,13 +74,15 @@ class Reader:
     def look(self, connection: Connection, look: Look) -> None:
         """Read it now, whatever its budget says, and answer when it is stored; what is no VM is read with its host."""
         kind, _, number = look.name.partition(":")
+        if kind == "hardware":
+            self.budget.ask("facts", time.monotonic())
+            self.budget.ask("devices", time.monotonic())
+            return
         if kind in ("pool", "volume"):
             self.look_at_pool(connection, kind, int(number), look.answer)
             return
         if kind != "vm":
             self.read_facts(connection)
-            if kind == "host":
-                self.read_hardware(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
             return
         placement = Placement.objects.filter(vm=int(number), host=self.term.host).values_list("uuid", flat=True).first()
@@ -257,5 +260,5 @@ class Reader:
     def read_hardware(self, connection: Connection) -> None:
         """Read what the host is made of."""
         told = connection.hardware()
-        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages) for cell in told.cells if cell.pages}
+        self.huge_pages = {cell.id: tuple(kept.size_kib for kept in cell.pages if kept.total) for cell in told.cells}
         self.writer.hardware(self.term, told, connection.devices())

@@ -21,6 +21,8 @@ from vms.services import consoles, schema
 
 class Command(BaseCommand):
     help = "Serve consoles on a unix socket in the state folder until SIGTERM."
+    # They would import every page, and this process has none; the suite makes them.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--name", default="console", help="which one it is: its socket is called so")

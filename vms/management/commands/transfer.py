@@ -17,6 +17,8 @@ from vms.services import schema
 
 class Command(BaseCommand):
     help = "Carry uploads and downloads on a unix socket in the state folder until SIGTERM."
+    # They would import every page, and this process has none; the suite makes them.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--name", default="transfer", help="which one it is: its socket is called so")
