@@ -22,6 +22,7 @@ from tests.bench import (
     scale,
     serial_echo,
     starts,
+    transfer,
     weight,
 )
 from tests.bench.figures import Figure
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "click": click_to_running.measure,
     "relay": relay,
     "serial": serial_echo.measure,
+    "transfer": transfer.measure,
     "start": starts.measure,
     "weight": weight.measure,
     "rights": rights.measure,
