@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.virt import judging
+from vms.virt import judging, streams
 from vms.virt.connection import Connection
 from vms.virt.domain import Domain
 
@@ -87,11 +87,15 @@ def delete_volume(connection: Connection, pool: str, name: str) -> None:
 
 def upload(connection: Connection, pool: str, name: str, source: Path) -> None:
     """Fill the volume with the file, through the connection."""
-    with connection.guard(), source.open("rb") as file:
-        stream = connection.handle.newStream(0)
-        lookup(connection, pool, name).upload(stream, 0, source.stat().st_size, 0)
-        stream.sendAll(lambda stream, size, opaque: file.read(size), None)
-        stream.finish()
+    way = streams.upload(connection, pool, name, 0, source.stat().st_size)
+    try:
+        with source.open("rb") as file:
+            while block := file.read(streams.BLOCK):
+                way.send(block)
+        way.finish()
+    except BaseException:
+        way.abort()
+        raise
 
 
 def lookup(connection: Connection, pool: str, name: str) -> Any:
