@@ -1,8 +1,10 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
+from vms.libvirtxml.compose import FIRMWARES, PLAIN, WINDOWS, Card, Drive, Firmware, Guest, Machine, Wanted, compose
+from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
-from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
+from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.glance import glance, without_password
@@ -65,21 +67,30 @@ __all__ = [
     "DEFINE",
     "EXAMPLES",
     "FIELDS",
+    "FIRMWARES",
     "FORMATS",
     "MODES",
     "OWN",
+    "PLAIN",
     "SECRET",
     "SECRETS",
     "SPECS",
+    "WINDOWS",
     "BadNetwork",
     "BadPool",
     "BadXML",
+    "Card",
     "Disk",
     "DomainXML",
+    "Drive",
+    "Firmware",
     "FixedLease",
+    "Given",
     "Graphics",
+    "Guest",
     "Interface",
     "Listen",
+    "Machine",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -88,6 +99,7 @@ __all__ = [
     "Subnet",
     "Update",
     "VolumeXML",
+    "Wanted",
     "What",
     "Where",
     "add_serial",
@@ -97,6 +109,7 @@ __all__ = [
     "boot_order",
     "canonical",
     "change_network",
+    "compose",
     "described",
     "difference",
     "faults",
@@ -114,6 +127,7 @@ __all__ = [
     "masked",
     "names_secret",
     "network_document",
+    "new_mac",
     "new_password",
     "overlapping",
     "parse",
@@ -139,5 +153,6 @@ __all__ = [
     "volume_document",
     "where",
     "with_uuid",
+    "without",
     "without_password",
 ]

@@ -62,6 +62,7 @@ def read(handle: Any) -> HostHardware:
         security=security(capabilities),
         qemu_user=security_label(capabilities, "dac"),
         slow=slow,
+        tpm=tpm(best),
     )
 
 
@@ -139,6 +140,14 @@ def firmwares(told: etree._Element | None) -> tuple[str, ...]:
 def secure_boot(told: etree._Element | None) -> bool | None:
     values = told.findall("os/loader/enum[@name='secure']/value") if told is not None else []
     return any(value.text == "yes" for value in values) if values else None
+
+
+def tpm(told: etree._Element | None) -> bool | None:
+    """Whether it finds swtpm; None from a libvirt that does not tell."""
+    element = told.find("devices/tpm") if told is not None else None
+    if element is None:
+        return None
+    return "emulator" in [value.text for value in element.iterfind("enum[@name='backendModel']/value")]
 
 
 def nested(handle: Any, kvm: etree._Element | None) -> bool | None:

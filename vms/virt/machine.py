@@ -37,7 +37,7 @@ class HostHardware:
     """What a host is made of and what its hypervisor can, which changes seldom. None, "" and () stand for what it
     does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
     nested: a VM's processor could run VMs of its own. cgroups: the controllers that a running VM is under, None while
-    none runs. slow: it took seconds to answer what costs nothing."""
+    none runs. slow: it took seconds to answer what costs nothing. tpm: it can emulate one."""
 
     vendor: str
     product: str
@@ -58,6 +58,7 @@ class HostHardware:
     security: tuple[SecurityModel, ...]
     qemu_user: str
     slow: bool
+    tpm: bool | None = None
 
 
 @dataclass(frozen=True)
