@@ -23,6 +23,7 @@ VmsError
 │   ├── VolumeNotReady        it is none that is served: params: name, why
 │   ├── VolumeStrayed         its pool tells another format than is remembered; params: name, format, told
 │   ├── NameTaken             there is a volume of that name; params: name
+│   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
@@ -233,6 +234,12 @@ class NameTaken(RequestRefused):
     """There is a volume of that name; params: name."""
 
     code = "name_taken"
+
+
+class VmTaken(RequestRefused):
+    """The host has a VM of this name; params: name."""
+
+    code = "vm_taken"
 
 
 class RefusedImage(RequestRefused):

@@ -41,7 +41,7 @@ from vms.views import (
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
     for kind in KINDS.values()
-    if kind.target == "vm"
+    if kind.target == "vm" and not kind.apart
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from vms.api import (
     audit,
     console,
+    create,
     grants,
     groups,
     hosts,
@@ -62,6 +63,7 @@ api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/offers", offers.router)
 api.add_router("/vms", vms.router)
+api.add_router("/vms", create.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/pools", volumes.pools_router)

@@ -49,10 +49,11 @@ def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:
     return VirtualMachine.objects.filter(there(), reached(whole_scope(grants)))
 
 
-def visible_hosts(who: Who) -> QuerySet[Host]:
-    """The hosts that he may see; removed ones are not among them."""
+def visible_hosts(who: Who, privilege: str = "host.view") -> QuerySet[Host]:
+    """The hosts that he may see (or may do that with); removed ones are not among them."""
+    check_name(privilege)
     hosts = Host.objects.filter(removed_at=None)
-    [scope] = reaches(who, "host.view")
+    [scope] = reaches(who, privilege)
     return hosts.filter(reached_hosts(scope))
 
 

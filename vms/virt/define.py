@@ -7,10 +7,7 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.libvirtxml import Given
-from vms.virt import judging
 from vms.virt.connection import Connection
-from vms.virt.domain import Domain
 
 EVERYTHING: Final = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -18,15 +15,6 @@ EVERYTHING: Final = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
-
-
-def define_domain(
-    connection: Connection, document: str, *, allowed: frozenset[str], given: Given = judging.NOTHING
-) -> Domain:  # fmt: skip
-    """The new domain, kept. given: what of the host it may use besides. NeedsMore where the document needs a privilege
-    that is not among them, BadDocument where the host's schema or driver refuses it."""
-    with connection.guard():
-        return Domain(judging.define(connection.handle, None, document, allowed, given), connection.guard)
 
 
 def remove_domain(connection: Connection, uuid: str) -> None:

@@ -45,7 +45,8 @@ def features(wanted: Wanted, machine: Machine) -> etree._Element:
 
 def cpu(machine: Machine) -> etree._Element:
     """All that the host's processor can, or all that can be emulated: systems of today do not start on the least."""
-    return E.cpu(mode="host-passthrough" if machine.kvm else "maximum")
+    found: etree._Element = E.cpu(mode="host-passthrough" if machine.kvm else "maximum")
+    return found
 
 
 def clock(wanted: Wanted, machine: Machine) -> etree._Element:

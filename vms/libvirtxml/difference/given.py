@@ -44,8 +44,12 @@ def take_system(root: etree._Element, given: Given) -> None:
     found = root.find("metadata")
     if found is None or not given.system:
         return
-    told = [(str(element.tag), sorted(element.items())) for element in found.iter()]
-    if told == [("metadata", []), (f"{{{NAMESPACE}}}libosinfo", []), (f"{{{NAMESPACE}}}os", [("id", given.system)])]:
+    told = [(str(element.tag), element.get("id", ""), len(element.attrib)) for element in found.iter()]
+    if told == [
+        ("metadata", "", 0),
+        (f"{{{NAMESPACE}}}libosinfo", "", 0),
+        (f"{{{NAMESPACE}}}os", given.system, 1),
+    ]:
         root.remove(found)
 
 
@@ -65,7 +69,8 @@ def take_network(card: etree._Element, given: Given) -> None:
     if source is None or rule is None or mac is None or len(source) or len(rule) or len(mac):
         return
     if (
-        dict(rule.attrib) == {"filter": CLEAN_TRAFFIC}
+        set(rule.attrib) == {"filter"}
+        and rule.get("filter") == CLEAN_TRAFFIC
         and set(source.attrib) == {"network"}
         and source.get("network") in given.networks
         and set(mac.attrib) == {"address"}

@@ -1,0 +1,38 @@
+"""What a system that is to be installed expects of its machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vms.libvirtxml import PLAIN, WINDOWS, Guest
+from vms.osdata import SYSTEMS
+
+# What a VM gets where nobody says how much.
+MEMORY_MIB: Final = 2048
+DISK_GIB: Final = 20
+CPUS: Final = 2
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Of a system. guest: what it has drivers for. known: whether anything is known of it. memory_mib, disk_gib: at
+    least, 0 for unknown. uefi: whether it is known to start by UEFI. secure: it asks for secure boot."""
+
+    guest: Guest
+    known: bool = False
+    memory_mib: int = 0
+    disk_gib: int = 0
+    uefi: bool = False
+    secure: bool = False
+
+
+def needs(os: str) -> Needs:
+    """Of the system of that short id; of one that nobody knows, what every machine of the last years had."""
+    system = SYSTEMS.get(os)
+    if system is None:
+        return Needs(replace(PLAIN))
+    windows = system.family == "windows"
+    return Needs(
+        WINDOWS if windows else Guest(), True, system.memory_mib, system.disk_gib, uefi=True, secure=windows
+    )  # fmt: skip
