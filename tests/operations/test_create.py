@@ -18,6 +18,7 @@ from vms.models import (
     Image,
     ImageCopy,
     Network,
+    NetworkFilter,
     Operation,
     OperationLock,
     Placement,
@@ -52,6 +53,7 @@ def pool(stage: Stage) -> StoragePool:
 
 @pytest.fixture
 def network(stage: Stage) -> Network:
+    NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
     return Network.objects.create(host=stage.host, uuid=uuid.UUID(int=8), name="default", active=True)
 
 

@@ -30,7 +30,6 @@ from vms.api import (
     tokens,
     uploads,
     users,
-    vms,
     volumes,
 )
 from vms.api.auth import Bearer, Session
@@ -62,7 +61,7 @@ api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/offers", offers.router)
-api.add_router("/vms", vms.router)
+# With what is listed there, since one address has one router.
 api.add_router("/vms", create.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)

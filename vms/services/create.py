@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import count
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from vms import live
 from vms.errors import BadFields, BadParameters, NotAllowed, RequestRefused
@@ -23,6 +25,7 @@ from vms.models import (
     Network,
     Operation,
     Placement,
+    Quota,
     StoragePool,
     User,
     VirtualMachine,
@@ -36,11 +39,13 @@ from vms.permissions import (
     visible_images,
     visible_networks,
     visible_pools,
+    visible_vms,
     visible_volumes,
 )
-from vms.services import grants, operations, placing, selectors, systems, volumes
+from vms.services import grants, operations, placing, quotas, selectors, systems, volumes
 from vms.services.placing import Asked, Place
 from vms.services.reaching import closed_place
+from vms.services.sentences import amount
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOST: Final = 100
@@ -188,7 +193,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         drives=[*preview_drives(made, called[0]), *cds],
         cards=[Card(network.name, NO_MAC) for network in networks],
     )
-    return replace(made, warnings=tuple(warnings(wish, made, images, system)), document=document)
+    return replace(made, warnings=tuple(warnings(actor, wish, made, images, system)), document=document)
 
 
 def chosen_images(wish: Wish) -> list[int]:
@@ -321,6 +326,8 @@ def networks_of(actor: Actor, wish: Wish, there: Place) -> list[Network]:
     if any(pk not in usable for pk in wish.networks):
         raise BadFields({"networks": "choice"})
     chosen = [usable[pk] for pk in wish.networks]
+    if chosen and not placing.is_filtered(there.host):
+        raise BadFields({"networks": "vm_no_filter"})
     if wish.start and not all(network.active for network in chosen):
         raise BadFields({"networks": "vm_network_stopped"})
     return chosen
@@ -388,8 +395,17 @@ def copy_on(who: Who, host: Host, image: int) -> Drive:
     raise BadFields({"install": "vm_no_image"})
 
 
+def new_bytes(made: Plan) -> dict[int, int]:
+    """{pool: what its new disks there can become}."""
+    sums: dict[int, int] = {}
+    for disk in made.params.disks:
+        if "pool" in disk:
+            sums[disk["pool"]] = sums.get(disk["pool"], 0) + disk["size_bytes"]
+    return sums
+
+
 def warnings(
-    wish: Wish, made: Plan, images: Mapping[int, Image], system: systems.Needs
+    actor: Actor, wish: Wish, made: Plan, images: Mapping[int, Image], system: systems.Needs
 ) -> Iterator[Warning]:  # fmt: skip
     """What should be known before."""
     host, params = made.place.host, made.params
@@ -404,7 +420,14 @@ def warnings(
         yield Warning("little_disk", {"least": system.disk_gib})
     if any(image.kind == Image.Kind.DISK and system.known for image in images.values()):
         yield Warning("no_key", {})
-    if not made.networks:
+    for pool, size in new_bytes(made).items():
+        if made.pools[pool].available_bytes < size * wish.count:
+            yield Warning("pool_room", {"pool": made.pools[pool].name, "free": made.pools[pool].available_bytes // GIB})
+    stopped = placing.usable_networks(actor, host)
+    if not made.networks and wish.networks is None and stopped:
+        filtered = placing.is_filtered(host)
+        yield Warning("network_stopped", {"network": stopped[0].name}) if filtered else Warning("no_filter", {})
+    elif not made.networks:
         yield Warning("no_network", {})
     if not params.disks and not params.cds and not wish.pxe:
         yield Warning("no_boot", {})
@@ -471,7 +494,10 @@ def create_one(actor: Actor, made: Plan, name: str, *, batch: UUID | None, key: 
     vm.save(update_fields=["placement"])
     Document.objects.create(placement=vm.placement)
     grants.own(actor, vm)
+    # What the name gives is what comes with it: asked as of one that is not called so yet.
+    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
     selectors.refuse_name(actor, vm, name)
+    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
     disks = []
     for number, disk in enumerate(made.params.disks):
         if "pool" in disk:
@@ -494,3 +520,25 @@ def create_one(actor: Actor, made: Plan, name: str, *, batch: UUID | None, key: 
     )
     live.announce(["vms:*"])
     return operation
+
+
+def free_name(who: Who) -> str:
+    """A name that no VM has which he sees: "vm-3"."""
+    taken = set(visible_vms(who).filter(name__startswith="vm-").values_list("name", flat=True))
+    return next(name for number in count(1) if (name := f"vm-{number}") not in taken)
+
+
+def room(actor: Actor, made: Plan) -> list[str]:
+    """What of the actor's quota is left and what it takes, in words; [] where he has none."""
+    quota = Quota.objects.filter(user=actor.user).first()
+    if quota is None:
+        return []
+    now = quotas.used(actor.user)
+    limits = {name: getattr(quota, name) for name in made.takes}
+    return [
+        gettext("takes {asked} of {left} that are left").format(
+            asked=amount(name, made.takes[name]), left=amount(name, max(limit - now[name], 0))
+        )
+        for name, limit in limits.items()
+        if limit is not None and made.takes[name]
+    ]

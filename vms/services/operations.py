@@ -307,8 +307,10 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 @transaction.atomic
 def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
-    target = operation.target
-    require_for(actor, KINDS[operation.kind], target, fresh=False)
+    target, kind = operation.target, KINDS[operation.kind]
+    # Of what was not made nobody else hears.
+    if not (kind.makes and operation.vm is None and operation.actor_user_id == actor.user.pk):
+        require_for(actor, kind, target, fresh=False)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
     now = timezone.now()
     # Not before its end, also where the clock was set back since.

@@ -8,7 +8,8 @@ from typing import Final
 
 from django.db.models import Q, Sum
 
-from vms.models import Host, ImageCopy, Network, Placement, StoragePool
+from vms.libvirtxml import CLEAN_TRAFFIC
+from vms.models import Host, ImageCopy, Network, NetworkFilter, Placement, StoragePool
 from vms.permissions import Who, readable_copies, visible_hosts, visible_networks, visible_pools
 from vms.services.freshness import freshness
 from vms.services.operations import by_reach
@@ -62,11 +63,16 @@ def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
     found = [made for host in having if (made := place_on(who, host, asked))]
     if not found:
         return None, "pool"
-    # A host that has too little memory still can: memory is promised to VMs that do not need it all.
-    best = max(found, key=lambda made: (made.free_kib >= asked.memory_kib, made.free_kib, -made.host.pk))
+    # A host that has too little still can: memory and room are promised to VMs that do not need it all.
+    best = max(found, key=lambda made: (has_room(made, asked), made.free_kib, -made.host.pk))
     chosen = asked.host or asked.pool or asked.network
     why = "chosen" if chosen else "only" if len(hosts) == 1 else "image" if len(having) < len(fitting) else "memory"
     return Place(best.host, best.pool, best.network, best.free_kib, why, len(found)), ""
+
+
+def has_room(made: Place, asked: Asked) -> bool:
+    """Whether it has all the memory and all that its disks can become."""
+    return made.free_kib >= asked.memory_kib and (made.pool is None or made.pool.available_bytes >= asked.disk_bytes)
 
 
 def usable_hosts(who: Who) -> list[Host]:
@@ -75,16 +81,19 @@ def usable_hosts(who: Who) -> list[Host]:
 
 
 def place_on(who: Who, host: Host, asked: Asked) -> Place | None:
-    """The place there; None where no pool of his has room for its disks, or the chosen pool or network is elsewhere."""
+    """The place there: the first pool that has room, else that with the most, since disks take room as they fill. None
+    where none of his is started, or the chosen pool or network is elsewhere."""
     pools, networks = usable_pools(who, host), usable_networks(who, host)
     if asked.pool:
         pools = [pool for pool in pools if pool == asked.pool]
     if asked.network and asked.network not in networks:
         return None
-    pool = next((pool for pool in pools if pool.available_bytes >= asked.disk_bytes), None)
+    roomy = [pool for pool in pools if pool.available_bytes >= asked.disk_bytes]
+    pool = next(iter(roomy), None) or max(pools, key=lambda pool: pool.available_bytes, default=None)
     if pool is None and (asked.disk_bytes or asked.pool):
         return None
-    return Place(host, pool, asked.network or next(iter(networks), None), free_memory(host))
+    started = next((network for network in networks if network.active and is_filtered(host)), None)
+    return Place(host, pool, asked.network or started, free_memory(host))
 
 
 def usable_pools(who: Who, host: Host) -> list[StoragePool]:
@@ -97,6 +106,11 @@ def usable_networks(who: Who, host: Host) -> list[Network]:
     """Those to which he may connect VMs, started ones first, among them the one called default."""
     networks = visible_networks(who).filter(host=host)
     return sorted(networks, key=lambda network: (not network.active, network.name != "default", network.name))
+
+
+def is_filtered(host: Host) -> bool:
+    """Whether the host has the filter that is put before cards."""
+    return NetworkFilter.objects.filter(host=host, name=CLEAN_TRAFFIC).exists()
 
 
 def free_memory(host: Host) -> int:

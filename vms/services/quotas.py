@@ -24,6 +24,7 @@ PRIVILEGE: Final = "quota.admin"
 LARGEST: Final = {"vms": 2**31 - 1, "vcpus": 2**31 - 1, "snapshots": 2**31 - 1}
 LARGEST_OF_ALL: Final = 2**63 - 1
 
+# Kinds whose target counts by its reservation until it is made.
 MAKING: Final = tuple(name for name, kind in KINDS.items() if kind.makes)
 
 Subject = User | Group

@@ -21,7 +21,7 @@ from vms.services.screens import offer
 from vms.services.sentences import sentence
 from vms.services.serials import opens_on_serial
 from vms.views import console_keys
-from vms.views.vms import tab_context, this_machine, viewer_file
+from vms.views.vms import tab_context, this_machine, unmade, viewer_file
 
 
 @login_required
@@ -29,6 +29,8 @@ from vms.views.vms import tab_context, this_machine, viewer_file
 def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The VM's screen, or its serial line where it has no screen and ?screen does not ask for it; ?own for a window
     that holds nothing else."""
+    if operation := unmade(request, pk):
+        return redirect("operation", operation.pk)
     vm = get_vm_or_404(request.user, pk, to="vm.screen")
     if "screen" not in request.GET and opens_on_serial(vm):
         return redirect(reverse("vm-serial", args=[pk]) + ("?own" if "own" in request.GET else ""))

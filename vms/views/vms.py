@@ -19,9 +19,10 @@ from django.views.decorators.http import require_safe
 from vms.errors import BadParameters
 from vms.forms.tags import Tags
 from vms.kinds import MENU, whole_number
+from vms.kinds.create import CREATE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
-from vms.models import Document, Host, VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts, visible_vms
+from vms.models import Document, Host, Operation, VirtualMachine
+from vms.permissions import get_vm_or_404, visible_hosts, visible_operations, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -104,6 +105,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "typed_host": len(hosts) > MOST_CHOICES,
         "sort": sort or "name",
         "states": STATES,
+        "may_create": visible_hosts(request.user, "host.use").exists(),
         "filtered": bool(q or state or host or tag),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
@@ -233,9 +235,18 @@ def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]
 
 @login_required
 @require_safe
-def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
-    """The VM at a glance."""
+def vm_overview(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The VM at a glance; of one that could not be made, what became of it."""
+    if operation := unmade(request, pk):
+        return redirect("operation", operation.pk)
     return overview_page(request, get_vm_or_404(request.user, pk))
+
+
+def unmade(request: HttpRequest, pk: int) -> Operation | None:
+    """The operation that was to make the VM of that number, which is not there."""
+    if visible_vms(request.user).filter(pk=pk).exists():
+        return None
+    return visible_operations(request.user).filter(kind=CREATE.name, target_id=pk, vm=None).first()
 
 
 def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = None) -> HttpResponse:
