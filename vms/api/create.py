@@ -8,15 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Status
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vms.api import vms
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, OperationItem, accepted, item
-from vms.api.vms import HostName, named, router
+from vms.api.vms import HostName, named
 from vms.permissions import seen_hosts
 from vms.services import create
 from vms.services.create import DiskWish, Wish
 from vms.services.sentences import place_words, warning
 from vms.services.telling import as_told
+
+# What is listed at the same address.
+router = vms.router
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Size = Annotated[int, Field(ge=0, le=2**40)]
