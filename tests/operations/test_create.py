@@ -15,6 +15,7 @@ from vms.errors import BadFields, HostRefused, HostUnreachable, OverQuota, VmsEr
 from vms.libvirtxml import DomainXML, Given
 from vms.models import (
     Grant,
+    Host,
     Image,
     ImageCopy,
     Network,
@@ -217,6 +218,29 @@ def test_what_a_dead_worker_left_is_whole_or_gone(
     else:
         assert (operation.state, operation.error_code) == ("failed", "worker_died")
         nothing_is_left(stage)
+
+
+def test_what_a_silent_host_kept_is_taken_away_when_it_answers_again(
+    stage: Stage, pool: StoragePool, network: Network, worker: WorkerProcess
+) -> None:
+    def fall_silent() -> None:
+        stage.fake.gone = True
+
+    stage.fake.after["define domain"] = fall_silent
+    [operation] = create.create(stage.actor, WISH)
+    worker.do(worker.claim(operation.pk))  # type: ignore[arg-type]
+    operation.refresh_from_db()
+    assert operation.state == "unknown" and VirtualMachine.objects.filter(name="new").exists()
+    Host.objects.update(error_code="host_unreachable")
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    stage.fake.gone = False
+    Host.objects.update(error_code="")
+    worker.reconcile()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("failed", "host_unreachable")
+    nothing_is_left(stage)
 
 
 def test_whoever_cancels_it_in_the_line_leaves_nothing(stage: Stage, pool: StoragePool) -> None:

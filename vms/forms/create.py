@@ -9,7 +9,6 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.models import Host, Image, Network, StoragePool, Volume
-from vms.osdata import SYSTEMS
 from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
 from vms.services import placing, systems
 from vms.services.create import DiskWish, Wish
@@ -41,12 +40,14 @@ CALLED: Final = {"disks": "pool", "networks": "network", "install": "iso", "memo
 class Create(forms.Form):
     """Four questions, and what has an answer already. The size is one of those named, or "own"."""
 
-    source = forms.ChoiceField(choices=[(word, title) for word, title, _ in SOURCES])
+    source = forms.ChoiceField(
+        label=gettext_lazy("Install from"), choices=[(word, title) for word, title, _ in SOURCES]
+    )
     image = forms.ChoiceField(label=gettext_lazy("Image"), required=False)
     iso = forms.ChoiceField(label=gettext_lazy("ISO"), required=False)
     volume = forms.ChoiceField(label=gettext_lazy("Disk"), required=False)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    size = forms.ChoiceField(choices=[(word, word) for word in (*SIZES, "own")])
+    size = forms.ChoiceField(label=gettext_lazy("Size"), choices=[(word, word) for word in (*SIZES, "own")])
     cpus = forms.IntegerField(label=gettext_lazy("vCPUs"), min_value=1, max_value=512, required=False)
     memory = forms.IntegerField(
         label=gettext_lazy("Memory, MiB"), min_value=32, max_value=16 << 20, required=False
@@ -77,8 +78,7 @@ class Create(forms.Form):
         self.offer("pool", [("", fits), *((str(pool.pk), self.placed(pool)) for pool in pools)])
         choices = [("", gettext("the first that may be used")), ("none", gettext("no network card"))]
         self.offer("network", [*choices, *((str(network.pk), self.placed(network)) for network in networks)])
-        known = [(system.id, system.name) for system in SYSTEMS.values() if system.memory_mib]
-        self.offer("os", [("", gettext("as the image says")), *known])
+        self.offer("os", [("", gettext("as the image says")), *systems.choices()])
 
     def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
@@ -158,6 +158,14 @@ class Create(forms.Form):
         if source in ("image", "iso", "volume") and not given.get(source) and source not in self.errors:
             self.add_error(source, field_sentence("missing"))
         return given
+
+    def wrong(self) -> list[str]:
+        """What does not fit, each with the name of its field."""
+        return [
+            f"{self.fields[name].label}: {text}" if name in self.fields else str(text)
+            for name, texts in self.errors.items()
+            for text in texts
+        ]
 
     def refuse(self, bad: BadFields) -> None:
         """Say at its field what the service refused."""

@@ -13,5 +13,7 @@ KINDS: dict[str, Kind] = {
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
+# Those whose target is not there before.
+MAKING: tuple[str, ...] = tuple(name for name, kind in KINDS.items() if kind.makes)
 
-__all__ = ["KINDS", "MENU", "Autostart", "Kind", "Params", "whole_number"]
+__all__ = ["KINDS", "MAKING", "MENU", "Autostart", "Kind", "Params", "whole_number"]

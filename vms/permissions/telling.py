@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from vms.kinds import KINDS
+from vms.kinds import MAKING
 from vms.models import Happening, Host, Operation
 from vms.permissions.reach import Scope, reached, reached_hosts
 from vms.permissions.visible import (
@@ -27,7 +27,6 @@ from vms.permissions.who import Who, account, is_administrator
 MANY_VMS = "vms:*"
 EVERYTHING = "*"
 SEEING = ("vm.view", "host.view")
-MAKING = tuple(name for name, kind in KINDS.items() if kind.makes)
 
 
 def on_visible(of_vms: Scope, of_hosts: Scope) -> tuple[Q, Q]:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from vms.errors import BadFields, OverQuota
-from vms.kinds import KINDS
+from vms.kinds import MAKING
 from vms.models import OPEN_STATES, RESOURCES, Operation, Quota, Reservation, User, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require
 from vms.services import audit
@@ -24,8 +24,6 @@ PRIVILEGE: Final = "quota.admin"
 LARGEST: Final = {"vms": 2**31 - 1, "vcpus": 2**31 - 1, "snapshots": 2**31 - 1}
 LARGEST_OF_ALL: Final = 2**63 - 1
 
-# Kinds whose target counts by its reservation until it is made.
-MAKING: Final = tuple(name for name, kind in KINDS.items() if kind.makes)
 
 Subject = User | Group
 

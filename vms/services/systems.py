@@ -36,3 +36,8 @@ def needs(os: str) -> Needs:
     return Needs(
         WINDOWS if windows else Guest(), True, system.memory_mib, system.disk_gib, uefi=True, secure=windows
     )  # fmt: skip
+
+
+def choices() -> list[tuple[str, str]]:
+    """(short id, name) of those that a VM can be made for."""
+    return [(system.id, system.name) for system in SYSTEMS.values() if system.memory_mib]

@@ -76,12 +76,12 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     """What the box beside the form says; what is in the way, where nothing can be made of it."""
     actor = session_actor(request)
     if form.errors:
-        return {"plan": None, "wrong": [text for texts in form.errors.values() for text in texts]}
+        return {"plan": None, "wrong": form.wrong()}
     try:
         plan = create.plan(actor, form.wish())
     except BadFields as bad:
         form.refuse(bad)
-        return {"plan": None, "wrong": [text for texts in form.errors.values() for text in texts]}
+        return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
     host = plan.place.host
