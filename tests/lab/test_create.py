@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from tests.headers.images import MIB
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
+from tests.lab.test_kills import held, kill
 from vms.demo import guest
+from vms.operations.create import STEPS
 
 SMALL = {"cpus": 1, "memory_mib": 192, "networks": []}
 
@@ -117,28 +120,36 @@ def test_an_empty_vm_starts_from_its_iso(
     assert [one["id"] for one in users["vms"]] == [vm]
 
 
+@pytest.mark.parametrize("boots", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_disk_is_a_copy_of_an_image_or_lies_over_it(
-    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, boots: bool
 ) -> None:
-    found = volume(dashboard, number_of, "cloud.qcow2")
-    asked = dashboard.do(
-        "from vms.models import User, Volume; from vms.permissions import Actor; from vms.services import images; "
-        f"print(images.check(Actor(User.objects.get(username='admin')), Volume.objects.get(pk={found['id']})).pk)"
-    )
-    dashboard.await_operation(int(asked.split()[-1]), "succeeded", within=60)
-    cloud = image(dashboard, "cloud.qcow2")
+    cloud = made_image(dashboard, number_of)
     for backing in ("full", "linked"):
-        name = f"made-{backing}"
+        name = f"made-{backing}-{boots}"
         disk = {"pool": number_of, "image": cloud, "size_mib": 128, "backing": backing}
-        vm = make(dashboard, {"name": name, "disks": [disk], "firmware": "bios"})["target"]["id"]
-        dashboard.await_state(vm, "running")
+        body = {"name": name, "disks": [disk], "firmware": "bios", "start": boots}
+        vm = make(dashboard, body)["target"]["id"]
         told = subprocess.run(
             ["qemu-img", "info", "-U", str(pool.folder / f"{name}.qcow2")], capture_output=True, text=True, check=True
         ).stdout
         assert "file format: qcow2" in told and "128 MiB" in told
         assert ("backing file:" in told) == (backing == "linked")
-        says(lab_host, name, "boot ")
-        lab_host.virsh("destroy", name)
+        if boots:
+            dashboard.await_state(vm, "running")
+            says(lab_host, name, "boot ")
+            lab_host.virsh("destroy", name)
+
+
+def made_image(dashboard: Dashboard, pool: int) -> int:
+    """The image of a disk, read and known."""
+    found = volume(dashboard, pool, "cloud.qcow2")
+    asked = dashboard.do(
+        "from vms.models import User, Volume; from vms.permissions import Actor; from vms.services import images; "
+        f"print(images.check(Actor(User.objects.get(username='admin')), Volume.objects.get(pk={found['id']})).pk)"
+    )
+    dashboard.await_operation(int(asked.split()[-1]), "succeeded", within=60)
+    return image(dashboard, "cloud.qcow2")
 
 
 def test_a_disk_that_is_there_is_given_to_one_vm(
@@ -163,3 +174,35 @@ def test_what_the_host_refuses_leaves_nothing(
     assert "made-huge" not in lab_host.virsh("list", "--all", "--name").split()
     gone = dashboard.request("GET", f"/api/v1/vms/{failed['target']['id']}")
     assert gone.status == 404
+
+
+def reached(dashboard: Dashboard, operation: int, step: str) -> bool:
+    """Whether all steps before that one are done."""
+    before = [each.name for each in STEPS][: [each.name for each in STEPS].index(step)]
+    rows = dashboard.query("SELECT code, params FROM vms_operationlog WHERE operation_id = ?", operation)
+    done = {json.loads(params)["step"] for code, params in rows if code == "step_done"}
+    return bool(rows) and done >= set(before)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", [step.name for step in STEPS])
+def test_a_worker_killed_at_a_step_leaves_a_whole_vm_or_nothing(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, step: str
+) -> None:
+    """libvirtd stands still from when the step begins, as far as one is quick enough; the worker dies in it."""
+    name = f"made-killed-{step}"
+    body = {"name": name, "disks": [{"pool": number_of, "size_mib": 64}], "firmware": "bios"}
+    answer = dashboard.post("/vms", {**SMALL, **body})
+    operation = answer.body["operation"]["id"]
+    eventually(lambda: reached(dashboard, operation, step), f"{step} begins", every=0.005)
+    with held(lab_host):
+        kill(dashboard, "worker")
+    told = dashboard.await_operation(operation, "failed", "succeeded", within=120)
+    there = name in lab_host.virsh("list", "--name").split()
+    assert there == (told["state"] == "succeeded")
+    assert (f"{name}.qcow2" in pool.names()) == there
+    if there:
+        assert volume(dashboard, number_of, f"{name}.qcow2")["state"] == "ready"
+    else:
+        assert name not in lab_host.virsh("list", "--all", "--name").split()
+        assert dashboard.request("GET", f"/api/v1/vms/{told['target']['id']}").status == 404

@@ -35,7 +35,7 @@ from vms.operations import create as ways
 from vms.operations.process import WorkerProcess
 from vms.permissions import Actor
 from vms.services import create, operations
-from vms.services.create import DiskWish, Wish
+from vms.services.wishes import DiskWish, Wish
 from vms.virt import PoolInfo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]

@@ -28,8 +28,8 @@ from vms.models import (
     Volume,
 )
 from vms.permissions import Actor
-from vms.services import create
-from vms.services.create import DiskWish, Wish
+from vms.services import create, plans
+from vms.services.wishes import DiskWish, Plan, Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 HARDWARE = {"firmwares": ["bios", "efi"], "secure_boot": True, "tpm": True, "machines": ["q35", "pc"]}
@@ -69,35 +69,35 @@ def image(pool: StoragePool, os: str = "debian12", kind: str = "disk", **fields:
     return made
 
 
-def codes(plan: create.Plan) -> list[str]:
+def codes(plan: Plan) -> list[str]:
     return [each.code for each in plan.warnings]
 
 
 def refused(actor: Actor, wish: Wish) -> dict[str, str]:
     with pytest.raises(BadFields) as told:
-        create.plan(actor, wish)
+        plans.plan(actor, wish)
     return dict(told.value.errors)
 
 
 def test_it_goes_where_the_most_memory_is_free(actor: Actor, host: Host, pool: StoragePool) -> None:
-    assert create.plan(actor, WISH).place.why == "only"
+    assert plans.plan(actor, WISH).place.why == "only"
     other = second(64)
-    place = create.plan(actor, WISH).place
+    place = plans.plan(actor, WISH).place
     assert (place.host, place.why, place.of) == (other, "memory", 2)
     for number in range(8):
         make_vm(other, f"big-{number}", memory_kib=8 << 20)
-    assert create.plan(actor, WISH).place.host == host
+    assert plans.plan(actor, WISH).place.host == host
     Host.objects.filter(pk=host.pk).update(error_code="host_unreachable")
-    assert create.plan(actor, WISH).place.host == other
+    assert plans.plan(actor, WISH).place.host == other
 
 
 def test_what_is_chosen_chooses_the_host(actor: Actor, host: Host, pool: StoragePool) -> None:
     other = second(64)
-    place = create.plan(actor, replace(WISH, disks=(DiskWish(pool=pool.pk),))).place
+    place = plans.plan(actor, replace(WISH, disks=(DiskWish(pool=pool.pk),))).place
     assert (place.host, place.why) == (host, "chosen")
     network = Network.objects.get(host=host)
-    assert create.plan(actor, replace(WISH, networks=(network.pk,))).place.host == host
-    assert create.plan(actor, replace(WISH, host=host.pk)).place.host == host
+    assert plans.plan(actor, replace(WISH, networks=(network.pk,))).place.host == host
+    assert plans.plan(actor, replace(WISH, host=host.pk)).place.host == host
     wish = replace(WISH, host=other.pk, networks=(network.pk,))
     assert refused(actor, wish) == {"host": "vm_hosts"}
 
@@ -105,7 +105,7 @@ def test_what_is_chosen_chooses_the_host(actor: Actor, host: Host, pool: Storage
 def test_an_image_is_used_where_it_is(actor: Actor, host: Host, pool: StoragePool) -> None:
     second(64)
     found = image(pool)
-    plan = create.plan(actor, replace(WISH, disks=(DiskWish(image=found.pk),)))
+    plan = plans.plan(actor, replace(WISH, disks=(DiskWish(image=found.pk),)))
     assert (plan.place.host, plan.place.why) == (host, "image")
     assert plan.takes["disk_bytes"] == 20 << 30 and "no_key" in codes(plan)
     assert refused(actor, replace(WISH, disks=(DiskWish(image=found.pk, size_mib=2048),))) == {"disks": "vm_disk_small"}
@@ -120,29 +120,29 @@ def test_an_image_is_used_where_it_is(actor: Actor, host: Host, pool: StoragePoo
 def test_its_system_says_what_it_is_made_of(
     actor: Actor, pool: StoragePool, os: str, firmware: str, tpm: bool, bus: str
 ) -> None:
-    plan = create.plan(actor, replace(WISH, os=os))
+    plan = plans.plan(actor, replace(WISH, os=os))
     assert (plan.params.firmware, plan.params.tpm) == (firmware, tpm)
     assert [disk.bus for disk in plan.document.disks] == [bus]
     assert ("no_drivers" in codes(plan)) == (os == "win11") and "no_kvm" in codes(plan)
 
 
 def test_what_should_be_known_before_is_said(actor: Actor, host: Host, pool: StoragePool) -> None:
-    assert "little_memory" in codes(create.plan(actor, replace(WISH, os="win11", memory_mib=1024)))
-    assert "host_memory" in codes(create.plan(actor, replace(WISH, memory_mib=8192)))
-    assert "empty_disk" in codes(create.plan(actor, WISH))
-    assert "no_network" in codes(create.plan(actor, replace(WISH, networks=())))
+    assert "little_memory" in codes(plans.plan(actor, replace(WISH, os="win11", memory_mib=1024)))
+    assert "host_memory" in codes(plans.plan(actor, replace(WISH, memory_mib=8192)))
+    assert "empty_disk" in codes(plans.plan(actor, WISH))
+    assert "no_network" in codes(plans.plan(actor, replace(WISH, networks=())))
     NetworkFilter.objects.update(name="another")
-    assert "no_filter" in codes(create.plan(actor, WISH))
+    assert "no_filter" in codes(plans.plan(actor, WISH))
     network = Network.objects.get()
     assert refused(actor, replace(WISH, networks=(network.pk,))) == {"networks": "vm_no_filter"}
     NetworkFilter.objects.update(name="clean-traffic")
     Network.objects.update(active=False)
-    assert "network_stopped" in codes(create.plan(actor, WISH))
+    assert "network_stopped" in codes(plans.plan(actor, WISH))
     assert refused(actor, replace(WISH, networks=(network.pk,))) == {"networks": "vm_network_stopped"}
     StoragePool.objects.update(available_bytes=0)
-    assert "pool_room" in codes(create.plan(actor, WISH))
+    assert "pool_room" in codes(plans.plan(actor, WISH))
     Host.objects.update(hardware={"firmwares": ["bios"]})
-    assert "not_secure" in codes(create.plan(actor, replace(WISH, os="win11")))
+    assert "not_secure" in codes(plans.plan(actor, replace(WISH, os="win11")))
     assert refused(actor, replace(WISH, firmware="efi")) == {"firmware": "vm_no_uefi"}
 
 
@@ -153,12 +153,12 @@ def test_strange_names_are_refused(actor: Actor, pool: StoragePool, name: str) -
 
 def test_who_may_make_vms_nowhere_is_told_so(mallory: User, host: Host, pool: StoragePool) -> None:
     with pytest.raises(NotAllowed):
-        create.plan(Actor(mallory), WISH)
+        plans.plan(Actor(mallory), WISH)
     grant(mallory, "creator", on=pool)
     with pytest.raises(NotAllowed):
-        create.plan(Actor(mallory), WISH)
+        plans.plan(Actor(mallory), WISH)
     grant(mallory, "creator", on=host)
-    assert create.plan(Actor(mallory), WISH).place.host == host
+    assert plans.plan(Actor(mallory), WISH).place.host == host
 
 
 def test_what_others_have_is_not_there(mallory: User, host: Host, pool: StoragePool) -> None:
@@ -178,7 +178,7 @@ def test_what_others_have_is_not_there(mallory: User, host: Host, pool: StorageP
     ):
         assert set(refused(Actor(mallory), wish).values()) == {"choice"}
     with pytest.raises(NotAllowed):
-        create.plan(Actor(mallory), replace(WISH, host=other.pk))
+        plans.plan(Actor(mallory), replace(WISH, host=other.pk))
 
 
 def test_a_used_disk_is_given_to_nobody_else(actor: Actor, pool: StoragePool, vm: VirtualMachine) -> None:
@@ -187,7 +187,7 @@ def test_a_used_disk_is_given_to_nobody_else(actor: Actor, pool: StoragePool, vm
     wish = replace(WISH, disks=(DiskWish(volume=used.pk),))
     assert refused(actor, wish) == {"disks": "vm_disk_used"}
     used.vms.clear()
-    assert create.plan(actor, wish).takes["disk_bytes"] == 0
+    assert plans.plan(actor, wish).takes["disk_bytes"] == 0
     assert refused(actor, replace(wish, name="new-#", count=2)) == {"disks": "vm_shared_disk"}
 
 

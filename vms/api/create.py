@@ -14,10 +14,10 @@ from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, OperationItem, accepted, item
 from vms.api.vms import HostName, named
 from vms.permissions import seen_hosts
-from vms.services import create
-from vms.services.create import DiskWish, Wish
+from vms.services import create, plans
 from vms.services.sentences import place_words, warning
 from vms.services.telling import as_told
+from vms.services.wishes import DiskWish, Wish
 
 # What is listed at the same address.
 router = vms.router
@@ -139,7 +139,7 @@ def add(
 def preview(request: HttpRequest, body: VmWish) -> PreviewItem:
     """By libvirt's schema alone: nothing is handed to a host, and nothing is reserved."""
     who = actor(request)
-    plan = create.plan(who, wish(body))
+    plan = plans.plan(who, wish(body))
     host = plan.place.host
     seen = seen_hosts(who, [host])
     return PreviewItem(

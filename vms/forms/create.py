@@ -11,8 +11,8 @@ from vms.errors import BadFields
 from vms.models import Host, Image, Network, StoragePool, Volume
 from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
 from vms.services import placing, systems
-from vms.services.create import DiskWish, Wish
 from vms.services.sentences import field_sentence
+from vms.services.wishes import DiskWish, Wish
 
 GIB: Final = 1024
 # From what it is installed: its word, and what it is called.

@@ -42,9 +42,9 @@ from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.permissions import Actor, require_deed
 from vms.permissions import require as require_right
-from vms.services import create as services
-from vms.services import placing, systems
+from vms.services import placing, plans, systems
 from vms.services import volumes as volume_services
+from vms.services.definitions import definition
 from vms.virt import Connection
 
 State = Volume.State
@@ -181,7 +181,7 @@ def taken(making: Making, pk: int) -> Drive:
     ).first()
     if volume is None or pool is None:
         raise NotFound(making.operation.target_name)
-    services.require_free(making.actor, volume)
+    plans.require_free(making.actor, volume)
     return Drive(pool.name, volume.name, volume.format)
 
 
@@ -295,7 +295,7 @@ def define(making: Making) -> None:
     networks = {network.pk: network for network in Network.objects.filter(pk__in=making.params.networks, host=host)}
     cards = [Card(networks[pk].name, free_mac()) for pk in making.params.networks if pk in networks]
     uuid, system = str(placement.uuid), systems.needs(making.params.os).guest.id
-    document = services.definition(
+    document = definition(
         making.params, host, name=operation.target_name, uuid=uuid, drives=making.drives, cards=cards
     )  # fmt: skip
     given = Given(

@@ -452,6 +452,7 @@ GOING_ON: dict[str, str] = {
     "volume.clone": mark("cloning"),
     "volume.wipe": mark("wiping"),
     "volume.delete": mark("deleting"),
+    "vm.create": mark("creating"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.create import Create
 from vms.permissions import seen_hosts
-from vms.services import create, placing
+from vms.services import create, placing, plans
 from vms.services.actors import session_actor
 from vms.services.sentences import place_words, sentence, warning
+from vms.services.wishes import names
 
 
 @login_required
@@ -78,7 +79,7 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     if form.errors:
         return {"plan": None, "wrong": form.wrong()}
     try:
-        plan = create.plan(actor, form.wish())
+        plan = plans.plan(actor, form.wish())
     except BadFields as bad:
         form.refuse(bad)
         return {"plan": None, "wrong": form.wrong()}
@@ -88,7 +89,7 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     name = host.name if host.pk in seen_hosts(actor, [host]) else ""
     return {
         "plan": plan,
-        "name": create.names(form.wish())[0],
+        "name": names(form.wish())[0],
         "count": form.wish().count,
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
