@@ -57,6 +57,11 @@ def visible_hosts(who: Who, privilege: str = "host.view") -> QuerySet[Host]:
     return hosts.filter(reached_hosts(scope))
 
 
+def may_place(who: Who) -> bool:
+    """Whether there may be a host on which he makes VMs; no query for an administrator."""
+    return is_administrator(who, "host.use") or visible_hosts(who, "host.use").exists()
+
+
 def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:
     """The pools with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)

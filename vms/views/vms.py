@@ -22,7 +22,7 @@ from vms.kinds import MENU, whole_number
 from vms.kinds.create import CREATE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, Operation, VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts, visible_operations, visible_vms
+from vms.permissions import get_vm_or_404, may_place, visible_hosts, visible_operations, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -105,7 +105,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "typed_host": len(hosts) > MOST_CHOICES,
         "sort": sort or "name",
         "states": STATES,
-        "may_create": visible_hosts(request.user, "host.use").exists(),
+        "may_create": may_place(request.user),
         "filtered": bool(q or state or host or tag),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
@@ -237,16 +237,19 @@ def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]
 @require_safe
 def vm_overview(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The VM at a glance; of one that could not be made, what became of it."""
-    if operation := unmade(request, pk):
-        return redirect("operation", operation.pk)
-    return overview_page(request, get_vm_or_404(request.user, pk))
+    try:
+        vm = get_vm_or_404(request.user, pk)
+    except Http404:
+        return redirect("operation", unmade_or_404(request, pk).pk)
+    return overview_page(request, vm)
 
 
-def unmade(request: HttpRequest, pk: int) -> Operation | None:
+def unmade_or_404(request: HttpRequest, pk: int) -> Operation:
     """The operation that was to make the VM of that number, which is not there."""
-    if visible_vms(request.user).filter(pk=pk).exists():
-        return None
-    return visible_operations(request.user).filter(kind=CREATE.name, target_id=pk, vm=None).first()
+    operation = visible_operations(request.user).filter(kind=CREATE.name, target_id=pk, vm=None).first()
+    if operation is None:
+        raise Http404
+    return operation
 
 
 def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = None) -> HttpResponse:
