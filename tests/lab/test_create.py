@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -18,6 +19,7 @@ from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
 from tests.lab.test_kills import held, kill
 from vms.demo import guest
+from vms.libvirtxml import filters_used, network_document
 from vms.operations.create import STEPS
 
 SMALL = {"cpus": 1, "memory_mib": 192, "networks": []}
@@ -36,13 +38,45 @@ def pool(lab_host: LabHost, guest_files: guest.Guest) -> Iterator[LabPool]:
         )
         there.names()
         yield there
-        connection = lab_host.connect()
-        for domain in connection.listAllDomains():
-            if domain.name().startswith("made-"):
-                if domain.isActive():
-                    domain.destroy()
-                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-        connection.close()
+        take_vms_away(lab_host)
+
+
+def take_vms_away(host: LabHost) -> None:
+    """Those that were made here."""
+    connection = host.connect()
+    for domain in connection.listAllDomains():
+        if domain.name().startswith("made-"):
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def network(lab_host: LabHost, pool: LabPool) -> Iterator[str]:
+    """A network with DHCP, and libvirt's own filters, which a stock host has and the lab's has not."""
+    connection = lab_host.connect()
+    made = connection.networkDefineXML(network_document("made", "192.168.231"))
+    made.create()
+    texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
+    filters = [connection.nwfilterDefineXML(text) for text in in_turn(connection, texts)]
+    yield "made"
+    take_vms_away(lab_host)
+    made.destroy()
+    made.undefine()
+    for each in reversed(filters):
+        each.undefine()
+    connection.close()
+
+
+def in_turn(connection: libvirt.virConnect, texts: list[str]) -> Iterator[str]:
+    """Each after those that it names."""
+    while texts:
+        known = {one.name() for one in connection.listAllNWFilters()}
+        ready = [text for text in texts if set(filters_used(text)) <= known]
+        assert ready, texts
+        yield from ready
+        texts = [text for text in texts if text not in ready]
 
 
 @pytest.fixture
@@ -68,6 +102,14 @@ def image(dashboard: Dashboard, name: str) -> int:
         return next((item["id"] for item in items if item["name"] == name), None)
 
     return int(eventually(found, f"{name} is an image", within=60))
+
+
+def connected(dashboard: Dashboard, name: str) -> int | None:
+    """The network's id, once cards can be put there."""
+    found = dashboard.get("/networks?page_size=200")["items"]
+    number = next((one["id"] for one in found if one["name"] == name and one["active"]), None)
+    filters = [one["name"] for one in dashboard.get("/hosts/1/nwfilters")]
+    return number if "clean-traffic" in filters else None
 
 
 def make(dashboard: Dashboard, body: dict[str, Any], *ends: str) -> dict[str, Any]:
@@ -99,19 +141,21 @@ def says(host: LabHost, name: str, text: str) -> None:
         connection.close()
 
 
-def test_an_empty_vm_starts_from_its_iso(
-    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+def test_an_empty_vm_starts_from_its_iso_behind_the_filter(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str
 ) -> None:
+    card = eventually(lambda: connected(dashboard, network), "the network and the filter are known")
     body = {
         "name": "made-iso", "disks": [{"pool": number_of, "size_mib": 64}],
-        "install": {"image": image(dashboard, "guest.iso")}, "firmware": "bios",
+        "install": {"image": image(dashboard, "guest.iso")}, "firmware": "bios", "networks": [{"network": card}],
     }  # fmt: skip
     seen = dashboard.post("/vms/preview", {**SMALL, **body})
     assert seen.status == 200 and "made-iso.qcow2" in seen.body["xml"], seen
     made = make(dashboard, body)
     vm = made["target"]["id"]
     dashboard.await_state(vm, "running")
-    says(lab_host, "made-iso", "boot ")
+    says(lab_host, "made-iso", "address 192.168.231.")
+    assert "clean-traffic" in lab_host.virsh("nwfilter-binding-list")
     found = dashboard.get(f"/vms/{vm}")
     assert (found["name"], found["vcpus"], found["present"]) == ("made-iso", 1, True)
     disk = volume(dashboard, number_of, "made-iso.qcow2")
