@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML, How, NetworkXML, VolumeXML, disk_at, parse
+from vms.libvirtxml import DomainXML, Given, How, NetworkXML, VolumeXML, disk_at, parse, without
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -158,6 +158,18 @@ class FakeConnection:
     def domains(self) -> list[DomainInfo]:
         self.answer()
         return list(self.host.domains.values())
+
+    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given) -> FakeDomain:
+        self.host.calls.append("define domain")
+        if "define domain" in self.host.fail:
+            raise self.host.fail["define domain"]
+        judge(None, without(document, given), allowed)
+        told = DomainXML.parse(document)
+        made = info(told.name or "", identity=told.uuid or "", next_boot_xml=document)
+        self.host.add(made)
+        if "define domain" in self.host.after:
+            self.host.after["define domain"]()
+        return FakeDomain(self, made.uuid)
 
     def domain(self, identity: str) -> FakeDomain:
         self.answer()
@@ -505,6 +517,10 @@ class FakeDomain:
     def abort_job(self) -> None:
         self.host.jobs.pop(self.uuid)
         self.act("abort", None)
+
+    def forget(self) -> None:
+        self.act("forget", None)
+        del self.host.domains[self.uuid]
 
     def inject_nmi(self) -> None:
         self.act("nmi", None, ("running",))

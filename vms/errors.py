@@ -25,6 +25,7 @@ VmsError
 │   ├── VolumeFound           a file that nobody here made, which may be a link to any; params: name
 │   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
+│   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
@@ -249,6 +250,12 @@ class NameTaken(RequestRefused):
     """There is a volume of that name; params: name."""
 
     code = "name_taken"
+
+
+class VmTaken(RequestRefused):
+    """The host has a VM of this name; params: name."""
+
+    code = "vm_taken"
 
 
 class RefusedImage(RequestRefused):

@@ -11,6 +11,7 @@ from vms.views import (
     audit,
     bulk,
     console,
+    create,
     factors,
     grants,
     groups,
@@ -41,7 +42,7 @@ from vms.views import (
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
     for kind in KINDS.values()
-    if kind.target == "vm"
+    if kind.target == "vm" and not kind.apart
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -50,6 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
     path("vms/bulk/tags/", tags.vm_bulk_tags, name="vm-bulk-tags"),
+    path("vms/new/", create.vm_new, name="vm-new"),
+    path("vms/new/preview", create.vm_new_preview, name="vm-new-preview"),
     path("vms/bulk/<slug:verb>/", bulk.vm_bulk, name="vm-bulk"),
     path("vms/batches/<uuid:batch>", bulk.vm_batch, name="vm-batch"),
     path("vms/<int:pk>/", vms.vm_overview, name="vm"),

@@ -440,6 +440,8 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    # With a name every click on its buttons would make a VM.
+    Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("volumes", POOL + "volumes/", lambda stage: stage.volume() and stage.pool("volumes/")),
     Scene("volume-add", POOL + "volumes/add/", page_of_a_pool("volumes/add/")),
     Scene("volume", VOLUME, Stage.volume),

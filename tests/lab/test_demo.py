@@ -124,7 +124,7 @@ def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(
     [build] = [info for info in connection.domains() if info.name == "demo-build"]
     copy = DomainXML.parse(build.next_boot_xml)
     copy.name, copy.uuid = "my-copy", "6d1f6a53-5f0c-4c39-9b0e-5f5b6f4c2f11"
-    define.define_domain(connection, copy.text, allowed=frozenset({DEFINE}))
+    connection.define_domain(copy.text, allowed=frozenset({DEFINE}))
     machines.remove(connection, print)
     assert states(connection) == {"my-copy": "shut_off"}
     define.remove_domain(connection, copy.uuid)

@@ -115,7 +115,7 @@ def define_one(connection: Connection, role: Role, iso: str, network: str, domai
     identity = str(uuid.uuid4())
     disk = define.create_volume(connection, POOL, volume_document(f"{identity}.qcow2", "qcow2", DISK_BYTES))
     document = domain_document(role, identity, name, Fittings(domain_type, iso, disk, network))
-    define.define_domain(connection, document, allowed=frozenset({DEFINE}))
+    connection.define_domain(document, allowed=frozenset({DEFINE}))
     say(f"{name} made")
     return identity
 

@@ -21,11 +21,12 @@ from django.db.models.functions import Now
 from vms import live
 from vms.chain import sealer
 from vms.errors import WorkerDied, WorkerLost
-from vms.models import Operation, Worker
+from vms.kinds import MAKING
+from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
-from vms.operations.evidence import settle
+from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
@@ -169,6 +170,16 @@ class WorkerProcess:
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())
+        for operation in self.half_made():
+            settle_late(operation, self.connections)
+
+    def half_made(self) -> list[Operation]:
+        """What was to be made on hosts that fell silent meanwhile and answer again."""
+        rows = Operation.objects.filter(
+            state=OperationState.UNKNOWN, kind__in=MAKING, vm__isnull=False, node__in=("", self.node),
+            host__error_code="", host__left_alone=False,
+        )  # fmt: skip
+        return list(rows.select_related("worker", "host", "vm__placement", "actor_user")[:10])
 
     def lost(self) -> set[int]:
         """This worker's rows that it knew nothing of, now and at the last look: the database failed while it wanted to

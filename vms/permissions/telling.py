@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from vms.kinds import MAKING
 from vms.models import Happening, Host, Operation
 from vms.permissions.reach import Scope, reached, reached_hosts
 from vms.permissions.visible import (
@@ -45,6 +46,8 @@ def visible_operations(who: Who) -> QuerySet[Operation]:
     his = Q(pool__in=pools_in(of_pools).values("pk"), actor_user=account(who))
     return operations.filter(
         (Q(target_kind="vm") & on_vms)
+        # What he wanted to make and what is not there: its operation is all that tells of it.
+        | Q(kind__in=MAKING, vm=None, actor_user=account(who))
         | (Q(target_kind="host") & on_hosts)
         | (Q(target_kind="pool") & (his | Q(pool__in=pools_in(of_any).values("pk"))))
         | Q(target_kind="network", network__in=networks_in(of_networks).values("pk"))

@@ -49,11 +49,17 @@ def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:
     return VirtualMachine.objects.filter(there(), reached(whole_scope(grants)))
 
 
-def visible_hosts(who: Who) -> QuerySet[Host]:
-    """The hosts that he may see; removed ones are not among them."""
+def visible_hosts(who: Who, privilege: str = "host.view") -> QuerySet[Host]:
+    """The hosts that he may see (or may do that with); removed ones are not among them."""
+    check_name(privilege)
     hosts = Host.objects.filter(removed_at=None)
-    [scope] = reaches(who, "host.view")
+    [scope] = reaches(who, privilege)
     return hosts.filter(reached_hosts(scope))
+
+
+def may_place(who: Who) -> bool:
+    """Whether there may be a host on which he makes VMs; no query for an administrator."""
+    return is_administrator(who, "host.use") or visible_hosts(who, "host.use").exists()
 
 
 def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:

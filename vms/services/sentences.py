@@ -51,6 +51,7 @@ ERRORS: dict[str, str] = {
         "vouched for it."
     ),
     "name_taken": mark("There is a volume called {name} already. Choose another name."),
+    "vm_taken": mark("The host has a VM called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
     "pool_in_use": mark(
@@ -203,6 +204,27 @@ FIELDS: dict[str, str] = {
     "volume_smaller": mark("It is larger than that already. A volume only grows."),
     "volume_format": mark("This pool cannot hold that format."),
     "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
+    "vm_name": mark("A letter or digit first, then letters, digits and . _ -; 100 characters at most."),
+    "vm_number": mark("With one # in it, which is replaced by the number of each."),
+    "vm_count": mark("A whole number from 1 to 100."),
+    "vm_taken": mark("There is a VM of this name on that host. Choose another name."),
+    "vm_memory": mark("From 32 MiB to 16 TiB."),
+    "vm_disks": mark("16 disks at most."),
+    "vm_shared_disk": mark("Several VMs cannot have the same disk."),
+    "vm_no_disk_image": mark("This image is none of a disk. Install from it instead."),
+    "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
+    "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
+    "vm_hosts": mark("These are on different hosts. Choose what is on one."),
+    "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
+    "vm_no_pool": mark("No storage pool that you may use there is started."),
+    "vm_no_image": mark("This image is in no started pool of a host on which you may make VMs. Copy it there first."),
+    "vm_no_arch": mark("The image is for other processors than your hosts have."),
+    "vm_no_uefi": mark("This host has no UEFI firmware for VMs. Choose BIOS."),
+    "vm_no_filter": mark(
+        "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
+    ),
+    "vm_network_stopped": mark("This network is stopped. Start it first, or make the VM without starting it."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -353,7 +375,41 @@ HAPPENINGS: dict[str, str] = {
     "clock": mark("changed its clock"),
 }
 
+# What somebody should know before a VM is made.
+WARNINGS: dict[str, str] = {
+    "no_kvm": mark(
+        "This host has no hardware virtualization, so the processor is emulated: about ten times slower, and a "
+        "system that boots in half a minute elsewhere takes five."
+    ),
+    "little_memory": mark("Its system asks for {least} MiB of memory at least."),
+    "host_memory": mark("Of the host's memory {free} MiB are free. Running VMs that need all of theirs may not fit."),
+    "little_disk": mark("Its system asks for a disk of {least} GiB at least."),
+    "no_key": mark("A cloud image has no password, and no key is given here, so nobody will be able to log in."),
+    "pool_room": mark("The pool {pool} has {free} GiB left, less than its disk can become."),
+    "network_stopped": mark("The network {network} is stopped, so it gets no card. Start that first."),
+    "no_filter": mark("This host lacks libvirt's filter clean-traffic, so it gets no network card."),
+    "no_network": mark("It has no network card."),
+    "no_boot": mark("It has nothing to start from."),
+    "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
+    "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
+    "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "no_drivers": mark(
+        "Without the drivers on the virtio-win CD it gets a disk on SATA and an Intel network card, which it knows."
+    ),
+}
+
+# Why a VM is made on that host.
+PLACES: dict[str, str] = {
+    "chosen": mark("{host}, as chosen."),
+    "only": mark("{host}: the only host on which you may make VMs."),
+    "image": mark("{host}: the image is there, and it has the most free memory of those that have it."),
+    "memory": mark("{host}: it has the most free memory of {of} hosts."),
+}
+
 LOG: dict[str, str] = {
+    "step_done": mark("Done: {step}."),
+    "step_left": mark("Could not take back: {step}. The host said: {why}"),
+    "undone": mark("What had been made of it was taken away."),
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
     "image_arrives": mark("The image is brought to this host, as “{name}”."),
@@ -391,6 +447,7 @@ STATES: dict[str, str] = {
     "saved": mark("saved"),
     "unknown": mark("unknown"),
     "gone": mark("gone"),
+    "new": mark("being made"),
 }
 
 OPERATION_STATES: dict[str, str] = {
@@ -414,6 +471,7 @@ GOING_ON: dict[str, str] = {
     "volume.clone": mark("cloning"),
     "volume.wipe": mark("wiping"),
     "volume.delete": mark("deleting"),
+    "vm.create": mark("creating"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -729,3 +787,13 @@ def duration(seconds: int) -> str:
     if seconds < 86400:
         return gettext("{h} h {m} min").format(h=seconds // 3600, m=seconds % 3600 // 60)
     return gettext("{d} d {h} h").format(d=seconds // 86400, h=seconds % 86400 // 3600)
+
+
+def warning(code: str, params: Parameters) -> str:
+    """What should be known before."""
+    return fill(WARNINGS[code], params)
+
+
+def place_words(why: str, params: Parameters) -> str:
+    """Why it is made there."""
+    return fill(PLACES[why], params)

@@ -17,6 +17,11 @@ from vms.virt.values import DomainInfo, Job
 
 Guard = Callable[[], AbstractContextManager[None]]
 
+FORGET: Final = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+)
 # As long as a finger rests on a key: a guest that polls must see it down.
 HOLD_MS: Final = 100
 
@@ -201,6 +206,25 @@ class Domain:
                     raise ConsoleBusy(str(error.get_error_message())) from None
                 raise
             return stream
+
+    def forget(self, *, keep_nvram: bool = False) -> None:
+        """Let the host forget it, once it is off: with its saved state, what is known of its snapshots and checkpoints,
+        its TPM's state and its firmware's variables. Its disks stay."""
+        with self.guard():
+            nvram = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+            try:
+                self.handle.undefineFlags(FORGET | nvram | libvirt.VIR_DOMAIN_UNDEFINE_TPM)
+            except libvirt.libvirtError as error:
+                # libvirt before 8.9 knows no flag for a TPM's state, and takes it away by itself; other drivers know
+                # none of them.
+                if error.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+                    raise
+                try:
+                    self.handle.undefineFlags(FORGET | nvram)
+                except libvirt.libvirtError as other:
+                    if other.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+                        raise
+                    self.handle.undefine()
 
     def networks(self) -> list[str]:
         """The names of the networks that its next start needs."""
