@@ -113,6 +113,20 @@ def test_an_image_is_used_where_it_is(actor: Actor, host: Host, pool: StoragePoo
     assert refused(actor, replace(WISH, disks=(DiskWish(image=found.pk),))) == {"install": "vm_no_image"}
 
 
+def test_an_image_is_brought_where_it_is_not(actor: Actor, host: Host, pool: StoragePool) -> None:
+    other = second(64)
+    found, cd = image(pool), image(pool, "alpine3.22", kind="iso")
+    wish = replace(WISH, host=other.pk, disks=(DiskWish(image=found.pk),), install=cd.pk)
+    plan = plans.plan(actor, wish)
+    assert plan.place.host == other and codes(plan).count("image_brought") == 2
+    assert [disk.bus for disk in plan.document.disks] == ["virtio", "sata"]
+    Host.objects.filter(pk=host.pk).update(error_code="host_unreachable")
+    assert refused(actor, wish) == {"install": "vm_no_image"}
+    Image.objects.update(sha256="0" * 64, source_url="https://example.org/cd.iso")
+    Image.objects.filter(pk=found.pk).update(sha256="1" * 64)
+    assert plans.plan(actor, wish).place.host == other
+
+
 @pytest.mark.parametrize(
     ("os", "firmware", "tpm", "bus"),
     [("debian12", "efi", True, "virtio"), ("win11", "secure", True, "sata"), ("", "bios", False, "virtio")],

@@ -10,8 +10,9 @@ from django.db.models import Q, Sum
 
 from vms.libvirtxml import CLEAN_TRAFFIC
 from vms.models import Host, ImageCopy, Network, NetworkFilter, Placement, StoragePool
-from vms.permissions import Who, readable_copies, visible_hosts, visible_networks, visible_pools
+from vms.permissions import Who, visible_hosts, visible_networks, visible_pools
 from vms.services.freshness import freshness
+from vms.services.images import can_bring, served_copies
 from vms.services.operations import by_reach
 
 # Of VMs in these states the memory is taken.
@@ -20,8 +21,8 @@ TAKES_MEMORY: Final = ("running", "paused", "shutting_down", "pmsuspended")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a place must have. host, pool: those that are chosen. images: those of which a copy must be on the host,
-    in a pool that is started. disk_bytes: of new disks."""
+    """What a place must have. host, pool: those that are chosen. images: those of which a copy should be on the host,
+    in a pool that is started, or can be brought there. disk_bytes: of new disks."""
 
     memory_kib: int
     disk_bytes: int
@@ -58,6 +59,8 @@ def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
     if not fitting:
         return None, "arch"
     having = [host for host in fitting if asked.images <= images_on(who, host)]
+    # Where none has them all, they are brought.
+    having = having or [host for host in fitting if all(can_bring(who, image, host) for image in asked.images)]
     if not having:
         return None, "image"
     found = [made for host in having if (made := place_on(who, host, asked))]
@@ -126,7 +129,7 @@ def copies_on(who: Who, host: Host, images: Iterable[int] = ()) -> list[tuple[Im
     pools: dict[int, StoragePool] = {}
     for pool in by_reach(StoragePool.objects.filter(host=host, active=True)):
         pools.setdefault(pool.storage_id, pool)
-    rows = readable_copies(who).filter(volume__storage__in=pools).select_related("volume", "image").order_by("pk")
+    rows = served_copies(who).filter(volume__storage__in=pools).select_related("volume", "image").order_by("pk")
     rows = rows.filter(image__in=list(images)) if images else rows
     return [(row, pools[row.volume.storage_id]) for row in rows]
 

@@ -29,6 +29,7 @@ from vms.permissions import (
 from vms.services import operations, placing, systems, volumes
 from vms.services.cautions import warnings
 from vms.services.definitions import definition, disk_name
+from vms.services.images import readable
 from vms.services.placing import Asked, Place
 from vms.services.wishes import GIB, MIB, DiskWish, Plan, Wish, digest, names
 
@@ -97,7 +98,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         warnings=(),
         document=DomainXML.parse("<domain/>"),
     )
-    cds = [copy_on(actor, there.host, pk) for pk in params.cds]
+    cds = [copy_on(actor, there, pk) for pk in params.cds]
     document = definition(
         params,
         there.host,
@@ -257,8 +258,12 @@ def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
             yield Drive(pool.name, disk_name(pool, name, number, disk["format"]), disk["format"])
 
 
-def copy_on(who: Who, host: Host, image: int) -> Drive:
-    """The CD with the image; BadFields where the host has none."""
-    for row, pool in placing.copies_on(who, host, [image]):
+def copy_on(who: Who, there: Place, image: int) -> Drive:
+    """The CD with the image, which is brought where the host has none; BadFields where that cannot be."""
+    for row, pool in placing.copies_on(who, there.host, [image]):
         return Drive(pool.name, row.volume.name, row.volume.format or "raw", cd=True)
-    raise BadFields({"install": "vm_no_image"})
+    copy, pools = readable(who, image), placing.usable_pools(who, there.host)
+    into = there.pool or next(iter(pools), None)
+    if copy is None or into is None:
+        raise BadFields({"install": "vm_no_image"})
+    return Drive(into.name, copy.volume.name, copy.volume.format or "raw", cd=True)

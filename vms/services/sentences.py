@@ -390,6 +390,7 @@ WARNINGS: dict[str, str] = {
     "no_filter": mark("This host lacks libvirt's filter clean-traffic, so it gets no network card."),
     "no_network": mark("It has no network card."),
     "no_boot": mark("It has nothing to start from."),
+    "image_brought": mark("{image} is not on {host} yet: it is brought there first, which takes a while."),
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
