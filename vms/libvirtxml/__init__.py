@@ -1,5 +1,6 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
+from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
@@ -74,6 +75,7 @@ __all__ = [
     "BadNetwork",
     "BadPool",
     "BadXML",
+    "Belongings",
     "Disk",
     "DomainXML",
     "FixedLease",
@@ -93,6 +95,7 @@ __all__ = [
     "add_serial",
     "add_vnc_screen",
     "alike",
+    "belongings",
     "boot_first",
     "boot_order",
     "canonical",
@@ -127,6 +130,7 @@ __all__ = [
     "secret_document",
     "secret_name",
     "serialize",
+    "snapshot_sources",
     "source_document",
     "sources",
     "spec_name",
