@@ -21,7 +21,7 @@ from vms.forms.tags import Tags
 from vms.kinds import MENU, whole_number
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts, visible_vms
+from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -105,6 +105,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "sort": sort or "name",
         "states": STATES,
         "filtered": bool(q or state or host or tag),
+        "has_trash": trashed_vms(request.user).exists(),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
