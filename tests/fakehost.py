@@ -84,9 +84,15 @@ class FakeHost:
 
     def set_state(self, identity: str, state: str) -> None:
         before = self.domains[identity]
-        self.domains[identity] = info(
-            before.name, state, identity, run_id=None if state in ("shut_off", "saved") else self.runs
-        )  # fmt: skip
+        made = info(before.name, state, identity, run_id=None if state in ("shut_off", "saved") else self.runs)
+        runs, text = made.run_id is not None, before.next_boot_xml
+        self.domains[identity] = replace(
+            made,
+            autostart=before.autostart,
+            snapshots=before.snapshots,
+            next_boot_xml=text,
+            live_xml=text if runs else "",
+        )
 
     def open(self, spec: HostSpec, **options: object) -> FakeConnection:
         if self.gone:
@@ -518,15 +524,20 @@ class FakeDomain:
         self.host.jobs.pop(self.uuid)
         self.act("abort", None)
 
-    def forget(self) -> None:
-        self.act("forget", None)
-        del self.host.domains[self.uuid]
-
     def inject_nmi(self) -> None:
         self.act("nmi", None, ("running",))
 
     def send_keys(self, numbers: list[int]) -> None:
         self.act(f"keys {numbers}", None, ("running",))
+
+    def rename(self, name: str) -> None:
+        self.act(f"rename {name}", None, ("shut_off", "crashed"))
+        self.host.domains[self.uuid] = replace(self.info(), name=name)
+
+    def forget(self, *, keep_nvram: bool = False) -> None:
+        self.act(f"forget {'all but its NVRAM' if keep_nvram else 'all'}", None, ("shut_off", "saved", "crashed"))
+        if "forget" not in self.host.deaf:
+            del self.host.domains[self.uuid]
 
     def starts_with_host(self) -> bool:
         return self.info().autostart

@@ -38,6 +38,8 @@ VmsError
 │   ├── SubnetTaken           another network of the host has addresses of the same subnet; params: name
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
+│   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -328,6 +330,18 @@ class SecretInUse(RequestRefused):
     """A pool or a VM signs in with it; params: name."""
 
     code = "secret_in_use"
+
+
+class AlsoDefined(RequestRefused):
+    """Another host has the same VM, whose disks they are too; params: name, host."""
+
+    code = "also_defined"
+
+
+class BelongingsChanged(RequestRefused):
+    """A VM has other things by now than who deletes it was told; params: name."""
+
+    code = "belongings_changed"
 
 
 class HostSilent(RequestRefused):

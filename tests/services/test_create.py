@@ -122,8 +122,9 @@ def test_an_image_is_brought_where_it_is_not(actor: Actor, host: Host, pool: Sto
     assert [disk.bus for disk in plan.document.disks] == ["virtio", "sata"]
     Host.objects.filter(pk=host.pk).update(error_code="host_unreachable")
     assert refused(actor, wish) == {"install": "vm_no_image"}
-    Image.objects.update(sha256="0" * 64, source_url="https://example.org/cd.iso")
-    Image.objects.filter(pk=found.pk).update(sha256="1" * 64)
+    for number, each in enumerate((found, cd)):
+        each.sha256, each.source_url = str(number) * 64, f"https://example.org/{number}"
+        each.save()
     assert plans.plan(actor, wish).place.host == other
 
 

@@ -28,6 +28,7 @@ from vms.api import (
     sessions,
     tags,
     tokens,
+    trash,
     uploads,
     users,
     volumes,
@@ -65,6 +66,8 @@ api.add_router("/offers", offers.router)
 api.add_router("/vms", create.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
+api.add_router("/vms", trash.vms_router)
+api.add_router("/trash", trash.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)
 api.add_router("/images", images.router)

@@ -84,7 +84,8 @@ class Kind:
     for it says how much of each. deed: what the caller must be allowed to do with the volume that is the
     target. secrets: the names of what goes sealed to the worker beside the parameters, until the operation ends.
     apart: it is asked for on pages and addresses of its own, not on those that follow from the kind. makes: its target
-    is a VM that is not there before; its row goes where the operation ends for certain without its effect.
+    is a VM that is not there before; its row goes where the operation ends for certain without its effect. of_trash:
+    whether it is for VMs in the trash, where all others are refused.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Kind:
     secrets: frozenset[str] = frozenset()
     apart: bool = False
     makes: bool = False
+    of_trash: Literal["no", "only", "too"] = "no"
 
     @property
     def verb(self) -> str:

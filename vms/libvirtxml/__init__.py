@@ -1,5 +1,6 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
+from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
@@ -80,6 +81,7 @@ __all__ = [
     "BadNetwork",
     "BadPool",
     "BadXML",
+    "Belongings",
     "Card",
     "Disk",
     "DomainXML",
@@ -108,6 +110,7 @@ __all__ = [
     "add_serial",
     "add_vnc_screen",
     "alike",
+    "belongings",
     "boot_first",
     "boot_order",
     "canonical",
@@ -147,6 +150,7 @@ __all__ = [
     "secret_document",
     "secret_name",
     "serialize",
+    "snapshot_sources",
     "source_document",
     "sources",
     "spec_name",

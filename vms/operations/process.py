@@ -30,7 +30,7 @@ from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
-from vms.services import failures
+from vms.services import failures, trash
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ CONTROL: Final = 0.5
 DEAD_AFTER: Final = 5
 THREADS: Final = 16
 FAILURES: Final = 5.0
+TRASH: Final = 60.0
 GRACE: Final = 10.0
 
 
@@ -76,6 +77,7 @@ class WorkerProcess:
         for job, period in (
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
+            (self.empty_trash, TRASH),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -159,6 +161,10 @@ class WorkerProcess:
     def write_failures_down(self) -> None:
         """Put into the audit what was counted in the minutes that are over."""
         failures.write_down()
+
+    def empty_trash(self) -> None:
+        """Ask for the purge of what has been in the trash for long enough."""
+        trash.purge_due()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

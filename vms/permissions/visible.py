@@ -27,14 +27,19 @@ def reaches(who: Who, *privileges: str) -> list[Scope]:
 
 
 def there(at: str = "") -> Q:
-    """A condition on VMs, or on rows that name one at the path: it is in the dashboard."""
+    """A condition on VMs, or on rows that name one at the path: it is in the dashboard, and not in the trash."""
+    return kept(at) & Q(**{f"{at}trashed_at": None})
+
+
+def kept(at: str = "") -> Q:
+    """The same, whether it is in the trash or not."""
     gone = {"deleted_at": None, "placement__isnull": False, "placement__host__removed_at": None}
     return Q(**{f"{at}{name}": value for name, value in gone.items()})
 
 
 def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine]:
-    """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here nor
-    those of a host that was removed are among them."""
+    """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here or in
+    the trash nor those of a host that was removed are among them."""
     check_name(privilege)
     [scope] = reaches(who, privilege)
     return vms_in(scope).select_related("placement", "placement__host")
@@ -42,6 +47,21 @@ def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine
 
 def vms_in(scope: Scope) -> QuerySet[VirtualMachine]:
     return VirtualMachine.objects.filter(there()).filter(reached(scope))
+
+
+def trashed_vms(who: Who) -> QuerySet[VirtualMachine]:
+    """The VMs in the trash that he may delete, with placement, host and trash loaded; to others they are gone."""
+    [scope] = reaches(who, "vm.delete")
+    there = VirtualMachine.objects.filter(kept(), reached(scope), trashed_at__isnull=False, trash__isnull=False)
+    return there.select_related("placement", "placement__host", "trash")
+
+
+def get_trashed_or_404(who: Who, pk: int) -> VirtualMachine:
+    """The VM in the trash; 404 when it is not there or he may not delete it."""
+    vm = trashed_vms(who).filter(pk=pk).first()
+    if vm is None:
+        raise Http404
+    return vm
 
 
 def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:

@@ -202,9 +202,13 @@ def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idemp
 
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
-    """Where the VM is; WrongState when its state forbids the kind or it is gone, NotKept when its host forgets it."""
-    placement = Placement.objects.select_related("host").get(current_of=vm)
-    if not placement.present and not kind.makes:
+    """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash and the kind not
+    for that, or the reverse; NotKept when its host forgets it."""
+    placement = Placement.objects.select_related("host", "current_of").get(current_of=vm)
+    trashed = placement.current_of.trashed_at is not None
+    if kind.of_trash != "too" and trashed != (kind.of_trash == "only"):
+        raise WrongState(name=vm.name, state="trashed" if trashed else placement.state)
+    if not placement.present and not trashed and not kind.makes:
         raise WrongState(name=vm.name, state="gone")
     if kind.states and placement.state not in kind.states:
         raise WrongState(name=vm.name, state=placement.state)

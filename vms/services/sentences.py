@@ -71,6 +71,10 @@ ERRORS: dict[str, str] = {
     "subnet_taken": mark("The network {name} of this host has addresses of the same subnet. Choose another subnet."),
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
+    "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "belongings_changed": mark(
+        "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
+    ),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -204,7 +208,6 @@ FIELDS: dict[str, str] = {
     "volume_smaller": mark("It is larger than that already. A volume only grows."),
     "volume_format": mark("This pool cannot hold that format."),
     "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
-    "vm_name": mark("A letter or digit first, then letters, digits and . _ -; 100 characters at most."),
     "vm_number": mark("With one # in it, which is replaced by the number of each."),
     "vm_count": mark("A whole number from 1 to 100."),
     "vm_taken": mark("There is a VM of this name on that host. Choose another name."),
@@ -225,6 +228,15 @@ FIELDS: dict[str, str] = {
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
     ),
     "vm_network_stopped": mark("This network is stopped. Start it first, or make the VM without starting it."),
+    "confirm_name": mark("Type the name of the VM: what is deleted for good does not come back."),
+    "no_trash": mark("There is no trash for this VM. Delete it for good, or leave it."),
+    "not_its_volumes": mark("One of these does not go with this VM. Look at the list again."),
+    "layer_left": mark("One of these lies below another that is to stay. Let both go, or both stay."),
+    "vm_name": mark("A letter or digit first, then letters, digits and . _ + -; 80 characters at most."),
+    "vm_name_same": mark("It is called so already."),
+    "vm_name_taken": mark("The host has a VM of this name."),
+    "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
+    "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -363,6 +375,21 @@ VOLUMES: dict[str, str] = {
     "gone": mark("its pool shows it no more"),
 }
 
+# Why something stays when its VM is deleted (vms.services.belongings).
+STAYS: dict[str, str] = {
+    "image": mark("is an image that others may install from"),
+    "shared": mark("is attached read-only, or to be shared"),
+    "used": mark("is used by {users} too"),
+    "backs": mark("lies below {users}"),
+    "below": mark("lies below one of its disks, and may be needed by others"),
+    "media": mark("was only put in, or shared with it"),
+    "nvram": mark("holds firmware variables that another VM names too"),
+    "outside": mark("is in no pool, so the dashboard does not touch it"),
+    "not_ready": mark("is being made, or is no disk"),
+    "pool_off": mark("is in a pool that is stopped; start that first"),
+    "silent": mark("is in a storage that a silent host has too, which cannot be asked whether it needs it"),
+}
+
 HAPPENINGS: dict[str, str] = {
     "state": mark("is {state}"),
     "appeared": mark("appeared"),
@@ -434,6 +461,14 @@ LOG: dict[str, str] = {
     "network_waits": mark("A part of it applies when the network is restarted."),
     "volumes_deleted": mark("Deleted what was in it: {number} volumes."),
     "autostart": mark("“{name}” starts with the host from now on."),
+    "compared": mark("It has what was told, by its host's own word."),
+    "off": mark("Forced it off."),
+    "marked": mark("It is in the trash."),
+    "forgotten": mark("Its host has forgotten it."),
+    "volume_deleted": mark("Deleted the volume “{name}”."),
+    "volume_left": mark("Left the volume “{name}” alone: something needs it by now."),
+    "belongings_differ": mark("This is another than was told: {what}."),
+    "autostart_back": mark("It starts with its host again."),
     "failed": mark("It failed."),
     "reconciled": mark("The worker was lost; its work was found on the host."),
 }
@@ -449,6 +484,7 @@ STATES: dict[str, str] = {
     "unknown": mark("unknown"),
     "gone": mark("gone"),
     "new": mark("being made"),
+    "trashed": mark("in the trash"),
 }
 
 OPERATION_STATES: dict[str, str] = {
@@ -494,6 +530,10 @@ GOING_ON: dict[str, str] = {
     "vm.listen-locally": mark("changing where its screen listens"),
     "vm.listen-on-network": mark("changing where its screen listens"),
     "vm.add-serial": mark("adding a serial console"),
+    "vm.trash": mark("moving to the trash"),
+    "vm.put-back": mark("being put back"),
+    "vm.delete": mark("being deleted"),
+    "vm.rename": mark("being renamed"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -694,6 +734,11 @@ def scope_words(name: str) -> str:
 def field_sentence(code: str) -> str:
     """What is wrong with a field."""
     return gettext(FIELDS.get(code, ERRORS["error"]))
+
+
+def stays(why: str, params: Parameters) -> str:
+    """Why something stays when its VM is deleted; follows its name."""
+    return fill(STAYS[why], params) if why in STAYS else plain(why)
 
 
 def happening(code: str, params: Parameters | None = None) -> str:

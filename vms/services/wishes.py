@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,8 +16,8 @@ from vms.models import (
     Volume,
 )
 from vms.services.placing import Place
+from vms.services.vm_names import NAME
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOST: Final = 100
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 import libvirt
 
 from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML, How, disk_at, without_password
+from vms.libvirtxml import BadXML, DomainXML, How, disk_at, snapshot_sources, without_password
 from vms.virt import judging
+from vms.virt.optional import listed
 from vms.virt.states import words
-from vms.virt.values import DomainInfo, Job
+from vms.virt.values import DomainInfo, Job, SnapshotInfo
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -207,6 +208,12 @@ class Domain:
                 raise
             return stream
 
+    def rename(self, name: str) -> None:
+        """Call it so; the host refuses while it is not off, has a saved state, snapshots or checkpoints, or where the
+        name is another's."""
+        with self.guard():
+            self.handle.rename(name, 0)
+
     def forget(self, *, keep_nvram: bool = False) -> None:
         """Let the host forget it, once it is off: with its saved state, what is known of its snapshots and checkpoints,
         its TPM's state and its firmware's variables. Its disks stay."""
@@ -287,9 +294,16 @@ def run_id(handle: Any) -> int | None:
 
 
 def describe(
-    handle: Any, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None = None
+    handle: Any,
+    persistent: bool,
+    autostart: bool,
+    saved: bool,
+    told: tuple[int, int] | None = None,
+    *,
+    kept: bool = True,
 ) -> DomainInfo:
-    """The value; what lists told already is handed in, told is the state with its reason."""
+    """The value; what lists told already is handed in, told is the state with its reason, kept whether there may be
+    snapshots or checkpoints."""
     code, why = told or handle.state()
     state, reason = words(code, why, saved)
     number = run_id(handle)
@@ -306,7 +320,21 @@ def describe(
         live_xml=live,
         next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
         open_screens=open_screens(handle, live),
+        snapshots=snapshots(handle) if kept else (),
+        checkpoints=tuple(sorted(one.getName() for one in listed(lambda: handle.listAllCheckpoints(0))))
+        if kept
+        else (),
     )
+
+
+def snapshots(handle: Any) -> tuple[SnapshotInfo, ...]:
+    """Those that its host keeps of it, by name; none of one whose document is none."""
+    found = []
+    for one in listed(lambda: handle.listAllSnapshots(0)):
+        with suppress(BadXML, libvirt.libvirtError):
+            sources = snapshot_sources(one.getXMLDesc(0))
+            found.append(SnapshotInfo(one.getName(), tuple(tuple(source) for source in sources)))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def open_screens(handle: Any, live: str) -> tuple[str, ...]:
