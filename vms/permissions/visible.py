@@ -77,11 +77,6 @@ def visible_hosts(who: Who, privilege: str = "host.view") -> QuerySet[Host]:
     return hosts.filter(reached_hosts(scope))
 
 
-def may_place(who: Who) -> bool:
-    """Whether there may be a host on which he makes VMs; no query for an administrator."""
-    return is_administrator(who, "host.use") or visible_hosts(who, "host.use").exists()
-
-
 def visible_pools(who: Who, privilege: str = "pool.use") -> QuerySet[StoragePool]:
     """The pools with which he may do that; neither those that their host no longer lists nor a removed host's."""
     check_name(privilege)
@@ -107,14 +102,17 @@ def networks_in(scope: Scope) -> QuerySet[Network]:
 
 
 def sees_ground(who: Who) -> frozenset[str]:
-    """Of "pools", "networks" and "images" those of which there may be something for him: he administers them, or may
-    use some. Two queries at most."""
-    administers = {"pools": "pool.admin", "networks": "network.admin", "images": "image.use"}
+    """Of "pools", "networks", "images" and "hosts" those of which there may be something for him: he administers them,
+    or may use some, of hosts to make VMs there. Two queries at most."""
+    administers = {"pools": "pool.admin", "networks": "network.admin", "images": "image.use", "hosts": "host.use"}
     user, all_of_it = account(who), {noun for noun, name in administers.items() if is_administrator(who, name)}
     if user is None or len(all_of_it) == len(administers):
         return frozenset(all_of_it)
-    of_pools, of_networks, of_images = reaches(who, "pool.use", "network.use", "image.use")
-    there = {"pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images)}
+    of_pools, of_networks, of_images, of_hosts = reaches(who, "pool.use", "network.use", "image.use", "host.use")
+    there: dict[str, QuerySet[Any]] = {
+        "pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images),
+        "hosts": Host.objects.filter(reached_hosts(of_hosts), removed_at=None),
+    }  # fmt: skip
     itself: Any = User.objects.filter(pk=user.pk)
     found = itself.values_list(*(Exists(rows) for rows in there.values())).get()
     return frozenset(all_of_it | {noun for noun, some in zip(there, found, strict=True) if some})

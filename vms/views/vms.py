@@ -22,7 +22,7 @@ from vms.kinds import MENU, whole_number
 from vms.kinds.create import CREATE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, Operation, VirtualMachine
-from vms.permissions import get_vm_or_404, may_place, trashed_vms, visible_hosts, visible_operations, visible_vms
+from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -105,7 +105,6 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "typed_host": len(hosts) > MOST_CHOICES,
         "sort": sort or "name",
         "states": STATES,
-        "may_create": may_place(request.user),
         "filtered": bool(q or state or host or tag),
         "has_trash": trashed_vms(request.user).exists(),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
