@@ -165,8 +165,19 @@ def find_images(making: Making) -> None:
     into = next((pools[pk] for pk in chosen if pk in pools), next(iter(pools.values()), None))
     if into is None:
         raise ImageRefused(reason="gone")
+    below = {disk["image"] for disk in making.params.disks if disk.get("linked")}
     for image in dict.fromkeys(wanted):
-        making.images[image] = place(making.work, image, into)
+        # A layer names what it lies over by its path.
+        fits = is_folder if image in below else anywhere
+        making.images[image] = place(making.work, image, into, fits)
+
+
+def is_folder(pool: StoragePool) -> bool:
+    return pool.type in volume_services.FILES
+
+
+def anywhere(pool: StoragePool) -> bool:
+    return True
 
 
 def make_disks(making: Making) -> None:
