@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 # What there may be several of, each doing the same work.
 SEVERAL = ("web", "worker", "watcher", "console", "transfer")
 MOST_PROCESSES = 16
+MOST_TRASH_DAYS = 3650
 
 
 class BadSetting(ValueError):
@@ -298,6 +299,7 @@ class Environment:
     users: Users | None
     outbound_allow: tuple[tuple[str, int], ...]
     osinfo: tuple[Path, ...]
+    trash_days: int
 
     def prepare(self) -> None:
         """Make the folders; BadSetting when one is not ours alone."""
@@ -462,8 +464,16 @@ def load() -> Environment:
         redis_url=usable_redis(read("KVMWEB_REDIS_URL")),
         outbound_allow=outbound_allow(read("KVMWEB_OUTBOUND_ALLOW")),
         osinfo=osinfo(read("KVMWEB_OSINFO_DIRS")),
+        trash_days=trash_days(read_int("KVMWEB_TRASH_DAYS", 7)),
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
+
+
+def trash_days(days: int) -> int:
+    """The days; BadSetting for fewer than none, and for more than one can count."""
+    if not 0 <= days <= MOST_TRASH_DAYS:
+        raise BadSetting(f"KVMWEB_TRASH_DAYS={days} is not a number of days from 0 (no trash) to {MOST_TRASH_DAYS}")
+    return days
 
 
 def variables_of(account: Account, environment: Environment, given: Mapping[str, str]) -> dict[str, str]:

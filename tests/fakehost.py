@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
-from vms.libvirtxml import DomainXML, How, NetworkXML, VolumeXML, disk_at, parse
+from vms.libvirtxml import DomainXML, Given, How, NetworkXML, VolumeXML, disk_at, parse, without
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -84,9 +84,15 @@ class FakeHost:
 
     def set_state(self, identity: str, state: str) -> None:
         before = self.domains[identity]
-        self.domains[identity] = info(
-            before.name, state, identity, run_id=None if state in ("shut_off", "saved") else self.runs
-        )  # fmt: skip
+        made = info(before.name, state, identity, run_id=None if state in ("shut_off", "saved") else self.runs)
+        runs, text = made.run_id is not None, before.next_boot_xml
+        self.domains[identity] = replace(
+            made,
+            autostart=before.autostart,
+            snapshots=before.snapshots,
+            next_boot_xml=text,
+            live_xml=text if runs else "",
+        )
 
     def open(self, spec: HostSpec, **options: object) -> FakeConnection:
         if self.gone:
@@ -158,6 +164,18 @@ class FakeConnection:
     def domains(self) -> list[DomainInfo]:
         self.answer()
         return list(self.host.domains.values())
+
+    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given) -> FakeDomain:
+        self.host.calls.append("define domain")
+        if "define domain" in self.host.fail:
+            raise self.host.fail["define domain"]
+        judge(None, without(document, given), allowed)
+        told = DomainXML.parse(document)
+        made = info(told.name or "", identity=told.uuid or "", next_boot_xml=document)
+        self.host.add(made)
+        if "define domain" in self.host.after:
+            self.host.after["define domain"]()
+        return FakeDomain(self, made.uuid)
 
     def domain(self, identity: str) -> FakeDomain:
         self.answer()
@@ -511,6 +529,15 @@ class FakeDomain:
 
     def send_keys(self, numbers: list[int]) -> None:
         self.act(f"keys {numbers}", None, ("running",))
+
+    def rename(self, name: str) -> None:
+        self.act(f"rename {name}", None, ("shut_off", "crashed"))
+        self.host.domains[self.uuid] = replace(self.info(), name=name)
+
+    def forget(self, *, keep_nvram: bool = False) -> None:
+        self.act(f"forget {'all but its NVRAM' if keep_nvram else 'all'}", None, ("shut_off", "saved", "crashed"))
+        if "forget" not in self.host.deaf:
+            del self.host.domains[self.uuid]
 
     def starts_with_host(self) -> bool:
         return self.info().autostart

@@ -31,6 +31,7 @@ from vms.models import (
     Operation,
     Quota,
     StoragePool,
+    Trashed,
     User,
     VirtualMachine,
     Volume,
@@ -102,6 +103,7 @@ class World:
             "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
             "pk": str(thing.pk),
+            "vm_id": str(self.vm.pk),
             f"{noun[:-1]}_id": str(thing.pk),
         }
 
@@ -165,6 +167,12 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         copy,
         offer,
     )
+
+
+def put_in_trash(vm: VirtualMachine, by: User) -> None:
+    """As a worker does at the end of vm.trash."""
+    VirtualMachine.objects.filter(pk=vm.pk).update(trashed_at=timezone.now())
+    Trashed.objects.create(vm=vm, by=by, by_name=by.username, purge_at=timezone.now() + timedelta(days=7))
 
 
 def make_image(host: Host) -> tuple[Image, Volume]:

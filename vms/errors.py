@@ -25,6 +25,7 @@ VmsError
 │   ├── VolumeFound           a file that nobody here made, which may be a link to any; params: name
 │   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
+│   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
@@ -37,6 +38,8 @@ VmsError
 │   ├── SubnetTaken           another network of the host has addresses of the same subnet; params: name
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
+│   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -252,6 +255,12 @@ class NameTaken(RequestRefused):
     code = "name_taken"
 
 
+class VmTaken(RequestRefused):
+    """The host has a VM of this name; params: name."""
+
+    code = "vm_taken"
+
+
 class RefusedImage(RequestRefused):
     """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
 
@@ -322,6 +331,18 @@ class SecretInUse(RequestRefused):
     """A pool or a VM signs in with it; params: name."""
 
     code = "secret_in_use"
+
+
+class AlsoDefined(RequestRefused):
+    """Another host has the same VM, whose disks they are too; params: name, host."""
+
+    code = "also_defined"
+
+
+class BelongingsChanged(RequestRefused):
+    """A VM has other things by now than who deletes it was told; params: name."""
+
+    code = "belongings_changed"
 
 
 class HostSilent(RequestRefused):

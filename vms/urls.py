@@ -11,6 +11,7 @@ from vms.views import (
     audit,
     bulk,
     console,
+    create,
     factors,
     grants,
     groups,
@@ -27,11 +28,13 @@ from vms.views import (
     pools,
     power,
     quotas,
+    renaming,
     secrets,
     serial,
     sessions,
     tags,
     tokens,
+    trash,
     uploads,
     users,
     vms,
@@ -41,7 +44,7 @@ from vms.views import (
 verbs = [
     path(f"vms/<int:pk>/{kind.verb}/", power.vm_verb, {"kind": kind}, name=f"vm-{kind.verb}")
     for kind in KINDS.values()
-    if kind.target == "vm"
+    if kind.target == "vm" and not kind.apart
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -50,6 +53,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
     path("vms/bulk/tags/", tags.vm_bulk_tags, name="vm-bulk-tags"),
+    path("vms/new/", create.vm_new, name="vm-new"),
+    path("vms/new/preview", create.vm_new_preview, name="vm-new-preview"),
+    path("vms/bulk/delete/", trash.vm_bulk_delete, name="vm-bulk-delete"),
     path("vms/bulk/<slug:verb>/", bulk.vm_bulk, name="vm-bulk"),
     path("vms/batches/<uuid:batch>", bulk.vm_batch, name="vm-batch"),
     path("vms/<int:pk>/", vms.vm_overview, name="vm"),
@@ -66,6 +72,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/serial/", serial.vm_serial, name="vm-serial"),
     path("vms/<int:pk>/serial/card", serial.vm_serial_card, name="vm-serial-card"),
     *verbs,
+    path("vms/<int:pk>/delete/", trash.vm_delete, name="vm-delete"),
+    path("vms/<int:pk>/rename/", renaming.vm_rename, name="vm-rename"),
+    path("trash/", trash.trash_list, name="trash"),
+    path("trash/<int:pk>/put-back/", trash.trash_put_back, name="trash-put-back"),
+    path("trash/<int:pk>/delete/", trash.trash_delete, name="trash-delete"),
     path("hosts/", hosts.host_list, name="host-list"),
     path("hosts/add/", host_changes.host_add, name="host-add"),
     path("hosts/<int:pk>/", hosts.host, name="host"),

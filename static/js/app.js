@@ -9,5 +9,6 @@ import "./keys.js";
 import "./copy.js";
 import "./times.js";
 import "./numbers.js";
+import "./preview.js";
 import "./activity.js";
 import "./live.js";

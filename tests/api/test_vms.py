@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from tests.api.conftest import Program, problem
 from tests.conftest import make_vm, silence
+from tests.routes import put_in_trash
 from vms.api.vms import SortChoice, StateChoice
 from vms.kinds import KINDS
-from vms.models import Host, Operation, Placement, Tag, VirtualMachine
+from vms.models import Host, Operation, OperationLock, Placement, Tag, User, VirtualMachine
 from vms.services.lists import SORTS, STATES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -100,7 +101,7 @@ def test_what_one_may_not_see_answers_like_what_is_not_there(stranger: Program, 
 
 
 BODIES = {"send-key": {"keys": "Control+Alt+Delete"}, "autostart": {"enabled": True}}
-VERBS = {kind.verb: kind for kind in KINDS.values() if kind.target == "vm"}
+VERBS = {kind.verb: kind for kind in KINDS.values() if kind.target == "vm" and not kind.apart}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -191,3 +192,25 @@ def test_one_uuid_on_two_hosts_is_told_and_started_once(program: Program, vm: Vi
     ]
     refused = problem(program.post(f"/vms/{copy.pk}/start"), 409, "runs_elsewhere")
     assert refused["params"] == {"name": "web-01", "host": "host-a"}
+
+
+def test_a_vm_is_deleted_put_back_and_purged_by_addresses_of_their_own(
+    program: Program, vm: VirtualMachine, alice: User
+) -> None:
+    told = program.get(f"/vms/{vm.pk}/belongings").json()
+    assert (told["goes"], told["runs"], told["there"], told["trash"]) == ([], True, True, True)
+    other = program.post(f"/vms/{vm.pk}/delete", {"seen": "0" * 64})
+    assert (other.status_code, other.json()["code"]) == (409, "belongings_changed")
+    for wish in ({"trash": False}, {"trash": False, "confirm": "web-02"}, {"volumes": [7]}):
+        problem(program.post(f"/vms/{vm.pk}/delete", wish), 422, "bad_fields")
+    asked = program.post(f"/vms/{vm.pk}/delete", {"seen": told["digest"]})
+    assert (asked.status_code, asked.json()["operation"]["kind"]) == (202, "vm.trash")
+    OperationLock.objects.all().delete()
+    put_in_trash(vm, alice)
+    assert program.get(f"/vms/{vm.pk}").status_code == 404
+    [item] = program.get("/trash").json()["items"]
+    assert (item["name"], item["deleted_by"], item["present"], item["unfinished"]) == ("web-01", "alice", True, False)
+    problem(program.post(f"/trash/{vm.pk}/purge", {"confirm": "web"}), 422, "bad_fields")
+    assert program.post(f"/trash/{vm.pk}/restore").json()["operation"]["kind"] == "vm.put-back"
+    OperationLock.objects.all().delete()
+    assert program.post(f"/trash/{vm.pk}/purge", {"confirm": "web-01"}).json()["operation"]["kind"] == "vm.delete"

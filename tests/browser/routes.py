@@ -20,9 +20,9 @@ NO_PAGES = {
     "user-reset-factors",
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
-    "volume-grow", "volume-clone", "volume-check",
+    "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-bulk-delete", "trash-put-back",
 }  # fmt: skip
-QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved"}
+QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved", "vm-delete", "vm-rename"}
 
 
 def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -318,6 +318,21 @@ def list_of_images(stage: Stage) -> str:
     return "/images/"
 
 
+def question_of_the_discarded(stage: Stage) -> str:
+    return f"/vms/{stage.discarded(deleted=False)}/delete/"
+
+
+def trash(stage: Stage) -> str:
+    stage.discarded(deleted=True)
+    return "/trash/"
+
+
+def deletes_without_its_name(page: Page) -> None:
+    page.get_by_label("Into the trash").uncheck()
+    page.get_by_role("button", name="Delete discarded").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+
+
 def adds_a_pool_wrongly(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("two words")
     page.get_by_label("Folder", exact=True).fill("/etc")
@@ -440,12 +455,23 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    # With a name every click on its buttons would make a VM.
+    Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("volumes", POOL + "volumes/", lambda stage: stage.volume() and stage.pool("volumes/")),
     Scene("volume-add", POOL + "volumes/add/", page_of_a_pool("volumes/add/")),
     Scene("volume", VOLUME, Stage.volume),
     Scene("volume-vouch", VOLUME + "vouch/", lambda stage: stage.volume("vouch/")),
     Scene("volume-wipe", VOLUME + "wipe/", lambda stage: stage.volume("wipe/")),
     Scene("volume-delete", VOLUME + "delete/", lambda stage: stage.volume("delete/")),
+    Scene("delete", VM + "delete/", question_of_the_discarded),
+    Scene("delete-wrong", VM + "delete/", question_of_the_discarded, deletes_without_its_name),
+    Scene("rename", VM + "rename/", of(off, "rename/")),
+    Scene("trash", "trash/", trash),
+    Scene(
+        "trash-delete",
+        "trash/<int:pk>/delete/",
+        lambda stage: f"/trash/{stage.discarded(deleted=True)}/delete/",
+    ),
     Scene("invitation", "invitation/", at("/invitation/"), who=NOBODY),
     Scene("invitation-refused", "invitation/", at("/invitation/#guess"), follows_a_bad_link, who=NOBODY),
     Scene("users", "users/", at("/users/")),

@@ -83,6 +83,18 @@ class Stage:
             found = self.dashboard.get(volumes)["items"]
         return f"/volumes/{found[0]['id']}/{rest}"
 
+    def discarded(self, *, deleted: bool) -> int:
+        """The number of a VM that nobody else needs, which is in the trash or (not deleted) can go there."""
+        if not any(guest.name == "discarded" for guest in self.cast.guests.made):
+            self.discard = self.dashboard.vm(self.cast.guests.make("discarded", graphics=None).uuid)
+        self.end_all("vm", "discarded")
+        there = any(item["id"] == self.discard for item in self.dashboard.get("/trash")["items"])
+        if there != deleted:
+            path = f"/vms/{self.discard}/delete" if deleted else f"/trash/{self.discard}/restore"
+            asked = self.dashboard.post(path, {} if deleted else None).body["operation"]["id"]
+            self.dashboard.await_operation(asked)
+        return self.discard
+
     def image(self) -> str:
         """The page of an image, of which that volume is taken for a copy."""
         pk = self.volume().split("/")[2]

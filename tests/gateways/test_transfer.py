@@ -441,6 +441,25 @@ def test_all_that_came_is_no_failure_of_who_sent_it(stage: Stage) -> None:
     stage.ends("succeeded")
 
 
+@pytest.mark.parametrize("over", [True, False])
+def test_an_end_that_comes_too_late_is_none(over: bool) -> None:
+    """Else the answer to what is over would be a failure."""
+
+    async def carry() -> bool:
+        way = transfers.Way(user=1, check=lambda: None, wake=transfers.this_task())
+        if over:
+            way.over.set()
+        try:
+            way.end("whole")
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            transfers.go_on()
+            return False
+        return True
+
+    assert asyncio.run(carry()) is over
+
+
 @pytest.fixture
 def disk(stage: Stage) -> Volume:
     """A ready one of mallory's."""

@@ -233,6 +233,12 @@ def test_one_of_the_hosts_speaks_for_a_shared_storage(pool: StoragePool) -> None
     assert {volume.name for volume in Volume.objects.filter(present=True)} == {"ours", "theirs"}
 
 
+def test_the_cd_of_a_vm_is_read_for_what_one_installs_from_it(pool: StoragePool, host: Host) -> None:
+    tell(pool, listed("Debian.ISO"), listed("disk.img"))
+    use(make_vm(host), disk("/pool/Debian.ISO") + disk("/pool/disk.img"))
+    assert states() == {"Debian.ISO": ("quarantine", "", ""), "disk.img": ("ready", "raw", "")}
+
+
 def test_who_uses_it_is_told_by_definitions(pool: StoragePool, host: Host) -> None:
     tell(pool, listed(), listed("b.img"), listed("boot.iso"))
     vm = make_vm(host)

@@ -51,9 +51,9 @@ def test_every_kind_uses_names_that_exist() -> None:
 def test_the_menu_is_in_order_of_harm_and_asks_only_where_something_is_lost() -> None:
     assert [kind.verb for kind in MENU] == [
         "start", "restore", "start-paused", "boot-cd", "boot-network", "resume", "pause", "save", "reboot",
-        "shutdown", "nmi", "reset", "force-off", "discard-saved",
+        "shutdown", "nmi", "reset", "force-off", "discard-saved", "delete",
     ]  # fmt: skip
-    assert [kind.verb for kind in MENU if kind.ask] == ["nmi", "reset", "force-off", "discard-saved"]
+    assert [kind.verb for kind in MENU if kind.ask] == ["nmi", "reset", "force-off", "discard-saved", "delete"]
 
 
 def test_of_two_ways_to_start_a_menu_shows_the_one_that_fits() -> None:

@@ -13,6 +13,12 @@ from lxml.builder import E
 from tests.lab.machine import LabHost, eventually
 from vms.demo import guest
 
+WITH_ALL = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+
 
 def domain_type() -> str:
     """kvm where the processor's flag is there too; /dev/kvm alone does not say so."""
@@ -152,7 +158,7 @@ class LabGuest:
             if domain.isActive():
                 domain.destroy()
             if domain.isPersistent():
-                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+                domain.undefineFlags(WITH_ALL)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise

@@ -44,7 +44,7 @@ def everything(host: LabHost) -> str:
 
 
 def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
-    connection: Connection, dashboard: Dashboard, guests: Guests, lab_host: LabHost
+    connection: Connection, dashboard: Dashboard, guests: Guests, guest_files: Guest, lab_host: LabHost
 ) -> None:
     theirs = guests.make("demo-web")
     before = lab_host.virsh("dumpxml", "demo-web")
@@ -69,6 +69,10 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     [network] = connection.networks()
     assert (network.active, network.autostart) == (True, False)
 
+    images = [image["name"] for image in dashboard.get("/images")["items"]]
+    assert images == [f"demo-{guest_files.recipe}.iso"], "one may install from its CD"
+    assert set(machines.POOLS) <= {pool["name"] for pool in dashboard.get("/pools")["items"]}
+
     now = everything(lab_host)
     assert dashboard.manage("demo") == ""
     assert everything(lab_host) == now, "the second run changes nothing"
@@ -82,7 +86,7 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert states(connection) == {"demo-web": "shut_off"}
     assert lab_host.virsh("dumpxml", "demo-web") == before
     assert connection.pools() == pools
-    assert not (lab_host.images / "kvmweb-demo").exists()
+    assert not any((lab_host.images / name).exists() for name in machines.POOLS)
     assert theirs.is_off()
     assert [vm["name"] for vm in dashboard.get("/vms?q=demo")["items"]] == ["demo-web"]
     assert {dashboard.request("GET", f"/api/v1/vms/{vm}").status for vm in tagged.values()} == {404}
@@ -120,7 +124,7 @@ def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(
     [build] = [info for info in connection.domains() if info.name == "demo-build"]
     copy = DomainXML.parse(build.next_boot_xml)
     copy.name, copy.uuid = "my-copy", "6d1f6a53-5f0c-4c39-9b0e-5f5b6f4c2f11"
-    define.define_domain(connection, copy.text, allowed=frozenset({DEFINE}))
+    connection.define_domain(copy.text, allowed=frozenset({DEFINE}))
     machines.remove(connection, print)
     assert states(connection) == {"my-copy": "shut_off"}
     define.remove_domain(connection, copy.uuid)
@@ -135,7 +139,7 @@ def test_what_a_killed_run_left_half_made_is_made_whole(
     with pytest.raises(KeyboardInterrupt):
         machines.make(connection, dies, print)
     path = machines.place_iso(connection, guest_files, fresh=True)
-    iso = lab_host.images / "kvmweb-demo" / path.rpartition("/")[2]
+    iso = lab_host.images / machines.IMAGES / path.rpartition("/")[2]
     iso.write_bytes(b"half")
     machines.make(connection, lambda: guest_files, print)
     assert states(connection) == {"demo-build": "shut_off"}

@@ -25,7 +25,7 @@ def connection(lab_host: LabHost) -> Iterator[Connection]:
 @pytest.mark.parametrize("name", ["small", "rich"])
 def test_what_libvirt_fills_in_needs_nothing(connection: Connection, name: str) -> None:
     sent = (GOLDEN / f"{name}-sent.xml").read_text()
-    domain = define.define_domain(connection, sent, allowed=frozenset({DEFINE}))
+    domain = connection.define_domain(sent, allowed=frozenset({DEFINE}))
     try:
         answer = domain.next_boot().text
         assert strayed(sent, answer) == ()

@@ -166,6 +166,7 @@ print(copy.volume.name, where.pk == pool.pk, copy.image_id, copy.volume.sha256)
 """
 
 
+@pytest.mark.long
 def test_an_image_is_brought_to_a_second_host(
     dashboard: Dashboard, pool: int, lab_pool: LabPool, mirror: WebServer, other_host: tuple[int, Guests]
 ) -> None:

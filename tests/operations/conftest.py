@@ -34,8 +34,12 @@ class Stage:
 
     def sync(self) -> None:
         """What a watcher would have stored."""
-        seen = self.fake.domains[self.uuid]
-        Placement.objects.filter(current_of=self.vm).update(state=seen.state, run_id=seen.run_id)
+        seen = self.fake.domains.get(self.uuid)
+        placements = Placement.objects.filter(current_of=self.vm)
+        if seen is None:
+            placements.update(present=False, state="unknown", run_id=None)
+        else:
+            placements.update(state=seen.state, run_id=seen.run_id)
 
     def set_state(self, state: str) -> None:
         self.fake.set_state(self.uuid, state)

@@ -57,6 +57,8 @@ def neighbour(host: Host) -> VirtualMachine:
 
 # Where a kind is asked for, whose route is not named like it.
 ROUTES = {
+    "vm.trash": "vms/<int:pk>/delete/",
+    "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",
     "pool.discover": "pools/find/",
     "volume.create": "pools/<int:pk>/volumes/add/",

@@ -26,10 +26,10 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, failures, gone VMs, operations, happenings, own password
     "/": PAGE + 9,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
-    "/vms/": PAGE + 6,
-    "/vms/?q=vm&state=running": PAGE + 6,
+    "/vms/": PAGE + 7,
+    "/vms/?q=vm&state=running": PAGE + 7,
     # hosts, VMs by host, VMs, tags, open operations, others of their UUIDs
-    "/vms/?group=host": PAGE + 6,
+    "/vms/?group=host": PAGE + 7,
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,

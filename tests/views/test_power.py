@@ -11,7 +11,7 @@ from vms.models import Host, Operation, VirtualMachine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
-VERBS = [kind.verb for kind in KINDS.values() if kind.target == "vm"]
+VERBS = [kind.verb for kind in KINDS.values() if kind.target == "vm" and not kind.apart]
 ASKED_BEFORE = ["nmi", "reset", "force-off"]
 HX = {"HX-Request": "true"}
 

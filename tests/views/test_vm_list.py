@@ -119,7 +119,7 @@ def test_its_cost_does_not_grow_with_its_rows(
         make_vm(host, f"web-{number}")
     client_alice.get("/vms/")
     # session, user, limits, count, hosts, VMs, tags, open operations, twins; for the frame hosts and operations
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client_alice.get("/vms/")
 
 

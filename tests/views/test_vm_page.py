@@ -68,7 +68,7 @@ def test_the_menu_stands_in_order_of_harm(client_alice: Client, vm: VirtualMachi
     menu = header(client_alice, vm).split('id="vm-menu"')[1].split("</div>")[0]
     verbs = re.findall(r'formaction="/vms/\d+/([a-z-]+)/"', menu)
     assert verbs == sorted(verbs, key=lambda verb: KINDS[f"vm.{verb}"].harm)
-    assert verbs[-2:] == ["reset", "force-off"]
+    assert verbs[-3:] == ["reset", "force-off", "delete"]
 
 
 def test_a_shut_down_that_waits_offers_what_helps(client_alice: Client, vm: VirtualMachine, alice: User) -> None:

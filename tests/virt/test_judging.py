@@ -15,7 +15,7 @@ import vms
 from tests.virt.conftest import UUID
 from vms.errors import BadDocument, DefinitionStrayed, InvalidState, NeedsMore, NotAllowed, NotFound, StrayedLeft
 from vms.libvirtxml import DEFINE, DomainXML, parse
-from vms.virt import Connection, define, judging
+from vms.virt import Connection, judging
 
 ALL: Final = frozenset({DEFINE})
 NEW: Final = "<domain type='test'><name>{}</name>{}<memory>1024</memory><os><type>hvm</type></os></domain>"
@@ -41,22 +41,22 @@ def test_an_edit_needs_what_its_difference_needs(connection: Connection) -> None
 def test_a_new_domain_is_judged_whole_and_replaces_nothing(connection: Connection) -> None:
     some = frozenset({"vm.label", "vm.cpu_memory", "vm.boot"})
     with pytest.raises(NeedsMore) as told:
-        define.define_domain(connection, NEW.format("new", ""), allowed=some)
+        connection.define_domain(NEW.format("new", ""), allowed=some)
     assert told.value.params["privilege"] == DEFINE, "the type of another hypervisor"
     identity = str(uuid.uuid4())
     for text in (NEW.format("web-01", ""), NEW.format("new", f"<uuid>{UUID}</uuid>")):
         with pytest.raises(InvalidState):
-            define.define_domain(connection, text, allowed=ALL)
+            connection.define_domain(text, allowed=ALL)
     with pytest.raises(NotFound):
         connection.domain(identity)
-    define.define_domain(connection, NEW.format("new", f"<uuid>{identity}</uuid>"), allowed=ALL)
+    connection.define_domain(NEW.format("new", f"<uuid>{identity}</uuid>"), allowed=ALL)
     assert connection.domain(identity).info().name == "new"
 
 
 def test_a_text_that_is_no_definition_is_refused(connection: Connection) -> None:
     for text in ("<network/>", "<!DOCTYPE domain><domain/>", "<domain><?pi x?></domain>"):
         with pytest.raises(BadDocument):
-            define.define_domain(connection, text, allowed=ALL)
+            connection.define_domain(text, allowed=ALL)
 
 
 class Handle:

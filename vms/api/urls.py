@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from vms.api import (
     audit,
     console,
+    create,
     grants,
     groups,
     hosts,
@@ -27,9 +28,9 @@ from vms.api import (
     sessions,
     tags,
     tokens,
+    trash,
     uploads,
     users,
-    vms,
     volumes,
 )
 from vms.api.auth import Bearer, Session
@@ -61,9 +62,12 @@ api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/offers", offers.router)
-api.add_router("/vms", vms.router)
+# With what is listed there, since one address has one router.
+api.add_router("/vms", create.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
+api.add_router("/vms", trash.vms_router)
+api.add_router("/trash", trash.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)
 api.add_router("/images", images.router)

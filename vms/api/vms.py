@@ -204,5 +204,5 @@ def add_verb(kind: Kind) -> None:
 
 
 for each in KINDS.values():
-    if each.target == "vm":
+    if each.target == "vm" and not each.apart:
         add_verb(each)

@@ -13,7 +13,7 @@ from typing import Final
 from lxml.builder import E
 
 from vms.libvirtxml import DEFINE, serialize
-from vms.virt import Connection, define
+from vms.virt import Connection
 
 NAME: Final = "demo-fleet"
 SIZE: Final = 1000
@@ -57,7 +57,7 @@ def make(connection: Connection, say: Callable[[str], None]) -> None:
     present = set(connection.states())
     missing = [number for number in range(SIZE) if identity(number) not in present]
     for number in missing:
-        domain = define.define_domain(connection, document(number), allowed=frozenset({DEFINE}))
+        domain = connection.define_domain(document(number), allowed=frozenset({DEFINE}))
         if state(number) != "shut_off":
             domain.start()
         if state(number) == "paused":

@@ -16,7 +16,10 @@ from vms.libvirtxml import DEFINE, DomainXML, pool_document
 from vms.virt import Connection, Domain, DomainInfo, define
 
 POOL: Final = "kvmweb-demo"
-POOL_PATH: Final = "/var/lib/libvirt/images/kvmweb-demo"
+# What one may install from.
+IMAGES: Final = "kvmweb-demo-images"
+POOLS: Final = (POOL, IMAGES)
+FOLDER: Final = "/var/lib/libvirt/images"
 NETWORK: Final = "default"
 DISK_BYTES: Final = 1 << 30
 OURS: Final = re.compile(r"(demo-[0-9a-f]{16}\.iso|[0-9a-f-]{36}\.qcow2)")
@@ -48,6 +51,7 @@ def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[s
     missing = [role for role in ROLES if role.name not in present]
     if missing:
         iso = place_iso(connection, guest(), fresh=not present)
+        make_pool(connection, POOL)
         network = start_network(connection, say)
         domain_type = connection.info().domain_type
         for role in missing:
@@ -71,19 +75,25 @@ def start(connection: Connection, uuids: dict[str, str], say: Say) -> None:
 
 
 def place_iso(connection: Connection, guest: Guest, *, fresh: bool) -> str:
-    """The path of the guest's CD in the demo's pool. fresh: no VM uses one, so one that is there may be half a file."""
-    if all(pool.name != POOL for pool in connection.pools()):
-        define.make_pool(connection, pool_document(POOL, POOL_PATH))
-    define.start_pool(connection, POOL)
+    """The path of the guest's CD in the demo's pool for images. fresh: no VM uses one, so one that is there may be half
+    a file."""
+    make_pool(connection, IMAGES)
     name = f"demo-{guest.recipe}.iso"
-    there = name in define.volumes(connection, POOL)
+    there = name in define.volumes(connection, IMAGES)
     if there and not fresh:
-        return define.volume_path(connection, POOL, name)
+        return define.volume_path(connection, IMAGES, name)
     if there:
-        define.delete_volume(connection, POOL, name)
-    path = define.create_volume(connection, POOL, volume_document(name, "raw", guest.iso.stat().st_size))
-    define.upload(connection, POOL, name, guest.iso)
+        define.delete_volume(connection, IMAGES, name)
+    path = define.create_volume(connection, IMAGES, volume_document(name, "raw", guest.iso.stat().st_size))
+    define.upload(connection, IMAGES, name, guest.iso)
     return path
+
+
+def make_pool(connection: Connection, name: str) -> None:
+    """The demo's pool of that name, running."""
+    if all(pool.name != name for pool in connection.pools()):
+        define.make_pool(connection, pool_document(name, f"{FOLDER}/{name}"))
+    define.start_pool(connection, name)
 
 
 def start_network(connection: Connection, say: Say) -> str:
@@ -105,7 +115,7 @@ def define_one(connection: Connection, role: Role, iso: str, network: str, domai
     identity = str(uuid.uuid4())
     disk = define.create_volume(connection, POOL, volume_document(f"{identity}.qcow2", "qcow2", DISK_BYTES))
     document = domain_document(role, identity, name, Fittings(domain_type, iso, disk, network))
-    define.define_domain(connection, document, allowed=frozenset({DEFINE}))
+    connection.define_domain(document, allowed=frozenset({DEFINE}))
     say(f"{name} made")
     return identity
 
@@ -127,17 +137,19 @@ def await_addresses(connection: Connection, domains: Iterable[Domain]) -> None:
 
 
 def remove(connection: Connection, say: Say) -> list[str]:
-    """The UUIDs of the VMs that were removed, with their volumes and the demo's pool where nothing else is in it."""
+    """The UUIDs of the VMs that were removed, with their volumes and the demo's pools where nothing else is in them."""
     removed = []
     for _, info in ours(connection):
         define.remove_domain(connection, info.uuid)
         removed.append(info.uuid)
         say(f"{info.name} removed")
-    if any(pool.name == POOL and pool.path == POOL_PATH for pool in connection.pools()):
-        define.start_pool(connection, POOL)
-        for name in define.volumes(connection, POOL):
+    for pool in connection.pools():
+        if pool.name not in POOLS or pool.path != f"{FOLDER}/{pool.name}":
+            continue
+        define.start_pool(connection, pool.name)
+        for name in define.volumes(connection, pool.name):
             if OURS.fullmatch(name):
-                define.delete_volume(connection, POOL, name)
-        if not define.volumes(connection, POOL):
-            define.remove_pool(connection, POOL)
+                define.delete_volume(connection, pool.name, name)
+        if not define.volumes(connection, pool.name):
+            define.remove_pool(connection, pool.name)
     return removed

@@ -52,13 +52,13 @@ AGAIN: Final = 10.0
 T = TypeVar("T")
 
 
-def this_task() -> Callable[[], None]:
-    """What ends the calling task from any thread."""
+def this_task() -> Callable[[threading.Event], None]:
+    """What ends the calling task from any thread, unless its way is over when that reaches it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-    def wake() -> None:
+    def wake(over: threading.Event) -> None:
         if task is not None:
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(lambda: over.is_set() or task.cancel())
 
     return wake
 
@@ -82,7 +82,7 @@ class Way:
 
     user: int
     check: Callable[[], None]
-    wake: Callable[[], None]
+    wake: Callable[[threading.Event], None]
     carrier: Carrier | None = None
     reason: str = ""
     over: threading.Event = field(default_factory=threading.Event)
@@ -91,7 +91,7 @@ class Way:
         """Once; why is what its own side says."""
         if not self.reason:
             self.reason = reason
-            self.wake()
+            self.wake(self.over)
 
 
 class Transfers:

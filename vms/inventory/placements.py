@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from vms.inventory import identity, volumes
 from vms.inventory.rows import Row
-from vms.models import Document, Happening, Host, Placement, VirtualMachine
+from vms.models import Document, Happening, Host, Placement, Trashed, VirtualMachine
 
 
 def known(host: Host, uuids: Iterable[str]) -> dict[UUID, Placement]:
@@ -33,7 +33,7 @@ def changes(placement: Placement, seen: Row) -> dict[str, Any]:
 
 def has_document(placement: Placement, seen: Row) -> bool:
     stored = placement.document
-    names = ("live_sha256", "next_boot_sha256", "facts", "sources")
+    names = ("live_sha256", "next_boot_sha256", "facts", "sources", "kept")
     return all(getattr(stored, name) == seen.document[name] for name in names)
 
 
@@ -114,7 +114,8 @@ def gone(placement: Placement) -> set[str]:
     Placement.objects.filter(pk=placement.pk).update(
         present=False, gone_at=Now(), state="unknown", state_reason="", state_since=Now(), run_id=None, addresses=[]
     )
-    happened(placement, "gone")
+    if not Trashed.objects.filter(vm=placement.vm_id, purging=True).exists():
+        happened(placement, "gone")
     identity.settle(placement.vm)
     linked = volumes.link([placement.vm_id])
     return linked | {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}

@@ -52,7 +52,8 @@ def row(info: DomainInfo, leases: Mapping[str, tuple[str, ...]], before: Row | N
     """The row for what the host said; a document that is the same as before is not read again, which is most of the
     work where a host with a thousand VMs is read once more.
     """
-    source = digest(f"{info.live_xml}\0{info.next_boot_xml}\0{info.open_screens}")
+    told = (info.live_xml, info.next_boot_xml, info.open_screens, info.snapshots, info.checkpoints)
+    source = digest("\0".join(str(text) for text in told))
     documents = before.documents if before and before.documents.source == source else read(info, source)
     shown = documents.columns
     macs = documents.macs if info.run_id is not None else ()
@@ -99,16 +100,29 @@ def read(info: DomainInfo, source: str) -> Documents:
             "live_sha256": digest(live),
             "next_boot_sha256": digest(next_boot),
             "facts": facts,
-            "sources": named(now, then),
+            "sources": named(info, now, then),
+            "kept": kept(info),
         },
         macs=tuple(domain.macs) if domain else (),
     )
 
 
-def named(*documents: DomainXML | None) -> list[list[str]]:
-    """What the documents name as something to read or write."""
-    found = {tuple(source): source for document in documents if document for source in sources(document)}
-    return [found[key] for key in sorted(found)]
+def named(info: DomainInfo, *documents: DomainXML | None) -> list[list[str]]:
+    """What the documents name as something to read or write, and what its snapshots name."""
+    found = {tuple(source) for document in documents if document for source in sources(document)}
+    found |= {source for snapshot in info.snapshots for source in snapshot.sources}
+    return [list(source) for source in sorted(found)]
+
+
+def kept(info: DomainInfo) -> dict[str, list[Any]]:
+    """What its host keeps of it beside its definitions; {} for nothing."""
+    if not info.snapshots and not info.checkpoints:
+        return {}
+    return {
+        "snapshots": [snapshot.name[:LONGEST_NAME] for snapshot in info.snapshots],
+        "checkpoints": [name[:LONGEST_NAME] for name in info.checkpoints],
+        "sources": [list(one) for one in sorted({one for snapshot in info.snapshots for one in snapshot.sources})],
+    }
 
 
 def lines(domain: DomainXML) -> list[str]:

@@ -212,7 +212,9 @@ def link(vms: Collection[int]) -> set[str]:
             volume = found.get((host, source[1]))
             if volume is None:
                 continue
-            if volume.state == State.QUARANTINE and source[2]:
+            # A CD is read all the same, for what one installs from it.
+            is_cd = source[2] == "raw" and volume.name.lower().endswith(".iso")
+            if volume.state == State.QUARANTINE and source[2] and not is_cd:
                 formats[volume.pk] = source[2]
             if volume.origin == Origin.FOUND:
                 adopted.add(volume.pk)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from vms.kinds import hardware, hosts, images, networks, pools, power, secrets, uploads, volumes
+from vms.kinds import (
+    create,
+    hardware,
+    hosts,
+    images,
+    networks,
+    pools,
+    power,
+    renaming,
+    secrets,
+    trash,
+    uploads,
+    volumes,
+)  # fmt: skip
 from vms.kinds.base import Autostart, Kind, Params, whole_number
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
-        *networks.KINDS, *images.KINDS,
+        *networks.KINDS, *images.KINDS, *create.KINDS, *trash.KINDS, *renaming.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))
+# Those whose target is not there before.
+MAKING: tuple[str, ...] = tuple(name for name, kind in KINDS.items() if kind.makes)
 
-__all__ = ["KINDS", "MENU", "Autostart", "Kind", "Params", "whole_number"]
+__all__ = ["KINDS", "MAKING", "MENU", "Autostart", "Kind", "Params", "whole_number"]

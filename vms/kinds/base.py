@@ -83,6 +83,9 @@ class Kind:
     starts: begins a run, which no VM may have twice. takes: the resources of a quota that it may use up; whoever asks
     for it says how much of each. deed: what the caller must be allowed to do with the volume that is the
     target. secrets: the names of what goes sealed to the worker beside the parameters, until the operation ends.
+    apart: it is asked for on pages and addresses of its own, not on those that follow from the kind. makes: its target
+    is a VM that is not there before; its row goes where the operation ends for certain without its effect. of_trash:
+    whether it is for VMs in the trash, where all others are refused.
     """
 
     name: str
@@ -111,6 +114,9 @@ class Kind:
     takes: frozenset[str] = frozenset()
     deed: Deed | None = None
     secrets: frozenset[str] = frozenset()
+    apart: bool = False
+    makes: bool = False
+    of_trash: Literal["no", "only", "too"] = "no"
 
     @property
     def verb(self) -> str:

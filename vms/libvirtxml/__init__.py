@@ -1,8 +1,11 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
+from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
+from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
+from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
-from vms.libvirtxml.difference import DEFINE, Need, difference, strayed, uncovered
+from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.folders import is_systems
@@ -67,22 +70,31 @@ __all__ = [
     "DEFINE",
     "EXAMPLES",
     "FIELDS",
+    "FIRMWARES",
     "FORMATS",
     "MODES",
     "OWN",
+    "PLAIN",
     "SECRET",
     "SECRETS",
     "SPECS",
     "BadNetwork",
     "BadPool",
     "BadXML",
+    "Belongings",
+    "Card",
     "Disk",
     "DomainXML",
+    "Drive",
+    "Firmware",
     "FixedLease",
+    "Given",
     "Graphics",
+    "Guest",
     "How",
     "Interface",
     "Listen",
+    "Machine",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -92,15 +104,18 @@ __all__ = [
     "Told",
     "Update",
     "VolumeXML",
+    "Wanted",
     "What",
     "Where",
     "add_serial",
     "add_vnc_screen",
     "alike",
+    "belongings",
     "boot_first",
     "boot_order",
     "canonical",
     "change_network",
+    "compose",
     "described",
     "difference",
     "disk_at",
@@ -120,6 +135,7 @@ __all__ = [
     "masked",
     "names_secret",
     "network_document",
+    "new_mac",
     "new_password",
     "overlapping",
     "parse",
@@ -134,6 +150,7 @@ __all__ = [
     "secret_document",
     "secret_name",
     "serialize",
+    "snapshot_sources",
     "source_document",
     "sources",
     "spec_name",
@@ -146,6 +163,7 @@ __all__ = [
     "volume_document",
     "where",
     "with_uuid",
+    "without",
     "without_password",
     "written",
 ]

@@ -30,11 +30,14 @@ class VolumeXML:
         self.element = parse(text)
 
 
-def volume_document(name: str, capacity: int, format: str, *, whole: bool) -> str:
-    """A new volume of so many bytes that nothing lies below; format "" where its pool has none. whole: all of its space
-    is taken at once, else as it is written."""
+def volume_document(
+    name: str, capacity: int, format: str, *, whole: bool, backing: tuple[str, str] | None = None
+) -> str:  # fmt: skip
+    """A new volume of so many bytes; format "" where its pool has none. whole: all of its space is taken at
+    once, else as it is written. backing: the path on the host and the format of what it is a layer over."""
     sizes = [E.capacity(str(capacity), unit=BYTES)]
     if not whole:
         sizes.append(E.allocation("0", unit=BYTES))
     target = [E.target(E.format(type=format))] if format else []
-    return serialize(E.volume(E.name(name), *sizes, *target))
+    below = [E.backingStore(E.path(backing[0]), E.format(type=backing[1]))] if backing else []
+    return serialize(E.volume(E.name(name), *sizes, *target, *below))

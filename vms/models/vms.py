@@ -27,12 +27,14 @@ class VirtualMachine(models.Model):
     """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement.
 
     It counts for the quota of the user or the group that it is charged to; one that was found on a host for nobody's.
+    trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it.
     """
 
     name = models.CharField(max_length=255)
     placement = models.OneToOneField("Placement", null=True, on_delete=models.SET_NULL, related_name="current_of")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
+    trashed_at = models.DateTimeField(null=True)
     charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
     charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
 
@@ -97,7 +99,9 @@ class Placement(models.Model):
 class Document(models.Model):
     """A placement's definitions, masked; in a table of its own because lists never need them (decisions M10).
 
-    sources: what both name as something to read or write (vms.libvirtxml.sources), to tell who uses a volume.
+    sources: what both name as something to read or write (vms.libvirtxml.sources), and what its snapshots name, to tell
+    who uses a volume. kept: what its host keeps beside them, by name: "snapshots", "checkpoints"; "sources": what the
+    snapshots name.
     """
 
     placement = models.OneToOneField(Placement, on_delete=models.CASCADE, related_name="document")
@@ -107,6 +111,7 @@ class Document(models.Model):
     next_boot_sha256 = models.CharField(max_length=64, blank=True)
     facts: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
     sources: models.JSONField[list[list[str]]] = models.JSONField(default=list)
+    kept: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
 
 
 class Tag(models.Model):

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from vms.kinds import KINDS
-from vms.operations import booting, hardware, hosts, images, networks, pools, power, secrets, volumes
+from vms.operations import (
+    booting,
+    create,
+    hardware,
+    hosts,
+    images,
+    networks,
+    pools,
+    power,
+    renaming,
+    secrets,
+    trash,
+    volumes,
+)  # fmt: skip
 from vms.operations.way import Trial, Way
 
 WAYS: Final[dict[str, Way]] = {
@@ -18,6 +31,9 @@ WAYS: Final[dict[str, Way]] = {
     **volumes.WAYS,
     **networks.WAYS,
     **images.WAYS,
+    **create.WAYS,
+    **trash.WAYS,
+    **renaming.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

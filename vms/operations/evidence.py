@@ -11,7 +11,7 @@ from vms.errors import VirtError, VmsError
 from vms.models import Operation, OperationState, Worker
 from vms.operations import WAYS
 from vms.operations.connections import Connections
-from vms.operations.transitions import fail, succeed
+from vms.operations.transitions import fail, move, succeed
 from vms.operations.way import Verdict
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,16 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
         if verdict is not Verdict.UNDONE:
             break
     return verdict
+
+
+def settle_late(operation: Operation, connections: Connections) -> None:
+    """What was to be made while its host could not be asked any more: whole or gone, now that it answers again."""
+    verdict = judge(operation, connections)
+    unknown = (OperationState.UNKNOWN,)
+    if verdict is Verdict.DONE:
+        succeed(operation, operation.worker, log="reconciled", since=unknown)
+    elif verdict is Verdict.UNDONE:
+        move(operation, OperationState.FAILED, by=operation.worker, since=unknown, log="undone")
 
 
 def settle(

@@ -15,20 +15,11 @@ from vms.libvirtxml import (
     unreachable,
     without_password,
 )
-from vms.models import Host, Operation
+from vms.models import Operation
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
+from vms.services.reaching import closed_place
 from vms.virt import Connection
-
-# Where the relay reaches a screen without opening it to anybody else: the first of these over the host's transport.
-CLOSED: Final[tuple[Listen, ...]] = ("none", "socket", "loopback")
-
-
-def closed_place(host: Host | None) -> Listen:
-    """Loopback also where the relay does not reach it: opening a screen to a network is asked for by itself."""
-    if host is None:
-        return "none"
-    return next((place for place in CLOSED if not unreachable(host.transport, host.user, place)), "loopback")
 
 
 def add_screen(work: Work) -> None:

@@ -21,15 +21,16 @@ from django.db.models.functions import Now
 from vms import live
 from vms.chain import sealer
 from vms.errors import WorkerDied, WorkerLost
-from vms.models import Operation, Worker
+from vms.kinds import MAKING
+from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
-from vms.operations.evidence import settle
+from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
-from vms.services import failures
+from vms.services import failures, trash
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ CONTROL: Final = 0.5
 DEAD_AFTER: Final = 5
 THREADS: Final = 16
 FAILURES: Final = 5.0
+TRASH: Final = 60.0
 GRACE: Final = 10.0
 
 
@@ -75,6 +77,7 @@ class WorkerProcess:
         for job, period in (
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
+            (self.empty_trash, TRASH),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -159,6 +162,10 @@ class WorkerProcess:
         """Put into the audit what was counted in the minutes that are over."""
         failures.write_down()
 
+    def empty_trash(self) -> None:
+        """Ask for the purge of what has been in the trash for long enough."""
+        trash.purge_due()
+
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and
         what this one could not end; let go of hosts that are to be left alone."""
@@ -169,6 +176,16 @@ class WorkerProcess:
         for operation in left.select_related("worker", "host", "vm__placement"):
             logger.warning("operation %s lost its worker", operation.pk)
             settle(operation, operation.worker, self.connections, WorkerLost(), undone=WorkerDied())
+        for operation in self.half_made():
+            settle_late(operation, self.connections)
+
+    def half_made(self) -> list[Operation]:
+        """What was to be made on hosts that fell silent meanwhile and answer again."""
+        rows = Operation.objects.filter(
+            state=OperationState.UNKNOWN, kind__in=MAKING, vm__isnull=False, node__in=("", self.node),
+            host__error_code="", host__left_alone=False,
+        )  # fmt: skip
+        return list(rows.select_related("worker", "host", "vm__placement", "actor_user")[:10])
 
     def lost(self) -> set[int]:
         """This worker's rows that it knew nothing of, now and at the last look: the database failed while it wanted to

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from vms import live
 from vms.errors import VmsError
 from vms.models import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
-from vms.services import audit
+from vms.services import audit, unmade
 
 HELD: Final = (OperationState.RUNNING, OperationState.CANCELLING)
 Level = OperationLog.Level
@@ -43,6 +43,7 @@ def move(
             OperationLog.objects.create(operation=operation, code=log, level=level, params=log_params or {})
         if to not in OPEN_STATES:
             audit.record_end(operation, to, fields.get("error_code", ""))
+            unmade.forget(operation, to)
         live.announce([f"op:{operation.pk}", f"{operation.target_kind}:{operation.target_id}"])
     return True
 

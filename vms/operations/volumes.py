@@ -210,17 +210,10 @@ def clone(work: Work) -> None:
     # A file tells its holes, and a new file may have some.
     way = there.download(0, length, sparse=facts.kind == "file")
     try:
-        parts = pieces(way, sparse=facts.kind == "file")
-        held: list[bytes | int] = []
-        first = b""
-        while len(first) < min(length, ENOUGH):
-            held.append(next(parts))
-            first += content(held[-1], ENOUGH - len(first))
-        # What is judged is what is copied: these very bytes.
-        require(first, row.format, size=length)
+        parts = accepted(way, row, length, sparse=facts.kind == "file")
         work.log("volume_read", name=row.name)
         with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
-            copied = make_copy(work, connection, pool, copy, chain(held, parts), length)
+            copied = make_copy(work, connection, pool, copy, parts, length)
             way.finish()
             keep(copy, copied, row.format)
             if row.format != "raw":
@@ -242,6 +235,19 @@ def host_of(connection: Connection, operation: Operation, host: Host) -> Iterato
         raise HostUnreachable(refused.code) from None
     with connect(HostSpec(**host.spec_fields())) as other:
         yield other
+
+
+def accepted(way: Download, row: Volume, length: int, *, sparse: bool) -> Iterator[bytes | int]:
+    """All of it, in order; RefusedImage where its beginning is not of the format that is remembered. What is judged is
+    what is copied: these very bytes."""
+    parts = pieces(way, sparse=sparse)
+    held: list[bytes | int] = []
+    first = b""
+    while len(first) < min(length, ENOUGH):
+        held.append(next(parts))
+        first += content(held[-1], ENOUGH - len(first))
+    require(first, row.format, size=length)
+    return chain(held, parts)
 
 
 def pieces(way: Download, *, sparse: bool) -> Iterator[bytes | int]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from vms.kinds import MAKING
 from vms.models import Happening, Host, Operation
 from vms.permissions.reach import Scope, reached, reached_hosts
 from vms.permissions.visible import (
@@ -15,17 +16,20 @@ from vms.permissions.visible import (
     pools_in,
     reaches,
     there,
+    trashed_vms,
     visible_hosts,
     visible_networks,
     visible_pools,
     visible_vms,
 )
 from vms.permissions.volumes import ANY, visible_volumes, volumes_in
-from vms.permissions.who import Who, account, is_administrator
+from vms.permissions.who import Who, account, in_scope, is_administrator
 
 MANY_VMS = "vms:*"
 EVERYTHING = "*"
 SEEING = ("vm.view", "host.view")
+# What leads out of everybody's sight: who asked for it hears how it ends.
+OUT_OF_SIGHT = ("vm.trash", "vm.put-back", "vm.delete")
 
 
 def on_visible(of_vms: Scope, of_hosts: Scope) -> tuple[Q, Q]:
@@ -36,15 +40,21 @@ def on_visible(of_vms: Scope, of_hosts: Scope) -> tuple[Q, Q]:
 
 def visible_operations(who: Who) -> QuerySet[Operation]:
     """The operations on what he may see, on pools, where they name what others keep there, those of himself and in
-    which he may do anything; for an administrator also those on what is gone. One query before its own."""
+    which he may do anything, and the deletions that he asked for; for an administrator also those on what is gone. One
+    query before its own."""
     operations = Operation.objects.all()
     if is_administrator(who, *SEEING):
         return operations
     of_vms, of_hosts, of_pools, of_any, of_networks = reaches(who, *SEEING, "pool.use", ANY, "network.use")
     on_vms, on_hosts = on_visible(of_vms, of_hosts)
     his = Q(pool__in=pools_in(of_pools).values("pk"), actor_user=account(who))
+    deletes = "vm.delete" in in_scope(who)
+    mine = Q(kind__in=OUT_OF_SIGHT, actor_user=account(who)) if deletes else Q(pk__in=[])
     return operations.filter(
         (Q(target_kind="vm") & on_vms)
+        # What he wanted to make and what is not there: its operation is all that tells of it.
+        | Q(kind__in=MAKING, vm=None, actor_user=account(who))
+        | mine
         | (Q(target_kind="host") & on_hosts)
         | (Q(target_kind="pool") & (his | Q(pool__in=pools_in(of_any).values("pk"))))
         | Q(target_kind="network", network__in=networks_in(of_networks).values("pk"))
@@ -95,7 +105,7 @@ def ids(names: Iterable[str], noun: str) -> set[int]:
 
 def sees_any(who: Who) -> bool:
     """Whether there is anything at all that he may see."""
-    return visible_vms(who).exists() or visible_hosts(who).exists()
+    return visible_vms(who).exists() or visible_hosts(who).exists() or trashed_vms(who).exists()
 
 
 def get_operation_or_404(who: Who, pk: int) -> Operation:

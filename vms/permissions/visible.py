@@ -27,14 +27,19 @@ def reaches(who: Who, *privileges: str) -> list[Scope]:
 
 
 def there(at: str = "") -> Q:
-    """A condition on VMs, or on rows that name one at the path: it is in the dashboard."""
+    """A condition on VMs, or on rows that name one at the path: it is in the dashboard, and not in the trash."""
+    return kept(at) & Q(**{f"{at}trashed_at": None})
+
+
+def kept(at: str = "") -> Q:
+    """The same, whether it is in the trash or not."""
     gone = {"deleted_at": None, "placement__isnull": False, "placement__host__removed_at": None}
     return Q(**{f"{at}{name}": value for name, value in gone.items()})
 
 
 def visible_vms(who: Who, privilege: str = "vm.view") -> QuerySet[VirtualMachine]:
-    """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here nor
-    those of a host that was removed are among them."""
+    """The VMs that he may see (or may do that with), with placement and host loaded; neither those deleted here or in
+    the trash nor those of a host that was removed are among them."""
     check_name(privilege)
     [scope] = reaches(who, privilege)
     return vms_in(scope).select_related("placement", "placement__host")
@@ -44,15 +49,31 @@ def vms_in(scope: Scope) -> QuerySet[VirtualMachine]:
     return VirtualMachine.objects.filter(there()).filter(reached(scope))
 
 
+def trashed_vms(who: Who) -> QuerySet[VirtualMachine]:
+    """The VMs in the trash that he may delete, with placement, host and trash loaded; to others they are gone."""
+    [scope] = reaches(who, "vm.delete")
+    there = VirtualMachine.objects.filter(kept(), reached(scope), trashed_at__isnull=False, trash__isnull=False)
+    return there.select_related("placement", "placement__host", "trash")
+
+
+def get_trashed_or_404(who: Who, pk: int) -> VirtualMachine:
+    """The VM in the trash; 404 when it is not there or he may not delete it."""
+    vm = trashed_vms(who).filter(pk=pk).first()
+    if vm is None:
+        raise Http404
+    return vm
+
+
 def reached_vms(grants: QuerySet[Grant]) -> QuerySet[VirtualMachine]:
     """The VMs of the dashboard that any of the grants reaches, whatever its role gives there."""
     return VirtualMachine.objects.filter(there(), reached(whole_scope(grants)))
 
 
-def visible_hosts(who: Who) -> QuerySet[Host]:
-    """The hosts that he may see; removed ones are not among them."""
+def visible_hosts(who: Who, privilege: str = "host.view") -> QuerySet[Host]:
+    """The hosts that he may see (or may do that with); removed ones are not among them."""
+    check_name(privilege)
     hosts = Host.objects.filter(removed_at=None)
-    [scope] = reaches(who, "host.view")
+    [scope] = reaches(who, privilege)
     return hosts.filter(reached_hosts(scope))
 
 
@@ -81,14 +102,17 @@ def networks_in(scope: Scope) -> QuerySet[Network]:
 
 
 def sees_ground(who: Who) -> frozenset[str]:
-    """Of "pools", "networks" and "images" those of which there may be something for him: he administers them, or may
-    use some. Two queries at most."""
-    administers = {"pools": "pool.admin", "networks": "network.admin", "images": "image.use"}
+    """Of "pools", "networks", "images" and "hosts" those of which there may be something for him: he administers them,
+    or may use some, of hosts to make VMs there. Two queries at most."""
+    administers = {"pools": "pool.admin", "networks": "network.admin", "images": "image.use", "hosts": "host.use"}
     user, all_of_it = account(who), {noun for noun, name in administers.items() if is_administrator(who, name)}
     if user is None or len(all_of_it) == len(administers):
         return frozenset(all_of_it)
-    of_pools, of_networks, of_images = reaches(who, "pool.use", "network.use", "image.use")
-    there = {"pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images)}
+    of_pools, of_networks, of_images, of_hosts = reaches(who, "pool.use", "network.use", "image.use", "host.use")
+    there: dict[str, QuerySet[Any]] = {
+        "pools": pools_in(of_pools), "networks": networks_in(of_networks), "images": pools_in(of_images),
+        "hosts": Host.objects.filter(reached_hosts(of_hosts), removed_at=None),
+    }  # fmt: skip
     itself: Any = User.objects.filter(pk=user.pk)
     found = itself.values_list(*(Exists(rows) for rows in there.values())).get()
     return frozenset(all_of_it | {noun for noun, some in zip(there, found, strict=True) if some})

@@ -7,7 +7,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from vms.errors import NotAllowed
 from vms.kinds import KINDS, Kind
 from vms.models import OPEN_STATES, Host, Operation
-from vms.permissions import Who, require_for, visible_hosts, visible_operations
+from vms.permissions import Who, account, require_for, visible_hosts, visible_operations
 from vms.services.audit import Target
 from vms.services.operations import is_silent
 
@@ -61,7 +61,10 @@ def again(operation: Operation, who: Who) -> Kind | None:
 def may_read(operation: Operation, who: Who) -> bool:
     """Whether he may say that a failure has been read, for everybody: who may ask for the same."""
     kind = KINDS.get(operation.kind)
-    return kind is not None and may_ask(kind, who, operation.target)
+    if kind is None:
+        return False
+    made = kind.makes and operation.vm is None and operation.actor_user_id == getattr(account(who), "pk", None)
+    return made or may_ask(kind, who, operation.target)
 
 
 def may_ask(kind: Kind, who: Who, thing: Target | None) -> bool:

@@ -220,7 +220,10 @@ def no_longer_allowed(consoles: QuerySet[Console]) -> dict[int, str]:
         ),
         When(dismissed_by__isnull=False, then=Value("dismissed")),
         When(~(drives | views), then=Value("right_gone")),
-        When(~Q(vm__deleted_at=None) | Q(vm__placement=None) | Q(vm__placement__present=False), then=Value("vm_gone")),
+        When(
+            ~Q(vm__deleted_at=None, vm__trashed_at=None) | Q(vm__placement=None) | Q(vm__placement__present=False),
+            then=Value("vm_gone"),
+        ),
         When(vm__placement__host__left_alone=True, then=Value("left_alone")),
         default=Value(""),
         output_field=CharField(),

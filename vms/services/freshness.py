@@ -32,9 +32,10 @@ def freshness(host: Host) -> Freshness:
 
 
 def shown_state(placement: Placement, fresh: Freshness) -> str:
-    """The state that a page shows: gone, silent (the host does not answer, or is left alone), or the last known one."""
+    """The state that a page shows: new (no host has told of it yet), gone, silent (the host does not answer, or is left
+    alone), or the last known one."""
     if not placement.present:
-        return "gone"
+        return "gone" if placement.read_at else "new"
     return "silent" if fresh in ("silent", "alone") else placement.state
 
 

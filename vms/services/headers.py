@@ -157,6 +157,7 @@ def losses(kind: Kind) -> str:
         "vm.discard-saved": gettext(
             "Like pulling the plug: what it had in memory when it was saved is lost. Its next start boots it anew."
         ),
+        "vm.delete": "",
         "vm.reset": gettext("Like the reset button: it starts anew at once, and what is not written to disk is lost."),
     }
     return texts[kind.name] if KINDS[kind.name].ask else ""

@@ -193,6 +193,15 @@ def readable(who: Who, image: int) -> ImageCopy | None:
     return rows.order_by("pk").first()
 
 
+def can_bring(who: Who, image: int, host: Host) -> bool:
+    """Whether an operation on the host could bring it there: from another host, or from where it was fetched."""
+    copy = readable(who, image)
+    if copy is None:
+        return False
+    again = copy.image.sha256 and copy.image.source_url
+    return bool(again) or source(who, image, host.node) is not None
+
+
 def names_for(copy: ImageCopy, pool: StoragePool) -> Iterator[str]:
     """What a new copy may be called there: as that one is, or with a number, as long as nothing we know is."""
     name = file_name(copy.volume.name) or "image"

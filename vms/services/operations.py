@@ -34,7 +34,7 @@ from vms.models import (
     Volume,
 )  # fmt: skip
 from vms.permissions import Actor, require_for
-from vms.services import audit, quotas, twins
+from vms.services import audit, quotas, twins, unmade
 from vms.services.audit import NOUNS, Target
 from vms.services.sealing import seal
 from vms.services.telling import host_name
@@ -202,9 +202,13 @@ def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idemp
 
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
-    """Where the VM is; WrongState when its state forbids the kind or it is gone, NotKept when its host forgets it."""
-    placement = Placement.objects.select_related("host").get(current_of=vm)
-    if not placement.present:
+    """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash and the kind not
+    for that, or the reverse; NotKept when its host forgets it."""
+    placement = Placement.objects.select_related("host", "current_of").get(current_of=vm)
+    trashed = placement.current_of.trashed_at is not None
+    if kind.of_trash != "too" and trashed != (kind.of_trash == "only"):
+        raise WrongState(name=vm.name, state="trashed" if trashed else placement.state)
+    if not placement.present and not trashed and not kind.makes:
         raise WrongState(name=vm.name, state="gone")
     if kind.states and placement.state not in kind.states:
         raise WrongState(name=vm.name, state=placement.state)
@@ -289,6 +293,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
         ).update(state=OperationState.CANCELLED, ended_at=timezone.now(), cancel_requested=True, sealed="")
         if ended:
             OperationLock.objects.filter(operation=operation).delete()
+            unmade.forget(operation, OperationState.CANCELLED)
         elif not (
             kind.cancellable
             and Operation.objects.filter(pk=operation.pk, state=OperationState.RUNNING).update(
@@ -306,8 +311,10 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
 @transaction.atomic
 def mark_read(operation: Operation, *, actor: Actor) -> None:
     """A failure that somebody has read no longer asks for attention, of nobody: so it needs the right to try again."""
-    target = operation.target
-    require_for(actor, KINDS[operation.kind], target, fresh=False)
+    target, kind = operation.target, KINDS[operation.kind]
+    # Of what was not made nobody else hears.
+    if not (kind.makes and operation.vm is None and operation.actor_user_id == actor.user.pk):
+        require_for(actor, kind, target, fresh=False)
     unread = Q(read_at=None) | Q(read_at__lt=F("ended_at"))
     now = timezone.now()
     # Not before its end, also where the clock was set back since.

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from vms.errors import BadFields, OverQuota
+from vms.kinds import MAKING
 from vms.models import OPEN_STATES, RESOURCES, Operation, Quota, Reservation, User, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require
 from vms.services import audit
@@ -22,6 +23,7 @@ from vms.services import audit
 PRIVILEGE: Final = "quota.admin"
 LARGEST: Final = {"vms": 2**31 - 1, "vcpus": 2**31 - 1, "snapshots": 2**31 - 1}
 LARGEST_OF_ALL: Final = 2**63 - 1
+
 
 Subject = User | Group
 
@@ -39,9 +41,12 @@ def whose(subject: Subject, path: str = "") -> dict[str, Any]:
 
 
 def used(subject: Subject) -> dict[str, int]:
-    """{resource: amount} of what is charged to it, with what open operations are about to make. A VM counts when its
-    host has told of it; until then the reservation stands for it."""
-    vms = VirtualMachine.objects.filter(deleted_at=None, placement__isnull=False, **whose(subject, "charged_"))
+    """{resource: amount} of what is charged to it, with what open operations are about to make. A VM counts when it is
+    made; until then the reservation stands for it."""
+    making = Operation.objects.filter(state__in=OPEN_STATES, kind__in=MAKING, vm=OuterRef("pk"))
+    vms = VirtualMachine.objects.filter(
+        ~Exists(making), deleted_at=None, placement__isnull=False, **whose(subject, "charged_")
+    )
     there = vms.aggregate(vms=Count("pk"), vcpus=Sum("placement__vcpus"), memory_kib=Sum("placement__memory_kib"))
     charged = Volume.objects.filter(vms__in=vms.values("pk"))
     own = Volume.objects.filter(owner=subject, vms=None) if isinstance(subject, User) else Volume.objects.none()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from vms.libvirtxml import BadXML, DomainXML, unreachable, where
+from vms.libvirtxml import BadXML, DomainXML, Listen, unreachable, where
 from vms.models import Document, Host, Placement
 
 # What the document of the next start can be changed to, so that the screen is reached.
@@ -15,6 +15,17 @@ REMEDIES = {
     "root_only": "listen-locally",
     "not_on_network": "listen-on-network",
 }
+
+
+# Where the relay reaches a screen without opening it to anybody else: the first of these over the host's transport.
+CLOSED: Final[tuple[Listen, ...]] = ("none", "socket", "loopback")
+
+
+def closed_place(host: Host | None) -> Listen:
+    """Loopback also where the relay does not reach it: opening a screen to a network is asked for by itself."""
+    if host is None:
+        return "none"
+    return next((place for place in CLOSED if not unreachable(host.transport, host.user, place)), "loopback")
 
 
 def why_not_now(placement: Placement) -> str:

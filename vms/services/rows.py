@@ -141,14 +141,14 @@ def make_row(
     elif fresh in ("silent", "old") and placement.host.heard_at:
         seconds = int((timezone.now() - placement.host.heard_at).total_seconds())
         note = gettext("{age} ago").format(age=duration(seconds))
-    elif shown != "gone" and not placement.persistent:
+    elif shown not in ("gone", "new") and not placement.persistent:
         note = gettext("not kept after it stops")
     return Row(
         pk=str(vm.pk),
         name=placement.name,
         title=placement.title,
         tags=[tag.name for tag in vm.tags.all()],
-        state=placement.state if shown != "gone" and fresh != "alone" else shown,
+        state=placement.state if shown not in ("gone", "new") and fresh != "alone" else shown,
         shown=shown,
         word=word,
         note=note,

@@ -51,6 +51,7 @@ ERRORS: dict[str, str] = {
         "vouched for it."
     ),
     "name_taken": mark("There is a volume called {name} already. Choose another name."),
+    "vm_taken": mark("The host has a VM called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
     "pool_in_use": mark(
@@ -70,6 +71,10 @@ ERRORS: dict[str, str] = {
     "subnet_taken": mark("The network {name} of this host has addresses of the same subnet. Choose another subnet."),
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
+    "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "belongings_changed": mark(
+        "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
+    ),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -204,6 +209,35 @@ FIELDS: dict[str, str] = {
     "volume_smaller": mark("It is larger than that already. A volume only grows."),
     "volume_format": mark("This pool cannot hold that format."),
     "volume_pool": mark("Another pool of the same host, that is started and in which you may make volumes."),
+    "vm_number": mark("With one # in it, which is replaced by the number of each."),
+    "vm_count": mark("A whole number from 1 to 100."),
+    "vm_taken": mark("There is a VM of this name on that host. Choose another name."),
+    "vm_memory": mark("From 32 MiB to 16 TiB."),
+    "vm_disks": mark("16 disks at most."),
+    "vm_shared_disk": mark("Several VMs cannot have the same disk."),
+    "vm_no_disk_image": mark("This image is none of a disk. Install from it instead."),
+    "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
+    "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
+    "vm_hosts": mark("These are on different hosts. Choose what is on one."),
+    "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
+    "vm_no_pool": mark("No storage pool that you may use there is started."),
+    "vm_no_image": mark("This image is in no started pool of a host on which you may make VMs. Copy it there first."),
+    "vm_no_arch": mark("The image is for other processors than your hosts have."),
+    "vm_no_uefi": mark("This host has no UEFI firmware for VMs. Choose BIOS."),
+    "vm_no_filter": mark(
+        "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
+    ),
+    "vm_network_stopped": mark("This network is stopped. Start it first, or make the VM without starting it."),
+    "confirm_name": mark("Type the name of the VM: what is deleted for good does not come back."),
+    "no_trash": mark("There is no trash for this VM. Delete it for good, or leave it."),
+    "not_its_volumes": mark("One of these does not go with this VM. Look at the list again."),
+    "layer_left": mark("One of these lies below another that is to stay. Let both go, or both stay."),
+    "vm_name": mark("A letter or digit first, then letters, digits and . _ + -; 80 characters at most."),
+    "vm_name_same": mark("It is called so already."),
+    "vm_name_taken": mark("The host has a VM of this name."),
+    "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
+    "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -350,6 +384,21 @@ VOLUMES: dict[str, str] = {
     "gone": mark("its pool shows it no more"),
 }
 
+# Why something stays when its VM is deleted (vms.services.belongings).
+STAYS: dict[str, str] = {
+    "image": mark("is an image that others may install from"),
+    "shared": mark("is attached read-only, or to be shared"),
+    "used": mark("is used by {users} too"),
+    "backs": mark("lies below {users}"),
+    "below": mark("lies below one of its disks, and may be needed by others"),
+    "media": mark("was only put in, or shared with it"),
+    "nvram": mark("holds firmware variables that another VM names too"),
+    "outside": mark("is in no pool, so the dashboard does not touch it"),
+    "not_ready": mark("is being made, or is no disk"),
+    "pool_off": mark("is in a pool that is stopped; start that first"),
+    "silent": mark("is in a storage that a silent host has too, which cannot be asked whether it needs it"),
+}
+
 HAPPENINGS: dict[str, str] = {
     "state": mark("is {state}"),
     "appeared": mark("appeared"),
@@ -362,7 +411,42 @@ HAPPENINGS: dict[str, str] = {
     "clock": mark("changed its clock"),
 }
 
+# What somebody should know before a VM is made.
+WARNINGS: dict[str, str] = {
+    "no_kvm": mark(
+        "This host has no hardware virtualization, so the processor is emulated: about ten times slower, and a "
+        "system that boots in half a minute elsewhere takes five."
+    ),
+    "little_memory": mark("Its system asks for {least} MiB of memory at least."),
+    "host_memory": mark("Of the host's memory {free} MiB are free. Running VMs that need all of theirs may not fit."),
+    "little_disk": mark("Its system asks for a disk of {least} GiB at least."),
+    "no_key": mark("A cloud image has no password, and no key is given here, so nobody will be able to log in."),
+    "pool_room": mark("The pool {pool} has {free} GiB left, less than its disk can become."),
+    "network_stopped": mark("The network {network} is stopped, so it gets no card. Start that first."),
+    "no_filter": mark("This host lacks libvirt's filter clean-traffic, so it gets no network card."),
+    "no_network": mark("It has no network card."),
+    "no_boot": mark("It has nothing to start from."),
+    "image_brought": mark("{image} is not on {host} yet: it is brought there first, which takes a while."),
+    "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
+    "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
+    "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "no_drivers": mark(
+        "Without the drivers on the virtio-win CD it gets a disk on SATA and an Intel network card, which it knows."
+    ),
+}
+
+# Why a VM is made on that host.
+PLACES: dict[str, str] = {
+    "chosen": mark("{host}, as chosen."),
+    "only": mark("{host}: the only host on which you may make VMs."),
+    "image": mark("{host}: the image is there, and it has the most free memory of those that have it."),
+    "memory": mark("{host}: it has the most free memory of {of} hosts."),
+}
+
 LOG: dict[str, str] = {
+    "step_done": mark("Done: {step}."),
+    "step_left": mark("Could not take back: {step}. The host said: {why}"),
+    "undone": mark("What had been made of it was taken away."),
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
     "image_arrives": mark("The image is brought to this host, as “{name}”."),
@@ -386,6 +470,14 @@ LOG: dict[str, str] = {
     "network_waits": mark("A part of it applies when the network is restarted."),
     "volumes_deleted": mark("Deleted what was in it: {number} volumes."),
     "autostart": mark("“{name}” starts with the host from now on."),
+    "compared": mark("It has what was told, by its host's own word."),
+    "off": mark("Forced it off."),
+    "marked": mark("It is in the trash."),
+    "forgotten": mark("Its host has forgotten it."),
+    "volume_deleted": mark("Deleted the volume “{name}”."),
+    "volume_left": mark("Left the volume “{name}” alone: something needs it by now."),
+    "belongings_differ": mark("This is another than was told: {what}."),
+    "autostart_back": mark("It starts with its host again."),
     "failed": mark("It failed."),
     "reconciled": mark("The worker was lost; its work was found on the host."),
 }
@@ -400,6 +492,8 @@ STATES: dict[str, str] = {
     "saved": mark("saved"),
     "unknown": mark("unknown"),
     "gone": mark("gone"),
+    "new": mark("being made"),
+    "trashed": mark("in the trash"),
 }
 
 OPERATION_STATES: dict[str, str] = {
@@ -423,6 +517,7 @@ GOING_ON: dict[str, str] = {
     "volume.clone": mark("cloning"),
     "volume.wipe": mark("wiping"),
     "volume.delete": mark("deleting"),
+    "vm.create": mark("creating"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -444,6 +539,10 @@ GOING_ON: dict[str, str] = {
     "vm.listen-locally": mark("changing where its screen listens"),
     "vm.listen-on-network": mark("changing where its screen listens"),
     "vm.add-serial": mark("adding a serial console"),
+    "vm.trash": mark("moving to the trash"),
+    "vm.put-back": mark("being put back"),
+    "vm.delete": mark("being deleted"),
+    "vm.rename": mark("being renamed"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -660,6 +759,11 @@ def field_sentence(code: str) -> str:
     return gettext(FIELDS.get(code, ERRORS["error"]))
 
 
+def stays(why: str, params: Parameters) -> str:
+    """Why something stays when its VM is deleted; follows its name."""
+    return fill(STAYS[why], params) if why in STAYS else plain(why)
+
+
 def happening(code: str, params: Parameters | None = None) -> str:
     """What a host or a VM did; follows its name ("web-01 is paused")."""
     return fill(HAPPENINGS[code], params or {}) if code in HAPPENINGS else plain(code)
@@ -752,3 +856,13 @@ def duration(seconds: int) -> str:
     if seconds < 86400:
         return gettext("{h} h {m} min").format(h=seconds // 3600, m=seconds % 3600 // 60)
     return gettext("{d} d {h} h").format(d=seconds // 86400, h=seconds % 86400 // 3600)
+
+
+def warning(code: str, params: Parameters) -> str:
+    """What should be known before."""
+    return fill(WARNINGS[code], params)
+
+
+def place_words(why: str, params: Parameters) -> str:
+    """Why it is made there."""
+    return fill(PLACES[why], params)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import sentences
+from vms.services import belongings, sentences, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
@@ -127,3 +127,15 @@ def gib(kib: int | float | None) -> str:
     if kib and kib < 1 << 20:
         return gettext("{n} MiB").format(n=round(kib / 1024))
     return gettext("{n} GiB").format(n=one_digit(kib or 0))
+
+
+@register.filter
+def why_it_stays(line: belongings.Line) -> str:
+    """Why it stays when its VM is deleted; follows its name."""
+    return sentences.stays(line.why, {"by": line.by, "others": line.others})
+
+
+@register.filter
+def trash_why(line: trash.Line) -> str:
+    """What stood in the way of the last purge."""
+    return sentences.sentence(line.trash.why, line.trash.params)

@@ -21,7 +21,7 @@ from vms.services.screens import offer
 from vms.services.sentences import sentence
 from vms.services.serials import opens_on_serial
 from vms.views import console_keys
-from vms.views.vms import tab_context, this_machine, viewer_file
+from vms.views.vms import tab_context, this_machine, unmade_or_404, viewer_file
 
 
 @login_required
@@ -29,7 +29,10 @@ from vms.views.vms import tab_context, this_machine, viewer_file
 def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The VM's screen, or its serial line where it has no screen and ?screen does not ask for it; ?own for a window
     that holds nothing else."""
-    vm = get_vm_or_404(request.user, pk, to="vm.screen")
+    try:
+        vm = get_vm_or_404(request.user, pk, to="vm.screen")
+    except Http404:
+        return redirect("operation", unmade_or_404(request, pk).pk)
     if "screen" not in request.GET and opens_on_serial(vm):
         return redirect(reverse("vm-serial", args=[pk]) + ("?own" if "own" in request.GET else ""))
     template = "vms/console_own.html" if "own" in request.GET else "vms/console.html"

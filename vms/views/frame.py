@@ -28,6 +28,7 @@ class Frame:
     """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
     people did is shown to this one; may_users: whether accounts are;
     may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for him;
+    may_create: whether there may be a host on which he makes VMs;
     may_grants: whether all grants are; may_quotas: whether quotas are."""
 
     hosts: list[Host]
@@ -38,6 +39,7 @@ class Frame:
     may_pools: bool
     may_networks: bool
     may_images: bool
+    may_create: bool
     may_grants: bool
     may_quotas: bool
 
@@ -58,6 +60,7 @@ def make_frame(request: HttpRequest) -> Frame:
         may_pools="pools" in ground,
         may_networks="networks" in ground,
         may_images="images" in ground,
+        may_create="hosts" in ground,
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
     )

@@ -19,9 +19,10 @@ from django.views.decorators.http import require_safe
 from vms.errors import BadParameters
 from vms.forms.tags import Tags
 from vms.kinds import MENU, whole_number
+from vms.kinds.create import CREATE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
-from vms.models import Document, Host, VirtualMachine
-from vms.permissions import get_vm_or_404, visible_hosts, visible_vms
+from vms.models import Document, Host, Operation, VirtualMachine
+from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -105,6 +106,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "sort": sort or "name",
         "states": STATES,
         "filtered": bool(q or state or host or tag),
+        "has_trash": trashed_vms(request.user).exists(),
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
@@ -233,9 +235,21 @@ def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]
 
 @login_required
 @require_safe
-def vm_overview(request: HttpRequest, pk: int) -> HttpResponse:
-    """The VM at a glance."""
-    return overview_page(request, get_vm_or_404(request.user, pk))
+def vm_overview(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The VM at a glance; of one that could not be made, what became of it."""
+    try:
+        vm = get_vm_or_404(request.user, pk)
+    except Http404:
+        return redirect("operation", unmade_or_404(request, pk).pk)
+    return overview_page(request, vm)
+
+
+def unmade_or_404(request: HttpRequest, pk: int) -> Operation:
+    """The operation that was to make the VM of that number, which is not there."""
+    operation = visible_operations(request.user).filter(kind=CREATE.name, target_id=pk, vm=None).first()
+    if operation is None:
+        raise Http404
+    return operation
 
 
 def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = None) -> HttpResponse:

@@ -38,6 +38,7 @@ from vms.virt.values import (
     Numbers,
     PoolInfo,
     SecretInfo,
+    SnapshotInfo,
     VolumeFacts,
 )
 from vms.virt.volumes import Volume
@@ -71,6 +72,7 @@ __all__ = [
     "PoolInfo",
     "SecretChanged",
     "SecretInfo",
+    "SnapshotInfo",
     "Tunnel",
     "Upload",
     "Volume",

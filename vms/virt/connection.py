@@ -11,7 +11,8 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import WrongHost
-from vms.virt import devices, facts, hardware, listing, networks, nwfilters, pools, ready, secrets, volumes
+from vms.libvirtxml import Given
+from vms.virt import devices, facts, hardware, judging, listing, networks, nwfilters, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
@@ -180,6 +181,13 @@ class Connection:
         """Let the host forget the secret; NotFound where it does not know it."""
         with self.guard():
             self.handle.secretLookupByUUIDString(uuid).undefine()
+
+    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given = judging.NOTHING) -> Domain:
+        """The new domain, kept. given: what of the host it may use besides what the privileges cover. NeedsMore where
+        the document needs a privilege that is not among them, BadDocument where the host's schema or driver refuses
+        it, InvalidState where its name or UUID is another's."""
+        with self.guard():
+            return Domain(judging.define(self.handle, None, document, allowed, given), self.guard)
 
     def domain(self, uuid: str) -> Domain:
         """The domain; NotFound where the host does not know it."""

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.virt import judging, streams
+from vms.virt import streams
 from vms.virt.connection import Connection
-from vms.virt.domain import Domain
 
 EVERYTHING: Final = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -17,13 +16,6 @@ EVERYTHING: Final = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
-
-
-def define_domain(connection: Connection, document: str, *, allowed: frozenset[str]) -> Domain:
-    """The new domain, kept; NeedsMore where the document needs a privilege that is not among them, BadDocument where
-    the host's schema or driver refuses it."""
-    with connection.guard():
-        return Domain(judging.define(connection.handle, None, document, allowed), connection.guard)
 
 
 def remove_domain(connection: Connection, uuid: str) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 import libvirt
 
 from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML, How, disk_at, without_password
+from vms.libvirtxml import BadXML, DomainXML, How, disk_at, snapshot_sources, without_password
 from vms.virt import judging
+from vms.virt.optional import listed
 from vms.virt.states import words
-from vms.virt.values import DomainInfo, Job
+from vms.virt.values import DomainInfo, Job, SnapshotInfo
 
 Guard = Callable[[], AbstractContextManager[None]]
 
+FORGET: Final = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+)
 # As long as a finger rests on a key: a guest that polls must see it down.
 HOLD_MS: Final = 100
 
@@ -202,6 +208,31 @@ class Domain:
                 raise
             return stream
 
+    def rename(self, name: str) -> None:
+        """Call it so; the host refuses while it is not off, has a saved state, snapshots or checkpoints, or where the
+        name is another's."""
+        with self.guard():
+            self.handle.rename(name, 0)
+
+    def forget(self, *, keep_nvram: bool = False) -> None:
+        """Let the host forget it, once it is off: with its saved state, what is known of its snapshots and checkpoints,
+        its TPM's state and its firmware's variables. Its disks stay."""
+        with self.guard():
+            nvram = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+            try:
+                self.handle.undefineFlags(FORGET | nvram | libvirt.VIR_DOMAIN_UNDEFINE_TPM)
+            except libvirt.libvirtError as error:
+                # libvirt before 8.9 knows no flag for a TPM's state, and takes it away by itself; other drivers know
+                # none of them.
+                if error.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+                    raise
+                try:
+                    self.handle.undefineFlags(FORGET | nvram)
+                except libvirt.libvirtError as other:
+                    if other.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+                        raise
+                    self.handle.undefine()
+
     def networks(self) -> list[str]:
         """The names of the networks that its next start needs."""
         with self.guard():
@@ -263,9 +294,16 @@ def run_id(handle: Any) -> int | None:
 
 
 def describe(
-    handle: Any, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None = None
+    handle: Any,
+    persistent: bool,
+    autostart: bool,
+    saved: bool,
+    told: tuple[int, int] | None = None,
+    *,
+    kept: bool = True,
 ) -> DomainInfo:
-    """The value; what lists told already is handed in, told is the state with its reason."""
+    """The value; what lists told already is handed in, told is the state with its reason, kept whether there may be
+    snapshots or checkpoints."""
     code, why = told or handle.state()
     state, reason = words(code, why, saved)
     number = run_id(handle)
@@ -282,7 +320,21 @@ def describe(
         live_xml=live,
         next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
         open_screens=open_screens(handle, live),
+        snapshots=snapshots(handle) if kept else (),
+        checkpoints=tuple(sorted(one.getName() for one in listed(lambda: handle.listAllCheckpoints(0))))
+        if kept
+        else (),
     )
+
+
+def snapshots(handle: Any) -> tuple[SnapshotInfo, ...]:
+    """Those that its host keeps of it, by name; none of one whose document is none."""
+    found = []
+    for one in listed(lambda: handle.listAllSnapshots(0)):
+        with suppress(BadXML, libvirt.libvirtError):
+            sources = snapshot_sources(one.getXMLDesc(0))
+            found.append(SnapshotInfo(one.getName(), tuple(tuple(source) for source in sources)))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def open_screens(handle: Any, live: str) -> tuple[str, ...]:

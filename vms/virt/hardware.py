@@ -86,6 +86,7 @@ def described(
         security=security(capabilities),
         qemu_user=security_label(capabilities, "dac"),
         slow=False,
+        tpm=tpm(domains[0] if domains else None),
     )
 
 
@@ -189,6 +190,14 @@ def secure_boot(domains: Sequence[etree._Element]) -> bool | None:
     """Whether any of the machine types has it."""
     values = [value for each in domains for value in each.findall("os/loader/enum[@name='secure']/value")]
     return any(value.text == "yes" for value in values) if values else None
+
+
+def tpm(told: etree._Element | None) -> bool | None:
+    """Whether it finds swtpm; None from a libvirt that does not tell."""
+    element = told.find("devices/tpm") if told is not None else None
+    if element is None:
+        return None
+    return "emulator" in [value.text for value in element.iterfind("enum[@name='backendModel']/value")]
 
 
 def nested(handle: Any, kvm: etree._Element | None) -> bool | None:

@@ -11,9 +11,10 @@ import libvirt
 from lxml import etree
 
 from vms.errors import BadDocument, DefinitionStrayed, InvalidState, NeedsMore, StrayedLeft
-from vms.libvirtxml import BadXML, DomainXML, difference, parse, strayed, uncovered
+from vms.libvirtxml import BadXML, DomainXML, Given, difference, parse, strayed, uncovered, without
 
 VALIDATED: Final = libvirt.VIR_DOMAIN_DEFINE_VALIDATE
+NOTHING: Final = Given()
 ANSWER: Final = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
 
@@ -28,16 +29,18 @@ def judge(before: str | None, after: str, allowed: frozenset[str]) -> None:
         raise NeedsMore(privilege=missing[0].privilege, place=missing[0].place)
 
 
-def define(connection: Any, before: str | None, after: str, allowed: frozenset[str]) -> Any:
+def define(
+    connection: Any, before: str | None, after: str, allowed: frozenset[str], given: Given = NOTHING
+) -> Any:  # fmt: skip
     """The handle of the domain, defined with what was judged; what the host makes of it is judged again, and undone
-    where it needs vm.define and nobody has asked for that with the right to. InvalidState where nothing is to be
-    there yet, and something of its name or UUID is."""
-    judge(before, after, allowed)
+    where it needs vm.define and nobody has asked for that with the right to. given: what of the host it may use.
+    InvalidState where nothing is to be there yet, and something of its name or UUID is."""
+    judge(before, apart(after, given), allowed)
     if before is None:
         refuse_to_replace(connection, DomainXML.parse(after))
     handle = connection.defineXMLFlags(after, VALIDATED)
     try:
-        found = uncovered(strayed(before, handle.XMLDesc(ANSWER)), allowed)
+        found = uncovered(strayed(before, apart(handle.XMLDesc(ANSWER), given)), allowed)
     except BadXML as error:
         raise BadDocument(str(error)) from None
     if not found:
@@ -50,6 +53,14 @@ def define(connection: Any, before: str | None, after: str, allowed: frozenset[s
     except libvirt.libvirtError as error:
         raise StrayedLeft(str(error), place=found[0].place) from None
     raise DefinitionStrayed(place=found[0].place)
+
+
+def apart(text: str, given: Given) -> str:
+    """The text but for what is given."""
+    try:
+        return text if given == NOTHING else without(text, given)
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
 
 
 def refuse_to_replace(connection: Any, document: DomainXML) -> None:

@@ -11,12 +11,14 @@ from vms.virt.values import DomainInfo, Numbers
 
 STATISTICS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
 RUNNING: Final = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+# What is told of all in one call each.
+LISTED: Final = ("PERSISTENT", "AUTOSTART", "MANAGEDSAVE", "HAS_SNAPSHOT", "HAS_CHECKPOINT")
 LISTS: Final = (("RUNNING", "running"), ("PAUSED", "paused"), ("SHUTOFF", "shut_off"), ("OTHER", "unknown"))
 
 
 def domains(handle: Any) -> list[DomainInfo]:
     """All domains with their documents; one that vanishes meanwhile is left out."""
-    flags = {name: having(handle, name) for name in ("PERSISTENT", "AUTOSTART", "MANAGEDSAVE")}
+    flags = {name: having(handle, name) for name in LISTED}
     described = [
         describe_if_there(
             domain,
@@ -24,6 +26,7 @@ def domains(handle: Any) -> list[DomainInfo]:
             autostart=uuid in flags["AUTOSTART"],
             saved=uuid in flags["MANAGEDSAVE"],
             told=told,
+            kept=uuid in flags["HAS_SNAPSHOT"] or uuid in flags["HAS_CHECKPOINT"],
         )
         for domain, uuid, told in listed(handle)
     ]
@@ -81,11 +84,11 @@ def numbers(handle: Any) -> dict[str, Numbers]:
 
 
 def describe_if_there(
-    domain: Any, *, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None
+    domain: Any, *, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None, kept: bool
 ) -> DomainInfo | None:
     """The value, or None for a domain that has vanished since it was listed."""
     try:
-        return describe(domain, persistent, autostart, saved, told)
+        return describe(domain, persistent, autostart, saved, told, kept=kept)
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

@@ -46,7 +46,7 @@ class HostHardware:
     does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
     nested: a VM's processor could run VMs of its own. firmwares: what VMs can start by, None where libvirt is too old
     to tell. cgroups: the controllers that a running VM is under, None while none runs. slow: it took seconds to answer
-    what costs nothing."""
+    what costs nothing. tpm: it can emulate one."""
 
     vendor: str
     product: str
@@ -67,6 +67,7 @@ class HostHardware:
     security: tuple[SecurityModel, ...]
     qemu_user: str
     slow: bool
+    tpm: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class SnapshotInfo:
+    """A snapshot that a host keeps of a domain. sources: what its document names as the domain's own at that moment."""
+
+    name: str
+    sources: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class DomainInfo:
     """What a host says of a domain. run_id tells one run from the next and is None while it is off. The documents
     are without passwords; live_xml is "" while it is off, next_boot_xml is "" for what is not kept after it stops.
-    open_screens: the kinds of screen that listen on an address now and ask for no password."""
+    open_screens: the kinds of screen that listen on an address now and ask for no password. checkpoints: the names of
+    those that its host keeps of it."""
 
     uuid: str
     name: str
@@ -22,6 +31,8 @@ class DomainInfo:
     live_xml: str
     next_boot_xml: str
     open_screens: tuple[str, ...] = ()
+    snapshots: tuple[SnapshotInfo, ...] = ()
+    checkpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

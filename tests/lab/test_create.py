@@ -1,0 +1,252 @@
+"""VMs made on a real host: from an ISO, from an image of a disk as a copy and over it, and what a failure leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.headers.images import MIB
+from tests.lab.machine import LabHost, eventually
+from tests.lab.pools import LabPool, folder_pool
+from tests.lab.stack import Dashboard
+from tests.lab.test_kills import held, kill
+from vms.demo import guest
+from vms.libvirtxml import filters_used, network_document
+from vms.operations.create import STEPS
+
+SMALL = {"cpus": 1, "memory_mib": 192, "networks": []}
+
+
+@pytest.fixture(scope="module")
+def pool(lab_host: LabHost, guest_files: guest.Guest) -> Iterator[LabPool]:
+    """With the guest as an ISO, as a disk, and as an image of a disk."""
+    with folder_pool(lab_host) as there:
+        iso = guest_files.iso.read_bytes()
+        (there.folder / "guest.iso").write_bytes(iso)
+        (there.folder / "old-disk").write_bytes(iso)
+        subprocess.run(
+            ["qemu-img", "convert", "-q", "-O", "qcow2", str(guest_files.iso), str(there.folder / "cloud.qcow2")],
+            check=True,
+        )
+        there.names()
+        yield there
+        take_vms_away(lab_host)
+
+
+def take_vms_away(host: LabHost) -> None:
+    """Those that were made here."""
+    connection = host.connect()
+    for domain in connection.listAllDomains():
+        if domain.name().startswith("made-"):
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def network(lab_host: LabHost, pool: LabPool) -> Iterator[str]:
+    """A network with DHCP, and libvirt's own filters, which a stock host has and the lab's has not."""
+    connection = lab_host.connect()
+    made = connection.networkDefineXML(network_document("made", "192.168.231"))
+    made.create()
+    texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
+    filters = [connection.nwfilterDefineXML(text) for text in in_turn(connection, texts)]
+    yield "made"
+    take_vms_away(lab_host)
+    made.destroy()
+    made.undefine()
+    for each in reversed(filters):
+        each.undefine()
+    connection.close()
+
+
+def in_turn(connection: libvirt.virConnect, texts: list[str]) -> Iterator[str]:
+    """Each after those that it names."""
+    while texts:
+        known = {one.name() for one in connection.listAllNWFilters()}
+        ready = [text for text in texts if set(filters_used(text)) <= known]
+        assert ready, texts
+        yield from ready
+        texts = [text for text in texts if text not in ready]
+
+
+@pytest.fixture
+def number_of(dashboard: Dashboard, pool: LabPool) -> int:
+    def found() -> int | None:
+        items = dashboard.get("/pools?page_size=200")["items"]
+        return next((item["id"] for item in items if item["name"] == pool.name and item["active"]), None)
+
+    return int(eventually(found, "the pool is known"))
+
+
+def volume(dashboard: Dashboard, pool: int, name: str) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        items = dashboard.get(f"/pools/{pool}/volumes?page_size=200")["items"]
+        return next((item for item in items if item["name"] == name and item["state"] == "ready"), None)
+
+    return eventually(found, f"{name} is ready", within=60)
+
+
+def image(dashboard: Dashboard, name: str) -> int:
+    def found() -> int | None:
+        items = dashboard.get("/images?page_size=200")["items"]
+        return next((item["id"] for item in items if item["name"] == name), None)
+
+    return int(eventually(found, f"{name} is an image", within=60))
+
+
+def connected(dashboard: Dashboard, name: str) -> int | None:
+    """The network's id, once cards can be put there."""
+    found = dashboard.get("/networks?page_size=200")["items"]
+    number = next((one["id"] for one in found if one["name"] == name and one["active"]), None)
+    filters = [one["name"] for one in dashboard.get("/hosts/1/nwfilters")]
+    return number if "clean-traffic" in filters else None
+
+
+def make(dashboard: Dashboard, body: dict[str, Any], *ends: str) -> dict[str, Any]:
+    answer = dashboard.post("/vms", {**SMALL, **body})
+    assert answer.status == 202, answer
+    return dashboard.await_operation(answer.body["operation"]["id"], *(ends or ("succeeded",)), within=120)
+
+
+def says(host: LabHost, name: str, text: str) -> None:
+    """Wait until the VM has said that on its serial line."""
+    connection = host.connect()
+    stream = connection.newStream()
+    connection.lookupByName(name).openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+    heard = bytearray()
+
+    def read() -> None:
+        with suppress(libvirt.libvirtError):
+            while piece := stream.recv(4096):
+                heard.extend(piece)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        eventually(lambda: text.encode() in heard, f"{text!r} from {name}", within=240)
+    finally:
+        with suppress(libvirt.libvirtError):
+            stream.abort()
+        reader.join(10)
+        connection.close()
+
+
+def test_an_empty_vm_starts_from_its_iso_behind_the_filter(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str
+) -> None:
+    card = eventually(lambda: connected(dashboard, network), "the network and the filter are known")
+    body = {
+        "name": "made-iso", "disks": [{"pool": number_of, "size_mib": 64}],
+        "install": {"image": image(dashboard, "guest.iso")}, "firmware": "bios", "networks": [{"network": card}],
+    }  # fmt: skip
+    seen = dashboard.post("/vms/preview", {**SMALL, **body})
+    assert seen.status == 200 and "made-iso.qcow2" in seen.body["xml"], seen
+    made = make(dashboard, body)
+    vm = made["target"]["id"]
+    dashboard.await_state(vm, "running")
+    says(lab_host, "made-iso", "address 192.168.231.")
+    assert "clean-traffic" in lab_host.virsh("nwfilter-binding-list")
+    found = dashboard.get(f"/vms/{vm}")
+    assert (found["name"], found["vcpus"], found["present"]) == ("made-iso", 1, True)
+    disk = volume(dashboard, number_of, "made-iso.qcow2")
+    assert (disk["format"], disk["capacity_bytes"], disk["owner"]) == ("qcow2", 64 * MIB, "admin")
+    users = dashboard.get(f"/volumes/{disk['id']}/users")
+    assert [one["id"] for one in users["vms"]] == [vm]
+
+
+@pytest.mark.parametrize("boots", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_disk_is_a_copy_of_an_image_or_lies_over_it(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, boots: bool
+) -> None:
+    cloud = made_image(dashboard, number_of)
+    for backing in ("full", "linked"):
+        name = f"made-{backing}-{boots}"
+        disk = {"pool": number_of, "image": cloud, "size_mib": 128, "backing": backing}
+        body = {"name": name, "disks": [disk], "firmware": "bios", "start": boots}
+        vm = make(dashboard, body)["target"]["id"]
+        told = subprocess.run(
+            ["qemu-img", "info", "-U", str(pool.folder / f"{name}.qcow2")], capture_output=True, text=True, check=True
+        ).stdout
+        assert "file format: qcow2" in told and "128 MiB" in told
+        assert ("backing file:" in told) == (backing == "linked")
+        if boots:
+            dashboard.await_state(vm, "running")
+            says(lab_host, name, "boot ")
+            lab_host.virsh("destroy", name)
+
+
+def made_image(dashboard: Dashboard, pool: int) -> int:
+    """The image of a disk, read and known."""
+    found = volume(dashboard, pool, "cloud.qcow2")
+    asked = dashboard.do(
+        "from vms.models import User, Volume; from vms.permissions import Actor; from vms.services import images; "
+        f"print(images.check(Actor(User.objects.get(username='admin')), Volume.objects.get(pk={found['id']})).pk)"
+    )
+    dashboard.await_operation(int(asked.split()[-1]), "succeeded", within=60)
+    return image(dashboard, "cloud.qcow2")
+
+
+def test_a_disk_that_is_there_is_given_to_one_vm(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+) -> None:
+    old = volume(dashboard, number_of, "old-disk")
+    body = {"name": "made-old", "disks": [{"volume": old["id"]}], "firmware": "bios", "start": False}
+    vm = make(dashboard, body)["target"]["id"]
+    dashboard.await_state(vm, "shut_off")
+    again = dashboard.post("/vms", {**SMALL, **body, "name": "made-again"})
+    assert again.status == 422, again
+
+
+def test_what_the_host_refuses_leaves_nothing(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+) -> None:
+    """No emulated processor of this host has so many cores; the disk is made by then."""
+    body = {"name": "made-huge", "cpus": 500, "disks": [{"pool": number_of, "size_mib": 16}], "firmware": "bios"}
+    failed = make(dashboard, body, "failed")
+    assert failed["error"]["details"]
+    assert "made-huge.qcow2" not in pool.names()
+    assert "made-huge" not in lab_host.virsh("list", "--all", "--name").split()
+    gone = dashboard.request("GET", f"/api/v1/vms/{failed['target']['id']}")
+    assert gone.status == 404
+
+
+def reached(dashboard: Dashboard, operation: int, step: str) -> bool:
+    """Whether all steps before that one are done."""
+    before = [each.name for each in STEPS][: [each.name for each in STEPS].index(step)]
+    rows = dashboard.query("SELECT code, params FROM vms_operationlog WHERE operation_id = ?", operation)
+    done = {json.loads(params)["step"] for code, params in rows if code == "step_done"}
+    return bool(rows) and done >= set(before)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", [step.name for step in STEPS])
+def test_a_worker_killed_at_a_step_leaves_a_whole_vm_or_nothing(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, step: str
+) -> None:
+    """libvirtd stands still from when the step begins, as far as one is quick enough; the worker dies in it."""
+    name = f"made-killed-{step}"
+    body = {"name": name, "disks": [{"pool": number_of, "size_mib": 64}], "firmware": "bios"}
+    answer = dashboard.post("/vms", {**SMALL, **body})
+    operation = answer.body["operation"]["id"]
+    eventually(lambda: reached(dashboard, operation, step), f"{step} begins", every=0.005)
+    with held(lab_host):
+        kill(dashboard, "worker")
+    told = dashboard.await_operation(operation, "failed", "succeeded", within=120)
+    there = name in lab_host.virsh("list", "--name").split()
+    assert there == (told["state"] == "succeeded")
+    assert (f"{name}.qcow2" in pool.names()) == there
+    if there:
+        assert volume(dashboard, number_of, f"{name}.qcow2")["state"] == "ready"
+    else:
+        assert name not in lab_host.virsh("list", "--all", "--name").split()
+        assert dashboard.request("GET", f"/api/v1/vms/{told['target']['id']}").status == 404

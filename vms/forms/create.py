@@ -1,0 +1,180 @@
+"""What is entered of a new VM."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext, gettext_lazy
+
+from vms.errors import BadFields
+from vms.models import Host, Image, Network, StoragePool, Volume
+from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
+from vms.services import placing, systems
+from vms.services.sentences import field_sentence
+from vms.services.wishes import DiskWish, Wish
+
+GIB: Final = 1024
+# From what it is installed: its word, and what it is called.
+SOURCES: Final = (
+    ("image", gettext_lazy("Image of a disk"), gettext_lazy("such as a cloud image: ready to run")),
+    ("iso", gettext_lazy("ISO"), gettext_lazy("a CD that installs a system")),
+    ("volume", gettext_lazy("Disk that is there"), gettext_lazy("as it is")),
+    ("pxe", gettext_lazy("Network"), gettext_lazy("what the network has to install from")),
+    ("empty", gettext_lazy("Nothing"), gettext_lazy("an empty disk")),
+)
+# vCPUs, memory and disk in GiB.
+SIZES: Final = {"s": (1, 1, 10), "m": (2, 4, 20), "l": (4, 8, 40)}
+# So many are offered to choose from.
+MOST: Final = 200
+FIRMWARE: Final = (
+    ("", gettext_lazy("as its system wants it")),
+    ("bios", gettext_lazy("BIOS")),
+    ("efi", gettext_lazy("UEFI")),
+    ("secure", gettext_lazy("UEFI with secure boot")),
+)
+# What the service calls the form's fields.
+CALLED: Final = {"disks": "pool", "networks": "network", "install": "iso", "memory_mib": "memory"}
+
+
+class Create(forms.Form):
+    """Four questions, and what has an answer already. The size is one of those named, or "own"."""
+
+    source = forms.ChoiceField(
+        label=gettext_lazy("Install from"), choices=[(word, title) for word, title, _ in SOURCES]
+    )
+    image = forms.ChoiceField(label=gettext_lazy("Image"), required=False)
+    iso = forms.ChoiceField(label=gettext_lazy("ISO"), required=False)
+    volume = forms.ChoiceField(label=gettext_lazy("Disk"), required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    size = forms.ChoiceField(label=gettext_lazy("Size"), choices=[(word, word) for word in (*SIZES, "own")])
+    cpus = forms.IntegerField(label=gettext_lazy("vCPUs"), min_value=1, max_value=512, required=False)
+    memory = forms.IntegerField(
+        label=gettext_lazy("Memory, MiB"), min_value=32, max_value=16 << 20, required=False
+    )  # fmt: skip
+    disk = forms.IntegerField(label=gettext_lazy("Disk, GiB"), min_value=1, max_value=64 << 10, required=False)
+    host = forms.ChoiceField(label=gettext_lazy("Host"), required=False)
+    pool = forms.ChoiceField(label=gettext_lazy("Storage pool"), required=False)
+    network = forms.ChoiceField(label=gettext_lazy("Network"), required=False)
+    os = forms.ChoiceField(label=gettext_lazy("System"), required=False)
+    firmware = forms.ChoiceField(label=gettext_lazy("Firmware"), choices=FIRMWARE, required=False)
+    linked = forms.BooleanField(label=gettext_lazy("Only keep what differs from the image"), required=False)
+    count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=100, required=False)
+
+    def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.who = who
+        hosts = placing.usable_hosts(who)
+        pools = list(visible_pools(who).filter(host__in=hosts, active=True).select_related("host").order_by("name"))
+        networks = list(visible_networks(who).filter(host__in=hosts).select_related("host").order_by("name"))
+        self.seen = seen_hosts(who, hosts)
+        self.many = len(hosts) > 1
+        images = visible_images(who).order_by("name")
+        fits = gettext("wherever it fits")
+        self.offer("image", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.DISK)[:MOST]])
+        self.offer("iso", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.ISO)[:MOST]])
+        self.offer("volume", [(str(row.pk), row.name) for row in self.free_volumes(pools)])
+        self.offer("host", [("", fits), *((str(host.pk), self.called(host)) for host in hosts)])
+        self.offer("pool", [("", fits), *((str(pool.pk), self.placed(pool)) for pool in pools)])
+        choices = [("", gettext("the first that may be used")), ("none", gettext("no network card"))]
+        self.offer("network", [*choices, *((str(network.pk), self.placed(network)) for network in networks)])
+        self.offer("os", [("", gettext("as the image says")), *systems.choices()])
+
+    def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        self.fields[name].choices = choices  # type: ignore[attr-defined]
+
+    def called(self, host: Host) -> str:
+        return host.name if host.pk in self.seen else gettext("a host")
+
+    def placed(self, thing: StoragePool | Network) -> str:
+        return f"{thing.name} · {self.called(thing.host)}" if self.many else thing.name
+
+    def free_volumes(self, pools: list[StoragePool]) -> list[Volume]:
+        """Disks that he may give to a VM and that nobody uses."""
+        storages = {pool.storage_id for pool in pools}
+        rows = visible_volumes(self.who, "attach").filter(storage__in=storages, present=True, state="ready")
+        return list(rows.filter(vms=None, layers=None, image_copy=None).order_by("name")[:MOST])
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """The ways to install, for radio buttons."""
+        chosen = self["source"].value() or self.first_source
+        return [{"word": word, "title": title, "help": text, "chosen": word == chosen} for word, title, text in SOURCES]
+
+    @property
+    def first_source(self) -> str:
+        """An image where there is one, else an ISO, else nothing."""
+        return next((word for word in ("image", "iso") if self.fields[word].choices), "empty")  # type: ignore[attr-defined]
+
+    @property
+    def sizes(self) -> list[dict[str, Any]]:
+        """Those that have names."""
+        chosen = self["size"].value() or "m"
+        return [
+            {"word": word, "cpus": cpus, "memory": memory, "disk": disk, "chosen": word == chosen}
+            for word, (cpus, memory, disk) in SIZES.items()
+        ]
+
+    @property
+    def own_size(self) -> bool:
+        return bool(self["size"].value() == "own")
+
+    def wish(self) -> Wish:
+        """What is asked for; only after is_valid()."""
+        given = self.cleaned_data
+        source = given["source"]
+        cpus, memory, disk = SIZES.get(
+            given["size"], (given["cpus"] or systems.CPUS, 0, given["disk"] or systems.DISK_GIB)
+        )
+        network = given["network"]
+        return Wish(
+            name=given["name"],
+            host=number(given["host"]),
+            cpus=cpus,
+            memory_mib=memory * GIB or given["memory"] or 0,
+            os=given["os"],
+            disks=(self.disk_wish(source, disk),),
+            networks=None if not network else () if network == "none" else (int(network),),
+            install=number(given["iso"]) if source == "iso" else None,
+            pxe=source == "pxe",
+            firmware=given["firmware"],
+            count=given["count"] or 1,
+            start="only" not in self.data,
+        )
+
+    def disk_wish(self, source: str, gib: int) -> DiskWish:
+        given = self.cleaned_data
+        if source == "volume":
+            return DiskWish(volume=number(given["volume"]))
+        image = number(given["image"]) if source == "image" else None
+        return DiskWish(
+            number(given["pool"]), gib * GIB, image, linked=bool(image and given["linked"])
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Something to install from, where that was said."""
+        given = super().clean() or {}
+        source = given.get("source", "")
+        if source in ("image", "iso", "volume") and not given.get(source) and source not in self.errors:
+            self.add_error(source, field_sentence("missing"))
+        return given
+
+    def wrong(self) -> list[str]:
+        """What does not fit, each with the name of its field."""
+        return [
+            f"{self.fields[name].label}: {text}" if name in self.fields else str(text)
+            for name, texts in self.errors.items()
+            for text in texts
+        ]
+
+    def refuse(self, bad: BadFields) -> None:
+        """Say at its field what the service refused."""
+        for name, code in bad.errors.items():
+            field = CALLED.get(name, name)
+            if field == "pool" and code in ("vm_disk_used", "vm_no_disk_image"):
+                field = "volume" if code == "vm_disk_used" else "image"
+            self.add_error(field if field in self.fields else None, field_sentence(code))
+
+
+def number(text: str) -> int | None:
+    return int(text) if text else None

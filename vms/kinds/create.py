@@ -1,0 +1,48 @@
+"""Making VMs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vms.kinds.base import Kind, Params
+from vms.kinds.words import mark
+
+# What an owner may put into a definition; the privilege to delete undoes it.
+OWNERS = ("vm.label", "vm.cpu_memory", "vm.boot", "vm.media", "vm.disk", "vm.nic", "vm.device", "vm.power", "vm.delete")
+
+
+@dataclass(frozen=True)
+class NewVm(Params):
+    """os: what it installs, "" for unknown. disks: each {"volume": id} of one that is there, or {"pool": id, "name",
+    "size_bytes", "format", "image": id or 0, "linked": bool}. cds: images by id. networks: by id. boot: what it starts
+    from, the first that can. start: whether it is to run then. asked: a digest of what was asked for."""
+
+    os: str
+    cpus: int
+    memory_mib: int
+    firmware: str
+    tpm: bool
+    disks: list  # type: ignore[type-arg]
+    cds: list  # type: ignore[type-arg]
+    networks: list  # type: ignore[type-arg]
+    boot: list  # type: ignore[type-arg]
+    start: bool
+    asked: str = ""
+
+
+CREATE = Kind(
+    name="vm.create",
+    title=mark("Create"),
+    done=mark("created"),
+    target="vm",
+    privileges=OWNERS,
+    params=NewVm,
+    queue="slow",
+    cancellable=True,
+    silence_seconds=240,
+    takes=frozenset({"vms", "vcpus", "memory_kib", "disk_bytes"}),
+    apart=True,
+    makes=True,
+)
+
+KINDS = (CREATE,)

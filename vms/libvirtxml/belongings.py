@@ -1,0 +1,57 @@
+"""What a definition has by itself, and what goes or stays when its VM does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vms.libvirtxml.document import parse
+from vms.libvirtxml.domain import DomainXML
+from vms.libvirtxml.lenses import find
+from vms.libvirtxml.sources import Source, source
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """disks: [how, where, format] of what its disks are on, each once, without what lies below; shared: those of them
+    that it has read-only, or together with others; media: the same of drives and shared folders. nvram: the file with
+    its firmware's variables, "" for none. tpm: whether its host keeps a TPM's state for it."""
+
+    disks: list[Source]
+    shared: list[Source]
+    media: list[Source]
+    nvram: str
+    tpm: bool
+
+
+def belongings(documents: Iterable[DomainXML]) -> Belongings:
+    """Of the definitions of one domain, as it runs and as it starts next, together."""
+    disks, shared, media, nvram, tpm = [], [], [], "", False
+    for document in documents:
+        for disk in document.devices.iterfind("disk"):
+            found = source(disk, find(disk, "driver/@type") or "")
+            if disk.get("device", "disk") not in ("disk", "lun"):
+                media.append(found)
+                continue
+            disks.append(found)
+            if disk.find("shareable") is not None or disk.find("readonly") is not None:
+                shared.append(found)
+        media += [source(share, "") for share in document.devices.iterfind("filesystem")]
+        nvram = nvram or find(document.element, "os/nvram") or find(document.element, "os/nvram/source/@file") or ""
+        tpm = tpm or document.devices.find("tpm/backend[@type='emulator']") is not None
+    return Belongings(each_once(disks), each_once(shared), each_once(media), nvram.strip(), tpm)
+
+
+def each_once(found: list[Source]) -> list[Source]:
+    return sorted({tuple(one[:2]): one for one in found if one}.values())
+
+
+def snapshot_sources(text: str) -> list[Source]:
+    """What a snapshot's document names as its own: the disks of the definitions in it, and the file of its memory.
+    Raises BadXML."""
+    root = parse(text)
+    kept = [DomainXML(element) for name in ("domain", "inactiveDomain") for element in root.findall(name)]
+    for each in kept:
+        each.element.tag = "domain"
+    memory = find(root, "memory/@file")
+    return each_once([*belongings(kept).disks, *([["path", memory, ""]] if memory else [])])

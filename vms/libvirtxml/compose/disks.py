@@ -1,0 +1,39 @@
+"""Disks and CDs: volumes by the names of their pools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from string import ascii_lowercase
+
+from lxml import etree
+from lxml.builder import E
+
+from vms.libvirtxml.compose.wanted import Drive, Machine, Wanted
+
+PREFIXES = {"virtio": "vd", "sata": "sd", "scsi": "sd", "ide": "hd"}
+
+
+def drives(wanted: Wanted, machine: Machine) -> Iterator[etree._Element]:
+    """Each on the bus that its system has a driver for. A CD is never on virtio: firmware would start it, systems would
+    not find it again."""
+    slow = "sata" if machine.has_pcie and machine.is_pc else "ide" if machine.is_pc else "scsi"
+    used: dict[str, int] = {}
+    for drive in wanted.drives:
+        bus = "virtio" if wanted.guest.virtio_disk and not drive.cd else slow
+        prefix = PREFIXES[bus]
+        number = used.get(prefix, 0)
+        used[prefix] = number + 1
+        yield element(drive, f"{prefix}{ascii_lowercase[number]}", bus)
+
+
+def element(drive: Drive, name: str, bus: str) -> etree._Element:
+    driver = E.driver(name="qemu", type=drive.format)
+    if not drive.cd:
+        # What a guest frees, its volume frees too.
+        driver.set("discard", "unmap")
+    found: etree._Element = E.disk(driver, E.source(pool=drive.pool, volume=drive.volume), E.target(dev=name, bus=bus))
+    found.set("type", "volume")
+    found.set("device", "cdrom" if drive.cd else "disk")
+    if drive.cd:
+        found.append(E.readonly())
+    return found

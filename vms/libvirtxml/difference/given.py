@@ -1,0 +1,80 @@
+"""What a definition may take from its host without vm.define, because rows of ours say that its maker may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from vms.libvirtxml.compose.system import NAMESPACE
+from vms.libvirtxml.document import parse, serialize
+from vms.libvirtxml.network import CLEAN_TRAFFIC
+
+
+@dataclass(frozen=True)
+class Given:
+    """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
+    macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
+    which nobody acts by."""
+
+    volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()
+    macs: frozenset[str] = frozenset()
+    uuid: str = ""
+    system: str = ""
+
+
+def without(text: str, given: Given) -> str:
+    """The document but for what is given, exactly as it was given: what else is said of the same thing stays, and is
+    judged. BadXML as parse()."""
+    root = parse(text)
+    uuid = root.find("uuid")
+    if uuid is not None and given.uuid and uuid.text == given.uuid:
+        root.remove(uuid)
+    take_system(root, given)
+    for disk in root.findall("devices/disk"):
+        take_volume(disk, given)
+    for card in root.findall("devices/interface"):
+        take_network(card, given)
+    return serialize(root)
+
+
+def take_system(root: etree._Element, given: Given) -> None:
+    found = root.find("metadata")
+    if found is None or not given.system:
+        return
+    told = [(str(element.tag), element.get("id", ""), len(element.attrib)) for element in found.iter()]
+    if told == [
+        ("metadata", "", 0),
+        (f"{{{NAMESPACE}}}libosinfo", "", 0),
+        (f"{{{NAMESPACE}}}os", given.system, 1),
+    ]:
+        root.remove(found)
+
+
+def take_volume(disk: etree._Element, given: Given) -> None:
+    """One that is read as another format than is remembered is not the one that was given."""
+    source, driver = disk.find("source"), disk.find("driver")
+    if source is None or driver is None or len(source) or disk.get("type") != "volume":
+        return
+    where = (source.get("pool", ""), source.get("volume", ""))
+    if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
+        disk.remove(source)
+        del driver.attrib["type"]
+
+
+def take_network(card: etree._Element, given: Given) -> None:
+    source, rule, mac = card.find("source"), card.find("filterref"), card.find("mac")
+    if source is None or rule is None or mac is None or len(source) or len(rule) or len(mac):
+        return
+    if (
+        set(rule.attrib) == {"filter"}
+        and rule.get("filter") == CLEAN_TRAFFIC
+        and set(source.attrib) == {"network"}
+        and source.get("network") in given.networks
+        and set(mac.attrib) == {"address"}
+        and mac.get("address", "").lower() in given.macs
+    ):
+        for part in (source, rule, mac):
+            card.remove(part)

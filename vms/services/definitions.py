@@ -1,0 +1,59 @@
+"""The definition of a VM that is to be made, on the host where it will be."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from vms.kinds.create import NewVm
+from vms.libvirtxml import FIRMWARES, Card, DomainXML, Drive, Firmware, Machine, Wanted, compose
+from vms.models import (
+    Host,
+    StoragePool,
+    Volume,
+)
+from vms.services import systems, volumes
+from vms.services.reaching import closed_place
+
+
+def machine(host: Host) -> Machine:
+    """What a definition takes from that host."""
+    hardware, arch = host.hardware, str(host.facts.get("arch") or "x86_64")
+    pc = arch in ("x86_64", "i686")
+    machines = hardware.get("machines") or []
+    wanted = "q35" if pc else "virt"
+    known = not machines or wanted in machines
+    return Machine(
+        kvm=host.facts.get("domain_type") == "kvm",
+        arch=arch,
+        machine=wanted if known else str(hardware.get("default_machine") or wanted),
+        listen=closed_place(host),
+    )
+
+
+def definition(
+    params: NewVm, host: Host, *, name: str, uuid: str, drives: list[Drive], cards: list[Card]
+) -> DomainXML:  # fmt: skip
+    """The document of a VM with these parameters on that host."""
+    firmware: Firmware = next(one for one in FIRMWARES if one == params.firmware)
+    wanted = Wanted(
+        name=name,
+        uuid=uuid,
+        vcpus=params.cpus,
+        memory_kib=params.memory_mib * 1024,
+        guest=systems.needs(params.os).guest,
+        firmware=firmware,
+        drives=tuple(drives),
+        cards=tuple(cards),
+        boot=tuple(params.boot),
+        tpm=params.tpm,
+    )
+    return compose(wanted, machine(host))
+
+
+def disk_name(pool: StoragePool, name: str, number: int, format: str) -> str:
+    """What the disk of a VM is called: after it, and as nothing in the pool is called."""
+    ending = f".{format}" if pool.type in volumes.FILES else ""
+    taken = set(Volume.objects.filter(storage=pool.storage_id, name__startswith=name).values_list("name", flat=True))
+    plain = name if number == 0 else f"{name}-{number + 1}"
+    candidates = (f"{plain}{'' if again == 0 else f'.{again}'}{ending}" for again in range(1000))
+    return next((one for one in candidates if one not in taken), f"{plain}-{uuid4().hex[:8]}{ending}")

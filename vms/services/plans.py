@@ -1,0 +1,269 @@
+"""What is wished for, judged and completed by what its maker may use, becomes a plan of a VM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from vms.errors import BadFields, NotAllowed, RequestRefused
+from vms.kinds.create import NewVm
+from vms.libvirtxml import FIRMWARES, Card, DomainXML, Drive, Firmware
+from vms.models import (
+    Host,
+    Image,
+    Network,
+    StoragePool,
+    Volume,
+)
+from vms.permissions import (
+    Actor,
+    Who,
+    require,
+    require_deed,
+    visible_images,
+    visible_networks,
+    visible_pools,
+    visible_volumes,
+)
+from vms.services import operations, placing, systems, volumes
+from vms.services.cautions import warnings
+from vms.services.definitions import definition, disk_name
+from vms.services.images import readable
+from vms.services.placing import Asked, Place
+from vms.services.wishes import GIB, MIB, DiskWish, Plan, Wish, digest, names
+
+MOST_CPUS: Final = 512
+SMALLEST_MIB: Final = 32
+LARGEST_MIB: Final = 16 << 20
+MOST_DISKS: Final = 16
+# What stands for a name that is not known before it is made.
+NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
+NO_MAC: Final = "52:54:00:00:00:00"
+
+
+def plan(actor: Actor, wish: Wish) -> Plan:
+    """What would be made. Raises BadFields with a code for each field that does not fit, by the names of the wish;
+    NotAllowed."""
+    if not placing.usable_hosts(actor):
+        raise NotAllowed(privilege="host.use")
+    called = names(wish)
+    images = {pk: found(visible_images(actor), pk, "install") for pk in chosen_images(wish)}
+    system = systems.needs(wish.os or next((image.os for image in images.values() if image.os), ""))
+    os = wish.os or next((image.os for image in images.values() if image.os), "")
+    cpus, memory_mib = wish.cpus or systems.CPUS, wish.memory_mib or max(system.memory_mib, systems.MEMORY_MIB)
+    wrong = {
+        **({} if 1 <= cpus <= MOST_CPUS else {"cpus": "number"}),
+        **({} if SMALLEST_MIB <= memory_mib <= LARGEST_MIB else {"memory_mib": "vm_memory"}),
+        **({} if wish.firmware in ("", *FIRMWARES) else {"firmware": "choice"}),
+        **({} if len(wish.disks) <= MOST_DISKS else {"disks": "vm_disks"}),
+        **({"disks": "vm_shared_disk"} if len(called) > 1 and any(disk.volume for disk in wish.disks) else {}),
+    }
+    if wrong:
+        raise BadFields(wrong)
+    sizes = [size_of(disk, images, system, alone=number == 0) for number, disk in enumerate(wish.disks)]
+    there = where(actor, wish, images, sizes, memory_mib, len(called))
+    firmware = firmware_of(wish, there.host, system)
+    tpm = wish.tpm if wish.tpm is not None else firmware != "bios" and bool(there.host.hardware.get("tpm"))
+    pools = {pool.pk: pool for pool in placing.usable_pools(actor, there.host)}
+    disks = [described(actor, disk, size, images, there, pools) for disk, size in zip(wish.disks, sizes, strict=True)]
+    networks = networks_of(actor, wish, there)
+    params = NewVm(
+        os=os,
+        cpus=cpus,
+        memory_mib=memory_mib,
+        firmware=firmware,
+        tpm=tpm,
+        disks=disks,
+        cds=[wish.install] if wish.install else [],
+        networks=[network.pk for network in networks],
+        boot=[*(["hd"] if disks else []), *(["cdrom"] if wish.install else []), *(["network"] if wish.pxe else [])]
+        or ["hd"],
+        start=wish.start,
+        asked=digest(wish),
+    )
+    given = Volume.objects.in_bulk([disk["volume"] for disk in disks if "volume" in disk])
+    made = Plan(
+        place=there,
+        params=params,
+        pools=pools,
+        volumes=given,
+        networks={network.pk: network for network in networks},
+        takes={
+            "vms": 1,
+            "vcpus": cpus,
+            "memory_kib": memory_mib * 1024,
+            "disk_bytes": sum(disk.get("size_bytes", 0) for disk in disks),
+        },
+        warnings=(),
+        document=DomainXML.parse("<domain/>"),
+    )
+    cds = [copy_on(actor, there, pk) for pk in params.cds]
+    document = definition(
+        params,
+        there.host,
+        name=called[0],
+        uuid=NO_UUID,
+        drives=[*preview_drives(made, called[0]), *cds],
+        cards=[Card(network.name, NO_MAC) for network in networks],
+    )
+    return replace(made, warnings=tuple(warnings(actor, wish, made, images, system)), document=document)
+
+
+def chosen_images(wish: Wish) -> list[int]:
+    """The ids of those that it names, each once."""
+    named = [wish.install, *(disk.image for disk in wish.disks)]
+    return list(dict.fromkeys(pk for pk in named if pk is not None))
+
+
+def found(rows: Any, pk: int, field: str) -> Any:
+    """The row; BadFields for one that he may not use, or that is not there."""
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise BadFields({field: "choice"})
+    return row
+
+
+def size_of(disk: DiskWish, images: Mapping[int, Image], system: systems.Needs, *, alone: bool) -> int:
+    """Bytes of a new disk, 0 of one that is there. alone: it is the one that a system is installed onto."""
+    if disk.volume is not None:
+        return 0
+    least = 0
+    if disk.image is not None:
+        image = images[disk.image]
+        if image.kind != Image.Kind.DISK:
+            raise BadFields({"disks": "vm_no_disk_image"})
+        least = image.virtual_bytes or image.size_bytes
+    wanted = max(system.disk_gib, systems.DISK_GIB) * GIB if alone else systems.DISK_GIB * GIB
+    size = disk.size_mib * MIB or max(least, wanted)
+    if size < least:
+        raise BadFields({"disks": "vm_disk_small"})
+    if not volumes.SMALLEST <= size <= volumes.LARGEST:
+        raise BadFields({"disks": "volume_size"})
+    return size
+
+
+def where(
+    actor: Actor, wish: Wish, images: Mapping[int, Image], sizes: list[int], memory_mib: int, count: int
+) -> Place:  # fmt: skip
+    """The place for it. Raises BadFields where nothing has all of it, NotAllowed."""
+    host = found(Host.objects.filter(removed_at=None), wish.host, "host") if wish.host is not None else None
+    if host:
+        require(actor, "host.use", host)
+    pool_ids = {disk.pool for disk in wish.disks if disk.pool is not None}
+    pools = [found(visible_pools(actor), pk, "disks") for pk in sorted(pool_ids)]
+    network = found(visible_networks(actor), wish.networks[0], "networks") if wish.networks else None
+    there = [found(visible_volumes(actor, "attach"), disk.volume, "disks") for disk in wish.disks if disk.volume]
+    hosts = [*([host] if host else []), *(pool.host for pool in pools), *([network.host] if network else [])]
+    hosts += [operations.pool_of(volume).host for volume in there]
+    if len({each.pk for each in hosts}) > 1:
+        raise BadFields({"host": "vm_hosts"})
+    asked = Asked(
+        memory_kib=memory_mib * 1024 * count,
+        disk_bytes=0 if pools else sum(sizes) * count if not linked(wish) else MIB,
+        host=next(iter(hosts), None),
+        pool=pools[0] if pools else None,
+        network=network,
+        images=frozenset(images),
+        arch=next((image.arch for image in images.values() if image.arch), ""),
+    )
+    place, lacking = placing.place(actor, asked)
+    if place is None:
+        raise BadFields({LACKING.get(lacking, "host"): f"vm_no_{lacking}"})
+    chosen = host is not None or not hosts
+    return place if chosen else replace(place, why="chosen")
+
+
+LACKING: Final = {"pool": "disks", "image": "install"}
+
+
+def linked(wish: Wish) -> bool:
+    return any(disk.linked for disk in wish.disks)
+
+
+def firmware_of(wish: Wish, host: Host, system: systems.Needs) -> Firmware:
+    """What is asked for, else what the system wants of what the host has."""
+    has = host.hardware.get("firmwares") or []
+    asked = next((one for one in FIRMWARES if one == wish.firmware), None)
+    if asked:
+        if asked != "bios" and has and "efi" not in has:
+            raise BadFields({"firmware": "vm_no_uefi"})
+        return asked
+    if not system.uefi or "efi" not in has:
+        return "bios"
+    return "secure" if system.secure and host.hardware.get("secure_boot") else "efi"
+
+
+def described(
+    actor: Actor,
+    disk: DiskWish,
+    size: int,
+    images: Mapping[int, Image],
+    there: Place,
+    pools: Mapping[int, StoragePool],
+) -> dict[str, Any]:
+    """The disk as the operation's parameters have it; its name comes with the VM's."""
+    if disk.volume is not None:
+        volume = Volume.objects.get(pk=disk.volume)
+        require_free(actor, volume)
+        return {"volume": volume.pk}
+    pool = pools.get(disk.pool) if disk.pool is not None else there.pool
+    if pool is None:
+        raise BadFields({"disks": "vm_no_pool"})
+    image = images[disk.image] if disk.image is not None else None
+    format = image.format if image and not disk.linked else volumes.formats(pool)[0]
+    format = "raw" if format in ("", "iso") else format
+    if format not in volumes.formats(pool) or (disk.linked and (image is None or format != "qcow2")):
+        raise BadFields({"disks": "volume_format"})
+    return {
+        "pool": pool.pk, "size_bytes": size, "format": format, "image": image.pk if image else 0, "linked": disk.linked,
+    }  # fmt: skip
+
+
+def require_free(actor: Actor, volume: Volume) -> None:
+    """Nothing, or what is in the way of giving the volume to a VM: it is none that is served, or somebody uses it."""
+    require_deed(actor, "attach", volume)
+    try:
+        volumes.require_served(volume)
+        volumes.require_unused(actor, volume)
+    except NotAllowed:
+        raise
+    except RequestRefused:
+        raise BadFields({"disks": "vm_disk_used"}) from None
+
+
+def networks_of(actor: Actor, wish: Wish, there: Place) -> list[Network]:
+    """The networks of its cards, in order."""
+    if wish.networks is None:
+        return [there.network] if there.network else []
+    usable = {network.pk: network for network in placing.usable_networks(actor, there.host)}
+    if any(pk not in usable for pk in wish.networks):
+        raise BadFields({"networks": "choice"})
+    chosen = [usable[pk] for pk in wish.networks]
+    if chosen and not placing.is_filtered(there.host):
+        raise BadFields({"networks": "vm_no_filter"})
+    if wish.start and not all(network.active for network in chosen):
+        raise BadFields({"networks": "vm_network_stopped"})
+    return chosen
+
+
+def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
+    """Its disks as they would be called."""
+    for number, disk in enumerate(made.params.disks):
+        if "volume" in disk:
+            volume = made.volumes[disk["volume"]]
+            yield Drive(operations.pool_of(volume).name, volume.name, volume.format)
+        else:
+            pool = made.pools[disk["pool"]]
+            yield Drive(pool.name, disk_name(pool, name, number, disk["format"]), disk["format"])
+
+
+def copy_on(who: Who, there: Place, image: int) -> Drive:
+    """The CD with the image, which is brought where the host has none; BadFields where that cannot be."""
+    for row, pool in placing.copies_on(who, there.host, [image]):
+        return Drive(pool.name, row.volume.name, row.volume.format or "raw", cd=True)
+    copy, pools = readable(who, image), placing.usable_pools(who, there.host)
+    into = there.pool or next(iter(pools), None)
+    if copy is None or into is None:
+        raise BadFields({"install": "vm_no_image"})
+    return Drive(into.name, copy.volume.name, copy.volume.format or "raw", cd=True)

@@ -1,0 +1,49 @@
+"""What a system that is to be installed expects of its machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from vms.libvirtxml import PLAIN, Guest
+from vms.osdata import find_system, systems
+
+# What a VM gets where nobody says how much.
+MEMORY_MIB: Final = 2048
+DISK_GIB: Final = 20
+CPUS: Final = 2
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Of a system. guest: what it has drivers for. known: whether anything is known of it. memory_mib, disk_gib: at
+    least, 0 for unknown. uefi: whether it is known to start by UEFI. secure: it asks for secure boot."""
+
+    guest: Guest
+    known: bool = False
+    memory_mib: int = 0
+    disk_gib: int = 0
+    uefi: bool = False
+    secure: bool = False
+
+
+def needs(os: str) -> Needs:
+    """Of the system of that short id; of one that nobody knows, what every machine of the last years had."""
+    system = find_system(os)
+    if system is None or not system.kernel:
+        return Needs(PLAIN)
+    guest = Guest(
+        id=system.url,
+        virtio_disk="virtio-blk" in system.devices,
+        virtio_net="virtio-net" in system.devices,
+        virtio="virtio-serial" in system.devices,
+        virtio_video="virtio-gpu" in system.devices,
+        local_time=system.localtime,
+        hyperv=system.kernel == "windows",
+    )
+    return Needs(guest, True, system.least.memory_mib, system.least.disk_gib, system.uefi, system.secure_boot)
+
+
+def choices() -> list[tuple[str, str]]:
+    """(short id, name) of those that a VM can be made for."""
+    return [(system.id, system.name) for system in systems().values() if system.kernel and system.least.memory_mib]

@@ -1,0 +1,95 @@
+"""What somebody wishes for, and what it is as a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from vms.errors import BadFields
+from vms.kinds.create import NewVm
+from vms.libvirtxml import DomainXML
+from vms.models import (
+    Network,
+    StoragePool,
+    Volume,
+)
+from vms.services.placing import Place
+from vms.services.vm_names import NAME
+
+MOST: Final = 100
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class DiskWish:
+    """A new disk, from an image where one is named, or a volume that is there. size_mib 0: as large as its system or
+    its image wants. linked: a layer over the image."""
+
+    pool: int | None = None
+    size_mib: int = 0
+    image: int | None = None
+    volume: int | None = None
+    linked: bool = False
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
+    "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
+    from the network. count: so many, "#" in the name being their number."""
+
+    name: str
+    host: int | None = None
+    cpus: int = 0
+    memory_mib: int = 0
+    os: str = ""
+    disks: tuple[DiskWish, ...] = ()
+    networks: tuple[int, ...] | None = None
+    install: int | None = None
+    pxe: bool = False
+    firmware: str = ""
+    tpm: bool | None = None
+    count: int = 1
+    start: bool = True
+
+
+@dataclass(frozen=True)
+class Warning:
+    """What its maker should know before: a code, and what its sentence needs."""
+
+    code: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A wish that can be fulfilled. pools, volumes, images, networks: what its parameters name, by id. takes: of one;
+    document: its definition, in which NO_UUID and NO_MAC stand for what is given when it is made."""
+
+    place: Place
+    params: NewVm
+    pools: Mapping[int, StoragePool]
+    volumes: Mapping[int, Volume]
+    networks: Mapping[int, Network]
+    takes: Mapping[str, int]
+    warnings: tuple[Warning, ...]
+    document: DomainXML
+
+
+def names(wish: Wish) -> list[str]:
+    """What they are called. Raises BadFields ("name", "count")."""
+    if not 1 <= wish.count <= MOST:
+        raise BadFields({"count": "vm_count"})
+    if wish.count > 1 and wish.name.count("#") != 1:
+        raise BadFields({"name": "vm_number"})
+    found = [wish.name.replace("#", str(number)) for number in range(1, wish.count + 1)]
+    if not all(NAME.fullmatch(name) for name in found):
+        raise BadFields({"name": "vm_name"})
+    return found
+
+
+def digest(wish: Wish) -> str:
+    return sha256(repr(wish).encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""Making VMs: the page, and beside it what would be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
+from vms.forms.create import Create
+from vms.permissions import seen_hosts
+from vms.services import create, placing, plans
+from vms.services.actors import session_actor
+from vms.services.sentences import place_words, sentence, warning
+from vms.services.wishes import names
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def vm_new(request: HttpRequest) -> HttpResponseBase:
+    """The form, whose fields can be given in its address; sent, to the console of what is made, or to the list."""
+    actor = session_actor(request)
+    require_somewhere(request)
+    if request.method != "POST":
+        given = {"source": "", "name": create.free_name(actor), "size": "m", "count": "1", **request.GET.dict()}
+        form = Create(actor, initial=given)
+        return render(request, "vms/new.html", {"form": form, **told(request, filled(form))})
+    form = Create(actor, request.POST)
+    if form.is_valid():
+        try:
+            made = create.create(actor, form.wish())
+        except (NotAllowed, NotFresh):
+            raise
+        except BadFields as bad:
+            form.refuse(bad)
+        except RequestRefused as refused:
+            form.add_error(None, sentence(refused.code, refused.params))
+        else:
+            if len(made) > 1:
+                return redirect("vm-list")
+            return redirect("vm-console" if form.wish().start else "vm", made[0].target_id)
+    return render(request, "vms/new.html", {"form": form, **told(request, form)}, status=400)
+
+
+@login_required
+@require_POST
+def vm_new_preview(request: HttpRequest) -> HttpResponse:
+    """What would be made of the form as it is now."""
+    require_somewhere(request)
+    form = Create(session_actor(request), request.POST)
+    form.is_valid()
+    return render(request, "vms/_you_get.html", {"form": form, **told(request, form)})
+
+
+def require_somewhere(request: HttpRequest) -> None:
+    """Nothing, or NotAllowed: there is no host on which he may make VMs."""
+    if not placing.usable_hosts(request.user):
+        raise NotAllowed(privilege="host.use")
+
+
+def filled(form: Create) -> Create:
+    """The form as it would be sent from the page."""
+    values = {name: form[name].value() or "" for name in form.fields}
+    values["source"] = values["source"] or form.first_source
+    first: Any = form.fields.get(values["source"])
+    if first is not None and not values[values["source"]] and first.choices:
+        values[values["source"]] = first.choices[0][0]
+    made = Create(form.who, {name: value for name, value in values.items() if value})
+    made.is_valid()
+    return made
+
+
+def told(request: HttpRequest, form: Create) -> dict[str, Any]:
+    """What the box beside the form says; what is in the way, where nothing can be made of it."""
+    actor = session_actor(request)
+    if form.errors:
+        return {"plan": None, "wrong": form.wrong()}
+    try:
+        plan = plans.plan(actor, form.wish())
+    except BadFields as bad:
+        form.refuse(bad)
+        return {"plan": None, "wrong": form.wrong()}
+    except RequestRefused as refused:
+        return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
+    host = plan.place.host
+    name = host.name if host.pk in seen_hosts(actor, [host]) else ""
+    return {
+        "plan": plan,
+        "name": names(form.wish())[0],
+        "count": form.wish().count,
+        "host_name": name,
+        "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
+        "warnings": [warning(each.code, each.params) for each in plan.warnings],
+        "networks": list(plan.networks.values()),
+        "pools": [plan.pools[disk["pool"]].name for disk in plan.params.disks if "pool" in disk],
+        "disk_kib": plan.takes["disk_bytes"] // 1024,
+        "quota": create.room(actor, plan),
+        "xml": plan.document.text,
+    }
