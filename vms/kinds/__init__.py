@@ -12,6 +12,7 @@ from vms.kinds import (
     power,
     renaming,
     secrets,
+    seeds,
     trash,
     uploads,
     volumes,
@@ -22,7 +23,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
-        *networks.KINDS, *images.KINDS, *create.KINDS, *trash.KINDS, *renaming.KINDS,
+        *networks.KINDS, *images.KINDS, *create.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vms.kinds.base import Kind, Params
 from vms.kinds.words import mark
@@ -15,7 +15,8 @@ OWNERS = ("vm.label", "vm.cpu_memory", "vm.boot", "vm.media", "vm.disk", "vm.nic
 class NewVm(Params):
     """os: what it installs, "" for unknown. disks: each {"volume": id} of one that is there, or {"pool": id, "name",
     "size_bytes", "format", "image": id or 0, "linked": bool}. cds: images by id. networks: by id. boot: what it starts
-    from, the first that can. start: whether it is to run then. asked: a digest of what was asked for."""
+    from, the first that can. start: whether it is to run then. seed: {} for none, else {"pool": id, "name", "keep",
+    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for."""
 
     os: str
     cpus: int
@@ -27,6 +28,7 @@ class NewVm(Params):
     networks: list  # type: ignore[type-arg]
     boot: list  # type: ignore[type-arg]
     start: bool
+    seed: dict = field(default_factory=dict)  # type: ignore[type-arg]
     asked: str = ""
 
 
@@ -43,6 +45,7 @@ CREATE = Kind(
     takes=frozenset({"vms", "vcpus", "memory_kib", "disk_bytes"}),
     apart=True,
     makes=True,
+    secrets=frozenset({"seed"}),
 )
 
 KINDS = (CREATE,)

@@ -71,6 +71,24 @@ class Disk(Device):
         """What it is on, in one text; "" for an empty drive."""
         return self.file or self.block or (f"{self.pool}/{self.volume}" if self.pool else self.network or "")
 
+    @property
+    def text(self) -> str:
+        """The element by itself, as libvirt takes a device."""
+        return serialize(self.element)
+
+    def eject(self) -> None:
+        """Leave the drive empty."""
+        for name in ("source", "backingStore"):
+            for element in self.element.findall(name):
+                self.element.remove(element)
+        self.type = "file"
+
+    def remove(self) -> None:
+        """Take it out of its document."""
+        parent = self.element.getparent()
+        if parent is not None:
+            parent.remove(self.element)
+
 
 class Serial(Device):
     """A serial or console device. alias is the name that a running domain gives it."""
@@ -136,6 +154,10 @@ class DomainXML:
     @property
     def disks(self) -> list[Disk]:
         return [Disk(element) for element in self.element.findall("devices/disk")]
+
+    def drive(self, medium: str) -> Disk | None:
+        """The CD drive with that medium in it (Disk.source)."""
+        return next((disk for disk in self.disks if disk.kind == "cdrom" and disk.source == medium), None)
 
     @property
     def macs(self) -> list[str]:

@@ -11,6 +11,7 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.seeds import Seed
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
 from vms.models.users import ApiToken, Invitation, SshKey, User
@@ -44,6 +45,7 @@ __all__ = [
     "Reservation",
     "Role",
     "RolePrivilege",
+    "Seed",
     "SshKey",
     "State",
     "Storage",

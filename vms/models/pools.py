@@ -78,7 +78,7 @@ class Volume(models.Model):
     what the pool says, which a guest can forge. kind: libvirt's (file, block, dir, network, netdir). origin: how it is
     known that a file is one; known_bytes and known_at: its size and the time in it when that became known. backing:
     what it is a layer over; backing_path: the same as the host tells it, also where that is no volume of ours. refusal:
-    why its header is refused, a code.
+    why its header is refused, a code. private: it holds secrets of its VM's (a Seed), and is shown and given to nobody.
     """
 
     class State(models.TextChoices):
@@ -119,6 +119,7 @@ class Volume(models.Model):
     changed_at = models.DateTimeField(null=True)
     owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="volumes")
     vms = models.ManyToManyField(VirtualMachine, related_name="volumes")
+    private = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["storage", "name"], name="one_volume_per_storage_and_name")]

@@ -16,6 +16,7 @@ from vms.operations import (
     power,
     renaming,
     secrets,
+    seeds,
     trash,
     volumes,
 )  # fmt: skip
@@ -34,6 +35,7 @@ WAYS: Final[dict[str, Way]] = {
     **create.WAYS,
     **trash.WAYS,
     **renaming.WAYS,
+    **seeds.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

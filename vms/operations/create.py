@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from vms import live
 from vms.errors import (
@@ -33,17 +34,19 @@ from vms.models import (
     OperationLog,
     Placement,
     Reservation,
+    Seed,
     StoragePool,
     Volume,
 )
 from vms.operations.images import place, unplace
 from vms.operations.jobs import is_to_end
-from vms.operations.volumes import accepted, actor_of, make_copy, require_same, take_away
+from vms.operations.volumes import BLOCK, accepted, actor_of, make_copy, require_same, take_away
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.permissions import Actor, require_deed
 from vms.permissions import require as require_right
-from vms.services import placing, plans, systems
+from vms.seed import documents, make_disc
+from vms.services import placing, plans, seeds, systems
 from vms.services import volumes as volume_services
 from vms.services.definitions import definition
 from vms.virt import Connection
@@ -53,12 +56,13 @@ State = Volume.State
 
 @dataclass
 class Making:
-    """A VM on its way. drives: those that are ready for its definition, in its order."""
+    """A VM on its way. drives: those that are ready for its definition, in its order; cards: likewise."""
 
     work: Work
     params: kinds.NewVm
     actor: Actor
     images: dict[int, tuple[ImageCopy, StoragePool]] = field(default_factory=dict)
+    cards: list[Card] = field(default_factory=list)
     drives: list[Drive] = field(default_factory=list)
 
     @property
@@ -280,14 +284,19 @@ def copy_image(making: Making, pool: StoragePool, row: Volume, copy: ImageCopy, 
 def unmake_disks(connection: Connection, operation: Operation) -> None:
     """What it made, which is still nobody's."""
     for disk in params_of(operation).disks:
-        pool = StoragePool.objects.filter(pk=disk.get("pool")).first()
-        if pool is None:
-            continue
-        mine = Volume.objects.filter(
-            storage=pool.storage_id, name=disk["name"], state=State.INCOMPLETE, owner=operation.actor_user_id
-        )
-        for row in mine:
-            take_away(connection, pool, row)
+        if "pool" in disk:
+            unmake(connection, operation, disk["pool"], disk["name"])
+
+
+def unmake(connection: Connection, operation: Operation, pool_id: int, name: str) -> None:
+    pool = StoragePool.objects.filter(pk=pool_id).first()
+    if pool is None:
+        return
+    mine = Volume.objects.filter(
+        storage=pool.storage_id, name=name, state=State.INCOMPLETE, owner=operation.actor_user_id
+    )
+    for row in mine:
+        take_away(connection, pool, row)
 
 
 def grow_disks(making: Making) -> None:
@@ -304,6 +313,48 @@ def grow_disks(making: Making) -> None:
             there.grow(disk["size_bytes"])
 
 
+def choose_cards(making: Making) -> None:
+    """Each with a MAC that is new."""
+    there = Network.objects.filter(pk__in=making.params.networks, host=making.operation.host)
+    networks = {network.pk: network for network in there}
+    making.cards = [Card(networks[pk].name, free_mac()) for pk in making.params.networks if pk in networks]
+
+
+def make_seed(making: Making) -> None:
+    """The disc with the answers, as its last CD: a volume that nobody is shown."""
+    told = making.params.seed
+    if not told:
+        return
+    pool = StoragePool.objects.filter(pk=told["pool"], host=making.operation.host_id, present=True).first()
+    if pool is None:
+        raise NotFound(told["name"])
+    answers = seeds.from_json(making.work.secrets["seed"])
+    mac = making.cards[0].mac if making.cards else ""
+    disc = make_disc(documents(replace(answers, addresses=tuple(replace(one, mac=mac) for one in answers.addresses))))
+    row = new_row(making, pool, told["name"], "raw")
+    Volume.objects.filter(pk=row.pk).update(private=True)
+    try:
+        document = volume_document(told["name"], len(disc), "raw", whole=False)
+        there = making.work.connection.create_volume(str(pool.uuid), document, name=told["name"])
+    except NameTaken:
+        row.delete()
+        raise
+    way = there.upload(0, len(disc))
+    try:
+        for start in range(0, len(disc), BLOCK):
+            way.send(disc[start : start + BLOCK])
+        way.finish()
+    finally:
+        way.abort()
+    making.drives.append(Drive(pool.name, told["name"], "raw", cd=True))
+
+
+def unmake_seed(connection: Connection, operation: Operation) -> None:
+    told = params_of(operation).seed
+    if told:
+        unmake(connection, operation, told["pool"], told["name"])
+
+
 def define(making: Making) -> None:
     """Judged by the difference to nothing, with what our own rows give. Raises VmTaken where somebody outside has made
     one of its name meanwhile."""
@@ -311,16 +362,14 @@ def define(making: Making) -> None:
     placement = placement_of(operation)
     if host is None:
         raise NotFound(operation.target_name)
-    networks = {network.pk: network for network in Network.objects.filter(pk__in=making.params.networks, host=host)}
-    cards = [Card(networks[pk].name, free_mac()) for pk in making.params.networks if pk in networks]
     uuid, system = str(placement.uuid), systems.needs(making.params.os).guest.id
     document = definition(
-        making.params, host, name=operation.target_name, uuid=uuid, drives=making.drives, cards=cards
+        making.params, host, name=operation.target_name, uuid=uuid, drives=making.drives, cards=making.cards
     )  # fmt: skip
     given = Given(
         volumes={(drive.pool, drive.volume): drive.format for drive in making.drives},
-        networks=frozenset(card.network for card in cards),
-        macs=frozenset(card.mac for card in cards),
+        networks=frozenset(card.network for card in making.cards),
+        macs=frozenset(card.mac for card in making.cards),
         uuid=uuid,
         system=system,
     )
@@ -355,28 +404,45 @@ STEPS: Final = (
     Step("image", find_images, unplace),
     Step("disk", make_disks, unmake_disks),
     Step("grow", grow_disks, nothing),
+    Step("cards", choose_cards, nothing),
+    Step("seed", make_seed, unmake_seed),
     Step("define", define, undefine),
     Step("start", start, nothing),
 )
 
 
 def finish(connection: Connection, operation: Operation) -> None:
-    """The disks that were made are its maker's and the VM's from now on."""
-    for disk in params_of(operation).disks:
-        pool = StoragePool.objects.filter(pk=disk.get("pool")).first()
-        if pool is None:
-            continue
-        row = Volume.objects.filter(storage=pool.storage_id, name=disk["name"], state=State.INCOMPLETE).first()
-        if row is None:
-            continue
-        told = connection.volume(str(pool.uuid), row.name).facts()
-        Volume.objects.filter(pk=row.pk).update(
-            state=State.READY, present=True, kind=told.kind, path=told.path, told_format=told.format,
-            capacity_bytes=max(told.capacity, disk["size_bytes"]), allocation_bytes=told.allocation,
-            known_bytes=told.capacity, known_at=moment(told.mtime), changed_at=moment(told.mtime),
+    """What was made is its maker's and the VM's from now on."""
+    params = params_of(operation)
+    for disk in params.disks:
+        if "pool" in disk:
+            keep_made(connection, disk["pool"], disk["name"], disk["size_bytes"])
+    if params.seed and operation.vm_id:
+        row = keep_made(connection, params.seed["pool"], params.seed["name"], 0)
+        Seed.objects.get_or_create(
+            vm_id=operation.vm_id,
+            defaults={
+                "volume": row, "by": operation.actor_user, "told": params.seed["told"], "keep": params.seed["keep"],
+                "look_at": None if params.seed["keep"] else timezone.now() + seeds.FIRST_LOOK,
+            },
         )  # fmt: skip
     with transaction.atomic():
         Reservation.objects.filter(operation=operation, resource="disk_bytes").delete()
+
+
+def keep_made(connection: Connection, pool_id: int, name: str, size: int) -> Volume | None:
+    """The volume, ready; None where there is no such that was being made. size: bytes that it has at least."""
+    pool = StoragePool.objects.filter(pk=pool_id).first()
+    row = Volume.objects.filter(storage=pool.storage_id, name=name, state=State.INCOMPLETE).first() if pool else None
+    if pool is None or row is None:
+        return None
+    told = connection.volume(str(pool.uuid), row.name).facts()
+    Volume.objects.filter(pk=row.pk).update(
+        state=State.READY, present=True, kind=told.kind, path=told.path, told_format=told.format,
+        capacity_bytes=max(told.capacity, size), allocation_bytes=told.allocation,
+        known_bytes=told.capacity, known_at=moment(told.mtime), changed_at=moment(told.mtime),
+    )  # fmt: skip
+    return row
 
 
 def facts(connection: Connection, operation: Operation) -> Facts:

@@ -30,7 +30,7 @@ from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
-from vms.services import failures, trash
+from vms.services import failures, seeds, trash
 
 logger = logging.getLogger(__name__)
 
@@ -163,8 +163,10 @@ class WorkerProcess:
         failures.write_down()
 
     def empty_trash(self) -> None:
-        """Ask for the purge of what has been in the trash for long enough."""
+        """Ask for the purge of what has been in the trash for long enough, and for the end of what first boots have
+        read."""
         trash.purge_due()
+        seeds.drop_due()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

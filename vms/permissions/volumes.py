@@ -37,7 +37,9 @@ def volumes_in(who: Who, of_vms: Scope, of_pools: Scope, deed: Deed) -> QuerySet
     by_vms = Exists(uses) & ~Exists(uses.exclude(virtualmachine__in=vms_in(of_vms).order_by().values("pk")))
     # What is one's own needs no right, but it needs a token that is meant for it.
     by_owner = Q(owner=user) & ~Exists(uses) if NEEDS[deed] in in_scope(who) else Q(pk__in=[])
-    return Volume.objects.filter(Q(storage__in=pools_in(of_pools).values("storage")) | Q(by_vms) | Q(by_owner))
+    # Not even an administrator reads a VM's secrets here; with his VM whoever may delete that deletes it.
+    his = Volume.objects.filter(private=False)
+    return his.filter(Q(storage__in=pools_in(of_pools).values("storage")) | Q(by_vms) | Q(by_owner))
 
 
 def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:

@@ -126,7 +126,7 @@ def lines(
     for volume in vm.volumes.filter(present=True).order_by("name", "pk"):
         places = named(volume, pools, mine | media)
         known |= places
-        if places & mine:
+        if places & mine or volume.private:
             rows.append(line(who, vm, volume, shared & places))
         else:
             rows.append(Line(shown(who, volume), "media" if places else "below", volume))

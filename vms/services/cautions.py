@@ -10,7 +10,7 @@ from vms.models import (
 from vms.permissions import (
     Actor,
 )
-from vms.services import placing, systems
+from vms.services import placing, seeds, systems
 from vms.services.wishes import GIB, Plan, Warning, Wish
 
 
@@ -37,8 +37,11 @@ def warnings(
     new = [disk for disk in params.disks if "size_bytes" in disk]
     if system.disk_gib and new and new[0]["size_bytes"] < system.disk_gib * GIB and not new[0]["image"]:
         yield Warning("little_disk", {"least": system.disk_gib})
-    if any(image.kind == Image.Kind.DISK and system.known for image in images.values()):
+    disks = [image for image in images.values() if image.kind == Image.Kind.DISK]
+    if disks and system.known and not seeds.told_secret(wish.seed):
         yield Warning("no_key", {})
+    if wish.seed and not disks:
+        yield Warning("seed_unread", {})
     for pool, size in new_bytes(made).items():
         if made.pools[pool].available_bytes < size * wish.count:
             yield Warning("pool_room", {"pool": made.pools[pool].name, "free": made.pools[pool].available_bytes // GIB})

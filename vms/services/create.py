@@ -16,9 +16,10 @@ from vms.errors import BadFields, BadParameters
 from vms.kinds.create import CREATE
 from vms.models import Document, Operation, Placement, Quota, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
-from vms.services import grants, operations, quotas, selectors, volumes
-from vms.services.definitions import disk_name
-from vms.services.plans import plan
+from vms.services import grants, operations, quotas, seeds, selectors, volumes
+from vms.services.definitions import disk_name, seed_name
+from vms.services.plans import NO_MAC, plan
+from vms.services.seeds import SeedWish
 from vms.services.sentences import amount
 from vms.services.wishes import Plan, Wish, digest, names
 
@@ -37,7 +38,7 @@ def create(actor: Actor, wish: Wish, *, idempotency_key: str | None = None) -> l
         made = plan(actor, wish)
         batch = uuid4() if len(called) > 1 or idempotency_key else None
         return [
-            create_one(actor, made, name, batch=batch, key=idempotency_key if number == 0 else None)
+            create_one(actor, made, name, seed=wish.seed, batch=batch, key=idempotency_key if number == 0 else None)
             for number, name in enumerate(called)
         ]
 
@@ -54,7 +55,9 @@ def asked_before(actor: Actor, wish: Wish, key: str) -> list[Operation]:
     return found
 
 
-def create_one(actor: Actor, made: Plan, name: str, *, batch: UUID | None, key: str | None) -> Operation:
+def create_one(
+    actor: Actor, made: Plan, name: str, *, seed: SeedWish | None, batch: UUID | None, key: str | None
+) -> Operation:  # fmt: skip
     """Its row, owned by its maker, and the operation."""
     host = made.place.host
     if Placement.objects.filter(host=host, name=name, vm__deleted_at=None).exclude(
@@ -80,11 +83,19 @@ def create_one(actor: Actor, made: Plan, name: str, *, batch: UUID | None, key: 
             disk = {**disk, "name": disk_name(made.pools[disk["pool"]], name, number, disk["format"])}
         disks.append(disk)
     new = [(made.pools[disk["pool"]], disk["name"]) for disk in disks if "pool" in disk]
+    told, secrets = made.params.seed, {}
+    if seed and told:
+        told = {**told, "name": seed_name(made.pools[told["pool"]], name)}
+        new.append((made.pools[told["pool"]], told["name"]))
+        # The worker gives the card its address.
+        mac = NO_MAC if made.networks else ""
+        secrets["seed"] = seeds.to_json(seeds.answers(seed, instance=str(identity), name=name, mac=mac))
     operation = operations.request(
         CREATE,
         vm,
         actor=actor,
-        params=replace(made.params, disks=disks),
+        params=replace(made.params, disks=disks, seed=told),
+        secrets=secrets,
         takes=made.takes,
         batch=batch,
         idempotency_key=key,

@@ -52,8 +52,16 @@ def definition(
 
 def disk_name(pool: StoragePool, name: str, number: int, format: str) -> str:
     """What the disk of a VM is called: after it, and as nothing in the pool is called."""
+    return free_name(pool, name if number == 0 else f"{name}-{number + 1}", format)
+
+
+def seed_name(pool: StoragePool, name: str) -> str:
+    """What the disc with the answers for a VM's first boot is called."""
+    return free_name(pool, f"{name}-seed", "iso")
+
+
+def free_name(pool: StoragePool, plain: str, format: str) -> str:
     ending = f".{format}" if pool.type in volumes.FILES else ""
-    taken = set(Volume.objects.filter(storage=pool.storage_id, name__startswith=name).values_list("name", flat=True))
-    plain = name if number == 0 else f"{name}-{number + 1}"
+    taken = set(Volume.objects.filter(storage=pool.storage_id, name__startswith=plain).values_list("name", flat=True))
     candidates = (f"{plain}{'' if again == 0 else f'.{again}'}{ending}" for again in range(1000))
     return next((one for one in candidates if one not in taken), f"{plain}-{uuid4().hex[:8]}{ending}")

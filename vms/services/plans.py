@@ -26,9 +26,9 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.services import operations, placing, systems, volumes
+from vms.services import operations, placing, seeds, systems, volumes
 from vms.services.cautions import warnings
-from vms.services.definitions import definition, disk_name
+from vms.services.definitions import definition, disk_name, seed_name
 from vms.services.images import readable
 from vms.services.placing import Asked, Place
 from vms.services.wishes import GIB, MIB, DiskWish, Plan, Wish, digest, names
@@ -80,6 +80,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         boot=[*(["hd"] if disks else []), *(["cdrom"] if wish.install else []), *(["network"] if wish.pxe else [])]
         or ["hd"],
         start=wish.start,
+        seed=seed_of(actor, wish, called, there, pools, disks, networks),
         asked=digest(wish),
     )
     given = Volume.objects.in_bulk([disk["volume"] for disk in disks if "volume" in disk])
@@ -93,7 +94,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
             "vms": 1,
             "vcpus": cpus,
             "memory_kib": memory_mib * 1024,
-            "disk_bytes": sum(disk.get("size_bytes", 0) for disk in disks),
+            "disk_bytes": sum(disk.get("size_bytes", 0) for disk in disks) + (seeds.SIZE if wish.seed else 0),
         },
         warnings=(),
         document=DomainXML.parse("<domain/>"),
@@ -104,7 +105,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         there.host,
         name=called[0],
         uuid=NO_UUID,
-        drives=[*preview_drives(made, called[0]), *cds],
+        drives=[*preview_drives(made, called[0]), *cds, *seed_drive(made, called[0])],
         cards=[Card(network.name, NO_MAC) for network in networks],
     )
     return replace(made, warnings=tuple(warnings(actor, wish, made, images, system)), document=document)
@@ -247,6 +248,24 @@ def networks_of(actor: Actor, wish: Wish, there: Place) -> list[Network]:
     return chosen
 
 
+def seed_of(
+    actor: Actor, wish: Wish, called: list[str], there: Place, pools: Mapping[int, StoragePool],
+    disks: list[dict[str, Any]], networks: list[Network],
+) -> dict[str, Any]:  # fmt: skip
+    """Where the answers for the first boot go; {} for none. Raises BadFields and BadSeed by the answers."""
+    if wish.seed is None:
+        return {}
+    for name in called:
+        seeds.answers(wish.seed, instance=NO_UUID, name=name, mac=NO_MAC if networks else "")
+    if wish.seed.address and len(called) > 1:
+        raise BadFields({"address": "guest_address_many"})
+    chosen = [pools[disk["pool"]] for disk in disks if disk.get("pool") in pools]
+    folders = [pool for pool in (*chosen, there.pool, *pools.values()) if pool and pool.type in volumes.FILES]
+    if not folders:
+        raise BadFields({"disks": "vm_no_folder"})
+    return {"pool": folders[0].pk, "name": "", "keep": wish.seed.keep, "told": dict(seeds.told_of(wish.seed))}
+
+
 def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
     """Its disks as they would be called."""
     for number, disk in enumerate(made.params.disks):
@@ -256,6 +275,12 @@ def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
         else:
             pool = made.pools[disk["pool"]]
             yield Drive(pool.name, disk_name(pool, name, number, disk["format"]), disk["format"])
+
+
+def seed_drive(made: Plan, name: str) -> Iterator[Drive]:
+    if made.params.seed:
+        pool = made.pools[made.params.seed["pool"]]
+        yield Drive(pool.name, seed_name(pool, name), "raw", cd=True)
 
 
 def copy_on(who: Who, there: Place, image: int) -> Drive:

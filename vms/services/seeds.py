@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import Any, Final
 
-from vms.errors import BadFields
+from django.utils import timezone
+
+from vms.errors import BadFields, RequestRefused
+from vms.kinds.seeds import DROP_SEED
+from vms.models import Happening, Placement, Seed
+from vms.permissions import Actor
 from vms.seed import Address, Answers, check_network, check_user_data, hashed
-from vms.services import ssh_keys
+from vms.services import operations, ssh_keys
+
+logger = logging.getLogger(__name__)
 
 USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -19,6 +28,12 @@ HOSTNAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL}){{0,8}}", re.IGNORECASE)
 PACKAGE: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9.+:~=_/@-]{0,199}")
 MOST_KEYS, MOST_PACKAGES, MOST_COMMANDS, MOST_RESOLVERS = 50, 200, 200, 8
 LONGEST_COMMAND: Final = 4096
+# What a disc takes at most, in bytes.
+SIZE: Final = 1 << 20
+# So long a first boot takes at most, emulated; how soon it is looked for its end, and how often from then on.
+BOOT: Final = timedelta(minutes=30)
+FIRST_LOOK: Final = timedelta(minutes=10)
+AGAIN: Final = timedelta(minutes=10)
 # Shorter ones are guessed before the guest has its updates.
 PASSWORD: Final = (8, 200)
 
@@ -212,9 +227,35 @@ def told_of(wish: SeedWish) -> Mapping[str, Any]:
     }
 
 
-def shut_out(wish: SeedWish | None, images: Iterable[bool]) -> bool:
-    """Whether nobody will be able to log in: one of the images has no user of its own (cloud), and nothing lets
-    anybody in."""
-    if not any(images):
+def told_secret(wish: SeedWish | None) -> bool:
+    """Whether somebody can log in, as far as we can tell."""
+    return wish is not None and bool(wish.keys or wish.password or wish.user_data)
+
+
+def drop_due() -> int:
+    """Ask for the discs to be taken away whose VMs have had their first boot, with the rights of who gave the answers;
+    how many were asked for."""
+    due = Seed.objects.filter(look_at__lte=timezone.now(), vm__deleted_at=None, vm__trashed_at=None)
+    asked = 0
+    for seed in due.exclude(volume=None).select_related("vm", "by")[:20]:
+        # One of several workers.
+        mine = Seed.objects.filter(pk=seed.pk, look_at=seed.look_at)
+        if not mine.update(look_at=timezone.now() + AGAIN) or not is_read(seed) or seed.by is None:
+            continue
+        try:
+            operations.request(DROP_SEED, seed.vm, actor=Actor(seed.by), locks=[f"volume:{seed.volume_id}"])
+            asked += 1
+        except RequestRefused as refused:
+            logger.info("the disc of the first boot of VM %s stays: %s", seed.vm_id, refused.code)
+    return asked
+
+
+def is_read(seed: Seed) -> bool:
+    """Whether its VM has had its first boot: it has run for long enough, or ran and is off."""
+    placement = Placement.objects.filter(current_of=seed.vm_id, present=True).first()
+    if placement is None:
         return False
-    return wish is None or not (wish.keys or wish.password or wish.user_data)
+    if placement.state == "running":
+        return placement.state_since is not None and placement.state_since < timezone.now() - BOOT
+    ran = Happening.objects.filter(vm=seed.vm_id, code="state", at__gte=seed.made_at)
+    return placement.state == "shut_off" and ran.exists()

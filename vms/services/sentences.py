@@ -223,6 +223,7 @@ FIELDS: dict[str, str] = {
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
     "vm_no_image": mark("This image is in no started pool of a host on which you may make VMs. Copy it there first."),
+    "vm_no_folder": mark("cloud-init's disc needs a storage pool that is a folder, and none there may be used."),
     "vm_no_arch": mark("The image is for other processors than your hosts have."),
     "vm_no_uefi": mark("This host has no UEFI firmware for VMs. Choose BIOS."),
     "vm_no_filter": mark(
@@ -293,6 +294,7 @@ FIELDS: dict[str, str] = {
     "commands": mark("A command in each line, of 4096 characters at most; 200 at most."),
     "guest_address": mark("A machine's own address and the prefix, like 192.168.1.10/24."),
     "guest_address_first": mark("This goes with a fixed address: give it, or leave this empty."),
+    "guest_address_many": mark("Several VMs cannot have the same address."),
     "no_card": mark("Without a network card there is nothing to give an address to."),
     "pool_name": mark("1 to 80 letters, digits and . _ + -, a letter or digit first."),
     "path": mark("An absolute path, without .. and without a slash at its end."),
@@ -426,6 +428,7 @@ WARNINGS: dict[str, str] = {
     "no_filter": mark("This host lacks libvirt's filter clean-traffic, so it gets no network card."),
     "no_network": mark("It has no network card."),
     "no_boot": mark("It has nothing to start from."),
+    "seed_unread": mark("Only a system that is ready to run reads these answers: what installs one reads none."),
     "image_brought": mark("{image} is not on {host} yet: it is brought there first, which takes a while."),
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),

@@ -16,6 +16,7 @@ from vms.models import (
     Volume,
 )
 from vms.services.placing import Place
+from vms.services.seeds import SeedWish
 from vms.services.vm_names import NAME
 
 MOST: Final = 100
@@ -39,7 +40,7 @@ class DiskWish:
 class Wish:
     """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
     "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
-    from the network. count: so many, "#" in the name being their number."""
+    from the network. count: so many, "#" in the name being their number. seed: what it is told at its first boot."""
 
     name: str
     host: int | None = None
@@ -54,6 +55,7 @@ class Wish:
     tpm: bool | None = None
     count: int = 1
     start: bool = True
+    seed: SeedWish | None = None
 
 
 @dataclass(frozen=True)
