@@ -477,6 +477,13 @@ class FakeDomain:
             self.host.sizes[key] = size
         return target is not None
 
+    def live(self) -> tuple[DomainXML, int]:
+        self.connection.answer()
+        return DomainXML.parse(self.info().live_xml), self.info().run_id or 0
+
+    def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
+        self.act(f"update {device}", None, ("running",))
+
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         self.act("modify", None)
         before = self.info().next_boot_xml

@@ -10,5 +10,6 @@ import "./copy.js";
 import "./times.js";
 import "./numbers.js";
 import "./preview.js";
+import "./suggest.js";
 import "./activity.js";
 import "./live.js";

@@ -5,8 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 
+import pycdlib
 import pytest
+import yaml
 
 from tests.fakehost import info
 from tests.headers.images import MIB, made
@@ -25,6 +29,7 @@ from vms.models import (
     Placement,
     Quota,
     Reservation,
+    Seed,
     StoragePool,
     User,
     VirtualMachine,
@@ -33,8 +38,9 @@ from vms.models import (
 )
 from vms.operations import create as ways
 from vms.operations.process import WorkerProcess
-from vms.permissions import Actor
+from vms.permissions import Actor, visible_volumes
 from vms.services import create, operations
+from vms.services.seeds import SeedWish
 from vms.services.wishes import DiskWish, Wish
 from vms.virt import PoolInfo
 
@@ -86,6 +92,7 @@ def nothing_is_left(stage: Stage, *names: str) -> None:
 
 
 WISH = Wish("new", cpus=1, memory_mib=256, disks=(DiskWish(size_mib=8),))
+SEEDED = replace(WISH, seed=SeedWish(user="anna", password="open sesame", address="192.0.2.10/24"))
 
 
 def test_an_empty_vm_is_made_and_started(stage: Stage, pool: StoragePool, network: Network, done: Done) -> None:
@@ -143,6 +150,36 @@ def test_an_iso_is_installed_from(stage: Stage, pool: StoragePool, network: Netw
     assert Volume.objects.filter(name="debian.iso").exists()
 
 
+def test_answers_lie_on_a_disc_that_nobody_is_shown(
+    stage: Stage, pool: StoragePool, network: Network, done: Done, tmp_path: Path
+) -> None:
+    [operation] = create.create(stage.actor, replace(SEEDED, start=False))
+    assert "open sesame" not in repr((operation.params, operation.sealed))
+    assert done(operation).state == "succeeded", (operation.error_code, operation.details)
+    vm = VirtualMachine.objects.get(name="new")
+    document = DomainXML.parse(stage.fake.domains[str(Placement.objects.get(vm=vm).uuid)].next_boot_xml)
+    assert [(disk.kind, disk.source) for disk in document.disks] == [
+        ("disk", "default/new.qcow2"), ("cdrom", "default/new-seed.iso"),
+    ]  # fmt: skip
+    (tmp_path / "disc").write_bytes(stage.fake.volumes[str(pool.uuid), "new-seed.iso"])
+    disc, read = pycdlib.PyCdlib(), {}
+    disc.open(str(tmp_path / "disc"))
+    for name in ("meta-data", "user-data", "network-config"):
+        disc.get_file_from_iso_fp(file := BytesIO(), rr_path=f"/{name}")
+        read[name] = yaml.safe_load(file.getvalue())
+    disc.close()
+    assert read["meta-data"] == {"instance-id": document.uuid, "local-hostname": "new"}
+    assert read["user-data"]["user"]["name"] == "anna"
+    assert read["network-config"]["ethernets"]["card0"]["match"] == {"macaddress": document.macs[0]}
+    row = Volume.objects.get(name="new-seed.iso")
+    assert (row.state, row.private, row.owner) == ("ready", True, stage.actor.user)
+    assert not visible_volumes(stage.actor).filter(pk=row.pk).exists()
+    seed = Seed.objects.get(vm=vm)
+    assert (seed.volume, seed.by, seed.keep, seed.told["user"]) == (row, stage.actor.user, False, "anna")
+    operation.refresh_from_db()
+    assert not operation.sealed and "$6$" not in repr(operation.params)
+
+
 def test_a_disk_that_is_there_is_taken_as_it_is(stage: Stage, pool: StoragePool, network: Network, done: Done) -> None:
     stage.fake.volumes[str(pool.uuid), "old"] = bytes(MIB)
     old = Volume.objects.create(storage=pool.storage, name="old", format="raw", owner=stage.actor.user)
@@ -170,7 +207,7 @@ def test_where_a_step_fails_nothing_is_left(
         return replace(original, do=do) if original.name == step else original
 
     monkeypatch.setattr(ways, "STEPS", tuple(failing(each) for each in ways.STEPS))
-    [operation] = create.create(stage.actor, WISH)
+    [operation] = create.create(stage.actor, SEEDED)
     operation = done(operation)
     if step == "start" and isinstance(error, HostUnreachable):
         # The start took effect: that the answer was lost undoes nothing.
@@ -204,7 +241,7 @@ def test_what_a_dead_worker_left_is_whole_or_gone(
         patch.setattr(ways, "STEPS", tuple(dying(each) for each in ways.STEPS))
         # Dead programs tidy nothing up.
         patch.setattr(ways, "undo", lambda *args: None)
-        [operation] = create.create(stage.actor, WISH)
+        [operation] = create.create(stage.actor, SEEDED)
         with pytest.raises(Killed):
             worker.do(worker.claim(operation.pk))  # type: ignore[arg-type]
     Worker.objects.filter(pk=worker.worker.pk).update(stopped_at="2026-01-01T00:00Z")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from passlib.hash import sha512_crypt
 
-from vms.seed import Address, Answers, documents, hashed, made_up, make_disc
+from vms.seed import Address, Answers, documents, hashed, make_disc
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2Bq3gC9mHqWc0xT1cVqg1Yx7m1tqVt4mF8cZt2Tq0B"
 
@@ -140,9 +140,3 @@ def test_passwords_are_hashed_each_with_its_own_salt() -> None:
     assert not sha512_crypt.verify("secret", one)
     with pytest.raises(ValueError, match="NUL"):
         hashed("a\0b")
-
-
-def test_a_made_up_password_is_long_and_new_each_time() -> None:
-    found = {made_up() for _ in range(50)}
-    assert len(found) == 50
-    assert all(len(each.replace("-", "")) == 20 for each in found)

@@ -95,7 +95,7 @@ def test_files_of_ones_own_are_read_first() -> None:
     with pytest.raises(BadSeed):
         told(user_data="packages: [x]")
     with pytest.raises(BadSeed):
-        told(network="version: 7")
+        told(network_config="version: 7")
 
 
 def test_answers_come_back_from_what_is_sealed() -> None:

@@ -13,8 +13,9 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, OperationItem, accepted, item
 from vms.api.vms import HostName, named
-from vms.permissions import seen_hosts
-from vms.services import create, plans
+from vms.permissions import Actor, seen_hosts
+from vms.services import create, plans, seeds
+from vms.services.seeds import SeedWish
 from vms.services.sentences import place_words, warning
 from vms.services.telling import as_told
 from vms.services.wishes import DiskWish, Wish
@@ -61,6 +62,41 @@ class InstallBody(Strict):
     pxe: bool = False
 
 
+Line = Annotated[str, Field(max_length=4096)]
+Lines = Annotated[list[Line], Field(max_length=200)]
+Word = Annotated[str, Field(max_length=300)]
+File = Annotated[str, Field(max_length=65536)]
+
+
+class AddressBody(Strict):
+    """A fixed address with its prefix ("192.0.2.10/24"), for the first card."""
+
+    address: Word
+    gateway: Word = ""
+    resolvers: Annotated[list[Word], Field(max_length=8)] = []
+    search: Annotated[list[Word], Field(max_length=8)] = []
+
+
+class CloudInitBody(Strict):
+    """What a cloud image is told at its first boot; what is left out stays as the image has it. user: the image's own,
+    by this name. keys: lines as ssh keeps them; my_keys: also those of your account. password: 8 to 200 characters; it
+    is kept nowhere. hostname: left out, the VM's name. commands: lines for the shell, run once as root. user_data,
+    network_config: files of your own, which have the last word. keep: the disc with all this stays in the VM; else it
+    is taken away after the first boot."""
+
+    user: Word = ""
+    keys: Lines = []
+    my_keys: bool = False
+    password: Word = ""
+    hostname: Word = ""
+    packages: Lines = []
+    commands: Lines = []
+    network: AddressBody | None = None
+    user_data: File = ""
+    network_config: File = ""
+    keep: bool = False
+
+
 class VmWish(Strict):
     """What is left out is chosen as its system wants it; host: wherever it fits. name: a letter or digit, then letters,
     digits and . _ -; for several with one #, which is replaced by the number of each. networks: one card each; left
@@ -78,6 +114,7 @@ class VmWish(Strict):
     tpm: bool | None = None
     count: Annotated[int, Field(ge=1, le=100)] = 1
     start: bool = True
+    cloud_init: CloudInitBody | None = None
 
 
 class WarningItem(BaseModel):
@@ -103,7 +140,28 @@ class Making(BaseModel):
     operations: list[OperationItem]
 
 
-def wish(body: VmWish) -> Wish:
+def seed(body: CloudInitBody | None, who: Actor) -> SeedWish | None:
+    if body is None:
+        return None
+    fixed = body.network
+    return SeedWish(
+        user=body.user,
+        keys=(*body.keys, *(seeds.own_keys(who.user) if body.my_keys else ())),
+        password=body.password,
+        hostname=body.hostname,
+        packages=tuple(body.packages),
+        commands=tuple(body.commands),
+        address=fixed.address if fixed else "",
+        gateway=fixed.gateway if fixed else "",
+        resolvers=tuple(fixed.resolvers) if fixed else (),
+        search=tuple(fixed.search) if fixed else (),
+        user_data=body.user_data,
+        network_config=body.network_config,
+        keep=body.keep,
+    )
+
+
+def wish(body: VmWish, who: Actor) -> Wish:
     return Wish(
         name=body.name,
         host=body.host,
@@ -121,6 +179,7 @@ def wish(body: VmWish) -> Wish:
         tpm=body.tpm,
         count=body.count,
         start=body.start,
+        seed=seed(body.cloud_init, who),
     )
 
 
@@ -129,7 +188,7 @@ def add(
     request: HttpRequest, body: VmWish, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Making]:  # fmt: skip
     """All are asked for or none. An operation that fails at any step undoes what it did."""
-    made = create.create(actor(request), wish(body), idempotency_key=key)
+    made = create.create(actor(request), wish(body, actor(request)), idempotency_key=key)
     started = accepted(request, response, made[0]).value
     told = as_told(actor(request), made)
     return Status(202, Making(operation=started.operation, operations=[item(each) for each in told]))
@@ -139,7 +198,7 @@ def add(
 def preview(request: HttpRequest, body: VmWish) -> PreviewItem:
     """By libvirt's schema alone: nothing is handed to a host, and nothing is reserved."""
     who = actor(request)
-    plan = plans.plan(who, wish(body))
+    plan = plans.plan(who, wish(body, who))
     host = plan.place.host
     seen = seen_hosts(who, [host])
     return PreviewItem(

@@ -9,8 +9,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.models import Host, Image, Network, StoragePool, Volume
-from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
-from vms.services import placing, systems
+from vms.permissions import Who, account, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
+from vms.services import placing, seeds, systems
+from vms.services.seeds import SeedWish
 from vms.services.sentences import field_sentence
 from vms.services.wishes import DiskWish, Wish
 
@@ -60,6 +61,34 @@ class Create(forms.Form):
     firmware = forms.ChoiceField(label=gettext_lazy("Firmware"), choices=FIRMWARE, required=False)
     linked = forms.BooleanField(label=gettext_lazy("Only keep what differs from the image"), required=False)
     count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=100, required=False)
+    user = forms.CharField(
+        label=gettext_lazy("Log in as"),
+        max_length=32,
+        required=False,
+        help_text=gettext_lazy("Empty: the image's own."),
+    )
+    my_keys = forms.BooleanField(label=gettext_lazy("With the keys of my account"), required=False)
+    password = forms.CharField(
+        label=gettext_lazy("Password"), max_length=200, required=False,
+        help_text=gettext_lazy("Note it now: it is shown nowhere again."),
+    )  # fmt: skip
+    keys = forms.CharField(label=gettext_lazy("Other keys, one in each line"), max_length=100_000, required=False)
+    hostname = forms.CharField(
+        label=gettext_lazy("Host name"), max_length=253, required=False, help_text=gettext_lazy("Empty: the VM's name.")
+    )
+    packages = forms.CharField(label=gettext_lazy("Packages"), max_length=10_000, required=False)
+    commands = forms.CharField(label=gettext_lazy("Commands, run once as root"), max_length=100_000, required=False)
+    address = forms.CharField(
+        label=gettext_lazy("Address"), max_length=60, required=False,
+        help_text=gettext_lazy("With its prefix, like 192.168.1.10/24; empty: by DHCP."),
+    )  # fmt: skip
+    gateway = forms.CharField(label=gettext_lazy("Gateway"), max_length=60, required=False)
+    resolvers = forms.CharField(label=gettext_lazy("DNS servers"), max_length=300, required=False)
+    user_data = forms.CharField(
+        label=gettext_lazy("User data of your own"), max_length=65536, required=False, strip=False,
+        help_text=gettext_lazy("It has the last word over all above."),
+    )  # fmt: skip
+    keep = forms.BooleanField(label=gettext_lazy("Keep the disc with all this after the first boot"), required=False)
 
     def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,6 +98,8 @@ class Create(forms.Form):
         networks = list(visible_networks(who).filter(host__in=hosts).select_related("host").order_by("name"))
         self.seen = seen_hosts(who, hosts)
         self.many = len(hosts) > 1
+        user = account(who)
+        self.own_keys = seeds.own_keys(user) if user else ()
         images = visible_images(who).order_by("name")
         fits = gettext("wherever it fits")
         self.offer("image", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.DISK)[:MOST]])
@@ -140,6 +171,7 @@ class Create(forms.Form):
             firmware=given["firmware"],
             count=given["count"] or 1,
             start="only" not in self.data,
+            seed=self.seed_wish() if source == "image" else None,
         )
 
     def disk_wish(self, source: str, gib: int) -> DiskWish:
@@ -150,6 +182,31 @@ class Create(forms.Form):
         return DiskWish(
             number(given["pool"]), gib * GIB, image, linked=bool(image and given["linked"])
         )  # fmt: skip
+
+    def seed_wish(self) -> SeedWish | None:
+        """What is answered for the first boot; None where nothing is."""
+        given = self.cleaned_data
+        keys = (*seeds.lines(given["keys"]), *(self.own_keys if given["my_keys"] else ()))
+        made = SeedWish(
+            user=given["user"],
+            keys=keys,
+            password=given["password"],
+            hostname=given["hostname"],
+            packages=seeds.words(given["packages"]),
+            commands=seeds.lines(given["commands"]),
+            address=given["address"],
+            gateway=given["gateway"],
+            resolvers=seeds.words(given["resolvers"]),
+            user_data=given["user_data"],
+            keep=given["keep"],
+        )
+        return None if made == SeedWish(keep=given["keep"]) else made
+
+    @property
+    def answered(self) -> bool:
+        """Whether something is answered beyond who may log in."""
+        names = ("hostname", "packages", "commands", "address", "user_data", "keep")
+        return any(self[name].value() or self[name].errors for name in names)
 
     def clean(self) -> dict[str, Any]:
         """Something to install from, where that was said."""

@@ -5,6 +5,6 @@ from vms.seed.answers import Address, Answers
 from vms.seed.check import check_network, check_user_data
 from vms.seed.disc import make_disc
 from vms.seed.documents import documents
-from vms.seed.passwords import hashed, made_up
+from vms.seed.passwords import hashed
 
-__all__ = ["Address", "Answers", "check_network", "check_user_data", "documents", "hashed", "made_up", "make_disc"]
+__all__ = ["Address", "Answers", "check_network", "check_user_data", "documents", "hashed", "make_disc"]

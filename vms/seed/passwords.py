@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from passlib.hash import sha512_crypt
 
-# Long enough against guessing at ssh; without what looks alike, because people type it from a screen.
-SIGNS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-GROUPS, GROUP = 4, 5
 # What glibc and every image since 2008 read; libxcrypt's default.
 ROUNDS: Final = 5000
 
@@ -17,8 +13,3 @@ ROUNDS: Final = 5000
 def hashed(password: str) -> str:
     """As crypt(5)'s sha512crypt, with a salt of its own. Raises ValueError for one with NUL or over 4,096 bytes."""
     return str(sha512_crypt.using(rounds=ROUNDS).hash(password))
-
-
-def made_up() -> str:
-    """A new one, of 100 bits ("x7k2m-…")."""
-    return "-".join("".join(secrets.choice(SIGNS) for _ in range(GROUP)) for _ in range(GROUPS))

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from vms.errors import BadFields, RequestRefused
 from vms.kinds.seeds import DROP_SEED
-from vms.models import Happening, Placement, Seed
+from vms.models import Happening, Placement, Seed, User
 from vms.permissions import Actor
 from vms.seed import Address, Answers, check_network, check_user_data, hashed
 from vms.services import operations, ssh_keys
@@ -54,7 +54,7 @@ class SeedWish:
     resolvers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     user_data: str = field(default="", repr=False)
-    network: str = field(default="", repr=False)
+    network_config: str = field(default="", repr=False)
     keep: bool = False
 
 
@@ -82,8 +82,8 @@ def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
         raise BadFields(wrong)
     if wish.user_data:
         check_user_data(wish.user_data)
-    if wish.network:
-        check_network(wish.network)
+    if wish.network_config:
+        check_network(wish.network_config)
     return Answers(
         instance=instance,
         hostname=hostname,
@@ -94,8 +94,13 @@ def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
         commands=commands,
         addresses=(address(wish, mac),) if wish.address else (),
         user_data=wish.user_data.replace("\r\n", "\n"),
-        network=wish.network.replace("\r\n", "\n"),
+        network=wish.network_config.replace("\r\n", "\n"),
     )
+
+
+def own_keys(user: User) -> tuple[str, ...]:
+    """Lines of the keys that he keeps in his account, the newest first."""
+    return tuple(f"{key.key} {key.name}" for key in ssh_keys.find_keys(user))
 
 
 def guest_name(name: str) -> str:
@@ -222,7 +227,7 @@ def told_of(wish: SeedWish) -> Mapping[str, Any]:
         "commands": len(wish.commands),
         "address": wish.address,
         "user_data": bool(wish.user_data),
-        "network": bool(wish.network),
+        "network_config": bool(wish.network_config),
         "keep": wish.keep,
     }
 

@@ -25,8 +25,8 @@ def vm_new(request: HttpRequest) -> HttpResponseBase:
     actor = session_actor(request)
     require_somewhere(request)
     if request.method != "POST":
-        given = {"source": "", "name": create.free_name(actor), "size": "m", "count": "1", **request.GET.dict()}
-        form = Create(actor, initial=given)
+        given = {"source": "", "name": create.free_name(actor), "size": "m", "count": "1", "my_keys": "on"}
+        form = Create(actor, initial={**given, **request.GET.dict()})
         return render(request, "vms/new.html", {"form": form, **told(request, filled(form))})
     form = Create(actor, request.POST)
     if form.is_valid():
