@@ -9,9 +9,22 @@ from django.test import Client
 
 from tests.conftest import sign_in
 from tests.grants import grant
-from vms.models import Host, Network, NetworkFilter, Operation, StoragePool, User, VirtualMachine
+from vms.models import (
+    Host,
+    Image,
+    ImageCopy,
+    Network,
+    NetworkFilter,
+    Operation,
+    SshKey,
+    StoragePool,
+    User,
+    VirtualMachine,
+    Volume,
+)  # fmt: skip
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIx3ePbRA2uQ4gJzDyFP8sDqKQwXJE8pLR5p1hnGFXJq"
 EMPTY = {"source": "empty", "name": "new", "size": "s"}
 
 
@@ -81,3 +94,56 @@ def test_who_may_only_make_new_ones_sees_what_he_made(host: Host, db: None) -> N
 def test_several_lead_to_the_list(client_alice: Client) -> None:
     answer = client_alice.post("/vms/new/", {**EMPTY, "name": "new-#", "count": "3"})
     assert answer["Location"] == "/vms/" and VirtualMachine.objects.count() == 3
+
+
+CLOUD = {"source": "image", "name": "new", "size": "own", "disk": "10", "firmware": "bios"}
+
+
+@pytest.fixture
+def cloud_image(host: Host) -> Image:
+    pool = StoragePool.objects.get()
+    volume = Volume.objects.create(storage=pool.storage, name="debian.qcow2", format="qcow2")
+    image = Image.objects.create(
+        kind="disk", name="Debian", format="qcow2", size_bytes=1, virtual_bytes=1, os="debian12"
+    )
+    ImageCopy.objects.create(image=image, volume=volume)
+    return image
+
+
+def test_who_may_log_in_is_asked_and_kept_nowhere_in_clear(client_alice: Client, cloud_image: Image) -> None:
+    SshKey.objects.create(user=User.objects.get(username="alice"), name="laptop", key=KEY, fingerprint="x")
+    page = client_alice.get("/vms/new/").content.decode()
+    assert 'name="my_keys" checked' in page and "nobody will be able to log in" not in page
+    body = {
+        **CLOUD, "image": str(cloud_image.pk), "user": "anna", "my_keys": "on", "password": "open sesame",
+        "packages": "nginx, curl", "commands": "echo 1\necho 2", "only": "1",
+    }  # fmt: skip
+    assert "open sesame" not in client_alice.post("/vms/new/preview", body).content.decode()
+    assert client_alice.post("/vms/new/", body).status_code == 302
+    operation = Operation.objects.get()
+    told = operation.params["seed"]["told"]
+    assert (told["user"], told["keys"], told["password"], told["packages"]) == ("anna", 1, True, ["nginx", "curl"])
+    assert operation.sealed and "sesame" not in repr(operation.params) and KEY not in repr(operation.params)
+
+
+def test_without_key_and_password_it_says_so(client_alice: Client, cloud_image: Image) -> None:
+    shown = client_alice.post("/vms/new/preview", {**CLOUD, "image": str(cloud_image.pk)}).content.decode()
+    assert "nobody will be able to log in" in shown
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("user", "Anna", "A small letter first"), ("password", "short", "8 to 200 characters"),
+        ("keys", "ssh-ed25519 x", "no public key"), ("address", "192.0.2.0/24", "own address and the prefix"),
+        ("user_data", "x: y", "the first line says nothing"), ("user_data", "#cloud-config\na: [\n", "(line 3)"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said_and_the_password_is_not_shown_again(
+    client_alice: Client, cloud_image: Image, field: str, value: str, sentence: str
+) -> None:
+    body = {**CLOUD, "image": str(cloud_image.pk), "password": "open sesame", field: value}
+    answer = client_alice.post("/vms/new/", body)
+    page = answer.content.decode()
+    assert answer.status_code == 400 and sentence in page and "open sesame" not in page
+    assert not VirtualMachine.objects.exists()
