@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Any
 import libvirt
 import pytest
 
+from kvmweb import environment
 from tests.headers.images import MIB
+from tests.lab.cloud_image import cached_image
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
@@ -190,6 +193,9 @@ def test_a_disk_is_a_copy_of_an_image_or_lies_over_it(
 
 def made_image(dashboard: Dashboard, pool: int) -> int:
     """The image of a disk, read and known."""
+    known = [item["id"] for item in dashboard.get("/images?page_size=200")["items"] if item["name"] == "cloud.qcow2"]
+    if known:
+        return int(known[0])
     found = volume(dashboard, pool, "cloud.qcow2")
     asked = dashboard.do(
         "from vms.models import User, Volume; from vms.permissions import Actor; from vms.services import images; "
@@ -197,6 +203,87 @@ def made_image(dashboard: Dashboard, pool: int) -> int:
     )
     dashboard.await_operation(int(asked.split()[-1]), "succeeded", within=60)
     return image(dashboard, "cloud.qcow2")
+
+
+def test_the_disc_of_the_first_boot_goes_when_that_is_over(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+) -> None:
+    disk = {"pool": number_of, "image": made_image(dashboard, number_of), "backing": "linked"}
+    answers = {"user": "anna", "password": "open sesame", "hostname": "seeded"}
+    body = {"name": "made-seeded", "disks": [disk], "firmware": "bios", "cloud_init": answers}
+    vm = make(dashboard, body)["target"]["id"]
+    disc = pool.folder / "made-seeded-seed.iso"
+    label = subprocess.run(
+        ["blkid", "-p", "-o", "value", "-s", "LABEL", disc], capture_output=True, text=True, check=True
+    )
+    assert label.stdout == "cidata\n" and b"open sesame" not in disc.read_bytes()
+    listed = [each["name"] for each in dashboard.get(f"/pools/{number_of}/volumes?page_size=200")["items"]]
+    assert "made-seeded.qcow2" in listed and disc.name not in listed
+    dashboard.await_state(vm, "running")
+    assert disc.name in lab_host.virsh("dumpxml", "made-seeded")
+    asked = dashboard.do(
+        "from datetime import timedelta; from django.utils import timezone; from vms.models import Operation, Seed; "
+        "from vms.services import seeds; seeds.BOOT = timedelta(0); "
+        f"Seed.objects.filter(vm={vm}).update(look_at=timezone.now()); assert seeds.drop_due() == 1; "
+        "print(Operation.objects.latest('pk').pk)"
+    )
+    dashboard.await_operation(int(asked.split()[-1]), "succeeded", within=60)
+    assert not disc.exists()
+    for words in (["dumpxml"], ["dumpxml", "--inactive"]):
+        assert disc.name not in lab_host.virsh(*words, "made-seeded")
+    lab_host.virsh("destroy", "made-seeded")
+
+
+def test_a_vms_disc_is_deleted_with_it(dashboard: Dashboard, pool: LabPool, number_of: int) -> None:
+    disk = {"pool": number_of, "image": made_image(dashboard, number_of), "backing": "linked"}
+    body = {"name": "made-told", "disks": [disk], "firmware": "bios", "start": False, "cloud_init": {"user": "anna"}}
+    vm = make(dashboard, body)["target"]["id"]
+    assert (pool.folder / "made-told-seed.iso").exists()
+    eventually(lambda: dashboard.get(f"/vms/{vm}")["present"], "the VM is seen")
+    asked = dashboard.post(f"/vms/{vm}/delete", {"volumes": "all", "confirm": "made-told", "trash": False})
+    dashboard.await_operation(asked.body["operation"]["id"], "succeeded", within=60)
+    assert not list(pool.folder.glob("made-told*"))
+
+
+@pytest.mark.long
+def test_a_debian_lets_in_whom_it_was_told(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str, tmp_path: Path
+) -> None:
+    shutil.copy(cached_image(environment.load().cache), pool.folder / "debian-12-generic-amd64.qcow2")
+    pool.names()
+    found = volume(dashboard, number_of, "debian-12-generic-amd64.qcow2")
+    card = eventually(lambda: connected(dashboard, network), "the network and the filter are known")
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    disk = {"pool": number_of, "image": image(dashboard, found["name"]), "size_mib": 4096, "backing": "linked"}
+    answers = {
+        "user": "anna", "keys": [key.with_suffix(".pub").read_text()], "hostname": "web-7",
+        "commands": ["echo told > /root/told"], "network": {"address": "192.168.231.77/24", "gateway": "192.168.231.1"},
+    }  # fmt: skip
+    body = {
+        "name": "made-debian", "memory_mib": 768, "cpus": 2, "disks": [disk], "networks": [{"network": card}],
+        "firmware": "bios", "cloud_init": answers,
+    }  # fmt: skip
+    make(dashboard, body)
+    words = (
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "BatchMode=yes",
+        "-i",
+        str(key),
+    )
+
+    def logged_in() -> str:
+        with suppress(AssertionError):
+            return lab_host.run("ssh", *words, "anna@192.168.231.77", "hostname; id -un; sudo cat /root/told")
+        return ""
+
+    told = eventually(lambda: logged_in().split()[-3:] == ["web-7", "anna", "told"], "somebody is let in", within=900)
+    assert told
+    lab_host.virsh("destroy", "made-debian")
 
 
 def test_a_disk_that_is_there_is_given_to_one_vm(

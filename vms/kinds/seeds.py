@@ -12,7 +12,7 @@ DROP_SEED: Final = Kind(
     title=mark("Take the first boot's disc away"),
     done=mark("free of the first boot's disc"),
     target="vm",
-    privileges=("vm.media", "vm.disk"),
+    privileges=("vm.media", "vm.disk", "vm.device"),
     kept=True,
     apart=True,
 )
