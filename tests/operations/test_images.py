@@ -604,6 +604,10 @@ def test_a_cloud_image_in_a_pool_appears_by_itself_until_a_vm_has_it(
     document.save()
     inventory.link([stage.vm.pk])
     assert image.copies.exists() and set(stage.vm.volumes.all()) == {rows[0], above}
+    document.sources = [["path", "/pool/web.qcow2", "qcow2"], ["path", f"/pool/{names[0]}", "qcow2"]]
+    document.save()
+    inventory.link([stage.vm.pk])
+    assert image.copies.exists(), "while it runs, what lies below is named too"
     document.sources = [["path", f"/pool/{names[0]}", "qcow2"]]
     document.save()
     inventory.link([stage.vm.pk])

@@ -204,7 +204,9 @@ def link(vms: Collection[int]) -> set[str]:
     asked = [(host, source) for _, host, sources in rows for source in sources or ()]
     found = paths.volumes(asked) if asked else {}
     wanted: set[tuple[int, int]] = set()
-    disks: set[int] = set()
+    # A running VM's definition names also what lies below its disks.
+    named: set[tuple[int, int]] = set()
+    below: set[tuple[int, int]] = set()
     formats: dict[int, str] = {}
     adopted: set[int] = set()
     for vm, host, sources in rows:
@@ -218,15 +220,17 @@ def link(vms: Collection[int]) -> set[str]:
                 formats[volume.pk] = source[2]
             if volume.origin == Origin.FOUND:
                 adopted.add(volume.pk)
-            disks.add(volume.pk)
-            wanted |= {(pk, vm) for pk in chain(volume, formats.get(volume.pk, volume.format))}
+            layers = chain(volume, formats.get(volume.pk, volume.format))
+            wanted |= {(pk, vm) for pk in layers}
+            named.add((volume.pk, vm))
+            below |= {(pk, vm) for pk in layers[1:]}
     before = set(Use.objects.filter(virtualmachine__in=vms).values_list("volume_id", "virtualmachine_id"))
     for volume_pk, vm in before - wanted:
         Use.objects.filter(volume=volume_pk, virtualmachine=vm).delete()
     Use.objects.bulk_create(
         [Use(volume_id=volume_pk, virtualmachine_id=vm) for volume_pk, vm in wanted - before], ignore_conflicts=True
     )
-    images.disappear(disks)
+    images.disappear({pk for pk, _ in named - below})
     for pk, format in formats.items():
         # The VM's own definition says what it is; nobody asks the file.
         Volume.objects.filter(pk=pk, state=State.QUARANTINE).update(state=State.READY, format=format[:20], refusal="")
