@@ -72,6 +72,8 @@ def test_menus_open_walk_and_close_by_keys(page: Page, cast: Cast) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#vm-menu").get_by_role("button", name="Pause")).to_be_focused()
     page.keyboard.press("ArrowUp")
+    expect(page.locator("#vm-menu").get_by_role("button", name="Delete")).to_be_focused()
+    page.keyboard.press("ArrowUp")
     expect(page.locator("#vm-menu").get_by_role("button", name="Force off")).to_be_focused()
     page.keyboard.press("Enter")
     question = page.get_by_role("dialog", name="Force off web?")
