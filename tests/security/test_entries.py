@@ -58,6 +58,9 @@ def neighbour(host: Host) -> VirtualMachine:
 # Where a kind is asked for, whose route is not named like it.
 ROUTES = {
     "vm.trash": "vms/<int:pk>/delete/",
+    # On the VM, which its maker owns, and what it is told by whoever may change its disks.
+    "vm.create": "vms/<int:pk>/delete/",
+    "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",
     "pool.discover": "pools/find/",
