@@ -214,3 +214,8 @@ def test_a_vm_is_deleted_put_back_and_purged_by_addresses_of_their_own(
     assert program.post(f"/trash/{vm.pk}/restore").json()["operation"]["kind"] == "vm.put-back"
     OperationLock.objects.all().delete()
     assert program.post(f"/trash/{vm.pk}/purge", {"confirm": "web-01"}).json()["operation"]["kind"] == "vm.delete"
+
+
+def test_what_stands_nowhere_is_told_as_a_problem(program: Program) -> None:
+    for path in ("/nothing", "/vms/x/tags", "/vms/%C3%AF%0A/tags", "/%0A"):
+        problem(program.get(path), 404, "not_there")

@@ -76,7 +76,7 @@ def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
 
 
 # Refused in the world of the access table; tests/api/test_hosts.py and test_console.py, tests/services/test_offers.py,
-# tests/views/test_images.py, tests/lab/test_volumes.py and test_transfer.py prepare what they need.
+# tests/views/test_images.py, tests/lab/test_volumes.py, test_pools.py and test_transfer.py prepare what they need.
 NEED_MORE = {
     "DELETE /api/v1/hosts/{host_id}",
     "POST /api/v1/hosts/{host_id}/accept-key",
@@ -85,6 +85,8 @@ NEED_MORE = {
     "GET /api/v1/volumes/{volume_id}/download",
     "POST /api/v1/images",
     "POST /api/v1/offers",
+    "POST /api/v1/pools/{pool_id}/join",
+    "POST /api/v1/pools/{pool_id}/separate",
     "POST /api/v1/volumes/{volume_id}/check",
     "POST /api/v1/volumes/{volume_id}/wipe",
     "POST /api/v1/vms/{vm_id}/console/take-over",

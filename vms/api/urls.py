@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from ninja import NinjaAPI
 
 from vms.api import (
@@ -96,5 +96,6 @@ for route in routes:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", problems.nowhere),
     path("", include((routes, application), namespace=namespace)),
-    path("<path:rest>", problems.nowhere),
+    # A path with a line break in it too, which <path:> does not match.
+    re_path(r"^[\s\S]", problems.nowhere),
 ]
