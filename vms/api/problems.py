@@ -175,7 +175,7 @@ def handle(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, respond)
 
 
-def nowhere(request: HttpRequest) -> HttpResponse:
+def nowhere(request: HttpRequest, rest: str = "") -> HttpResponse:
     """The answer of every address of the API that nothing stands at."""
     return plain("not_there")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
+from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
@@ -88,6 +89,14 @@ api.add_router("/groups", groups.router)
 api.add_router("/pools", uploads.router)
 api.add_router("/volumes", uploads.volumes_router)
 
+
+class Anything(StringConverter):
+    """All that is left of an address, also with the line breaks that <path:> does not take."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(Anything, "anything")
 routes, application, namespace = api.urls
 for route in routes:
     if isinstance(route, URLPattern):
@@ -96,6 +105,5 @@ for route in routes:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", problems.nowhere),
     path("", include((routes, application), namespace=namespace)),
-    # A path with a line break in it too, which <path:> does not match.
-    re_path(r"^[\s\S]", problems.nowhere),
+    path("<anything:rest>", problems.nowhere),
 ]
