@@ -25,6 +25,7 @@ from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.lists import LONGEST_QUERY
 from vms.services.overview import stream
 from vms.services.sentences import sentence
+from vms.views import going
 from vms.views.vms import PAGE
 
 ASKED: Final = {"wipe": volumes.wipe, "delete": volumes.delete}
@@ -175,13 +176,7 @@ def volume_ask(request: HttpRequest, pk: int, verb: str) -> HttpResponseBase:
 def volume_check(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Look at its beginning once more."""
     found = get_volume_or_404(request.user, pk, to="attach")
-    try:
-        volumes.look_again(session_actor(request), found)
-    except (NotAllowed, NotFresh):
-        raise
-    except RequestRefused as refused:
-        messages.error(request, sentence(refused.code, refused.params))
-    return redirect("volume", found.pk)
+    return going.ask(request, lambda: volumes.look_again(session_actor(request), found), "volume", found.pk)
 
 
 @login_required
@@ -194,13 +189,7 @@ def volume_vouch(request: HttpRequest, pk: int) -> HttpResponseBase:
     if request.method != "POST" or not request.POST.get("confirmed"):
         context = {"name": found.name, "back": reverse("volume", args=[found.pk])}
         return render(request, "volumes/vouch.html", context)
-    try:
-        volumes.vouch(actor, found)
-    except (NotAllowed, NotFresh):
-        raise
-    except RequestRefused as refused:
-        messages.error(request, sentence(refused.code, refused.params))
-    return redirect("volume", found.pk)
+    return going.ask(request, lambda: volumes.vouch(actor, found), "volume", found.pk)
 
 
 @login_required
