@@ -42,6 +42,7 @@ DEAD_AFTER: Final = 5
 THREADS: Final = 16
 FAILURES: Final = 5.0
 TRASH: Final = 60.0
+SEEDS: Final = 60.0
 GRACE: Final = 10.0
 
 
@@ -77,7 +78,7 @@ class WorkerProcess:
         for job, period in (
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
-            (self.empty_trash, TRASH),
+            (self.empty_trash, TRASH), (self.take_seeds_away, SEEDS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -163,9 +164,11 @@ class WorkerProcess:
         failures.write_down()
 
     def empty_trash(self) -> None:
-        """Ask for the purge of what has been in the trash for long enough, and for the end of what first boots have
-        read."""
+        """Ask for the purge of what has been in the trash for long enough."""
         trash.purge_due()
+
+    def take_seeds_away(self) -> None:
+        """Ask for the end of the discs that first boots have read."""
         seeds.drop_due()
 
     def reconcile(self) -> None:
