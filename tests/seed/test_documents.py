@@ -103,12 +103,6 @@ def test_a_network_of_somebodys_own_stands_in_place_of_the_answers() -> None:
     assert files["network-config"] == "version: 1\n"
 
 
-def test_who_is_let_in() -> None:
-    assert not answers(user="anna", packages=("x",)).lets_in
-    assert answers(keys=(KEY,)).lets_in
-    assert answers(password="x").lets_in
-
-
 def test_secrets_are_in_no_text_of_the_answers() -> None:
     told = repr(answers(password="pass-word", commands=("command",), user_data="user-data", network="its-network"))
     assert not any(word in told for word in ("pass-word", "command=", "user-data", "its-network"))

@@ -111,11 +111,11 @@ def test_nothing_secret_is_shown() -> None:
 
 
 def test_when_nobody_will_be_able_to_log_in() -> None:
-    assert not seeds.told_secret(None)
-    assert not seeds.told_secret(SeedWish(user="anna", packages=("x",)))
-    assert seeds.told_secret(SeedWish(keys=(KEY,)))
-    assert seeds.told_secret(SeedWish(password="open sesame"))
-    assert seeds.told_secret(SeedWish(user_data="#cloud-config\n"))
+    assert not seeds.lets_in(None)
+    assert not seeds.lets_in(SeedWish(user="anna", packages=("x",)))
+    assert seeds.lets_in(SeedWish(keys=(KEY,)))
+    assert seeds.lets_in(SeedWish(password="open sesame"))
+    assert seeds.lets_in(SeedWish(user_data="#cloud-config\n"))
 
 
 def test_what_fields_of_several_say() -> None:

@@ -36,8 +36,3 @@ class Answers:
     addresses: tuple[Address, ...] = ()
     user_data: str = field(default="", repr=False)
     network: str = field(default="", repr=False)
-
-    @property
-    def lets_in(self) -> bool:
-        """Whether somebody can log in, as far as we can tell: what somebody wrote himself is not read for it."""
-        return bool(self.keys or self.password or self.user_data)

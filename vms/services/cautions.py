@@ -38,7 +38,7 @@ def warnings(
     if system.disk_gib and new and new[0]["size_bytes"] < system.disk_gib * GIB and not new[0]["image"]:
         yield Warning("little_disk", {"least": system.disk_gib})
     disks = [image for image in images.values() if image.kind == Image.Kind.DISK]
-    if disks and system.known and not seeds.told_secret(wish.seed):
+    if disks and system.known and not seeds.lets_in(wish.seed):
         yield Warning("no_key", {})
     if wish.seed and not disks:
         yield Warning("seed_unread", {})

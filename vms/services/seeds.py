@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import Any, Final
@@ -58,25 +58,28 @@ class SeedWish:
     keep: bool = False
 
 
-def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
-    """The answers for the VM of this name and UUID, whose first card has this MAC.
+def tidy(wish: SeedWish) -> SeedWish:
+    """The same without lines and words that say nothing."""
+    return replace(
+        wish,
+        keys=tuple(line.strip() for line in wish.keys if line.strip()),
+        packages=tuple(filter(None, wish.packages)),
+        commands=tuple(line.rstrip() for line in wish.commands if line.strip()),
+    )
 
-    Raises BadFields by the names of the wish, BadSeed for what is to be read by cloud-init itself. Neither holds
-    anything of what was sent.
-    """
-    keys = tuple(line.strip() for line in wish.keys if line.strip())
-    commands = tuple(line.rstrip() for line in wish.commands if line.strip())
-    packages = tuple(word for word in wish.packages if word)
-    hostname = wish.hostname or guest_name(name)
+
+def check(wish: SeedWish, *, has_card: bool) -> None:
+    """Nothing, or BadFields by the names of the wish, BadSeed for what is to be read by cloud-init itself. Neither
+    holds anything of what was sent."""
+    wish = tidy(wish)
+    packages = len(wish.packages) <= MOST_PACKAGES and all(map(PACKAGE.fullmatch, wish.packages))
     wrong = {
-        **wrong_name(wish.user, hostname),
+        **wrong_name(wish.user, wish.hostname),
         **wrong_password(wish.password),
-        **wrong_keys(keys),
-        **(
-            {} if len(packages) <= MOST_PACKAGES and all(map(PACKAGE.fullmatch, packages)) else {"packages": "packages"}
-        ),
-        **({} if fits(commands) else {"commands": "commands"}),
-        **wrong_network(wish, mac),
+        **wrong_keys(wish.keys),
+        **({} if packages else {"packages": "packages"}),
+        **({} if fits(wish.commands) else {"commands": "commands"}),
+        **wrong_network(wish, has_card=has_card),
     }
     if wrong:
         raise BadFields(wrong)
@@ -84,14 +87,20 @@ def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
         check_user_data(wish.user_data)
     if wish.network_config:
         check_network(wish.network_config)
+
+
+def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
+    """The answers for the VM of this name and UUID, whose first card has this MAC. Raises as check() does."""
+    check(wish, has_card=bool(mac))
+    wish = tidy(wish)
     return Answers(
         instance=instance,
-        hostname=hostname,
+        hostname=wish.hostname or guest_name(name),
         user=wish.user,
-        keys=tuple(" ".join(filter(None, ssh_keys.parse(line))) for line in keys),
+        keys=tuple(" ".join(filter(None, ssh_keys.parse(line))) for line in wish.keys),
         password=hashed(wish.password) if wish.password else "",
-        packages=packages,
-        commands=commands,
+        packages=wish.packages,
+        commands=wish.commands,
         addresses=(address(wish, mac),) if wish.address else (),
         user_data=wish.user_data.replace("\r\n", "\n"),
         network=wish.network_config.replace("\r\n", "\n"),
@@ -111,7 +120,11 @@ def guest_name(name: str) -> str:
 def wrong_name(user: str, hostname: str) -> dict[str, str]:
     return {
         **({} if not user or USER.fullmatch(user) else {"user": "guest_user"}),
-        **({} if HOSTNAME.fullmatch(hostname) and len(hostname) <= 253 else {"hostname": "guest_name"}),
+        **(
+            {}
+            if not hostname or (HOSTNAME.fullmatch(hostname) and len(hostname) <= 253)
+            else {"hostname": "guest_name"}
+        ),
     }
 
 
@@ -139,13 +152,13 @@ def fits(commands: tuple[str, ...]) -> bool:
     )
 
 
-def wrong_network(wish: SeedWish, mac: str) -> dict[str, str]:
+def wrong_network(wish: SeedWish, *, has_card: bool) -> dict[str, str]:
     """What does not fit of a fixed address; without one the rest is of no use."""
     wrong: dict[str, str] = {}
     own = interface(wish.address)
     if wish.address and own is None:
         wrong["address"] = "guest_address"
-    if wish.address and not mac:
+    if wish.address and not has_card:
         wrong["address"] = "no_card"
     if not wish.address and (wish.gateway or wish.resolvers or wish.search):
         wrong["address"] = "guest_address_first"
@@ -232,7 +245,7 @@ def told_of(wish: SeedWish) -> Mapping[str, Any]:
     }
 
 
-def told_secret(wish: SeedWish | None) -> bool:
+def lets_in(wish: SeedWish | None) -> bool:
     """Whether somebody can log in, as far as we can tell."""
     return wish is not None and bool(wish.keys or wish.password or wish.user_data)
 
