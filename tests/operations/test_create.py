@@ -37,6 +37,7 @@ from vms.models import (
     Worker,
 )
 from vms.operations import create as ways
+from vms.operations.making import Making, Step
 from vms.operations.process import WorkerProcess
 from vms.permissions import Actor, visible_volumes
 from vms.services import create, operations
@@ -199,8 +200,8 @@ def test_where_a_step_fails_nothing_is_left(
     stage: Stage, pool: StoragePool, network: Network, done: Done, monkeypatch: pytest.MonkeyPatch, step: str,
     error: VmsError,
 ) -> None:  # fmt: skip
-    def failing(original: ways.Step) -> ways.Step:
-        def do(making: ways.Making) -> None:
+    def failing(original: Step) -> Step:
+        def do(making: Making) -> None:
             original.do(making)
             raise error
 
@@ -229,8 +230,8 @@ def test_what_a_dead_worker_left_is_whole_or_gone(
     stage: Stage, pool: StoragePool, network: Network, worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch,
     step: str, when: str,
 ) -> None:  # fmt: skip
-    def dying(original: ways.Step) -> ways.Step:
-        def do(making: ways.Making) -> None:
+    def dying(original: Step) -> Step:
+        def do(making: Making) -> None:
             if when == "after":
                 original.do(making)
             raise Killed

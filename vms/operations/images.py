@@ -344,7 +344,7 @@ def place(
     who, operation = actor_of(work.operation), work.operation
     waits = False
     while True:
-        there = [each for each in images.on_host(who, image, pool.host) if fits(each[1])]
+        there = [each for each in images.on_host(who, pool.host, [image]) if fits(each[1])]
         if there:
             return next((each for each in there if each[1] == pool), there[0])
         require_right(who, "pool.use", pool)

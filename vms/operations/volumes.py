@@ -27,7 +27,7 @@ from vms.headers import ENOUGH, require
 from vms.inventory.volumes import moment
 from vms.kinds import volumes as kinds
 from vms.libvirtxml import BadXML, DomainXML, How, sources, volume_document
-from vms.models import Host, Operation, StoragePool, Volume
+from vms.models import Host, Operation, StoragePool, User, Volume
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.power import cannot_be_told
 from vms.operations.way import Facts, Verdict, Way
@@ -72,17 +72,37 @@ def volume_of(work: Work) -> Volume:
 
 def create(work: Work) -> None:
     pool, params = pool_of(work.operation), work.operation.params
-    files = pool.type in services.FILES
     with being_made(work, pool) as row:
-        document = volume_document(
-            params["name"], params["size_bytes"], params["format"] if files else "", whole=not files
-        )
-        there = work.connection.create_volume(str(pool.uuid), document, name=params["name"])
-        work.log("volume_made", name=params["name"])
-        if pool.type in services.RESIDUE:
-            there.wipe()
-            work.log("volume_zeroed", name=params["name"])
+        there = make_empty(work, pool, params["name"], params["size_bytes"], params["format"])
         keep(row, there, params["format"])
+
+
+def make_empty(work: Work, pool: StoragePool, name: str, size: int, format: str) -> There:
+    """A new volume of so many bytes, in which nothing is left of what was there before. Raises NameTaken, VirtError."""
+    files = pool.type in services.FILES
+    document = volume_document(name, size, format if files else "", whole=not files)
+    there = work.connection.create_volume(str(pool.uuid), document, name=name)
+    work.log("volume_made", name=name)
+    if pool.type in services.RESIDUE:
+        there.wipe()
+        work.log("volume_zeroed", name=name)
+    return there
+
+
+def new_row(pool: StoragePool, name: str, owner: User | None, *, format: str = "", private: bool = False) -> Volume:
+    """A row for what is going to be made, nobody's to touch until keep(). Raises NameTaken."""
+    try:
+        with transaction.atomic():
+            # One that its pool has lost left its row behind.
+            Volume.objects.filter(storage=pool.storage_id, name=name, present=False).exclude(
+                state=State.INCOMPLETE
+            ).delete()
+            return Volume.objects.create(
+                storage_id=pool.storage_id, name=name, format=format, state=State.INCOMPLETE, present=False,
+                owner=owner, private=private,
+            )  # fmt: skip
+    except IntegrityError:
+        raise NameTaken(name=name) from None
 
 
 @contextmanager
@@ -94,19 +114,10 @@ def being_made(
     told in its log (unplace)."""
     besides, actor = bool(name), work.operation.actor_user
     name = name or work.operation.params["name"]
-    try:
-        with transaction.atomic():
-            # One that its pool has lost left its row behind.
-            Volume.objects.filter(storage=pool.storage_id, name=name, present=False).exclude(
-                state=State.INCOMPLETE
-            ).delete()
-            row = Volume.objects.create(
-                storage_id=pool.storage_id, name=name, state=State.INCOMPLETE, present=False, owner=actor
-            )
-            if besides:
-                work.log(ARRIVES, name=name, volume=str(row.pk))
-    except IntegrityError:
-        raise NameTaken(name=name) from None
+    with transaction.atomic():
+        row = new_row(pool, name, actor)
+        if besides:
+            work.log(ARRIVES, name=name, volume=str(row.pk))
     try:
         yield row
     except (HostUnreachable, TimedOut):
@@ -201,16 +212,7 @@ def clone(work: Work) -> None:
     require_right(actor_of(operation), "pool.use", pool)
     services.require_served(row)
     services.require_off(operation.actor_user, row)
-    there = work.connection.volume(str(source.uuid), row.name)
-    facts = there.facts()
-    require_same(row, facts)
-    length = facts.physical
-    if not length:
-        raise InvalidState(f"{row.name} is empty")
-    # A file tells its holes, and a new file may have some.
-    way = there.download(0, length, sparse=facts.kind == "file")
-    try:
-        parts = accepted(way, row, length, sparse=facts.kind == "file")
+    with reading(work.connection, source, row) as (way, parts, length):
         work.log("volume_read", name=row.name)
         with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
             copied = make_copy(work, connection, pool, copy, parts, length)
@@ -218,6 +220,24 @@ def clone(work: Work) -> None:
             keep(copy, copied, row.format)
             if row.format != "raw":
                 Volume.objects.filter(pk=copy.pk).update(capacity_bytes=row.capacity_bytes)
+
+
+@contextmanager
+def reading(
+    connection: Connection, pool: StoragePool, row: Volume
+) -> Iterator[tuple[Download, Iterator[bytes | int], int]]:  # fmt: skip
+    """The way out of the volume, its parts in order, and how many bytes they are; whoever has taken them all finishes
+    the way. Raises what require_same() and accepted() raise, InvalidState where there is nothing."""
+    there = connection.volume(str(pool.uuid), row.name)
+    facts = there.facts()
+    require_same(row, facts)
+    # A file tells its holes, and a new file may have some.
+    length, sparse = facts.physical, facts.kind == "file"
+    if not length:
+        raise InvalidState(f"{row.name} is empty")
+    way = there.download(0, length, sparse=sparse)
+    try:
+        yield way, accepted(way, row, length, sparse=sparse), length
     finally:
         way.abort()
 

@@ -179,11 +179,13 @@ def source(who: Who, image: int, node: str) -> tuple[ImageCopy, StoragePool] | N
     return None
 
 
-def on_host(who: Who, image: int, host: Host) -> list[tuple[ImageCopy, StoragePool]]:
-    """The copies that he may read in started pools of the host and that are served, the oldest first."""
+def on_host(who: Who, host: Host, images: Iterable[int] | None = None) -> list[tuple[ImageCopy, StoragePool]]:
+    """The copies, of these images or of all, that he may read in started pools of the host and that are served, the
+    oldest first, each with its pool there."""
     pools = {pool.storage_id: pool for pool in StoragePool.objects.filter(host=host, present=True, active=True)}
-    rows = served_copies(who).filter(image=image, volume__storage__in=pools).select_related("volume", "image")
-    there = (row for row in rows.order_by("pk") if row.volume.format and not volumes.is_strayed(row.volume))
+    rows = served_copies(who).filter(volume__storage__in=pools).select_related("volume", "image").order_by("pk")
+    rows = rows if images is None else rows.filter(image__in=list(images))
+    there = (row for row in rows if row.volume.format and not volumes.is_strayed(row.volume))
     return [(row, pools[row.volume.storage_id]) for row in there]
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import Q, Sum
 
 from vms.libvirtxml import CLEAN_TRAFFIC
-from vms.models import Host, ImageCopy, Network, NetworkFilter, Placement, StoragePool
+from vms.models import Host, Network, NetworkFilter, Placement, StoragePool
 from vms.permissions import Who, visible_hosts, visible_networks, visible_pools
 from vms.services.freshness import freshness
-from vms.services.images import can_bring, served_copies
-from vms.services.operations import by_reach
+from vms.services.images import can_bring, on_host
 
 # Of VMs in these states the memory is taken.
 TAKES_MEMORY: Final = ("running", "paused", "shutting_down", "pmsuspended")
@@ -124,15 +122,5 @@ def free_memory(host: Host) -> int:
     return max(int(host.facts.get("memory_kib") or 0) - taken, 0)
 
 
-def copies_on(who: Who, host: Host, images: Iterable[int] = ()) -> list[tuple[ImageCopy, StoragePool]]:
-    """The copies of images that he may read there, each with the pool by which it is reached on that host."""
-    pools: dict[int, StoragePool] = {}
-    for pool in by_reach(StoragePool.objects.filter(host=host, active=True)):
-        pools.setdefault(pool.storage_id, pool)
-    rows = served_copies(who).filter(volume__storage__in=pools).select_related("volume", "image").order_by("pk")
-    rows = rows.filter(image__in=list(images)) if images else rows
-    return [(row, pools[row.volume.storage_id]) for row in rows]
-
-
 def images_on(who: Who, host: Host) -> frozenset[int]:
-    return frozenset(row.image_id for row, _ in copies_on(who, host))
+    return frozenset(row.image_id for row, _ in on_host(who, host))

@@ -29,7 +29,7 @@ from vms.permissions import (
 from vms.services import operations, placing, seeds, systems, volumes
 from vms.services.cautions import warnings
 from vms.services.definitions import definition, disk_name, seed_name
-from vms.services.images import readable
+from vms.services.images import on_host, readable
 from vms.services.placing import Asked, Place
 from vms.services.wishes import GIB, MIB, DiskWish, Plan, Wish, digest, names
 
@@ -49,8 +49,8 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         raise NotAllowed(privilege="host.use")
     called = names(wish)
     images = {pk: found(visible_images(actor), pk, "install") for pk in chosen_images(wish)}
-    system = systems.needs(wish.os or next((image.os for image in images.values() if image.os), ""))
     os = wish.os or next((image.os for image in images.values() if image.os), "")
+    system = systems.needs(os)
     cpus, memory_mib = wish.cpus or systems.CPUS, wish.memory_mib or max(system.memory_mib, systems.MEMORY_MIB)
     wrong = {
         **({} if 1 <= cpus <= MOST_CPUS else {"cpus": "number"}),
@@ -255,8 +255,7 @@ def seed_of(
     """Where the answers for the first boot go; {} for none. Raises BadFields and BadSeed by the answers."""
     if wish.seed is None:
         return {}
-    for name in called:
-        seeds.answers(wish.seed, instance=NO_UUID, name=name, mac=NO_MAC if networks else "")
+    seeds.check(wish.seed, has_card=bool(networks))
     if wish.seed.address and len(called) > 1:
         raise BadFields({"address": "guest_address_many"})
     chosen = [pools[disk["pool"]] for disk in disks if disk.get("pool") in pools]
@@ -285,7 +284,7 @@ def seed_drive(made: Plan, name: str) -> Iterator[Drive]:
 
 def copy_on(who: Who, there: Place, image: int) -> Drive:
     """The CD with the image, which is brought where the host has none; BadFields where that cannot be."""
-    for row, pool in placing.copies_on(who, there.host, [image]):
+    for row, pool in on_host(who, there.host, [image]):
         return Drive(pool.name, row.volume.name, row.volume.format or "raw", cd=True)
     copy, pools = readable(who, image), placing.usable_pools(who, there.host)
     into = there.pool or next(iter(pools), None)

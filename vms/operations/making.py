@@ -1,0 +1,66 @@
+"""A VM on its way: what its steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vms.errors import Aborted
+from vms.kinds.create import NewVm
+from vms.libvirtxml import Card, Drive
+from vms.models import ImageCopy, Network, Operation, StoragePool, Volume
+from vms.operations.jobs import is_to_end
+from vms.operations.work import Work
+from vms.permissions import Actor, require, require_deed
+from vms.virt import Connection
+
+
+@dataclass
+class Making:
+    """A VM on its way. drives: those that are ready for its definition, in its order; cards: likewise."""
+
+    work: Work
+    params: NewVm
+    actor: Actor
+    images: dict[int, tuple[ImageCopy, StoragePool]] = field(default_factory=dict)
+    cards: list[Card] = field(default_factory=list)
+    drives: list[Drive] = field(default_factory=list)
+
+    @property
+    def operation(self) -> Operation:
+        return self.work.operation
+
+    def go_on(self) -> None:
+        """Nothing, or what ends it: it was taken away, somebody has cancelled it, or a right is gone that it needs."""
+        self.work.heard()
+        self.work.may_go_on()
+        if is_to_end(self.operation):
+            raise Aborted
+        require_rights(self.actor, self.operation)
+
+
+@dataclass(frozen=True)
+class Step:
+    """do: what it makes. undo: takes that away on the host and here, or finds nothing of it; by the operation alone,
+    since it may be another worker's."""
+
+    name: str
+    do: Callable[[Making], None]
+    undo: Callable[[Connection, Operation], None]
+
+
+def params_of(operation: Operation) -> NewVm:
+    return NewVm.from_json(operation.params)
+
+
+def require_rights(actor: Actor, operation: Operation) -> None:
+    """Nothing, or NotAllowed: on the host, and on all that its parameters name."""
+    params = params_of(operation)
+    require(actor, "host.use", operation.host)
+    for pool in StoragePool.objects.filter(pk__in=[disk["pool"] for disk in params.disks if "pool" in disk]):
+        require(actor, "pool.use", pool)
+    for volume in Volume.objects.filter(pk__in=[disk["volume"] for disk in params.disks if "volume" in disk]):
+        # Once its VM is there, whose maker owns it, that says who may.
+        require_deed(actor, "attach", volume)
+    for network in Network.objects.filter(pk__in=params.networks):
+        require(actor, "network.use", network)

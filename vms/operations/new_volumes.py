@@ -1,0 +1,193 @@
+"""What a new VM is made from and what is made for it in pools: images, disks, and the disc of its first boot. Until its
+last step these are rows that nobody may touch, by which whoever undoes it knows them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from vms.errors import ImageRefused, NameTaken, NotFound
+from vms.libvirtxml import Drive, volume_document
+from vms.models import ImageCopy, Operation, StoragePool, User, Volume
+from vms.operations.images import place
+from vms.operations.making import Making, params_of
+from vms.operations.volumes import BLOCK, keep, make_copy, make_empty, new_row, reading, require_same, take_away
+from vms.seed import documents, make_disc
+from vms.services import placing, plans, seeds
+from vms.services import volumes as volume_services
+from vms.virt import Connection
+
+State = Volume.State
+
+
+def find_images(making: Making) -> None:
+    """Those that it is made from, brought to the host where that has none. Raises ImageRefused, and what place()
+    raises."""
+    wanted = [*making.params.cds, *(disk["image"] for disk in making.params.disks if disk.get("image"))]
+    host = making.operation.host
+    if not wanted or host is None:
+        return
+    chosen = [disk["pool"] for disk in making.params.disks if "pool" in disk]
+    pools = {pool.pk: pool for pool in placing.usable_pools(making.actor, host)}
+    into = next((pools[pk] for pk in chosen if pk in pools), next(iter(pools.values()), None))
+    if into is None:
+        raise ImageRefused(reason="gone")
+    below = {disk["image"] for disk in making.params.disks if disk.get("linked")}
+    for image in dict.fromkeys(wanted):
+        # A layer names what it lies over by its path.
+        wish = {"fits": is_folder} if image in below else {}
+        making.images[image] = place(making.work, image, into, **wish)
+
+
+def is_folder(pool: StoragePool) -> bool:
+    return pool.type in volume_services.FILES
+
+
+def make_disks(making: Making) -> None:
+    for disk in making.params.disks:
+        making.go_on()
+        making.drives.append(taken(making, disk["volume"]) if "volume" in disk else made(making, disk))
+    for image in making.params.cds:
+        row, pool = making.images[image]
+        making.drives.append(Drive(pool.name, row.volume.name, row.volume.format or "raw", cd=True))
+
+
+def taken(making: Making, pk: int) -> Drive:
+    """A volume that is there; it is asked once more whether it is free."""
+    volume = Volume.objects.filter(pk=pk).first()
+    pool = StoragePool.objects.filter(
+        storage=volume.storage_id if volume else None, host=making.operation.host_id, present=True
+    ).first()
+    if volume is None or pool is None:
+        raise NotFound(making.operation.target_name)
+    plans.require_free(making.actor, volume)
+    return Drive(pool.name, volume.name, volume.format)
+
+
+def pool_here(making: Making, pk: int, name: str) -> StoragePool:
+    """The pool in which something of that name is to be; NotFound where the host has it no more."""
+    pool = StoragePool.objects.filter(pk=pk, host=making.operation.host_id, present=True).first()
+    if pool is None:
+        raise NotFound(name)
+    return pool
+
+
+def made(making: Making, disk: dict[str, Any]) -> Drive:
+    """A new volume, empty, as the image or over it."""
+    name, format, size, image = disk["name"], disk["format"], disk["size_bytes"], disk["image"]
+    pool = pool_here(making, disk["pool"], name)
+    with claimed(pool, name, making.actor.user, format=format) as row:
+        if not image:
+            make_empty(making.work, pool, name, size, format)
+        elif disk["linked"]:
+            make_layer(making, pool, row, size, *making.images[image])
+        else:
+            copy_image(making, pool, row, *making.images[image])
+    return Drive(pool.name, name, format)
+
+
+@contextlib.contextmanager
+def claimed(pool: StoragePool, name: str, owner: User, *, format: str, private: bool = False) -> Iterator[Volume]:
+    """A row for what is made inside, which the steps' undo finds. Raises NameTaken, then without a row: what is there
+    is somebody else's."""
+    row = new_row(pool, name, owner, format=format, private=private)
+    try:
+        yield row
+    except NameTaken:
+        row.delete()
+        raise
+
+
+def make_layer(
+    making: Making, pool: StoragePool, row: Volume, size: int, copy: ImageCopy, where: StoragePool
+) -> None:  # fmt: skip
+    """Over the image's copy, whose beginning was judged when it came: it stands by itself."""
+    volume_services.require_served(copy.volume)
+    below = making.work.connection.volume(str(where.uuid), copy.volume.name).facts()
+    require_same(copy.volume, below)
+    Volume.objects.filter(pk=row.pk).update(backing=copy.volume)
+    document = volume_document(
+        row.name, size, row.format, whole=False, backing=(below.path, copy.volume.format)
+    )  # fmt: skip
+    making.work.connection.create_volume(str(pool.uuid), document, name=row.name)
+
+
+def copy_image(making: Making, pool: StoragePool, row: Volume, copy: ImageCopy, where: StoragePool) -> None:
+    """Byte by byte, and only what its header was accepted as."""
+    volume_services.require_served(copy.volume)
+    with reading(making.work.connection, where, copy.volume) as (way, parts, length):
+        make_copy(making.work, making.work.connection, pool, row, parts, length)
+        way.finish()
+
+
+def unmake_disks(connection: Connection, operation: Operation) -> None:
+    """What it made, which is still nobody's."""
+    for disk in params_of(operation).disks:
+        if "pool" in disk:
+            unmake(connection, operation, disk["pool"], disk["name"])
+
+
+def unmake(connection: Connection, operation: Operation, pool_id: int, name: str) -> None:
+    pool = StoragePool.objects.filter(pk=pool_id).first()
+    if pool is None:
+        return
+    mine = Volume.objects.filter(
+        storage=pool.storage_id, name=name, state=State.INCOMPLETE, owner=operation.actor_user_id
+    )
+    for row in mine:
+        take_away(connection, pool, row)
+
+
+def grow_disks(making: Making) -> None:
+    """A copy of an image is as large as that until now."""
+    for disk in making.params.disks:
+        pool = StoragePool.objects.filter(pk=disk.get("pool")).first()
+        if pool is None or not disk["image"] or disk["linked"]:
+            continue
+        connection = making.work.connection
+        # The host learns what came into the volume when it looks through the pool.
+        connection.pool(str(pool.uuid)).refresh()
+        there = connection.volume(str(pool.uuid), disk["name"])
+        if there.facts().capacity < disk["size_bytes"]:
+            there.grow(disk["size_bytes"])
+
+
+def make_seed(making: Making) -> None:
+    """The disc with the answers, as its last CD: a volume that nobody is shown."""
+    told = making.params.seed
+    if not told:
+        return
+    pool = pool_here(making, told["pool"], told["name"])
+    answers = seeds.from_json(making.work.secrets["seed"])
+    mac = making.cards[0].mac if making.cards else ""
+    disc = make_disc(documents(replace(answers, addresses=tuple(replace(one, mac=mac) for one in answers.addresses))))
+    with claimed(pool, told["name"], making.actor.user, format="raw", private=True):
+        document = volume_document(told["name"], len(disc), "raw", whole=False)
+        there = making.work.connection.create_volume(str(pool.uuid), document, name=told["name"])
+    way = there.upload(0, len(disc))
+    try:
+        for start in range(0, len(disc), BLOCK):
+            way.send(disc[start : start + BLOCK])
+        way.finish()
+    finally:
+        way.abort()
+    making.drives.append(Drive(pool.name, told["name"], "raw", cd=True))
+
+
+def unmake_seed(connection: Connection, operation: Operation) -> None:
+    told = params_of(operation).seed
+    if told:
+        unmake(connection, operation, told["pool"], told["name"])
+
+
+def keep_made(connection: Connection, pool_id: int, name: str, size: int) -> Volume | None:
+    """The volume, ready; None where there is no such that was being made. size: bytes that it has at least."""
+    pool = StoragePool.objects.filter(pk=pool_id).first()
+    row = Volume.objects.filter(storage=pool.storage_id, name=name, state=State.INCOMPLETE).first() if pool else None
+    if pool is None or row is None:
+        return None
+    keep(row, connection.volume(str(pool.uuid), row.name), row.format)
+    Volume.objects.filter(pk=row.pk, capacity_bytes__lt=size).update(capacity_bytes=size)
+    return row
