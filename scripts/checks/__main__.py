@@ -9,11 +9,10 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from scripts.checks.outcome import Outcome, after_second, judge, summary
-from scripts.checks.plan import LANES, LEVELS, Check, again, checks
+from scripts.checks.plan import BEHIND, LANES, LEVELS, Check, again, checks
 from scripts.steps import frontend, packages, python, question, site, system
 from scripts.steps.work import ROOT, perform
 
@@ -55,8 +54,9 @@ def run(check: Check, folder: Path) -> Outcome:
     """One check; what it prints comes whole, at its end."""
     counts = folder / f"{check.title}.json"
     began = time.monotonic()
+    behind = () if check.real else ("nice", "-n", str(BEHIND))
     done = subprocess.run(
-        [str(python.PYTHON), *check.command], cwd=ROOT, env=environment(check, folder, counts),
+        [*behind, str(python.PYTHON), *check.command], cwd=ROOT, env=environment(check, folder, counts),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     seconds = time.monotonic() - began
@@ -64,10 +64,11 @@ def run(check: Check, folder: Path) -> Outcome:
     return judge(check.title, done.returncode, seconds, counts if check.counts else None)
 
 
-def run_all(found: list[Check], folder: Path, lanes: int) -> list[Outcome]:
-    """So many at a time, then what failed in a crowd; in their order."""
-    with ThreadPoolExecutor(lanes) as pool:
-        outcomes = list(pool.map(partial(run, folder=folder), found))
+def run_all(found: list[Check], folder: Path) -> list[Outcome]:
+    """What waits, beside it what computes, then what failed in a crowd; in their order."""
+    with ThreadPoolExecutor(LANES) as real, ThreadPoolExecutor(LANES) as others:
+        runs = [(real if check.real else others).submit(run, check, folder) for check in found]
+    outcomes = [each.result() for each in runs]
     by_title = {check.title: check for check in found}
     return [second(by_title[one.title], one, folder) for one in outcomes]
 
@@ -91,7 +92,7 @@ def main() -> int:
         if not prepare(folder, yes=options.yes or os.environ.get("CI") == "true"):
             return 1
         began = time.monotonic()
-        outcomes = run_all(checks(options.level), folder, LANES[options.level])
+        outcomes = run_all(checks(options.level), folder)
     print("\n" + "\n".join(summary(outcomes, time.monotonic() - began)))
     return 0 if all(one.good for one in outcomes) else 1
 

@@ -20,13 +20,15 @@ SOME_REQUESTS = (
 )  # fmt: skip
 ALL_REQUESTS = ("tests/views", "tests/api", "tests/security")
 
-# They start processes and wait for them; beside the others, so that the quick level stays quick.
+# They start processes and wait for them.
 WAITING = ("gateways", "kvmweb", "supervisor", "virt", "watcher")
 # The other half of what computes.
 REQUESTS = ("api", "permissions", "views")
 
-# How many checks run at a time. Two cores are full of two of the full level's; one of the quick level's mostly waits.
-LANES = {"quick": 3, "full": 2, "long": 2}
+# How many checks with real parts run at a time, and how many others beside them: as many as there are cores.
+LANES = 2
+# The others take what those leave of the cores.
+BEHIND = 10
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Check:
     settings: tuple[tuple[str, str], ...] = ()
     # Real daemons, guests or a browser beside another check: what fails is run once more, alone.
     crowded: bool = False
+    # It waits for real parts; the others only compute.
+    real: bool = False
 
 
-def pytest(title: str, *words: str, everything: bool, crowded: bool = False) -> Check:
-    """A pytest run; everything: also the tests marked long, which pyproject.toml deselects."""
+def pytest(title: str, *words: str, everything: bool, crowded: bool = False, real: bool = False) -> Check:
+    """A pytest run; everything: also the tests marked long, which pyproject.toml deselects. crowded is real, too."""
     command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True, crowded=crowded)
+    return Check(title, command, counts=True, crowded=crowded, real=crowded or real)
 
 
 def again(check: Check, names: tuple[str, ...]) -> Check:
@@ -76,13 +80,7 @@ def checks(level: str) -> list[Check]:
             ),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
         ]
-    others = (*APART, *WAITING, *REQUESTS)
-    found += [
-        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True),
-        pytest("requests", *(f"tests/{room}" for room in REQUESTS), everything=everything),
-        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in others), everything=everything),
-        Check("mypy --strict", ("-m", "mypy")),
-    ]
+    found.append(pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True))
     if level != "quick":
         found += [
             pytest("security", "tests/security", everything=everything),
@@ -92,8 +90,14 @@ def checks(level: str) -> list[Check]:
                 settings=(("DATABASE", "postgresql"),),
             ),
         ]
+    others = (*APART, *WAITING, *REQUESTS)
+    found += [
+        pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in others), everything=everything),
+        pytest("requests", *(f"tests/{room}" for room in REQUESTS), everything=everything),
+        Check("mypy --strict", ("-m", "mypy")),
+    ]
     if everything:
         whole = (("CHROMIUM", "/usr/bin/chromium"),)
         found = [replace(one, settings=whole) if one.title in ("browser", "controls") else one for one in found]
-        found += [pytest(room, f"tests/{room}", everything=True) for room in ("newcomer", "chaos")]
+        found += [pytest(room, f"tests/{room}", everything=True, real=True) for room in ("newcomer", "chaos")]
     return found
