@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,16 +19,18 @@ from allauth.account.internal.flows.login import (
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.core.management.commands import flush
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tests import environment
+from tests import environment, tables
 from vms import live
 from vms.chain import keys
 from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import factors, sealing
+from vms.services.roles import keep_fixed
 
 TRIGGERS = import_module("vms.migrations.0008_audit_chain")
 
@@ -50,18 +53,28 @@ def quick_hash() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Whether the tables are there, so that no migration is left to be run."""
+    return connection.vendor == "sqlite" and tables.lay(Path(connection.settings_dict["TEST"]["NAME"]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def flush_of_what_stays() -> Iterator[None]:
-    """A test that commits ends by emptying all tables; those that let go of nothing are opened for that moment."""
+    """A test that commits ends by emptying all tables; those that let go of nothing are opened for that moment.
+
+    Of the rows that migrations leave, the roles come back; Django's own of each model and permission nobody asks for.
+    """
     operations = type(connection.ops)
-    flush = operations.sql_flush
+    emptied = operations.sql_flush
 
     def opened(self: Any, *args: Any, **kwargs: Any) -> list[str]:
         vendor = connection.vendor
-        return [*TRIGGERS.drop_triggers(vendor), *flush(self, *args, **kwargs), *TRIGGERS.make_triggers(vendor)]
+        return [*TRIGGERS.drop_triggers(vendor), *emptied(self, *args, **kwargs), *TRIGGERS.make_triggers(vendor)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "sql_flush", opened)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *words: keep_fixed())
         yield
 
 

@@ -47,7 +47,8 @@ def environment(check: Check, folder: Path, counts: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(not_kept)}
     taken = {name: value for name, value in os.environ.items() if name.startswith(("KVMWEB_CACHE_DIR", "KVMWEB_TEST_"))}
     own = {f"KVMWEB_TEST_{name}": value for name, value in check.settings}
-    return {**kept, **taken, **own, "KVMWEB_STATE_DIR": str(folder / "state"), "KVMWEB_TEST_COUNTS": str(counts)}
+    told = {"KVMWEB_TEST_COUNTS": str(counts), "KVMWEB_TEST_TABLES": str(folder / "tables.sqlite3")}
+    return {**kept, **taken, **own, **told, "KVMWEB_STATE_DIR": str(folder / "state")}
 
 
 def run(check: Check, folder: Path) -> Outcome:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import tables
 from tests.lab.machine import LabHost, children, eventually, own_folder
 from vms.kinds.privileges import TABLE
 
@@ -124,6 +125,8 @@ class Dashboard:
 
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
+        if self.code == ROOT and not self.otherwise:
+            tables.lay(self.state / "db" / "kvmweb.sqlite3")
         self.manage("setup", "--password-from-stdin", given=self.password + "\n")
         self.token = self.manage("create_token", ADMIN, "--skip-checks", *EVERYTHING).split()[-1]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tables
 from tests.supervisor.conftest import alive, eventually
 from tests.supervisor.test_nginx import free_port
 
@@ -93,6 +94,7 @@ def test_two_run_side_by_side_and_one_ends_without_the_other(instances: list[Ins
     first, second = instances
     second.environment["KVMWEB_BIND"] = "0.0.0.0"
     for instance in instances:
+        tables.lay(instance.root / "s/db/kvmweb.sqlite3")
         instance.setup()
     first.start()
     second.started()
