@@ -119,7 +119,8 @@ class Stage:
         return self.cast[name]
 
     def in_peace(self, name: str) -> None:
-        """Whatever failed on it before has been read."""
+        """Whatever was asked of it before is over, and has been read where it failed."""
+        self.end_all("vm", name)
         if self.dashboard.query(FAILURES, name):
             self.dashboard.do(f"{READ}Operation.objects.filter(target_name={name!r}).update(read_at=timezone.now())")
 
