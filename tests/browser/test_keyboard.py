@@ -9,7 +9,8 @@ from tests.browser.conftest import NewContext
 from tests.browser.pages import badge, connected, live, renewed, type_line
 from tests.lab.stack import ADMIN, Dashboard
 
-MOST_TABS = 40
+# All of a page and around: what was pressed last may be gone, and what is wanted stand before it.
+MOST_TABS = 80
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
