@@ -20,8 +20,8 @@ SOME_REQUESTS = (
 )  # fmt: skip
 ALL_REQUESTS = ("tests/views", "tests/api", "tests/security")
 
-# They start processes and wait for them.
-WAITING = ("gateways", "kvmweb", "supervisor", "virt", "watcher")
+# They start processes or threads and wait for them; the gateways as long as all others.
+WAITING = ("kvmweb", "supervisor", "virt", "watcher")
 # The other half of what computes.
 REQUESTS = ("api", "permissions", "views")
 
@@ -80,7 +80,10 @@ def checks(level: str) -> list[Check]:
             ),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
         ]
-    found.append(pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True))
+    found += [
+        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True),
+        pytest("gateways", "tests/gateways", everything=everything, crowded=True),
+    ]
     if level != "quick":
         found += [
             pytest("security", "tests/security", everything=everything),
@@ -90,7 +93,7 @@ def checks(level: str) -> list[Check]:
                 settings=(("DATABASE", "postgresql"),),
             ),
         ]
-    others = (*APART, *WAITING, *REQUESTS)
+    others = (*APART, *WAITING, "gateways", *REQUESTS)
     found += [
         pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in others), everything=everything),
         pytest("requests", *(f"tests/{room}" for room in REQUESTS), everything=everything),

@@ -57,5 +57,5 @@ def test_a_second_run_that_does_not_start_leaves_nothing_good(tmp_path: Path) ->
 
 def test_only_what_shares_the_machine_is_run_again_and_long_tests_are_found() -> None:
     crowded = {check.title: check for check in checks("full") if check.crowded}
-    assert set(crowded) == {"lab", "browser", "controls", "processes"}
+    assert set(crowded) == {"lab", "browser", "controls", "processes", "gateways"}
     assert again(crowded["lab"], ("x",)).command[-3:] == ("-m", "", "x")
