@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -48,10 +49,16 @@ problems.handle(api)
 api.add_decorator(query.known_only, mode="operation")
 
 
+@cache
+def description() -> dict[str, Any]:
+    """The same for everybody; to make it takes most of a second."""
+    return problems.described(api.get_openapi_schema())
+
+
 @api.get("/openapi.json", include_in_schema=False)
 def openapi(request: HttpRequest) -> dict[str, Any]:
     """The description of all this, for programs that make clients."""
-    return problems.described(api.get_openapi_schema())
+    return description()
 
 
 api.add_router("/hosts", hosts.router)
