@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, VirtError
+from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
 from vms.libvirtxml import DomainXML, Given, How, NetworkXML, VolumeXML, disk_at, parse, without
 from vms.virt import (
     DeviceInfo,
@@ -398,10 +398,12 @@ class FakeWay:
         if "send" in host.fail:
             raise host.fail["send"]
 
-    def finish(self) -> None:
-        return None
+    def finish(self, *, short: bool = False) -> None:
+        if self.left and not short:
+            raise StreamShort(left=self.left)
 
-    abort = finish
+    def abort(self) -> None:
+        return None
 
 
 @dataclass

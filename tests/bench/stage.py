@@ -61,8 +61,8 @@ class Stage:
         self.stack = ExitStack()
         self.close = self.stack.close
 
-    def host(self, name: str) -> LabHost:
-        host = LabHost(name)
+    def host(self, name: str, *, doors: bool = False) -> LabHost:
+        host = LabHost(name, doors=doors)
         self.stack.callback(host.stop)
         return host
 
@@ -95,6 +95,11 @@ class Stage:
     @cached_property
     def small_host(self) -> LabHost:
         return self.host("small")
+
+    @cached_property
+    def host_with_doors(self) -> LabHost:
+        """It is reached by a network of its own."""
+        return self.host("far", doors=True)
 
     @cached_property
     def small_dashboard(self) -> Dashboard:

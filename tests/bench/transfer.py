@@ -25,6 +25,9 @@ from tests.lab.stack import Dashboard
 SIZE = 2000 * MIB
 TURNS = 3
 LEAST = 500
+# Over a line that carries so many bytes a second.
+LINE = 300_000_000
+OF_VIRSH = 0.9
 BLOCK = 1 << 20
 
 
@@ -66,8 +69,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def virsh(pool: LabPool, verb: str, name: str, path: Path | str) -> None:
-    command = ["virsh", "-q", "-c", pool.host.uri, verb, "--pool", pool.name, name, str(path)]
+def virsh(pool: LabPool, verb: str, name: str, path: Path | str, *, uri: str = "") -> None:
+    command = ["virsh", "-q", "-c", uri or pool.host.uri, verb, "--pool", pool.name, name, str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
@@ -122,7 +125,36 @@ def measure(stage: Stage) -> list[Figure]:
                     (pool.folder / name).unlink()
                 pool.names()
         used = cpu_seconds(process) - used
-    return [*speeds(times), of_process(used / carried, rest, peak.kib)]
+    return [*speeds(times), of_process(used / carried, rest, peak.kib), over_a_line(stage)]
+
+
+def over_a_line(stage: Stage) -> Figure:
+    """To a host by TCP, behind a line that is the limit."""
+    machine = stage.host_with_doors
+    assert machine.doors
+    uri = f"qemu+tcp://{machine.doors.address}/system"
+    times: dict[str, list[float]] = {"ours": [], "virsh": []}
+    dashboard = stage.small_dashboard
+    wish = {"name": "far", "transport": "tcp", "host": machine.doors.address, "unencrypted": True}
+    assert dashboard.post("/hosts", wish).status == 201
+    with file() as path, folder_pool(machine) as pool, machine.doors.narrow(LINE):
+        pk = pool_of(dashboard, pool)
+        for turn in range(TURNS):
+            pool.make("theirs.img", SIZE)
+            times["virsh"].append(seconds(partial(virsh, pool, "vol-upload", "theirs.img", path, uri=uri)))
+            sending = upload(dashboard, pk, f"ours-{turn}.img", SIZE)
+            times["ours"].append(seconds(partial(send, dashboard, sending.url, path)))
+            dashboard.await_operation(sending.operation, within=600)
+            for name in ("theirs.img", f"ours-{turn}.img"):
+                (pool.folder / name).unlink()
+            pool.names()
+    ours, theirs = (SIZE / median(times[name]) / 1e6 for name in ("ours", "virsh"))
+    return Figure(
+        f"upload of {SIZE / 1e9:.1f} GB to a host behind a line of {LINE / 1e6:.0f} MB/s",
+        f"{ours:,.0f} MB/s; virsh vol-upload {theirs:,.0f} MB/s; ratio {ours / theirs:.2f}",
+        f"at least {OF_VIRSH} of virsh",
+        ours >= OF_VIRSH * theirs,
+    )
 
 
 def speeds(times: dict[str, list[float]]) -> list[Figure]:

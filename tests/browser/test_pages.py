@@ -53,6 +53,17 @@ def test_it_is_in_order(scene: Scene, stage: Stage, new_browser: NewContext, fig
     assert not faults, "\n".join(faults)
 
 
+def test_a_telephone_reaches_what_a_desk_reaches(new_browser: NewContext) -> None:
+    page = new_browser(viewport=NARROW, is_mobile=True, has_touch=True).new_page()
+    page.goto("/")
+    links = "places => places.map(place => place.getAttribute('href'))"
+    desk = page.locator(".side nav a").evaluate_all(links)
+    assert set(desk) <= set(page.locator(".bottom a, #more-menu a").evaluate_all(links)) and len(desk) > 8
+    page.get_by_role("button", name="More").tap()
+    page.get_by_role("link", name="Storage").tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Storage")
+
+
 def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: Figures) -> None:
     ask = new_browser(says=("",)).request
     shown = {scene.route for scene in SCENES}

@@ -7,7 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from vms.errors import HostRefused, Locked, OverQuota
 from vms.gateways import downloads as download_ways
 from vms.gateways import transfers, tus
 from vms.gateways.transfer import Application
+from vms.kinds.uploads import UPLOAD
 from vms.models import ApiToken, Grant, Host, Operation, Quota, Reservation, StoragePool, Upload, User, Volume, Worker
 from vms.operations import uploads as work
 from vms.permissions import Actor
@@ -334,6 +335,26 @@ def test_a_host_that_goes_decides_nothing(stage: Stage) -> None:
     stage.ends("succeeded")
 
 
+def test_a_sender_may_be_slow_where_a_host_may_not(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfers, "UPLOAD", replace(UPLOAD, silence_seconds=0))
+    cut: list[bool] = []
+    monkeypatch.setattr(FakeConnection, "cut", lambda _: cut.append(True))
+    url = stage.begin()
+
+    def waits_for_the_sender() -> None:
+        [way] = stage.transfers.ways.values()
+        assert isinstance(way.carrier, work.Writer)
+        writer = way.carrier
+        eventually(lambda: stage.fake.calls.count("upload new.img") == 2 and writer.since == work.NOBODY)
+
+    answer = stage.patch(url, 0, more(bytes(PIECE + 5)), waits_for_the_sender, stage.turn, last(b"x"))
+    assert answer.status == 204
+    assert stage.offset(url) == PIECE + 6 and not cut
+    stage.fake.after["send"] = stage.turn
+    assert stage.patch(url, PIECE + 6, last(b"x")).status == 204
+    assert cut
+
+
 def test_one_name_has_one_upload(stage: Stage) -> None:
     url = stage.begin()
     with pytest.raises(Locked):
@@ -376,7 +397,7 @@ LONG = [more(bytes(PIECE)), more(bytes(PIECE)), more(bytes(PIECE)), last(b"x")]
 LENGTHS: list[tuple[list[Message], dict[str, str | None], int, int | None]] = [
     # Longer than said: refused at once where it says so itself, else as soon as it is.
     ([GONE], {"content_length": str(3 * PIECE + 1), "transfer_encoding": None}, 413, 0),
-    (LONG, {}, 413, None), ([last(bytes(3 * PIECE) + b"x")], {}, 413, 0),
+    (LONG, {}, 413, None), ([last(bytes(3 * PIECE) + b"x")], {}, 413, 2 * PIECE),
     # Shorter: what was enough to be judged counts, what was not is nothing.
     ([more(bytes(PIECE)), more(b"123"), GONE], {"content_length": str(3 * PIECE)}, 204, PIECE + 3),
     ([more(b"123"), GONE], {"content_length": str(3 * PIECE)}, 204, 0), ([last(b"123")], {}, 400, 0),
@@ -431,12 +452,17 @@ def test_one_person_has_so_many_at_once(stage: Stage, monkeypatch: pytest.Monkey
     assert stage.patch(second, 0, last(bytes(PIECE))).status == 204
 
 
-def test_all_that_came_is_no_failure_of_who_sent_it(stage: Stage) -> None:
+def test_all_that_came_is_no_failure_of_who_sent_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock strikes between the last byte and its answer."""
-    url = stage.begin()
+    close, strikes = work.Writer.close, iter([stage.turn])
 
-    strike = (stage.until(3 * PIECE), stage.turn)
-    answer = stage.patch(url, 0, more(bytes(PIECE)), more(bytes(PIECE)), more(bytes(PIECE)), *strike, more(b""))
+    def strike_and_close(writer: work.Writer) -> None:
+        next(strikes, lambda: None)()
+        close(writer)
+
+    monkeypatch.setattr(work.Writer, "close", strike_and_close)
+    url = stage.begin()
+    answer = stage.patch(url, 0, more(bytes(PIECE)), last(bytes(2 * PIECE)))
     assert (answer.status, answer.headers["upload-offset"]) == (204, str(3 * PIECE))
     stage.ends("succeeded")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.certificates import Authority
@@ -133,6 +135,17 @@ class Doors:
         """Let this key in, as whoever it calls itself."""
         with (self.folder / "authorized_keys").open("a") as file:
             file.write(line.strip() + "\n")
+
+    @contextmanager
+    def narrow(self, bytes_per_second: int) -> Iterator[None]:
+        """What is sent to the host passes a line of so much meanwhile (tc-tbf(8))."""
+        card = ("dev", f"{CARD}{self.number}", "root")
+        bucket = ("tbf", "rate", f"{bytes_per_second}bps", "burst", "1mb", "latency", "100ms")
+        command("tc", "qdisc", "add", *card, *bucket)
+        try:
+            yield
+        finally:
+            command("tc", "qdisc", "del", *card)
 
     def close(self) -> None:
         """After the host's end: its cards are gone with it."""

@@ -45,6 +45,17 @@ def test_what_goes_in_in_pieces_comes_out_again(pool: LabPool, connection: Conne
     assert found == data[1000 : 1000 + 4 * MIB]
 
 
+def test_what_was_sent_is_there_where_no_more_comes(pool: LabPool, connection: Connection) -> None:
+    """Our uploads rest on it: a sender may go at any byte."""
+    before, data = os.urandom(4 * MIB), os.urandom(2 * MIB + 77)
+    pool.make("short", len(before))
+    (pool.folder / "short").write_bytes(before)
+    way = upload(connection, pool.name, "short", 100, 3 * MIB)
+    way.send(data)
+    way.finish(short=True)
+    assert (pool.folder / "short").read_bytes() == before[:100] + data + before[100 + len(data) :]
+
+
 def test_no_byte_goes_past_what_was_said(pool: LabPool, connection: Connection) -> None:
     pool.make("exact", MIB)
     way = upload(connection, pool.name, "exact", 0, MIB)

@@ -1,7 +1,7 @@
 """tus: HEAD tells how far a file is, PATCH goes on with it, DELETE ends it.
 
-Bytes are gathered into pieces while the piece before is with the host, so that each stream has its exact length from
-its beginning, whatever becomes of the sender, and no more than two pieces of a file are in memory.
+What comes is given to the host at once; no more of a file is in memory than its beginning, which is judged before.
+Whatever becomes of the sender, what has come is written to its end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any, Final
 
-from vms import headers
 from vms.errors import (
     NameTaken,
     NotAllowed,
@@ -28,6 +27,7 @@ from vms.errors import (
 )
 from vms.gateways import tus
 from vms.gateways.answers import Receive, Send, answer, refuse
+from vms.gateways.parts import Parts
 from vms.gateways.transfers import NOT_NOW, Transfers, Way, go_on, this_task
 from vms.kinds.uploads import UPLOAD
 from vms.models import Upload
@@ -102,7 +102,7 @@ class Uploads:
             entered = True
             writer = await self.run(self.begin, upload, patch)
             way.carrier = writer
-            await self.carry(writer, patch, way, receive)
+            await self.carry(writer, patch, receive)
         except Left:
             logger.info("upload %s: its sender has gone", upload.pk)
         except asyncio.CancelledError:
@@ -139,62 +139,39 @@ class Uploads:
             raise UploadStrange(reason="length")
         return work.Writer(mine, self.transfers.worker)
 
-    async def carry(self, writer: work.Writer, patch: tus.Patch, way: Way, receive: Receive) -> None:
+    async def carry(self, writer: work.Writer, patch: tus.Patch, receive: Receive) -> None:
         """From the sender to the host until one of them ends. Raises Left after what had come is written."""
-        pending: asyncio.Future[None] | None = None
-        loop = asyncio.get_running_loop()
-        gathered: list[bytes] = []
-        size, left = 0, writer.upload.size_bytes - writer.offset
+        parts = Parts()
+        written = asyncio.ensure_future(self.run(partial(writer.write, parts, note=patch.sum is None)))
+        # A writer that has ended takes no more: who waits for room learns that.
+        written.add_done_callback(lambda _: parts.room.release())
         gone = False
-        note = patch.sum is None
-
-        def hand_over() -> asyncio.Future[None]:
-            nonlocal size
-            piece = b"".join(gathered)
-            gathered.clear()
-            size = 0
-            return loop.run_in_executor(
-                self.transfers.threads, partial(self.transfers.run, partial(writer.write, piece, note=note))
-            )
-
         try:
             more = True
-            while more:
+            while more and not written.done():
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     gone = True
                     break
                 data, more = message.get("body", b""), message.get("more_body", False)
-                left -= len(data)
-                if left < 0:
-                    raise UploadStrange(reason="length")
                 if patch.sum is not None:
                     patch.sum.update(data)
-                gathered.append(data)
-                size += len(data)
-                if size >= work.PIECE:
-                    if pending is not None:
-                        await asyncio.shield(pending)
-                    pending = hand_over()
-            # A beginning that is too short to be judged is none; and of a body with a sum all counts or nothing.
-            unjudged = pending is None and writer.offset == 0 and size < headers.ENOUGH
-            if gone and (patch.sum is not None or unjudged):
-                gathered.clear()
-                size = 0
-            if pending is not None:
-                await asyncio.shield(pending)
-                pending = None
-            if size:
-                pending = hand_over()
-                await asyncio.shield(pending)
+                await parts.put(data)
+            parts.end()
+            try:
+                await asyncio.shield(written)
+            except UploadStrange:
+                # A beginning that is too short to be judged is none where its sender has gone.
+                if not gone:
+                    raise
             if patch.sum is not None and not gone:
                 patch.check_sum()
                 await self.run(writer.note)
         finally:
-            # The thread has the writer until it is done, whatever happened here.
-            if pending is not None:
-                with suppress(VmsError, VirtError):
-                    await pending
+            # The thread has the writer until it is done, whatever happened here; what had come counts.
+            parts.end()
+            with suppress(VmsError, VirtError):
+                await asyncio.shield(written)
             await asyncio.shield(self.run(writer.close))
         if gone:
             raise Left

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, close_old_connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -39,12 +41,15 @@ from vms.operations.transitions import HELD, fail, move, succeed
 from vms.services import images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
-from vms.virt import BLOCK, Connection, HostSpec, download, open_connection, upload
+from vms.virt import Connection, HostSpec, download, open_connection, upload
 
 logger = logging.getLogger(__name__)
 
-# How much the host is given in one stream; what a killed process has to be sent again is at most two of them.
-PIECE: Final = 16 << 20
+# How much the host is given in one stream, and for how many seconds: what a killed process has to be sent again.
+PIECE: Final = 32 << 20
+LONGEST: Final = 5.0
+# When nobody waits for the host.
+NOBODY: Final = math.inf
 
 
 def take(found: Upload, worker: Worker) -> Upload:
@@ -100,7 +105,7 @@ class Writer:
         # Where the row is: behind, while a sum over several pieces is still to be compared.
         self.noted = found.offset_bytes
         self.connection: Connection | None = None
-        self.since = time.monotonic()
+        self.since = NOBODY
 
     def host(self) -> Connection:
         """The connection, opened at the first call. Raises VirtError, HostSilent."""
@@ -110,34 +115,75 @@ class Writer:
             self.connection = open_connection(HostSpec(**host.spec_fields()))
         return self.connection
 
-    def write(self, piece: bytes, *, note: bool = True) -> None:
-        """Return when the host has written it and, where note, the row says so.
+    def write(self, parts: Iterable[bytes], *, note: bool = True) -> None:
+        """Return when the host has written them all; where note, the row says of each piece when that is so.
 
         Raises RefusedImage for a beginning that no image of its format may have, OverQuota for a disk that is larger
-        than its owner may have: nothing of it was sent. Raises OperationLost, NotAllowed, HostSilent, VirtError.
+        than its owner may have, UploadStrange for one that is too short to be judged: nothing of it was sent. Raises
+        UploadStrange for more bytes than were said: the last of them do not count. Raises OperationLost, NotAllowed,
+        HostSilent, VirtError.
         """
-        self.since = time.monotonic()
+        left = iter(parts)
+        if self.offset == 0:
+            left = chain(self.judged(left), left)
+        part = next(left, b"")
+        while part:
+            # This can take hours, and a connection to the database does not stand so long by itself.
+            close_old_connections()
+            part = self.write_piece(part, left)
+            if self.is_whole and (part or next(left, b"")):
+                raise UploadStrange(reason="length")
+            if note:
+                self.note()
+            part = part or next(left, b"")
+
+    @property
+    def is_whole(self) -> bool:
+        return self.offset == self.upload.size_bytes
+
+    def judged(self, parts: Iterator[bytes]) -> list[bytes]:
+        """Those that it begins with, accepted."""
+        wanted, found = min(headers.ENOUGH, self.upload.size_bytes), []
+        while wanted > 0 and (part := next(parts, b"")):
+            found.append(part)
+            wanted -= len(part)
+        if found:
+            self.capacity = judge(self.upload, b"".join(found))
+        return found
+
+    def write_piece(self, part: bytes, parts: Iterator[bytes]) -> bytes:
+        """The part and those that follow in one stream, which ends when it is long enough, has lasted long enough or
+        nothing more comes. Returns what is left of the last one, b"" for nothing."""
+        if self.is_whole:
+            raise UploadStrange(reason="length")
+        self.since = began = time.monotonic()
         operation = self.upload.operation
         _, pool = reached(operation)
         check_allowed(operation)
-        if self.offset == 0:
-            self.capacity = judge(self.upload, piece)
         check_ours(operation, self.worker)
         if self.offset == 0:
             self.make()
-        way = upload(self.host(), pool.name, self.upload.name, self.offset, len(piece))
+        room = min(PIECE, self.upload.size_bytes - self.offset)
+        way = upload(self.host(), pool.name, self.upload.name, self.offset, room)
+        sent = 0
         try:
-            view = memoryview(piece)
-            for start in range(0, len(piece), BLOCK):
-                way.send(view[start : start + BLOCK])
-                self.since = time.monotonic()
-            way.finish()
+            while part and sent < room:
+                part, rest = part[: room - sent], part[room - sent :]
+                way.send(part)
+                sent += len(part)
+                part = rest
+                if not part and sent < room and time.monotonic() - began < LONGEST:
+                    self.since = NOBODY
+                    part = next(parts, b"")
+                    self.since = time.monotonic()
+            way.finish(short=True)
         except BaseException:
             way.abort()
             raise
-        self.offset += len(piece)
-        if note:
-            self.note()
+        finally:
+            self.since = NOBODY
+        self.offset += sent
+        return part
 
     def make(self) -> None:
         """The volume, once: on the host after our row, which is what its room is charged by from here on."""
@@ -246,6 +292,7 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
     if volume is None:
         raise NotFound(found.name)
     reader = Writer(found, worker)
+    reader.since = time.monotonic()
     hold(reader)
     try:
         sum_ = hashlib.sha256()

@@ -7,17 +7,32 @@ client always connects to a unix socket of ours, whatever carries the bytes from
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import tempfile
 import threading
 from pathlib import Path
+from typing import Final
 
 from vms.virt.ends import End, shut
 
-CHUNK = 65536
+MOST: Final = 1 << 20
 # Every packet begins with its length and its program; a first answer is always the remote program's.
-PROGRAM = 0x20008086
+WORD: Final = 8
+PROGRAM: Final = 0x20008086
+
+
+def splice(source: socket.socket, target: socket.socket) -> None:
+    """Pass all that comes until its end, within the kernel: what is uploaded goes through here. Raises OSError."""
+    out, into = os.pipe()
+    try:
+        while came := os.splice(source.fileno(), into, MOST):
+            while came:
+                came -= os.splice(out, target.fileno(), came)
+    finally:
+        os.close(out)
+        os.close(into)
 
 
 class Wire:
@@ -49,16 +64,16 @@ class Wire:
         self.close_door()
         threading.Thread(target=self.listen, args=(self.downstream,), name="wire", daemon=True).start()
         with contextlib.suppress(OSError):
-            while chunk := self.downstream.recv(CHUNK):
-                self.far.socket.sendall(chunk)
+            splice(self.downstream, self.far.socket)
         self.cut()
 
     def listen(self, downstream: socket.socket) -> None:
         """Pass the far end's words to the client."""
         with contextlib.suppress(OSError):
-            while chunk := self.far.socket.recv(CHUNK):
-                self.first += chunk[: 8 - len(self.first)]
+            while len(self.first) < WORD and (chunk := self.far.socket.recv(WORD - len(self.first))):
+                self.first += chunk
                 downstream.sendall(chunk)
+            splice(self.far.socket, downstream)
         self.hung_up = True
         self.cut()
 
