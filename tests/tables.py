@@ -22,7 +22,8 @@ def lay(database: Path) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             make(made)
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (database.parents[1], database.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
     shutil.copyfile(made, database)
     database.chmod(0o600)
     return True

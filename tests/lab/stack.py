@@ -125,7 +125,7 @@ class Dashboard:
 
     def prepare(self) -> None:
         """Tables, administrator, host, and a token for the requests below."""
-        if self.code == ROOT and not self.otherwise:
+        if self.code == ROOT and not self.otherwise and "KVMWEB_DATABASE_URL" not in self.environment:
             tables.lay(self.state / "db" / "kvmweb.sqlite3")
         self.manage("setup", "--password-from-stdin", given=self.password + "\n")
         self.token = self.manage("create_token", ADMIN, "--skip-checks", *EVERYTHING).split()[-1]
