@@ -28,7 +28,7 @@ REQUESTS = ("api", "permissions", "views")
 # How many checks with real parts run at a time, and how many others beside them: as many as there are cores.
 LANES = 2
 # The others take what those leave of the cores.
-BEHIND = 10
+BEHIND = 5
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,25 @@ def carol(db: None) -> User:
     return User.objects.create(username="carol")
 
 
-@pytest.fixture
-def browsers(redis: None, alice: User, mallory: User, carol: User) -> dict[str, Client]:
-    people = {"mallory": mallory, "alice": alice, "carol": carol}
-    return {"nobody": Client(), **{name: sign_in(user) for name, user in people.items()}}
+class Browsers(dict[str, Client]):
+    """By who sits there, nobody or one of the people, who signs in when first asked for."""
+
+    def __init__(self, *people: User) -> None:
+        super().__init__(nobody=Client())
+        self.people = {user.username: user for user in people}
+
+    def __missing__(self, name: str) -> Client:
+        self[name] = sign_in(self.people[name])
+        return self[name]
 
 
 @pytest.fixture
-def ask(browsers: dict[str, Client], carol: User) -> Ask:
+def browsers(redis: None, alice: User, mallory: User, carol: User) -> Browsers:
+    return Browsers(alice, mallory, carol)
+
+
+@pytest.fixture
+def ask(browsers: Browsers, carol: User) -> Ask:
     """ask(who, method, path, send, held): the answer to a request that leaves nothing behind.
 
     held: the role that carol has for its time, and on what. browser: another one than that person's.
