@@ -27,6 +27,7 @@ VmsError
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
+│   ├── RefusedArchive        a packed VM is none that is taken in; params: reason
 │   ├── PoolTaken             its host has a pool of this name; params: name
 │   ├── PoolInUse             a VM, or another disk, needs something in the pool; params: name, vm
 │   ├── PoolShared            other hosts keep the same storage; params: name, host
@@ -265,6 +266,12 @@ class RefusedImage(RequestRefused):
     """A disk image names other files, contradicts itself or is of an unknown kind; params: reason (a code)."""
 
     code = "refused_image"
+
+
+class RefusedArchive(RequestRefused):
+    """An archive with a VM in it, or a disk in one, is none that is taken in; params: reason (a code)."""
+
+    code = "refused_archive"
 
 
 class PoolTaken(RequestRefused):

@@ -38,6 +38,7 @@ from vms.libvirtxml.network import (
 )
 from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
 from vms.libvirtxml.osinfo import Told, read_osinfo
+from vms.libvirtxml.ovf import PackedDisk, PackedVm, read_ovf
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -98,6 +99,8 @@ __all__ = [
     "Need",
     "NetworkSpec",
     "NetworkXML",
+    "PackedDisk",
+    "PackedVm",
     "PoolSpec",
     "Source",
     "Subnet",
@@ -146,6 +149,7 @@ __all__ = [
     "read_lease",
     "read_network",
     "read_osinfo",
+    "read_ovf",
     "read_spec",
     "secret_document",
     "secret_name",

@@ -53,6 +53,7 @@ ERRORS: dict[str, str] = {
     "name_taken": mark("There is a volume called {name} already. Choose another name."),
     "vm_taken": mark("The host has a VM called {name} already. Choose another name."),
     "refused_image": mark("This disk image is refused: {reason}."),
+    "refused_archive": mark("This file is not taken in: {reason}."),
     "pool_taken": mark("The host has a storage pool called {name} already. Choose another name."),
     "pool_in_use": mark(
         "{vm} needs something in {name}, so nothing in it is deleted. Delete the VM first, or keep what is inside."
@@ -690,6 +691,24 @@ SEED_REASONS: dict[str, str] = {
     "version": mark("it has no “version: 2”, or 1"),
 }
 
+# Why a packed VM is not taken in (vms.archives).
+ARCHIVE_REASONS: dict[str, str] = {
+    "bad_archive": mark("it is no archive as OVA files are"),
+    "member": mark("it holds something else than plain files beside each other"),
+    "twice": mark("a file of it comes twice"),
+    "many": mark("it holds more files than any VM has"),
+    "cut_off": mark("its end is missing"),
+    "bad_disk": mark("a disk in it contradicts itself"),
+    "order": mark("a disk in it is written in no order; export it once more"),
+    "packed": mark("a disk in it unpacks to more than it says"),
+    "bad_ovf": mark("what describes the VM in it can't be read"),
+    "no_ovf": mark("nothing in it describes a VM"),
+    "several": mark("it holds several VMs; export them one by one"),
+    "elsewhere": mark("its description names files that are not in it"),
+    "disk_kind": mark("a disk in it is of a kind that is not taken in"),
+    "checksum": mark("a file in it is not what its list of checksums says"),
+}
+
 
 class Readable(dict[str, Any]):
     """Parameters as people read them; a missing one shows as an ellipsis, because a sentence must never fail."""
@@ -723,6 +742,8 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:
         words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
+    if str(params.get("reason")) in ARCHIVE_REASONS:
+        words["reason"] = gettext(ARCHIVE_REASONS[str(params["reason"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
