@@ -357,16 +357,16 @@ class FakeVolume:
         del self.connection.host.volumes[self.key]
 
     def download(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
-        return FakeWay(self, length)
+        return FakeWay(self, length, offset)
 
     def upload(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         self.act("upload")
-        return FakeWay(self, length)
+        return FakeWay(self, length, offset)
 
 
 @dataclass
 class FakeWay:
-    """Bytes on their way, from the first on."""
+    """Bytes on their way, from there on; what is written behind the end makes it longer, as on a host."""
 
     volume: FakeVolume
     left: int
@@ -390,7 +390,8 @@ class FakeWay:
 
     def send(self, data: bytes) -> None:
         host, key = self.volume.connection.host, self.volume.key
-        host.volumes[key] = host.volumes[key][: self.at] + data + host.volumes[key][self.at + len(data) :]
+        before, after = host.volumes[key][: self.at], host.volumes[key][self.at + len(data) :]
+        host.volumes[key] = before.ljust(self.at, b"\0") + data + after
         self.at += len(data)
         self.left -= len(data)
         if "send" in host.after:

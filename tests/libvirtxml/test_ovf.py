@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from vms.libvirtxml import BadXML, PackedDisk, PackedVm, read_ovf
+from vms.libvirtxml import BadXML, PackedCard, PackedDisk, PackedVm, read_ovf
 
 OVF: Final = "http://schemas.dmtf.org/ovf/envelope/1"
 RASD: Final = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"
@@ -63,7 +63,7 @@ def test_a_vm_as_ovftool_writes_it() -> None:
     etree.SubElement(section, f"{{{VMW}}}Config", {f"{{{VMW}}}key": "firmware", f"{{{VMW}}}value": "efi"})
     assert read(root) == PackedVm(
         name="web", system="Debian GNU/Linux 12 (64-bit)", cpus=2, memory_mib=4096, firmware="efi",
-        disks=(PackedDisk("web-disk1.vmdk", 20 << 30, packed=True),), cards=1,
+        disks=(PackedDisk("web-disk1.vmdk", 20 << 30, packed=True),), cards=(PackedCard("", "LAN"),),
     )  # fmt: skip
 
 
@@ -75,8 +75,18 @@ def test_a_vm_as_virtualbox_and_others_write_it() -> None:
         assert row is not None
         del row.attrib[attribute]
     found = read(root)
-    assert (found.cpus, found.memory_mib, found.firmware, found.cards) == (1, 512, "bios", 0)
+    assert (found.cpus, found.memory_mib, found.firmware, found.cards) == (1, 512, "bios", ())
     assert found.disks[0].capacity_bytes == 1 << 20
+
+
+def test_what_is_foreign_is_told() -> None:
+    root = envelope(
+        item(6, ResourceSubType="lsilogic"), item(5), item(10, ResourceSubType="E1000", Connection="VM Network"),
+        item(14), item(15), item(35), item(23), item(23), item(99), item(24), item(17, HostResource="/disk/d1"),
+    )  # fmt: skip
+    found = read(root)
+    assert found.controllers == ("lsilogic", "IDE") and found.cards == (PackedCard("E1000", "VM Network"),)
+    assert found.left_out == ("floppy", "cd", "sound", "usb", "other")
 
 
 def test_an_empty_disk_has_no_file() -> None:

@@ -13,11 +13,11 @@ from ninja import NinjaAPI
 from vms.api import (
     audit,
     console,
-    create,
     grants,
     groups,
     hosts,
     images,
+    imports,
     networks,
     nwfilters,
     offers,
@@ -71,7 +71,7 @@ api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/offers", offers.router)
 # With what is listed there, since one address has one router.
-api.add_router("/vms", create.router)
+api.add_router("/vms", imports.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)

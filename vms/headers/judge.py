@@ -21,6 +21,7 @@ SIGNATURES: Final = (
     (0, b"conectix", "vpc"),
     (0, b"vhdxfile", "vhdx"),
     (64, b"\x7f\x10\xda\xbe", "vdi"),
+    (257, b"ustar", "ova"),
     (0, b"QED\0", "qed"),
     (0, b"OOOM", "cow"),
     (0, b"LUKS\xba\xbe", "luks"),
@@ -41,7 +42,9 @@ ISO: Final = (32769, b"CD001")
 CAPACITIES: Final[dict[str, Callable[[Head], int]]] = {
     "qcow2": qcow2.capacity, "vmdk": vmdk.capacity, "vdi": vdi.capacity, "vhdx": vhdx.capacity, "vpc": vpc.capacity,
 }  # fmt: skip
-FORMATS: Final = ("raw", "iso", *CAPACITIES)
+# Served as raw: what they are is of use to who reads them only.
+PLAIN: Final = ("raw", "iso", "ova")
+FORMATS: Final = (*PLAIN, *CAPACITIES)
 
 
 def looks(first: bytes) -> str:
@@ -70,17 +73,17 @@ def capacity(first: bytes, *, size: int) -> int:
 
 
 def require(first: bytes, format: str, *, size: int) -> None:
-    """Nothing, or RefusedImage: other_format where it looks like another format than this, else as judge. An ISO is
-    served as raw."""
+    """Nothing, or RefusedImage: other_format where it looks like another format than this, else as judge. An ISO and
+    an archive are served as raw."""
     found = looks(first)
-    if found != format and (found, format) != ("iso", "raw"):
+    if found != format and not (format == "raw" and found in PLAIN):
         raise RefusedImage(reason="other_format")
     measure(first, found, size)
 
 
 def measure(first: bytes, found: str, size: int) -> int:
     check(len(first) >= min(size, ENOUGH), "cut_off")
-    if found in ("raw", "iso"):
+    if found in PLAIN:
         return size
     check(found != "luks", "encrypted")
     check(found != "descriptor", "extents")

@@ -16,7 +16,7 @@ from vms.osdata import is_cloud_image, tell
 def appear(row: Volume, first: bytes, size: int, format: str) -> None:
     """The volume, whose beginning was just read, is the copy of an image; its checksum is not known yet. Nothing where
     it may be something else."""
-    if format != "iso" and (not is_cloud_image(row.name) or row.vms.exists()):
+    if format == "ova" or (format != "iso" and (not is_cloud_image(row.name) or row.vms.exists())):
         return
     os, arch = tell(first, row.name)
     with transaction.atomic():

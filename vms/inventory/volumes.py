@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.db.models import F, Q
 
 from vms.errors import RefusedImage
-from vms.headers import judge
+from vms.headers import PLAIN, judge
 from vms.inventory import images
 from vms.inventory.rows import LONGEST_NAME, bounded
 from vms.libvirtxml import Source
@@ -274,7 +274,7 @@ def judged(row: Volume, first: bytes | None, size: int) -> set[str]:
         found = judge(first, size=size)
     except RefusedImage as refused:
         return end(row, state=State.REFUSED, refusal=str(refused.params["reason"]))
-    names = end(row, state=State.READY, refusal="", format="raw" if found == "iso" else found)
+    names = end(row, state=State.READY, refusal="", format="raw" if found in PLAIN else found)
     if names:
         images.appear(row, first, size, found)
     return names

@@ -9,7 +9,7 @@ from vms.kinds.base import Kind, Params
 from vms.kinds.words import mark
 
 # What an upload may be; each is kept as it comes, byte for byte.
-FORMATS: Final = ("raw", "qcow2", "iso", "vmdk", "vdi", "vhdx", "vpc")
+FORMATS: Final = ("raw", "qcow2", "iso", "ova", "vmdk", "vdi", "vhdx", "vpc")
 
 
 @dataclass(frozen=True)

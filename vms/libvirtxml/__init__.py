@@ -38,7 +38,7 @@ from vms.libvirtxml.network import (
 )
 from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
 from vms.libvirtxml.osinfo import Told, read_osinfo
-from vms.libvirtxml.ovf import PackedDisk, PackedVm, read_ovf
+from vms.libvirtxml.ovf import PackedCard, PackedDisk, PackedVm, read_ovf
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -99,6 +99,7 @@ __all__ = [
     "Need",
     "NetworkSpec",
     "NetworkXML",
+    "PackedCard",
     "PackedDisk",
     "PackedVm",
     "PoolSpec",

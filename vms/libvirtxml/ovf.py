@@ -13,7 +13,13 @@ from vms.libvirtxml.document import BadXML, parse
 
 # CIM_ResourceAllocationSettingData.ResourceType (DSP8042).
 PROCESSOR, MEMORY, ETHERNET, DISK = "3", "4", "10", "17"
+CONTROLLERS: Final = ("5", "6", "20")
+# What is left out, and what all VMs have here anyway.
+LEFT_OUT: Final = {"14": "floppy", "15": "cd", "16": "cd", "23": "usb", "35": "sound"}
+OURS: Final = ("2", "13", "18", "21", "24")
 MOST_DISKS, MOST_CARDS = 16, 8
+# Words of others are shown, and not longer than this.
+LONGEST: Final = 100
 UNIT: Final = re.compile(r"byte(?: \* (?:2\^(?P<power>[0-9]{1,2})|(?P<factor>[0-9]{1,12})))?")
 OLD_UNITS: Final = {"kilobytes": 1 << 10, "megabytes": 1 << 20, "gigabytes": 1 << 30, "terabytes": 1 << 40}
 FILE: Final = re.compile(r"[^/\\:]+")
@@ -23,16 +29,27 @@ STREAM: Final = "vmdk.html"
 
 @dataclass(frozen=True)
 class PackedDisk:
-    """A disk: the file beside the envelope, "" for an empty one, and its size in bytes. packed: as VMDK."""
+    """A disk: the file beside the envelope, "" for an empty one, and its size in bytes. packed: as VMDK. file_bytes:
+    how long the file is, 0 where that is not said."""
 
     file: str
     capacity_bytes: int
     packed: bool
+    file_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class PackedCard:
+    """What it is, and what its network was called, as its maker says both."""
+
+    model: str
+    network: str
 
 
 @dataclass(frozen=True)
 class PackedVm:
-    """system: what its maker calls the system in it. firmware: "efi" or "bios"."""
+    """system: what its maker calls the system in it. firmware: "efi" or "bios". controllers: of its disks, as its
+    maker calls them. left_out: what else it had, by our words, each once."""
 
     name: str
     system: str
@@ -40,7 +57,9 @@ class PackedVm:
     memory_mib: int
     firmware: str
     disks: tuple[PackedDisk, ...]
-    cards: int
+    cards: tuple[PackedCard, ...]
+    controllers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def read_ovf(text: str) -> PackedVm:
@@ -62,8 +81,8 @@ def read_ovf(text: str) -> PackedVm:
     if len(chosen) > MOST_DISKS:
         raise BadXML("bad_ovf")
     return PackedVm(
-        name=said(system, "Name") or named(system, "id"),
-        system=said(system.find("{*}OperatingSystemSection"), "Description"),
+        name=(said(system, "Name") or named(system, "id"))[:LONGEST],
+        system=said(system.find("{*}OperatingSystemSection"), "Description")[:LONGEST],
         cpus=max(1, sum(quantity(item) for item in items if said(item, "ResourceType") == PROCESSOR)),
         memory_mib=sum(
             quantity(item) * unit(said(item, "AllocationUnits"), 1 << 20)
@@ -73,7 +92,9 @@ def read_ovf(text: str) -> PackedVm:
         >> 20,
         firmware="efi" if firmware(system) == "efi" else "bios",
         disks=tuple(disk(each, files) for each in chosen),
-        cards=min(sum(said(item, "ResourceType") == ETHERNET for item in items), MOST_CARDS),
+        cards=tuple(card(item) for item in items if said(item, "ResourceType") == ETHERNET)[:MOST_CARDS],
+        controllers=each_once(controller(item) for item in items if said(item, "ResourceType") in CONTROLLERS),
+        left_out=each_once(left_out(said(item, "ResourceType")) for item in items),
     )
 
 
@@ -81,6 +102,24 @@ def items_of(system: etree._Element) -> Iterator[etree._Element]:
     for section in system.iterfind("{*}VirtualHardwareSection"):
         for kind in ("Item", "StorageItem", "EthernetPortItem"):
             yield from section.iterfind(f"{{*}}{kind}")
+
+
+def card(item: etree._Element) -> PackedCard:
+    return PackedCard(said(item, "ResourceSubType")[:LONGEST], said(item, "Connection")[:LONGEST])
+
+
+def controller(item: etree._Element) -> str:
+    return (said(item, "ResourceSubType") or "IDE" * (said(item, "ResourceType") == "5"))[:LONGEST]
+
+
+def left_out(kind: str) -> str:
+    """Our word for it, "" for what a VM here has too."""
+    known = (PROCESSOR, MEMORY, ETHERNET, DISK, *CONTROLLERS, *OURS)
+    return "" if kind in known else LEFT_OUT.get(kind, "other")
+
+
+def each_once(words: Iterator[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def files_of(root: etree._Element) -> dict[str, etree._Element]:
@@ -106,7 +145,8 @@ def disk(told: etree._Element | None, files: dict[str, etree._Element]) -> Packe
         raise BadXML("elsewhere")
     if named(file, "compression") not in ("", "identity"):
         raise BadXML("disk_kind")
-    return PackedDisk(name, capacity, packed=STREAM in named(told, "format"))
+    size = named(file, "size")
+    return PackedDisk(name, capacity, packed=STREAM in named(told, "format"), file_bytes=number(size) if size else 0)
 
 
 def firmware(system: etree._Element) -> str:

@@ -1,5 +1,6 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
 from vms.models.devices import HostDevice, Offer
@@ -21,6 +22,7 @@ __all__ = [
     "OPEN_STATES",
     "RESOURCES",
     "ApiToken",
+    "Archive",
     "AuditCheckpoint",
     "AuditEvent",
     "Console",

@@ -11,6 +11,7 @@ from vms.operations import (
     hardware,
     hosts,
     images,
+    imports,
     networks,
     pools,
     power,
@@ -36,6 +37,7 @@ WAYS: Final[dict[str, Way]] = {
     **trash.WAYS,
     **renaming.WAYS,
     **seeds.WAYS,
+    **imports.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

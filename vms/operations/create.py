@@ -42,6 +42,11 @@ def placement_of(operation: Operation) -> Placement:
 
 
 def do(work: Work) -> None:
+    make(work, STEPS)
+
+
+def make(work: Work, steps: tuple[Step, ...]) -> None:
+    """In these steps."""
     operation = work.operation
     actor = actor_of(operation)
     if actor is None:
@@ -49,7 +54,7 @@ def do(work: Work) -> None:
     making = Making(work, params_of(operation), actor)
     done: list[Step] = []
     try:
-        for step in STEPS:
+        for step in steps:
             making.go_on()
             done.append(step)
             step.do(making)
@@ -185,11 +190,15 @@ def is_whole(now: Facts, operation: Operation) -> bool:
 
 
 def mend(connection: Connection, operation: Operation) -> None:
+    mend_steps(connection, operation, STEPS)
+
+
+def mend_steps(connection: Connection, operation: Operation, steps: tuple[Step, ...]) -> None:
     """What a dead worker did not bring to its end is whole, or taken away."""
     if is_whole(facts(connection, operation), operation):
         finish(connection, operation)
         return
-    for step in reversed(STEPS):
+    for step in reversed(steps):
         with contextlib.suppress(NotFound):
             step.undo(connection, operation)
     if operation.host_id:

@@ -201,7 +201,7 @@ def judged(first: bytes, size: int) -> str:
     if first.startswith(PACKED):
         raise ImageRefused(reason="packed")
     found = headers.judge(first, size=size)
-    if found == "raw" and first[510:512] != b"\x55\xaa":
+    if found == "ova" or (found == "raw" and first[510:512] != b"\x55\xaa"):
         raise ImageRefused(reason="no_disk")
     return found
 
@@ -420,6 +420,8 @@ def check(work: Work) -> None:
         way.abort()
     Volume.objects.filter(pk=row.pk).update(sha256=arrival.sha256)
     format = headers.judge(arrival.first, size=size)
+    if format == "ova":
+        raise ImageRefused(reason="no_disk")
     images.learn(row, arrival.sha256, format=format, size=size, **system(arrival.first, row.name))
 
 

@@ -62,5 +62,7 @@ def require_rights(actor: Actor, operation: Operation) -> None:
     for volume in Volume.objects.filter(pk__in=[disk["volume"] for disk in params.disks if "volume" in disk]):
         # Once its VM is there, whose maker owns it, that says who may.
         require_deed(actor, "attach", volume)
+    for volume in Volume.objects.filter(pk__in=[disk["packed"] for disk in params.disks if "packed" in disk]):
+        require_deed(actor, "copy", volume)
     for network in Network.objects.filter(pk__in=params.networks):
         require(actor, "network.use", network)

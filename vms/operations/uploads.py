@@ -37,8 +37,9 @@ from vms.libvirtxml import volume_document
 from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
 from vms.operations.claim import check_ours, check_rights, ours
 from vms.operations.images import charge, system
+from vms.operations.imports import Afar, look_into
 from vms.operations.transitions import HELD, fail, move, succeed
-from vms.services import images, volumes
+from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
 from vms.virt import Connection, HostSpec, download, open_connection, upload
@@ -50,6 +51,8 @@ PIECE: Final = 32 << 20
 LONGEST: Final = 5.0
 # When nobody waits for the host.
 NOBODY: Final = math.inf
+# Of these it is read at once what is in them.
+PACKED: Final = ("ova", "vmdk")
 
 
 def take(found: Upload, worker: Worker) -> Upload:
@@ -216,7 +219,7 @@ class Writer:
                 charge(found.operation, self.capacity)
                 made = Volume.objects.create(
                     storage_id=pool.storage_id, name=found.name, state=Volume.State.INCOMPLETE,
-                    format="raw" if found.format == "iso" else found.format,
+                    format="raw" if found.format in headers.PLAIN else found.format,
                     capacity_bytes=self.capacity, owner=found.operation.actor_user, present=False,
                 )  # fmt: skip
                 Upload.objects.filter(pk=found.pk).update(volume=made)
@@ -241,6 +244,10 @@ class Writer:
     def forget(self) -> None:
         """What was written since the last note() does not count."""
         self.offset = self.noted
+
+    def hear(self, come: int) -> None:
+        """The host has moved."""
+        self.since = time.monotonic()
 
     def cut_when_silent(self, seconds: float) -> None:
         """Free the thread that waits for a host which has not moved for so long."""
@@ -285,7 +292,7 @@ def tell(operation: Operation) -> None:
 def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> None:
     """Read all of it back: its beginning is judged once more, its sum is kept; then the volume is ready.
 
-    hold is given what can be cut. Raises RefusedImage, OperationLost, HostSilent, VirtError.
+    hold is given what can be cut. Raises RefusedImage, RefusedArchive, OperationLost, HostSilent, VirtError.
     """
     operation, volume = found.operation, found.volume
     _, pool = reached(operation)
@@ -309,7 +316,9 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
                 progress(operation, found.size_bytes + done, 2 * found.size_bytes)
         way.finish()
         capacity = judge(found, first)
-        facts = reader.host().volume(str(pool.uuid), found.name).facts()
+        whole = reader.host().volume(str(pool.uuid), found.name)
+        facts = whole.facts()
+        packed = look_into(Afar(whole, found.size_bytes, reader.hear), volume) if found.format in PACKED else None
     finally:
         reader.close()
     with transaction.atomic():
@@ -318,7 +327,12 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
             known_bytes=facts.capacity, known_at=moment(facts.mtime), changed_at=moment(facts.mtime),
         )  # fmt: skip
         volume.refresh_from_db()
-        images.learn(volume, sum_.hexdigest(), format=found.format, size=found.size_bytes, **system(first, volume.name))
+        if packed:
+            archives.keep(volume, packed)
+        if found.format != "ova":
+            images.learn(
+                volume, sum_.hexdigest(), format=found.format, size=found.size_bytes, **system(first, volume.name)
+            )
         result = {"volume": volume.pk, "sha256": sum_.hexdigest(), "size_bytes": found.size_bytes}
         if not succeed(operation, worker, result=result, since=(OperationState.RUNNING,)):
             raise OperationLost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from vms.models import (
     Image,
@@ -23,6 +24,11 @@ def new_bytes(made: Plan) -> dict[int, int]:
     return sums
 
 
+def is_written(disk: Mapping[str, Any]) -> bool:
+    """Whether something is on it from the beginning."""
+    return bool(disk.get("image") or disk.get("packed") or "volume" in disk)
+
+
 def warnings(
     actor: Actor, wish: Wish, made: Plan, images: Mapping[int, Image], system: systems.Needs
 ) -> Iterator[Warning]:  # fmt: skip
@@ -35,7 +41,7 @@ def warnings(
     if made.place.free_kib < params.memory_mib * 1024 * wish.count:
         yield Warning("host_memory", {"free": made.place.free_kib // 1024})
     new = [disk for disk in params.disks if "size_bytes" in disk]
-    if system.disk_gib and new and new[0]["size_bytes"] < system.disk_gib * GIB and not new[0]["image"]:
+    if system.disk_gib and new and new[0]["size_bytes"] < system.disk_gib * GIB and not is_written(new[0]):
         yield Warning("little_disk", {"least": system.disk_gib})
     disks = [image for image in images.values() if image.kind == Image.Kind.DISK]
     if disks and system.known and not seeds.lets_in(wish.seed):
@@ -55,9 +61,7 @@ def warnings(
         yield Warning("no_network", {})
     if not params.disks and not params.cds and not wish.pxe:
         yield Warning("no_boot", {})
-    elif (
-        not params.cds and not wish.pxe and all(not disk.get("image") and "volume" not in disk for disk in params.disks)
-    ):
+    elif not params.cds and not wish.pxe and all(not is_written(disk) for disk in params.disks):
         yield Warning("empty_disk", {})
     if system.secure and params.firmware != "secure":
         yield Warning("not_secure", {})

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from vms import live
 from vms.errors import BadFields, BadParameters
+from vms.kinds import Kind
 from vms.kinds.create import CREATE
 from vms.models import Document, Operation, Placement, Quota, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
@@ -24,39 +25,43 @@ from vms.services.sentences import amount
 from vms.services.wishes import Plan, Wish, digest, names
 
 
-def create(actor: Actor, wish: Wish, *, idempotency_key: str | None = None) -> list[Operation]:
+def create(
+    actor: Actor, wish: Wish, *, kind: Kind = CREATE, idempotency_key: str | None = None
+) -> list[Operation]:  # fmt: skip
     """The operations that make them, one each, in one stroke: all of them are asked for or none. Raises BadFields,
     NotAllowed, NameGivesRights, OverQuota and what request raises."""
     with transaction.atomic():
         if idempotency_key:
             # One after the other, so that the second finds the first's rows.
             list(User.objects.select_for_update().filter(pk=actor.user.pk).values_list("pk", flat=True))
-            known = asked_before(actor, wish, idempotency_key)
+            known = asked_before(actor, kind, wish, idempotency_key)
             if known:
                 return known
         called = names(wish)
         made = plan(actor, wish)
         batch = uuid4() if len(called) > 1 or idempotency_key else None
         return [
-            create_one(actor, made, name, seed=wish.seed, batch=batch, key=idempotency_key if number == 0 else None)
+            create_one(
+                actor, kind, made, name, seed=wish.seed, batch=batch, key=idempotency_key if number == 0 else None
+            )
             for number, name in enumerate(called)
         ]
 
 
-def asked_before(actor: Actor, wish: Wish, key: str) -> list[Operation]:
+def asked_before(actor: Actor, kind: Kind, wish: Wish, key: str) -> list[Operation]:
     """Those of that key in the last day; BadParameters where it was another request."""
     since = timezone.now() - operations.KEY_LIVES
     known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
     if known is None:
         return []
     found = list(Operation.objects.filter(batch=known.batch).order_by("pk")) if known.batch else [known]
-    if known.kind != CREATE.name or known.params["asked"] != digest(wish):
+    if known.kind != kind.name or known.params["asked"] != digest(wish):
         raise BadParameters(field="Idempotency-Key")
     return found
 
 
 def create_one(
-    actor: Actor, made: Plan, name: str, *, seed: SeedWish | None, batch: UUID | None, key: str | None
+    actor: Actor, kind: Kind, made: Plan, name: str, *, seed: SeedWish | None, batch: UUID | None, key: str | None
 ) -> Operation:  # fmt: skip
     """Its row, owned by its maker, and the operation."""
     host = made.place.host
@@ -91,7 +96,7 @@ def create_one(
         mac = NO_MAC if made.networks else ""
         secrets["seed"] = seeds.to_json(seeds.answers(seed, instance=str(identity), name=name, mac=mac))
     operation = operations.request(
-        CREATE,
+        kind,
         vm,
         actor=actor,
         params=replace(made.params, disks=disks, seed=told),
@@ -103,6 +108,7 @@ def create_one(
             f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}",
             *(volumes.name_lock(pool, called) for pool, called in new),
             *(f"volume:{disk['volume']}" for disk in disks if "volume" in disk),
+            *sorted({f"volume:{disk['packed']}" for disk in disks if "packed" in disk}),
         ],
     )
     live.announce(["vms:*"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from uuid import uuid4
 
 from vms.kinds.create import NewVm
@@ -35,12 +37,13 @@ def definition(
 ) -> DomainXML:  # fmt: skip
     """The document of a VM with these parameters on that host."""
     firmware: Firmware = next(one for one in FIRMWARES if one == params.firmware)
+    guest = systems.needs(params.os).guest
     wanted = Wanted(
         name=name,
         uuid=uuid,
         vcpus=params.cpus,
         memory_kib=params.memory_mib * 1024,
-        guest=systems.needs(params.os).guest,
+        guest=replace(guest, virtio_disk=False, virtio_net=False) if params.careful else guest,
         firmware=firmware,
         drives=tuple(drives),
         cards=tuple(cards),
@@ -48,6 +51,11 @@ def definition(
         tpm=params.tpm,
     )
     return compose(wanted, machine(host))
+
+
+def clean_name(text: str) -> str:
+    """A VM's name made of what others call one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:60] or "vm"
 
 
 def disk_name(pool: StoragePool, name: str, number: int, format: str) -> str:

@@ -26,7 +26,7 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.services import operations, placing, seeds, systems, volumes
+from vms.services import archives, operations, placing, seeds, systems, volumes
 from vms.services.cautions import warnings
 from vms.services.definitions import definition, disk_name, seed_name
 from vms.services.images import on_host, readable
@@ -61,7 +61,12 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     }
     if wrong:
         raise BadFields(wrong)
-    sizes = [size_of(disk, images, system, alone=number == 0) for number, disk in enumerate(wish.disks)]
+    sizes = [
+        archives.find_disk(actor, disk).size_bytes
+        if disk.packed is not None
+        else size_of(disk, images, system, alone=number == 0)
+        for number, disk in enumerate(wish.disks)
+    ]
     there = where(actor, wish, images, sizes, memory_mib, len(called))
     firmware = firmware_of(wish, there.host, system)
     tpm = wish.tpm if wish.tpm is not None else firmware != "bios" and bool(there.host.hardware.get("tpm"))
@@ -82,6 +87,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         start=wish.start,
         seed=seed_of(actor, wish, called, there, pools, disks, networks),
         asked=digest(wish),
+        careful=wish.careful,
     )
     given = Volume.objects.in_bulk([disk["volume"] for disk in disks if "volume" in disk])
     made = Plan(
@@ -156,6 +162,7 @@ def where(
     network = found(visible_networks(actor), wish.networks[0], "networks") if wish.networks else None
     there = [found(visible_volumes(actor, "attach"), disk.volume, "disks") for disk in wish.disks if disk.volume]
     hosts = [*([host] if host else []), *(pool.host for pool in pools), *([network.host] if network else [])]
+    there += [archives.find_source(actor, disk) for disk in wish.disks if disk.packed is not None]
     hosts += [operations.pool_of(volume).host for volume in there]
     if len({each.pk for each in hosts}) > 1:
         raise BadFields({"host": "vm_hosts"})
@@ -208,16 +215,19 @@ def described(
         volume = Volume.objects.get(pk=disk.volume)
         require_free(actor, volume)
         return {"volume": volume.pk}
+    packed = archives.find_disk(actor, disk) if disk.packed is not None else None
     pool = pools.get(disk.pool) if disk.pool is not None else there.pool
     if pool is None:
         raise BadFields({"disks": "vm_no_pool"})
     image = images[disk.image] if disk.image is not None else None
     format = image.format if image and not disk.linked else volumes.formats(pool)[0]
+    format = "qcow2" if packed and packed.format == "qcow2" else format
     format = "raw" if format in ("", "iso") else format
     if format not in volumes.formats(pool) or (disk.linked and (image is None or format != "qcow2")):
         raise BadFields({"disks": "volume_format"})
     return {
         "pool": pool.pk, "size_bytes": size, "format": format, "image": image.pk if image else 0, "linked": disk.linked,
+        **({"packed": disk.packed, "number": disk.number} if packed else {}),
     }  # fmt: skip
 
 

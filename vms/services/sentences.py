@@ -218,6 +218,7 @@ FIELDS: dict[str, str] = {
     "vm_shared_disk": mark("Several VMs cannot have the same disk."),
     "vm_no_disk_image": mark("This image is none of a disk. Install from it instead."),
     "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
+    "archive_unread": mark("Nobody has had it read yet, or it was written since. Have it read first."),
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
     "vm_no_host": mark("There is no host on which you may make VMs."),
@@ -457,6 +458,8 @@ LOG: dict[str, str] = {
     "image_awaited": mark("Another operation is bringing the image to this host."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
+    "sum_agrees": mark("“{name}” is what its checksum says."),
+    "disk_taken_out": mark("Took the disk “{name}” out."),
     "volume_taken_away": mark("Took “{name}” away again."),
     "claimed": mark("A worker has taken it on."),
     "asked": mark("The host has been asked."),
@@ -524,6 +527,8 @@ GOING_ON: dict[str, str] = {
     "volume.wipe": mark("wiping"),
     "volume.delete": mark("deleting"),
     "vm.create": mark("creating"),
+    "vm.import": mark("importing"),
+    "archive.read": mark("reading what is in it"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -707,6 +712,10 @@ ARCHIVE_REASONS: dict[str, str] = {
     "elsewhere": mark("its description names files that are not in it"),
     "disk_kind": mark("a disk in it is of a kind that is not taken in"),
     "checksum": mark("a file in it is not what its list of checksums says"),
+    "no_archive": mark("it is neither an archive with a VM in it nor a disk that has to be converted"),
+    "sums": mark("its list of checksums can't be read"),
+    "size": mark("a file or a disk in it is larger than its description says"),
+    "changed": mark("it is by now another than was read; read it once more"),
 }
 
 

@@ -27,20 +27,24 @@ GIB: Final = 1 << 30
 @dataclass(frozen=True)
 class DiskWish:
     """A new disk, from an image where one is named, or a volume that is there. size_mib 0: as large as its system or
-    its image wants. linked: a layer over the image."""
+    its image wants. linked: a layer over the image. packed: an archive's volume out of which it is made, and number:
+    which of its disks."""
 
     pool: int | None = None
     size_mib: int = 0
     image: int | None = None
     volume: int | None = None
     linked: bool = False
+    packed: int | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)
 class Wish:
     """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
     "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
-    from the network. count: so many, "#" in the name being their number. seed: what it is told at its first boot."""
+    from the network. count: so many, "#" in the name being their number. seed: what it is told at its first boot.
+    careful: with disks and cards for which every system brings drivers."""
 
     name: str
     host: int | None = None
@@ -56,6 +60,7 @@ class Wish:
     count: int = 1
     start: bool = True
     seed: SeedWish | None = None
+    careful: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from django.views.decorators.http import require_safe
 
 from vms.errors import BadParameters
 from vms.forms.tags import Tags
-from vms.kinds import MENU, whole_number
-from vms.kinds.create import CREATE
+from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
@@ -246,7 +245,7 @@ def vm_overview(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def unmade_or_404(request: HttpRequest, pk: int) -> Operation:
     """The operation that was to make the VM of that number, which is not there."""
-    operation = visible_operations(request.user).filter(kind=CREATE.name, target_id=pk, vm=None).first()
+    operation = visible_operations(request.user).filter(kind__in=MAKING, target_id=pk, vm=None).first()
     if operation is None:
         raise Http404
     return operation

@@ -1,0 +1,135 @@
+"""Importing VMs: out of which archive, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
+from vms.forms.imports import Import
+from vms.models import Archive, Volume
+from vms.permissions import get_volume_or_404, seen_hosts, visible_pools
+from vms.services import archives, create, imports, plans
+from vms.services.actors import session_actor
+from vms.services.attention import may_read, open_operations, unread_failures
+from vms.services.sentences import place_words, sentence, warning
+from vms.views import going
+from vms.views.create import require_somewhere
+
+
+@login_required
+@require_safe
+def vm_import(request: HttpRequest) -> HttpResponse:
+    """What can be imported, and how something comes to be there."""
+    require_somewhere(request)
+    pools = visible_pools(request.user, "pool.upload").filter(active=True).order_by("name")
+    return render(request, "vms/import.html", {"sources": archives.find_sources(request.user), "pools": pools[:20]})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def vm_import_of(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The form with what is in it, or the button that has it read; sent, to the page of what is made."""
+    require_somewhere(request)
+    volume = get_volume_or_404(request.user, pk, to="copy")
+    archive = archives.current(volume)
+    if archive is None:
+        return unread_page(request, volume)
+    actor = session_actor(request)
+    if request.method != "POST":
+        form = Import(actor, volume, archive)
+        return form_page(request, volume, form, filled(request, volume, archive))
+    form = Import(actor, volume, archive, request.POST)
+    if form.is_valid():
+        try:
+            made = imports.import_vm(actor, form.wish())
+        except (NotAllowed, NotFresh):
+            raise
+        except BadFields as bad:
+            form.refuse(bad)
+        except RequestRefused as refused:
+            form.add_error(None, sentence(refused.code, refused.params))
+        else:
+            return redirect("vm", made.target_id)
+    return form_page(request, volume, form, form, status=400)
+
+
+@login_required
+@require_POST
+def vm_import_preview(request: HttpRequest, pk: int) -> HttpResponse:
+    """What would be made of the form as it is now."""
+    require_somewhere(request)
+    volume = get_volume_or_404(request.user, pk, to="copy")
+    archive = archives.current(volume)
+    if archive is None:
+        return render(request, "vms/_you_get.html", {"plan": None, "wrong": []})
+    form = Import(session_actor(request), volume, archive, request.POST)
+    form.is_valid()
+    return render(request, "vms/_you_get.html", {"form": form, **told(request, form)})
+
+
+@login_required
+@require_POST
+def volume_archive(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Have it read; back to where its VM is imported."""
+    volume = get_volume_or_404(request.user, pk, to="copy")
+    return going.ask(request, lambda: archives.read(session_actor(request), volume), "vm-import-of", volume.pk)
+
+
+def unread_page(request: HttpRequest, volume: Volume) -> HttpResponse:
+    user = request.user
+    failure = unread_failures(user).filter(volume=volume, kind="archive.read").first()
+    context = {
+        "volume": volume,
+        "working": open_operations(user).filter(volume=volume, kind="archive.read").first(),
+        "failure": failure,
+        "may_read": bool(failure and may_read(failure, user)),
+    }
+    return render(request, "vms/import_unread.html", context)
+
+
+def form_page(request: HttpRequest, volume: Volume, form: Import, asked: Import, status: int = 200) -> HttpResponse:
+    context = {"volume": volume, "form": form, **told(request, asked)}
+    return render(request, "vms/import_of.html", context, status=status)
+
+
+def filled(request: HttpRequest, volume: Volume, archive: Archive) -> Import:
+    """The form as it would be sent from the page."""
+    blank = Import(session_actor(request), volume, archive)
+    values = {name: "on" if value is True else value for name in blank.fields if (value := blank[name].value())}
+    made = Import(session_actor(request), volume, archive, values)
+    made.is_valid()
+    return made
+
+
+def told(request: HttpRequest, form: Import) -> dict[str, Any]:
+    """What the box beside the form says; what is in the way, where nothing can be made of it."""
+    actor = session_actor(request)
+    if form.errors:
+        return {"plan": None, "wrong": form.wrong()}
+    try:
+        wish = imports.to_wish(actor, form.wish())
+        plan = plans.plan(actor, wish)
+    except BadFields as bad:
+        form.refuse(bad)
+        return {"plan": None, "wrong": form.wrong()}
+    except RequestRefused as refused:
+        return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
+    host = plan.place.host
+    name = host.name if host.pk in seen_hosts(actor, [host]) else ""
+    return {
+        "plan": plan,
+        "name": wish.name,
+        "count": 1,
+        "host_name": name,
+        "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
+        "warnings": [warning(each.code, each.params) for each in plan.warnings],
+        "networks": list(plan.networks.values()),
+        "disk_kib": plan.takes["disk_bytes"] // 1024,
+        "quota": create.room(actor, plan),
+        "xml": plan.document.text,
+    }
