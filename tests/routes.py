@@ -18,6 +18,7 @@ from tests.conftest import make_vm
 from tests.grants import grant
 from vms.models import (
     ApiToken,
+    Archive,
     Console,
     Document,
     Grant,
@@ -114,6 +115,13 @@ NET = (
 )
 
 
+PACKED = {
+    "name": "secret-vm", "system": "Debian 12", "cpus": 1, "memory_mib": 64, "firmware": "bios",
+    "disks": [{"file": "d.vmdk", "format": "vmdk", "size_bytes": 1 << 30}],
+    "cards": [], "controllers": [], "left_out": [],
+}  # fmt: skip
+
+
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
@@ -142,6 +150,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         storage=pool.storage, name="secret-disk", defaults={"format": "raw", "capacity_bytes": 1 << 30}
     )
     volume.vms.add(vm)
+    Archive.objects.get_or_create(volume=volume, defaults={"told": PACKED})
     network, _ = Network.objects.get_or_create(
         host=host, uuid=uuid.UUID(int=4), defaults={"name": "secret-net", "mode": "nat", "document": NET}
     )

@@ -29,7 +29,7 @@ function duration(seconds) {
 /** What the file's ending says it is. */
 function guess(name) {
   const ending = name.split(".").pop().toLowerCase();
-  const known = { img: "raw", raw: "raw", qcow2: "qcow2", qcow: "qcow2", iso: "iso", vmdk: "vmdk", vdi: "vdi", vhdx: "vhdx", vhd: "vpc" };
+  const known = { img: "raw", raw: "raw", qcow2: "qcow2", qcow: "qcow2", iso: "iso", ova: "ova", vmdk: "vmdk", vdi: "vdi", vhdx: "vhdx", vhd: "vpc" };
   return known[ending] ?? "raw";
 }
 

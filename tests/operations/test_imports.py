@@ -240,7 +240,7 @@ def test_it_stays_within_the_quota(stage: Stage, archive: Volume) -> None:
 
 def test_who_may_not_copy_it_imports_nothing(stage: Stage, archive: Volume) -> None:
     eve = Actor(User.objects.create(username="eve"))
-    with pytest.raises(BadFields):
+    with pytest.raises(NotAllowed):
         imports.import_vm(eve, ImportWish(archive.pk, name="new"))
     with pytest.raises(NotAllowed):
         archives.read(eve, archive)

@@ -60,6 +60,8 @@ ROUTES = {
     "vm.trash": "vms/<int:pk>/delete/",
     # On the VM, which its maker owns, and what it is told by whoever may change its disks.
     "vm.create": "vms/<int:pk>/delete/",
+    "vm.import": "vms/<int:pk>/delete/",
+    "archive.read": "volumes/<int:pk>/archive/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",

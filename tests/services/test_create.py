@@ -12,6 +12,7 @@ from django.utils import timezone
 from tests.conftest import make_vm
 from tests.grants import grant
 from vms.errors import BadFields, BadParameters, NameGivesRights, NotAllowed
+from vms.forms.create import Create
 from vms.models import (
     Host,
     Image,
@@ -139,6 +140,13 @@ def test_its_system_says_what_it_is_made_of(
     assert (plan.params.firmware, plan.params.tpm) == (firmware, tpm)
     assert [disk.bus for disk in plan.document.disks] == [bus]
     assert ("no_drivers" in codes(plan)) == (os == "win11") and "no_kvm" in codes(plan)
+
+
+@pytest.mark.parametrize("format", ["vmdk", "vdi", "vhdx", "vpc"])
+def test_a_disk_of_another_format_is_not_given_as_it_is(actor: Actor, pool: StoragePool, format: str) -> None:
+    there = Volume.objects.create(storage=pool.storage, name=f"old.{format}", format=format, owner=actor.user)
+    assert refused(actor, replace(WISH, disks=(DiskWish(volume=there.pk),))) == {"disks": "vm_disk_packed"}
+    assert there.pk not in [int(pk) for pk, _ in Create(actor).fields["volume"].choices]  # type: ignore[attr-defined]
 
 
 def test_what_should_be_known_before_is_said(actor: Actor, host: Host, pool: StoragePool) -> None:

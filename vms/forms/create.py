@@ -124,7 +124,11 @@ class Create(forms.Form):
         """Disks that he may give to a VM and that nobody uses."""
         storages = {pool.storage_id for pool in pools}
         rows = visible_volumes(self.who, "attach").filter(storage__in=storages, present=True, state="ready")
-        return list(rows.filter(vms=None, layers=None, image_copy=None).order_by("name")[:MOST])
+        return list(
+            rows.filter(vms=None, layers=None, image_copy=None, archive=None, format__in=("raw", "qcow2")).order_by(
+                "name"
+            )[:MOST]
+        )
 
     @property
     def sources(self) -> list[dict[str, Any]]:

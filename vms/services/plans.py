@@ -37,6 +37,8 @@ MOST_CPUS: Final = 512
 SMALLEST_MIB: Final = 32
 LARGEST_MIB: Final = 16 << 20
 MOST_DISKS: Final = 16
+# What a VM gets as it is; the rest is converted, or not taken.
+ATTACHED: Final = ("raw", "qcow2")
 # What stands for a name that is not known before it is made.
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 NO_MAC: Final = "52:54:00:00:00:00"
@@ -241,6 +243,8 @@ def require_free(actor: Actor, volume: Volume) -> None:
         raise
     except RequestRefused:
         raise BadFields({"disks": "vm_disk_used"}) from None
+    if volume.format not in ATTACHED or archives.current(volume):
+        raise BadFields({"disks": "vm_disk_packed"})
 
 
 def networks_of(actor: Actor, wish: Wish, there: Place) -> list[Network]:

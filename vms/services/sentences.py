@@ -218,6 +218,7 @@ FIELDS: dict[str, str] = {
     "vm_shared_disk": mark("Several VMs cannot have the same disk."),
     "vm_no_disk_image": mark("This image is none of a disk. Install from it instead."),
     "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
+    "vm_disk_packed": mark("No VM writes to a disk of this format. Import it, or convert it to qcow2 first."),
     "archive_unread": mark("Nobody has had it read yet, or it was written since. Have it read first."),
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),

@@ -32,10 +32,10 @@ def vm_import(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def vm_import_of(request: HttpRequest, pk: int) -> HttpResponseBase:
+def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The form with what is in it, or the button that has it read; sent, to the page of what is made."""
-    require_somewhere(request)
     volume = get_volume_or_404(request.user, pk, to="copy")
+    require_somewhere(request)
     archive = archives.current(volume)
     if archive is None:
         return unread_page(request, volume)
@@ -60,10 +60,10 @@ def vm_import_of(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @login_required
 @require_POST
-def vm_import_preview(request: HttpRequest, pk: int) -> HttpResponse:
+def volume_import_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be made of the form as it is now."""
-    require_somewhere(request)
     volume = get_volume_or_404(request.user, pk, to="copy")
+    require_somewhere(request)
     archive = archives.current(volume)
     if archive is None:
         return render(request, "vms/_you_get.html", {"plan": None, "wrong": []})
@@ -77,7 +77,7 @@ def vm_import_preview(request: HttpRequest, pk: int) -> HttpResponse:
 def volume_archive(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Have it read; back to where its VM is imported."""
     volume = get_volume_or_404(request.user, pk, to="copy")
-    return going.ask(request, lambda: archives.read(session_actor(request), volume), "vm-import-of", volume.pk)
+    return going.ask(request, lambda: archives.read(session_actor(request), volume), "volume-import", volume.pk)
 
 
 def unread_page(request: HttpRequest, volume: Volume) -> HttpResponse:

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vms.errors import BadFields, NoPool, NotAllowed, NotFresh, RequestRefused
 from vms.forms.volumes import GIB, Clone, Grow, New, Refusable
 from vms.kinds import KINDS
-from vms.models import ImageCopy, StoragePool, Volume
+from vms.models import Archive, ImageCopy, StoragePool, Volume
 from vms.permissions import Who, get_pool_or_404, get_volume_or_404, seen_hosts, visible_pools
-from vms.services import downloads, operations, volumes
+from vms.services import archives, downloads, operations, placing, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.lists import LONGEST_QUERY
@@ -103,6 +103,8 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "can": can,
         "may_wipe": "wipe" in can and not doubtful,
         "handed_out": downloads.address(found) if "clone" in can and downloads.may_link(found) else "",
+        "importable": archives.is_likely(found) and bool(placing.usable_hosts(user)),
+        "packed": Archive.objects.filter(volume=found, volume__format="raw").exists(),
         "is_image": ImageCopy.objects.filter(volume=found).exists(),
         "grow": Grow(initial={"size": -(-found.capacity_bytes // GIB) + 1}),
         "clone": Clone(labelled(user, pools)) if pools else None,
