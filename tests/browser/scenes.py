@@ -457,6 +457,10 @@ SCENES = (
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
+    Scene("vm-import", "vms/import/", lambda stage: stage.archive() and "/vms/import/"),
+    # Without a name, as above.
+    Scene("volume-import", VOLUME + "import/", lambda stage: stage.archive() + "?name="),
+    Scene("volume-import-unread", VOLUME + "import/", lambda stage: stage.archive(read=False)),
     Scene("volumes", POOL + "volumes/", lambda stage: stage.volume() and stage.pool("volumes/")),
     Scene("volume-add", POOL + "volumes/add/", page_of_a_pool("volumes/add/")),
     Scene("volume", VOLUME, Stage.volume),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import libvirt
 
+from tests.archives.packing import envelope, item, ova, vmdk
 from tests.browser.cast import Cast, Player
 from tests.lab.machine import eventually
+from tests.lab.sending import upload
 
 LONG_NAME = "a-name-without-a-place-to-break-" * 6 + "<b>&amp;\u202eltr 🧪"
 CROWD = 52  # more than one page of the list
@@ -25,6 +30,19 @@ UNREAD = """
 select id from vms_operation as failed where id = ? and read_at is null and not exists (
   select 1 from vms_operation where vm_id = failed.vm_id and id > failed.id and state = 'succeeded')
 """
+
+
+@cache
+def packed() -> bytes:
+    """An OVA as VMware exports it, with an empty disk and what no VM here has."""
+    root = envelope(
+        item(3, VirtualQuantity="2"), item(4, AllocationUnits="byte * 2^20", VirtualQuantity="2048"),
+        item(6, ResourceSubType="lsilogic"), item(10, ResourceSubType="E1000", Connection="VM Network"), item(14),
+        item(35), item(17, HostResource="ovf:/disk/d1"),
+        files=None, capacity="40", capacityAllocationUnits="byte * 2^20",
+    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        return ova(root, ("web-disk1.vmdk", vmdk(Path(folder), bytes(40 << 20))))
 
 
 class Stage:
@@ -76,12 +94,27 @@ class Stage:
     def volume(self, rest: str = "") -> str:
         """The page of a volume of that pool, which nothing uses."""
         volumes = self.pool("volumes")
-        found = self.dashboard.get(volumes)["items"]
+        found = self.dashboard.get(f"{volumes}?q=spare")["items"]
         if not found:
             wish = {"name": "spare.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
             self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
-            found = self.dashboard.get(volumes)["items"]
+            found = self.dashboard.get(f"{volumes}?q=spare")["items"]
         return f"/volumes/{found[0]['id']}/{rest}"
+
+    def archive(self, *, read: bool = True) -> str:
+        """The page on which a VM comes out of an archive of that pool; read: somebody had it read."""
+        pool, name = self.pool("volumes"), "web.ova" if read else "unread.ova"
+        found = self.dashboard.get(f"{pool}?q={name}")["items"]
+        if not found:
+            sending = upload(self.dashboard, int(pool.split("/")[2]), name, len(packed()), "ova")
+            assert sending.patch(0, packed()).status == 204
+            self.dashboard.await_operation(sending.operation)
+            found = self.dashboard.get(f"{pool}?q={name}")["items"]
+        if not read:
+            pk = found[0]["id"]
+            self.end_all("volume", name)
+            self.dashboard.do(f"from vms.models import Archive; Archive.objects.filter(volume={pk}).delete()")
+        return f"/volumes/{found[0]['id']}/import/"
 
     def discarded(self, *, deleted: bool) -> int:
         """The number of a VM that nobody else needs, which is in the trash or (not deleted) can go there."""

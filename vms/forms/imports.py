@@ -44,6 +44,7 @@ class Import(forms.Form):
     pool = forms.ChoiceField(label=gettext_lazy("Storage pool"), required=False)
 
     def __init__(self, who: Who, volume: Volume, archive: Archive, *args: Any, **kwargs: Any) -> None:
+        self.who, self.archive = who, archive
         self.volume, self.told, self.found = volume, archives.told(archive), archives.disks(archive)
         host = operations.pool_of(volume).host
         pools = [pool for pool in placing.usable_pools(who, host) if self.fits(pool)]

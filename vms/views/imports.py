@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.forms.imports import Import
-from vms.models import Archive, Volume
+from vms.models import Volume
 from vms.permissions import get_volume_or_404, seen_hosts, visible_pools
 from vms.services import archives, create, imports, plans
 from vms.services.actors import session_actor
@@ -33,7 +33,8 @@ def vm_import(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The form with what is in it, or the button that has it read; sent, to the page of what is made."""
+    """The form with what is in it, whose fields can be given in its address, or the button that has it read; sent, to
+    the page of what is made."""
     volume = get_volume_or_404(request.user, pk, to="copy")
     require_somewhere(request)
     archive = archives.current(volume)
@@ -42,7 +43,8 @@ def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     actor = session_actor(request)
     if request.method != "POST":
         form = Import(actor, volume, archive)
-        return form_page(request, volume, form, filled(request, volume, archive))
+        form.initial.update({name: value for name, value in request.GET.dict().items() if name in form.fields})
+        return form_page(request, volume, form, filled(form))
     form = Import(actor, volume, archive, request.POST)
     if form.is_valid():
         try:
@@ -97,11 +99,10 @@ def form_page(request: HttpRequest, volume: Volume, form: Import, asked: Import,
     return render(request, "vms/import_of.html", context, status=status)
 
 
-def filled(request: HttpRequest, volume: Volume, archive: Archive) -> Import:
+def filled(form: Import) -> Import:
     """The form as it would be sent from the page."""
-    blank = Import(session_actor(request), volume, archive)
-    values = {name: "on" if value is True else value for name in blank.fields if (value := blank[name].value())}
-    made = Import(session_actor(request), volume, archive, values)
+    values = {name: "on" if value is True else value for name in form.fields if (value := form[name].value())}
+    made = Import(form.who, form.volume, form.archive, values)
     made.is_valid()
     return made
 
