@@ -53,12 +53,14 @@ class Import(forms.Form):
         super().__init__(*args, **kwargs)
         self.offer("os", [("", gettext("another, or none that is known")), *systems.choices()])
         self.offer("pool", [("", gettext("wherever it fits")), *((str(pool.pk), pool.name) for pool in pools)])
+        self.fields["os"].help_text = in_archive(str(self.told["system"]))
+        virtio = gettext("A system that never saw virtio may not start from it; it can be changed later.")
+        self.fields["careful"].help_text = f"{in_archive(', '.join(self.told['controllers']))} {virtio}".strip()
         for place, model in enumerate(self.models):
             choices = [("none", gettext("no network card")), *((str(net.pk), net.name) for net in networks)]
             label = gettext("Network of card {n}").format(n=place + 1) if len(self.models) > 1 else gettext("Network")
             self.fields[f"card-{place}"] = forms.ChoiceField(
-                label=label, choices=choices, required=False,
-                help_text=gettext("In the archive: {model}").format(model=model) if model else "",
+                label=label, choices=choices, required=False, help_text=in_archive(model),
             )  # fmt: skip
         for place, disk in enumerate(self.found):
             self.fields[f"disk-{place}"] = forms.BooleanField(label=disk.file or volume.name, required=False)
@@ -110,10 +112,6 @@ class Import(forms.Form):
         ]
 
     @property
-    def controllers(self) -> str:
-        return ", ".join(self.told["controllers"])
-
-    @property
     def left_out(self) -> str:
         return ", ".join(str(LEFT_OUT.get(word, LEFT_OUT["other"])) for word in self.told["left_out"])
 
@@ -148,3 +146,8 @@ class Import(forms.Form):
         for name, code in bad.errors.items():
             field = CALLED.get(name, name)
             self.add_error(field if field in self.fields else None, field_sentence(code))
+
+
+def in_archive(words: str) -> str:
+    """What its maker calls it, "" where he says nothing."""
+    return gettext("In the archive: {words}.").format(words=words) if words else ""
