@@ -35,7 +35,7 @@ from vms.operations import imports as ways
 from vms.operations.making import Making, Step
 from vms.operations.process import WorkerProcess
 from vms.permissions import Actor
-from vms.services import archives, imports, volumes
+from vms.services import archives, imports, operations, volumes
 from vms.services.imports import ImportWish
 from vms.virt import PoolInfo
 
@@ -158,7 +158,10 @@ def test_a_disk_alone_becomes_a_vm(
     assert done(archives.read(stage.actor, volume)).state == "succeeded"
     operation = done(imports.import_vm(stage.actor, ImportWish(volume.pk, start=False)))
     assert operation.state == "succeeded", (operation.error_code, operation.details)
-    assert VirtualMachine.objects.filter(name="new").exists()
+    document = DomainXML.parse(
+        stage.fake.domains[str(Placement.objects.get(vm__name="new").uuid)].next_boot_xml
+    )  # fmt: skip
+    assert document.networks == ["default"]
     assert content(stage, pool, "new.qcow2", tmp_path) == disk
 
 
@@ -227,6 +230,23 @@ def test_a_disk_that_breaks_off_in_the_middle_leaves_nothing(
     assert done(archives.read(stage.actor, volume)).state == "succeeded"
     operation = done(imports.import_vm(stage.actor, ImportWish(volume.pk, name="new", networks=())))
     assert operation.error_code == "refused_archive", operation.details
+    nothing_is_left(stage)
+
+
+def test_who_cancels_it_in_the_middle_leaves_nothing(
+    stage: Stage, archive: Volume, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ways, "LOOK", 0.0)
+    monkeypatch.setattr(ways, "PIECE", MIB)
+    operation = imports.import_vm(stage.actor, ImportWish(archive.pk, name="new"))
+    asked: list[Operation] = []
+
+    def cancel() -> None:
+        asked.extend([] if asked else [operations.cancel(operation, actor=stage.actor)])
+
+    stage.fake.after["send"] = cancel
+    assert done(operation).state == "cancelled"
+    assert asked and "step_done" in [line.code for line in operation.log.all()]
     nothing_is_left(stage)
 
 

@@ -86,15 +86,8 @@ class Import(forms.Form):
 
     @property
     def models(self) -> list[str]:
-        """Its cards, in words; one of which nothing is known where a disk is all that there is."""
-        if not self.told["name"] or self.alone:
-            return [""]
+        """Its cards, in words."""
         return [", ".join(filter(None, (card["model"], card["network"]))) for card in self.told["cards"]]
-
-    @property
-    def alone(self) -> bool:
-        """Whether it is a disk by itself."""
-        return len(self.found) == 1 and bool(self.found[0].format) and not self.found[0].file
 
     def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]

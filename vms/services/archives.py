@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from vms.archives import Ova, Source
 from vms.errors import BadFields, RequestRefused
 from vms.kinds.imports import READ
-from vms.libvirtxml import PackedVm
+from vms.libvirtxml import PackedCard, PackedVm
 from vms.models import Archive, Operation, StoragePool, Volume
 from vms.permissions import Actor, Who, require_deed, visible_volumes
 from vms.services import operations, placing, systems, volumes
@@ -61,9 +61,9 @@ def describe(source: Source) -> PackedDisk:
 
 
 def alone(volume: Volume, source: Source) -> Ova:
-    """A disk that is packed by itself, as the VM which it is to be."""
+    """A disk that is packed by itself, as the VM which it is to be, with a card."""
     name = PurePath(volume.name).stem
-    return Ova(PackedVm(name, "", 0, 0, "", (), ()), (source,))
+    return Ova(PackedVm(name, "", 0, 0, "", (), (PackedCard("", ""),)), (source,))
 
 
 def current(volume: Volume) -> Archive | None:
