@@ -88,6 +88,14 @@ def test_what_does_not_fit_is_said_at_its_field(client_alice: Client, volume: Vo
     assert "<strong><bdi>a</bdi></strong>" in preview.content.decode()
 
 
+def test_without_a_network_there_is_nothing_to_choose(client_alice: Client, volume: Volume, archive: Archive) -> None:
+    Network.objects.update(active=False)
+    text = client_alice.get(f"/volumes/{volume.pk}/import/").content.decode()
+    assert "so it gets no card" in text and "card-0" not in text
+    answer = client_alice.post(f"/volumes/{volume.pk}/import/", {"name": "new", "cpus": "1", "memory": "128"})
+    assert answer.status_code == 302 and Operation.objects.get().params["networks"] == []
+
+
 def test_its_page_leads_there(client_alice: Client, volume: Volume, archive: Archive) -> None:
     text = client_alice.get(f"/volumes/{volume.pk}/").content.decode()
     assert f"/volumes/{volume.pk}/import/" in text and "Use as an image" not in text

@@ -48,19 +48,22 @@ class Import(forms.Form):
         self.volume, self.told, self.found = volume, archives.told(archive), archives.disks(archive)
         host = operations.pool_of(volume).host
         pools = [pool for pool in placing.usable_pools(who, host) if self.fits(pool)]
-        networks = [network for network in placing.usable_networks(who, host) if network.active]
-        kwargs.setdefault("initial", self.as_told(networks if placing.is_filtered(host) else []))
+        usable = placing.usable_networks(who, host) if placing.is_filtered(host) else []
+        networks = [network for network in usable if network.active]
+        # Without a network there is nothing to choose.
+        self.places = range(len(self.models) if networks else 0)
+        kwargs.setdefault("initial", self.as_told(networks))
         super().__init__(*args, **kwargs)
         self.offer("os", [("", gettext("another, or none that is known")), *systems.choices()])
         self.offer("pool", [("", gettext("wherever it fits")), *((str(pool.pk), pool.name) for pool in pools)])
         self.fields["os"].help_text = in_archive(str(self.told["system"]))
         virtio = gettext("A system that never saw virtio may not start from it; it can be changed later.")
         self.fields["careful"].help_text = f"{in_archive(', '.join(self.told['controllers']))} {virtio}".strip()
-        for place, model in enumerate(self.models):
+        for place in self.places:
             choices = [("none", gettext("no network card")), *((str(net.pk), net.name) for net in networks)]
             label = gettext("Network of card {n}").format(n=place + 1) if len(self.models) > 1 else gettext("Network")
             self.fields[f"card-{place}"] = forms.ChoiceField(
-                label=label, choices=choices, required=False, help_text=in_archive(model),
+                label=label, choices=choices, required=False, help_text=in_archive(self.models[place]),
             )  # fmt: skip
         for place, disk in enumerate(self.found):
             self.fields[f"disk-{place}"] = forms.BooleanField(label=disk.file or volume.name, required=False)
@@ -68,7 +71,6 @@ class Import(forms.Form):
     def as_told(self, networks: list[Network]) -> dict[str, Any]:
         """What the archive says, and the first network for each card."""
         told = imports.suggested(self.told)
-        first = str(networks[0].pk) if networks else "none"
         return {
             "name": told.name,
             "cpus": told.cpus,
@@ -76,7 +78,7 @@ class Import(forms.Form):
             "os": told.os or "",
             "firmware": told.firmware,
             "careful": "on" if told.careful else "",
-            **{f"card-{place}": first for place in range(len(self.models))},
+            **{f"card-{place}": str(networks[0].pk) for place in self.places},
             **{f"disk-{place}": True for place in range(len(self.found))},
         }
 
@@ -94,7 +96,7 @@ class Import(forms.Form):
 
     @property
     def cards(self) -> list[forms.BoundField]:
-        return [self[f"card-{place}"] for place in range(len(self.models))]
+        return [self[f"card-{place}"] for place in self.places]
 
     @property
     def disks(self) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ class Import(forms.Form):
     def wish(self) -> ImportWish:
         """What is asked for; only after is_valid()."""
         given = self.cleaned_data
-        chosen = [given[f"card-{place}"] for place in range(len(self.models))]
+        chosen = [given[f"card-{place}"] for place in self.places]
         return ImportWish(
             volume=self.volume.pk,
             name=given["name"],
