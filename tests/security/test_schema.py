@@ -76,7 +76,8 @@ def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
 
 
 # Refused in the world of the access table; tests/api/test_hosts.py and test_console.py, tests/services/test_offers.py,
-# tests/views/test_images.py, tests/lab/test_volumes.py, test_pools.py and test_transfer.py prepare what they need.
+# tests/views/test_images.py, tests/lab/test_volumes.py, test_pools.py, test_transfer.py and test_imports.py prepare
+# what they need.
 NEED_MORE = {
     "DELETE /api/v1/hosts/{host_id}",
     "POST /api/v1/hosts/{host_id}/accept-key",
@@ -89,6 +90,7 @@ NEED_MORE = {
     "POST /api/v1/pools/{pool_id}/separate",
     "POST /api/v1/volumes/{volume_id}/check",
     "POST /api/v1/volumes/{volume_id}/wipe",
+    "POST /api/v1/vms/import",
     "POST /api/v1/vms/{vm_id}/console/take-over",
 }
 
