@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
-from vms.libvirtxml import DomainXML, Given, How, NetworkXML, VolumeXML, disk_at, parse, without
+from vms.libvirtxml import DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -62,6 +62,7 @@ class FakeHost:
     hang: set[str] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
     jobs: dict[str, Job] = field(default_factory=dict)
+    copies: dict[str, set[str]] = field(default_factory=dict)
     gone: bool = False
     opened: int = 0
     runs: int = 1
@@ -77,6 +78,8 @@ class FakeHost:
     # What is in its pools: bytes by pool's UUID and name; and what it tells of their sizes where they grew.
     volumes: dict[tuple[str, str], bytes] = field(default_factory=dict)
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    # What some of them lie over, by name.
+    backings: dict[str, str] = field(default_factory=dict)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -337,7 +340,8 @@ class FakeVolume:
     def facts(self) -> VolumeFacts:
         size = len(self.connection.host.volumes[self.key])
         capacity = self.connection.host.sizes.get(self.key, size)
-        return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size)
+        below = self.connection.host.backings.get(self.key[1], "")
+        return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size, below)
 
     def act(self, verb: str) -> None:
         self.connection.host.calls.append(f"{verb} {self.key[1]}")
@@ -483,6 +487,21 @@ class FakeDomain:
     def live(self) -> tuple[DomainXML, int]:
         self.connection.answer()
         return DomainXML.parse(self.info().live_xml), self.info().run_id or 0
+
+    def disk_size(self, target: str) -> int:
+        disk = next(disk for disk in self.live()[0].disks if disk.target == target)
+        key = next(key for key in self.host.volumes if disk.source.endswith(f"/{key[1]}"))
+        return FakeVolume(self.connection, key).facts().capacity
+
+    def begin_copies(self, targets: Mapping[str, Target]) -> None:
+        self.act(f"copies {sorted(targets)}", None, ("running", "paused"))
+        self.host.copies[self.uuid] = {target.path for target in targets.values()}
+
+    def copying(self) -> set[str]:
+        return self.host.copies.get(self.uuid, set()) if self.uuid in self.host.jobs else set()
+
+    def require_copied(self) -> None:
+        self.act("copied", None, ("running", "paused"))
 
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))

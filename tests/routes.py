@@ -125,7 +125,7 @@ PACKED = {
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
-    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]})
+    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot="<domain/>")
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),

@@ -40,6 +40,7 @@ VmsError
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── SourceChanged         what is cloned is another by now than who asked was told; params: name
 │   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
@@ -344,6 +345,12 @@ class AlsoDefined(RequestRefused):
     """Another host has the same VM, whose disks they are too; params: name, host."""
 
     code = "also_defined"
+
+
+class SourceChanged(RequestRefused):
+    """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
+
+    code = "source_changed"
 
 
 class BelongingsChanged(RequestRefused):

@@ -470,6 +470,8 @@ SCENES = (
     Scene("delete", VM + "delete/", question_of_the_discarded),
     Scene("delete-wrong", VM + "delete/", question_of_the_discarded, deletes_without_its_name),
     Scene("rename", VM + "rename/", of(off, "rename/")),
+    # With a name every click on its buttons would make a VM.
+    Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
     Scene("trash", "trash/", trash),
     Scene(
         "trash-delete",

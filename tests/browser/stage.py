@@ -32,6 +32,12 @@ select id from vms_operation as failed where id = ? and read_at is null and not 
 """
 
 
+DISK = (
+    "<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='kept' volume='web.qcow2'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+
+
 @cache
 def packed() -> bytes:
     """An OVA as VMware exports it, with an empty disk and what no VM here has."""
@@ -115,6 +121,21 @@ class Stage:
             self.end_all("volume", name)
             self.dashboard.do(f"from vms.models import Archive; Archive.objects.filter(volume={pk}).delete()")
         return f"/volumes/{found[0]['id']}/import/"
+
+    def with_disk(self) -> str:
+        """The page of a VM that is off and has a disk beside that volume."""
+        volumes = self.volume() and self.pool("volumes")
+        if not any(guest.name == "copied" for guest in self.cast.guests.made):
+            wish = {"name": "web.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
+            self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
+            guest = self.cast.guests.make("copied", graphics=None)
+            guest.domain.attachDeviceFlags(DISK, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            self.copied = self.dashboard.vm(guest.uuid)
+            asked = f"/vms/{self.copied}/clone"
+            eventually(
+                lambda: [one["volume"] for one in self.dashboard.get(asked)] not in ([], [None]), "its disk is known"
+            )
+        return f"/vms/{self.copied}/"
 
     def discarded(self, *, deleted: bool) -> int:
         """The number of a VM that nobody else needs, which is in the trash or (not deleted) can go there."""

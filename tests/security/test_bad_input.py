@@ -75,6 +75,7 @@ FORMS = {
     "groups/<int:pk>/join/": ("member",),
     "groups/<int:pk>/leave/": ("user",),
     "groups/<int:pk>/rename/": ("name",),
+    "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),
     "invitation/": ("token", "password1", "password2"),
     "theme/": ("next", "theme"),

@@ -12,6 +12,7 @@ from ninja import NinjaAPI
 
 from vms.api import (
     audit,
+    clone,
     console,
     grants,
     groups,
@@ -75,6 +76,7 @@ api.add_router("/vms", imports.router)
 api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
+api.add_router("/vms", clone.router)
 api.add_router("/trash", trash.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)

@@ -72,12 +72,17 @@ def capacity(first: bytes, *, size: int) -> int:
     return measure(first, looks(first), size)
 
 
-def require(first: bytes, format: str, *, size: int) -> None:
+def require(first: bytes, format: str, *, size: int, over: tuple[str, str] | None = None) -> None:
     """Nothing, or RefusedImage: other_format where it looks like another format than this, else as judge. An ISO and
-    an archive are served as raw."""
+    an archive are served as raw. over: (path, format) of what it must be a layer over, as we made it."""
     found = looks(first)
     if found != format and not (format == "raw" and found in PLAIN):
         raise RefusedImage(reason="other_format")
+    if over is not None:
+        check(found == "qcow2", "backing_file")
+        check(len(first) >= min(size, ENOUGH), "cut_off")
+        qcow2.capacity(Head(first, size), over)
+        return
     measure(first, found, size)
 
 

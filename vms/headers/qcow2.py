@@ -13,27 +13,31 @@ RAW_DATA_FILE: Final = 1 << 1
 # Header extensions: the end, and those that name nothing outside the image.
 END: Final = 0
 FEATURE_NAMES, BITMAPS = 0x6803F857, 0x23852875
-REASONS: Final = {0x44415441: "data_file", 0xE2792ACA: "backing_file", 0x0537BE77: "encrypted"}
+BACKING_FORMAT: Final = 0xE2792ACA
+REASONS: Final = {0x44415441: "data_file", BACKING_FORMAT: "backing_file", 0x0537BE77: "encrypted"}
 # QEMU's own limits of the two tables that it keeps in memory, in bytes, and of what we read.
 L1_BYTES, REFCOUNT_BYTES, EXTENSIONS = 32 << 20, 8 << 20, 32
 
 
-def capacity(head: Head) -> int:
-    """Its virtual size in bytes; RefusedImage where it is not one that stands by itself."""
+def capacity(head: Head, over: tuple[str, str] | None = None) -> int:
+    """Its virtual size in bytes; RefusedImage where it is not one that stands by itself, or a layer over the file of
+    this path and format."""
     version = head.big(4, 4)
     check(version in (2, 3), "unknown_format")
     length, features = 72, 0
     if version == 3:
         length = head.big(100, 4)
         features = check_features(head, length)
-    check(head.big(8, 8) == 0 and head.big(16, 4) == 0, "backing_file")
+    check_backing(head, over[0] if over else "")
     check(head.big(32, 4) == 0, "encrypted")
     check(head.big(60, 4) == 0, "snapshots")
     bits = head.big(20, 4)
     check(9 <= bits <= 21)
     cluster = 1 << bits
     check(length <= cluster)
-    check_extensions(head, length, cluster)
+    told = check_extensions(head, length, cluster, layered=over is not None)
+    # Without one QEMU would look what the file below is.
+    check(told == (over[1].encode() if over else None), "backing_file")
     size = head.big(24, 8)
     check(size <= LARGEST)
     entry = 16 if features & EXTENDED_L2 else 8
@@ -60,17 +64,32 @@ def check_features(head: Head, length: int) -> int:
     return features
 
 
-def check_extensions(head: Head, at: int, end: int) -> None:
+def check_backing(head: Head, path: str) -> None:
+    """It names this file below it, "" for none."""
+    place, length = head.big(8, 8), head.big(16, 4)
+    if not path:
+        check(place == 0 and length == 0, "backing_file")
+        return
+    check(place > 0 and head.take(place, length) == path.encode(), "backing_file")
+
+
+def check_extensions(head: Head, at: int, end: int, *, layered: bool = False) -> bytes | None:
+    """The format of what lies below, where one is told; only a layer may."""
+    told = None
     for _ in range(EXTENSIONS):
         if at + 8 > end:
-            return
+            return told
         sort, length = head.big(at, 4), head.big(at + 4, 4)
         if sort == END:
-            return
-        check(sort in (FEATURE_NAMES, BITMAPS), REASONS.get(sort, "unknown_feature"))
+            return told
+        if sort == BACKING_FORMAT and layered and told is None:
+            told = head.take(at + 8, length)
+        else:
+            check(sort in (FEATURE_NAMES, BITMAPS), REASONS.get(sort, "unknown_feature"))
         at += 8 + -(-length // 8) * 8
         check(at <= end)
     check(False)
+    return told
 
 
 def check_table(head: Head, at: int, length: int, cluster: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vms.kinds import (
+    clone,
     create,
     hardware,
     hosts,
@@ -24,7 +25,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
-        *networks.KINDS, *images.KINDS, *create.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
+        *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS,
     )
 }  # fmt: skip

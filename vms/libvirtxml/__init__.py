@@ -1,7 +1,9 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
+from vms.libvirtxml.backup import Target, backup_document, backup_targets
 from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
+from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
@@ -84,6 +86,7 @@ __all__ = [
     "BadXML",
     "Belongings",
     "Card",
+    "Changes",
     "Disk",
     "DomainXML",
     "Drive",
@@ -99,12 +102,14 @@ __all__ = [
     "Need",
     "NetworkSpec",
     "NetworkXML",
+    "OldDrive",
     "PackedCard",
     "PackedDisk",
     "PackedVm",
     "PoolSpec",
     "Source",
     "Subnet",
+    "Target",
     "Told",
     "Update",
     "VolumeXML",
@@ -114,15 +119,19 @@ __all__ = [
     "add_serial",
     "add_vnc_screen",
     "alike",
+    "backup_document",
+    "backup_targets",
     "belongings",
     "boot_first",
     "boot_order",
     "canonical",
     "change_network",
+    "cloned",
     "compose",
     "described",
     "difference",
     "disk_at",
+    "drives_of",
     "faults",
     "filter_name",
     "filters_used",
@@ -161,6 +170,7 @@ __all__ = [
     "spec_name",
     "spec_type",
     "strayed",
+    "system_of",
     "uncovered",
     "unreachable",
     "updates",

@@ -7,6 +7,7 @@ from typing import Final
 from vms.kinds import KINDS
 from vms.operations import (
     booting,
+    clone,
     create,
     hardware,
     hosts,
@@ -34,6 +35,7 @@ WAYS: Final[dict[str, Way]] = {
     **networks.WAYS,
     **images.WAYS,
     **create.WAYS,
+    **clone.WAYS,
     **trash.WAYS,
     **renaming.WAYS,
     **seeds.WAYS,

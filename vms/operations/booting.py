@@ -40,7 +40,7 @@ def boot_once(work: Work) -> None:
         raise BootFixed(name=work.operation.target_name)
     if before["changed"] is None:
         raise NothingToBoot(name=work.operation.target_name)
-    power.refuse_second_run(work.operation)
+    power.refuse_start(work.operation)
     vm = work.domain()
     device = DEVICES[work.operation.kind]
     vm.modify(lambda document: boot_first(document, device), allowed=work.allowed)

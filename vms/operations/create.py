@@ -115,9 +115,15 @@ def define(making: Making) -> None:
         uuid=uuid,
         system=system,
     )
-    if any(info.name == operation.target_name for info in making.work.connection.domains()):
-        raise VmTaken(name=operation.target_name)
+    refuse_taken(making)
     making.work.connection.define_domain(document.text, allowed=making.work.allowed, given=given)
+
+
+def refuse_taken(making: Making) -> None:
+    """VmTaken where somebody outside has made one of its name meanwhile."""
+    name = making.operation.target_name
+    if any(info.name == name for info in making.work.connection.domains()):
+        raise VmTaken(name=name)
 
 
 def free_mac() -> str:

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vms.errors import Aborted
+from vms.kinds import KINDS
+from vms.kinds.clone import SOURCE, NewClone
 from vms.kinds.create import NewVm
 from vms.libvirtxml import Card, Drive
-from vms.models import ImageCopy, Network, Operation, StoragePool, Volume
+from vms.models import ImageCopy, Network, Operation, StoragePool, VirtualMachine, Volume
 from vms.operations.jobs import is_to_end
 from vms.operations.work import Work
 from vms.permissions import Actor, require, require_deed
-from vms.virt import Connection
+from vms.virt import Connection, DomainInfo
 
 
 @dataclass
 class Making:
-    """A VM on its way. drives: those that are ready for its definition, in its order; cards: likewise."""
+    """A VM on its way. drives: those that are ready for its definition, in its order; cards: likewise. source: of a
+    clone the VM that it is made after, as its host tells of it."""
 
     work: Work
     params: NewVm
@@ -25,6 +28,7 @@ class Making:
     images: dict[int, tuple[ImageCopy, StoragePool]] = field(default_factory=dict)
     cards: list[Card] = field(default_factory=list)
     drives: list[Drive] = field(default_factory=list)
+    source: DomainInfo | None = None
 
     @property
     def operation(self) -> Operation:
@@ -50,7 +54,11 @@ class Step:
 
 
 def params_of(operation: Operation) -> NewVm:
-    return NewVm.from_json(operation.params)
+    """Those of the operation's kind."""
+    params = KINDS[operation.kind].params.from_json(operation.params)
+    if not isinstance(params, NewVm):
+        raise TypeError(operation.kind)
+    return params
 
 
 def require_rights(actor: Actor, operation: Operation) -> None:
@@ -66,3 +74,8 @@ def require_rights(actor: Actor, operation: Operation) -> None:
         require_deed(actor, "copy", volume)
     for network in Network.objects.filter(pk__in=params.networks):
         require(actor, "network.use", network)
+    if isinstance(params, NewClone):
+        for source in VirtualMachine.objects.filter(pk=params.source):
+            require(actor, SOURCE, source)
+        for volume in Volume.objects.filter(pk__in=[disk["of"] for disk in params.disks if "of" in disk]):
+            require_deed(actor, "copy", volume)

@@ -12,7 +12,7 @@ from vms.models import Happening, Operation, Placement
 from vms.operations.jobs import followed
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
-from vms.services import twins
+from vms.services import layers, twins
 from vms.virt import Connection
 
 RUNNING: Final = frozenset({"running", "shutting_down"})
@@ -27,18 +27,18 @@ def facts(connection: Connection, operation: Operation) -> Facts:
 
 
 def start(work: Work) -> None:
-    refuse_second_run(work.operation)
+    refuse_start(work.operation)
     work.domain().start()
 
 
 def start_paused(work: Work) -> None:
-    refuse_second_run(work.operation)
+    refuse_start(work.operation)
     work.domain().start(paused=True)
 
 
 def restore(work: Work) -> None:
     """A start without a saved state would be a fresh boot, which is not what was asked for."""
-    refuse_second_run(work.operation)
+    refuse_start(work.operation)
     vm = work.domain()
     state, _ = vm.state()
     if state != "saved":
@@ -47,13 +47,20 @@ def restore(work: Work) -> None:
 
 
 def start_with_networks(work: Work) -> None:
-    refuse_second_run(work.operation)
+    refuse_start(work.operation)
     vm = work.domain()
     for network in vm.networks():
         if work.connection.start_network(network):
             work.log("network_started", network=network)
     work.may_go_on()
     vm.start()
+
+
+def refuse_start(operation: Operation) -> None:
+    """RunsElsewhere; VolumeBacks where a layer lies over a disk to which it would write."""
+    refuse_second_run(operation)
+    if operation.vm:
+        layers.refuse_writing(operation.actor_user, operation.vm)
 
 
 def refuse_second_run(operation: Operation) -> None:
@@ -132,6 +139,8 @@ def send_key(work: Work) -> None:
 
 
 def autostart(work: Work) -> None:
+    if work.operation.params["enabled"] and work.operation.vm:
+        layers.refuse_writing(work.operation.actor_user, work.operation.vm)
     work.domain().start_with_host(work.operation.params["enabled"])
 
 

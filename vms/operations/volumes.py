@@ -224,10 +224,11 @@ def clone(work: Work) -> None:
 
 @contextmanager
 def reading(
-    connection: Connection, pool: StoragePool, row: Volume
+    connection: Connection, pool: StoragePool, row: Volume, over: tuple[str, str] | None = None
 ) -> Iterator[tuple[Download, Iterator[bytes | int], int]]:  # fmt: skip
     """The way out of the volume, its parts in order, and how many bytes they are; whoever has taken them all finishes
-    the way. Raises what require_same() and accepted() raise, InvalidState where there is nothing."""
+    the way. over: (path, format) of what it lies over, where that is known. Raises what require_same() and accepted()
+    raise, InvalidState where there is nothing."""
     there = connection.volume(str(pool.uuid), row.name)
     facts = there.facts()
     require_same(row, facts)
@@ -237,7 +238,7 @@ def reading(
         raise InvalidState(f"{row.name} is empty")
     way = there.download(0, length, sparse=sparse)
     try:
-        yield way, accepted(way, row, length, sparse=sparse), length
+        yield way, accepted(way, row, length, sparse=sparse, over=over), length
     finally:
         way.abort()
 
@@ -257,7 +258,9 @@ def host_of(connection: Connection, operation: Operation, host: Host) -> Iterato
         yield other
 
 
-def accepted(way: Download, row: Volume, length: int, *, sparse: bool) -> Iterator[bytes | int]:
+def accepted(
+    way: Download, row: Volume, length: int, *, sparse: bool, over: tuple[str, str] | None = None
+) -> Iterator[bytes | int]:  # fmt: skip
     """All of it, in order; RefusedImage where its beginning is not of the format that is remembered. What is judged is
     what is copied: these very bytes."""
     parts = pieces(way, sparse=sparse)
@@ -266,7 +269,7 @@ def accepted(way: Download, row: Volume, length: int, *, sparse: bool) -> Iterat
     while len(first) < min(length, ENOUGH):
         held.append(next(parts))
         first += content(held[-1], ENOUGH - len(first))
-    require(first, row.format, size=length)
+    require(first, row.format, size=length, over=over)
     return chain(held, parts)
 
 

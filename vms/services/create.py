@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
@@ -15,10 +16,11 @@ from vms import live
 from vms.errors import BadFields, BadParameters
 from vms.kinds import Kind
 from vms.kinds.create import CREATE
-from vms.models import Document, Operation, Placement, Quota, User, VirtualMachine
+from vms.models import Document, Host, Operation, Placement, Quota, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
 from vms.services import grants, operations, quotas, seeds, selectors, volumes
 from vms.services.definitions import disk_name, seed_name
+from vms.services.freshness import placed
 from vms.services.plans import NO_MAC, plan
 from vms.services.seeds import SeedWish
 from vms.services.sentences import amount
@@ -65,23 +67,8 @@ def create_one(
 ) -> Operation:  # fmt: skip
     """Its row, owned by its maker, and the operation."""
     host = made.place.host
-    if Placement.objects.filter(host=host, name=name, vm__deleted_at=None).exclude(
-        present=False, read_at__isnull=False
-    ).exists():  # fmt: skip
-        raise BadFields({"name": "vm_taken"})
-    vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
-    identity = uuid4()
-    vm.placement = Placement.objects.create(
-        vm=vm, host=host, uuid=identity, name=name, present=False, graphics=["vnc"], serials=["serial0"],
-        vcpus=made.params.cpus, memory_kib=made.params.memory_mib * 1024, search=f"{name} {identity}".lower(),
-    )  # fmt: skip
-    vm.save(update_fields=["placement"])
-    Document.objects.create(placement=vm.placement)
-    grants.own(actor, vm)
-    # What the name gives is what comes with it: asked as of one that is not called so yet.
-    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
-    selectors.refuse_name(actor, vm, name)
-    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
+    vm = new_vm(actor, host, name, vcpus=made.params.cpus, memory_kib=made.params.memory_mib * 1024)
+    identity = placed(vm).uuid
     disks = []
     for number, disk in enumerate(made.params.disks):
         if "pool" in disk:
@@ -105,7 +92,7 @@ def create_one(
         batch=batch,
         idempotency_key=key,
         locks=[
-            f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}",
+            name_lock(host, name),
             *(volumes.name_lock(pool, called) for pool, called in new),
             *(f"volume:{disk['volume']}" for disk in disks if "volume" in disk),
             *sorted({f"volume:{disk['packed']}" for disk in disks if "packed" in disk}),
@@ -115,23 +102,53 @@ def create_one(
     return operation
 
 
+def new_vm(
+    actor: Actor, host: Host, name: str, *, vcpus: int, memory_kib: int, graphics: Sequence[str] = ("vnc",),
+    serials: Sequence[str] = ("serial0",),
+) -> VirtualMachine:  # fmt: skip
+    """The row of what is going to be made, its maker's, with a UUID of ours. Raises BadFields, NameGivesRights."""
+    if Placement.objects.filter(host=host, name=name, vm__deleted_at=None).exclude(
+        present=False, read_at__isnull=False
+    ).exists():  # fmt: skip
+        raise BadFields({"name": "vm_taken"})
+    vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
+    identity = uuid4()
+    vm.placement = Placement.objects.create(
+        vm=vm, host=host, uuid=identity, name=name, present=False, graphics=list(graphics), serials=list(serials),
+        vcpus=vcpus, memory_kib=memory_kib, search=f"{name} {identity}".lower(),
+    )  # fmt: skip
+    vm.save(update_fields=["placement"])
+    Document.objects.create(placement=vm.placement)
+    grants.own(actor, vm)
+    # What the name gives is what comes with it: asked as of one that is not called so yet.
+    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
+    selectors.refuse_name(actor, vm, name)
+    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
+    return vm
+
+
+def name_lock(host: Host, name: str) -> str:
+    """What whoever makes a VM of that name there holds."""
+    return f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}"
+
+
 def free_name(who: Who) -> str:
     """A name that no VM has which he sees: "vm-3"."""
     taken = set(visible_vms(who).filter(name__startswith="vm-").values_list("name", flat=True))
     return next(name for number in count(1) if (name := f"vm-{number}") not in taken)
 
 
-def room(actor: Actor, made: Plan) -> list[str]:
-    """What of the actor's quota is left and what it takes, in words; [] where he has none."""
+def room(actor: Actor, takes: Mapping[str, int]) -> list[str]:
+    """What of the actor's quota is left and what that takes, in words; [] where he has none."""
     quota = Quota.objects.filter(user=actor.user).first()
     if quota is None:
         return []
     now = quotas.used(actor.user)
-    limits = {name: getattr(quota, name) for name in made.takes}
+    limits = {name: getattr(quota, name) for name in takes}
     return [
         gettext("takes {asked} of {left} that are left").format(
-            asked=amount(name, made.takes[name]), left=amount(name, max(limit - now[name], 0))
+            asked=amount(name, takes[name]), left=amount(name, max(limit - now[name], 0))
         )
         for name, limit in limits.items()
-        if limit is not None and made.takes[name]
+        if limit is not None and takes[name]
     ]

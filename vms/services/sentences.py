@@ -73,6 +73,10 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "source_changed": mark(
+        "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
+        "kept of the clone. Ask for it once more."
+    ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
     ),
@@ -233,6 +237,17 @@ FIELDS: dict[str, str] = {
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
     ),
     "vm_network_stopped": mark("This network is stopped. Start it first, or make the VM without starting it."),
+    "clone_way": mark("This can't be done with one of these disks as it is now. Choose another way."),
+    "clone_far": mark("On another host a disk can be copied or left out. A layer and a shared disk stay where it is."),
+    "clone_layer": mark(
+        "One of these disks is a layer over another, which is not on that host. Clone it to a pool of its own host."
+    ),
+    "clone_below": mark("What one of these disks lies over is not known here, so no copy of it would be whole."),
+    "clone_runs_far": mark("It runs, and a running VM is cloned on its own host only. Shut it down first."),
+    "clone_node": mark("No worker of the dashboard reaches both hosts, so nothing can be copied between them."),
+    "clone_arch": mark("That host has other processors."),
+    "clone_no_kvm": mark("That host has no hardware virtualization, and this VM is made for it."),
+    "clone_machine": mark("That host's QEMU does not know this VM's type of machine. Choose a newer one."),
     "confirm_name": mark("Type the name of the VM: what is deleted for good does not come back."),
     "no_trash": mark("There is no trash for this VM. Delete it for good, or leave it."),
     "not_its_volumes": mark("One of these does not go with this VM. Look at the list again."),
@@ -436,9 +451,39 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "clone_runs": mark(
+        "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
+        "after a power cut. Shut it down first where that is not enough."
+    ),
+    "clone_saved": mark(
+        "What {name} had in memory when it was saved is not cloned: the clone starts as after a power cut."
+    ),
+    "clone_frozen": mark(
+        "{name} can't be started as long as a linked clone lies over its disk. Delete the clone to start it again."
+    ),
+    "clone_same": mark(
+        "Inside, the clone takes itself for {name}: it has the same host name, fixed addresses, keys and machine ID."
+    ),
+    "clone_left": mark("Left out, since they can't be copied by you or from where they are: {disks}."),
+    "clone_card": mark("Network cards that the clone does not get: {cards}."),
+    "clone_variables": mark(
+        "Its UEFI variables begin anew: a system that starts only by an entry in them has to be chosen by hand once."
+    ),
+    "clone_tpm": mark("Its TPM is new and empty: what is sealed to the old one needs its recovery key."),
     "no_drivers": mark(
         "Without the drivers on the virtio-win CD it gets a disk on SATA and an Intel network card, which it knows."
     ),
+}
+
+# Why a disk is not copied.
+CLONE_REASONS: dict[str, str] = {
+    "outside": mark("It is in no storage pool, so nothing here copies it."),
+    "not_yours": mark("You may not copy it: a VM that uses it is not yours."),
+    "volume_runs": mark("Another VM that runs uses it."),
+    "volume_not_ready": mark("It is not ready."),
+    "volume_strayed": mark("Its guest has written another format's beginning over it."),
+    "volume_found": mark("It was not made here, and no administrator has vouched for it."),
+    "volume_swapped": mark("It is no longer the file that it was."),
 }
 
 # Why a VM is made on that host.
@@ -530,6 +575,7 @@ GOING_ON: dict[str, str] = {
     "vm.create": mark("creating"),
     "vm.import": mark("importing"),
     "archive.read": mark("reading what is in it"),
+    "vm.clone": mark("being made as a clone"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),
@@ -893,6 +939,11 @@ def duration(seconds: int) -> str:
     if seconds < 86400:
         return gettext("{h} h {m} min").format(h=seconds // 3600, m=seconds % 3600 // 60)
     return gettext("{d} d {h} h").format(d=seconds // 86400, h=seconds % 86400 // 3600)
+
+
+def clone_reason(code: str) -> str:
+    """Why a disk is not copied."""
+    return gettext(CLONE_REASONS[code])
 
 
 def warning(code: str, params: Parameters) -> str:

@@ -97,6 +97,6 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         "networks": list(plan.networks.values()),
         "pools": [plan.pools[disk["pool"]].name for disk in plan.params.disks if "pool" in disk],
         "disk_kib": plan.takes["disk_bytes"] // 1024,
-        "quota": create.room(actor, plan),
+        "quota": create.room(actor, plan.takes),
         "xml": plan.document.text,
     }

@@ -131,6 +131,6 @@ def told(request: HttpRequest, form: Import) -> dict[str, Any]:
         "warnings": [warning(each.code, each.params) for each in plan.warnings],
         "networks": list(plan.networks.values()),
         "disk_kib": plan.takes["disk_bytes"] // 1024,
-        "quota": create.room(actor, plan),
+        "quota": create.room(actor, plan.takes),
         "xml": plan.document.text,
     }

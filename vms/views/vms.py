@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from vms.errors import BadParameters
 from vms.forms.tags import Tags
 from vms.kinds import MAKING, MENU, whole_number
+from vms.kinds.clone import SOURCE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
@@ -213,6 +214,7 @@ def tab_context(
         "may_drive": "vm.console" in head.rights,
         "may_device": "vm.device" in head.rights,
         "may_force": "vm.force" in head.rights,
+        "may_clone": SOURCE in head.rights and placed(vm).persistent and placed(vm).host.driver == Host.Driver.QEMU,
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }

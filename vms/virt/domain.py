@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 import libvirt
 
-from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML, How, disk_at, snapshot_sources, without_password
+from vms.errors import (
+    BadDocument,
+    ConsoleBusy,
+    HostRefused,
+    InvalidState,
+    NetworkStopped,
+    NotFound,
+    Unsupported,
+    VirtError,
+)
+from vms.libvirtxml import (
+    BadXML,
+    DomainXML,
+    How,
+    Target,
+    backup_document,
+    backup_targets,
+    disk_at,
+    snapshot_sources,
+    without_password,
+)
 from vms.virt import judging
 from vms.virt.optional import listed
 from vms.virt.states import words
@@ -122,12 +141,42 @@ class Domain:
             told = self.handle.jobStats()
         if told["type"] in (libvirt.VIR_DOMAIN_JOB_NONE, libvirt.VIR_DOMAIN_JOB_COMPLETED):
             return None
-        return Job(done=told.get("data_processed", 0), left=told.get("data_remaining", 0))
+        names = ("disk_processed", "disk_remaining") if is_backup(told) else ("data_processed", "data_remaining")
+        return Job(*(told.get(name, 0) for name in names))
 
     def abort_job(self) -> None:
         """Ask for the end of what job() tells; it runs on as before."""
         with self.guard():
             self.handle.abortJob()
+
+    def disk_size(self, target: str) -> int:
+        """The bytes that the guest sees of the disk that this run's definition calls so."""
+        with self.guard():
+            return int(self.handle.blockInfo(target)[0])
+
+    def begin_copies(self, targets: Mapping[str, Target]) -> None:
+        """Begin to write what these disks of this run hold in this moment, all of them in the same one, without what
+        lies below being a part of it any more; job() tells how far it is. Nothing of the VM changes."""
+        with self.guard():
+            # What an earlier job left to be asked for is forgotten.
+            self.handle.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+            self.handle.backupBegin(backup_document(targets), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
+
+    def copying(self) -> set[str]:
+        """The paths that begin_copies() is writing to; none where it is not."""
+        try:
+            with self.guard():
+                return backup_targets(self.handle.backupGetXMLDesc())
+        except (BadXML, InvalidState, Unsupported, NotFound):
+            return set()
+
+    def require_copied(self) -> None:
+        """Nothing where what begin_copies() began came to its end, once job() tells of nothing more; else HostRefused
+        with why, InvalidState where it is off by now."""
+        with self.guard():
+            told = self.handle.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+        if not is_backup(told) or told["type"] != libvirt.VIR_DOMAIN_JOB_COMPLETED:
+            raise HostRefused(str(told.get("errmsg", "")))
 
     def inject_nmi(self) -> None:
         """Send its processors a non-maskable interrupt."""
@@ -255,6 +304,10 @@ class Domain:
                 return False
             judging.define(self.handle.connect(), before, document.text, allowed)
             return True
+
+
+def is_backup(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP)
 
 
 def has_saved_state(handle: Any) -> bool:

@@ -16,13 +16,14 @@ from vms.libvirtxml.network import CLEAN_TRAFFIC
 class Given:
     """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
-    which nobody acts by."""
+    which nobody acts by. shared: those of the volumes that may be shareable."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
     macs: frozenset[str] = frozenset()
     uuid: str = ""
     system: str = ""
+    shared: frozenset[tuple[str, str]] = frozenset()
 
 
 def without(text: str, given: Given) -> str:
@@ -32,6 +33,10 @@ def without(text: str, given: Given) -> str:
     uuid = root.find("uuid")
     if uuid is not None and given.uuid and uuid.text == given.uuid:
         root.remove(uuid)
+    generation = root.find("genid")
+    if generation is not None and given.uuid and not (generation.text or len(generation) or generation.attrib):
+        # The host gives it a new one.
+        root.remove(generation)
     take_system(root, given)
     for disk in root.findall("devices/disk"):
         take_volume(disk, given)
@@ -62,6 +67,9 @@ def take_volume(disk: etree._Element, given: Given) -> None:
     if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
         disk.remove(source)
         del driver.attrib["type"]
+        shareable = disk.find("shareable")
+        if shareable is not None and where in given.shared and not (len(shareable) or shareable.attrib):
+            disk.remove(shareable)
 
 
 def take_network(card: etree._Element, given: Given) -> None:

@@ -1,0 +1,41 @@
+"""Making VMs after others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from vms.kinds.base import Kind
+from vms.kinds.create import CREATE, OWNERS, NewVm
+from vms.kinds.words import mark
+
+# What whoever clones a VM must hold on it.
+SOURCE = "vm.copy"
+
+
+@dataclass(frozen=True)
+class NewClone(NewVm):
+    """source: the VM's id. disks: as of a new VM, each with its "target", the name in the definition; of a new one
+    "of", the volume that it is made after. media: what is in its drives, {"target", "volume": id or 0}. cards: for each
+    of the source's {"network": id}, {"keep": true} for one that stays but for its MAC, {} for one that goes. told: its
+    drives with what was in them, and how many cards, as whoever asked has seen them. running: its disks are copied
+    while it runs. more: privileges on the source, beyond an owner's, that the definition needs."""
+
+    source: int = 0
+    media: list = field(default_factory=list)  # type: ignore[type-arg]
+    cards: list = field(default_factory=list)  # type: ignore[type-arg]
+    told: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    running: bool = False
+    more: list = field(default_factory=list)  # type: ignore[type-arg]
+
+
+CLONE = replace(
+    CREATE,
+    name="vm.clone",
+    title=mark("Clone"),
+    done=mark("cloned"),
+    privileges=(*OWNERS, "vm.describe"),
+    params=NewClone,
+    secrets=frozenset(),
+)
+
+KINDS: tuple[Kind, ...] = (CLONE,)

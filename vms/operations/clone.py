@@ -1,0 +1,270 @@
+"""Making a VM after another, step by step as any new one (vms.operations.create). Of one that is off the bytes of its
+disks are read by stream; of one that runs its own QEMU writes what they hold in one moment (docs/decisions/0078)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from vms.errors import Aborted, HostRefused, InvalidState, NotFound, SourceChanged
+from vms.kinds import clone as kinds
+from vms.kinds.clone import NewClone
+from vms.libvirtxml import BadXML, DomainXML, Drive, Target, disk_at, volume_document
+from vms.models import Network, Operation, Placement, StoragePool, Volume
+from vms.operations import create
+from vms.operations.create import facts, free_mac, is_made, nothing, placement_of, refuse_taken, start, undefine
+from vms.operations.jobs import is_to_end, tell
+from vms.operations.making import Making, Step, params_of
+from vms.operations.new_volumes import claimed, pool_here, unmake_disks
+from vms.operations.volumes import host_of, make_copy, make_empty, places, reading, require_same
+from vms.operations.way import Way
+from vms.operations.work import Work
+from vms.permissions import held
+from vms.services import clone_definitions as definitions
+from vms.services import volumes as volume_services
+from vms.services.operations import by_reach
+from vms.virt import Connection, Domain, DomainInfo
+
+# How often it is asked how far the host is with the disks of one that runs.
+LOOK: Final = 0.5
+# So long the host has to end what was to be ended.
+ENDS: Final = 60.0
+
+
+def do(work: Work) -> None:
+    create.make(work, STEPS)
+
+
+def wish_of(operation: Operation) -> NewClone:
+    params = params_of(operation)
+    if not isinstance(params, NewClone):
+        raise TypeError(operation.kind)
+    return params
+
+
+def source_of(operation: Operation) -> Placement:
+    """Where the one is that it is made after; NotFound where nobody knows it any more."""
+    found = Placement.objects.filter(current_of=wish_of(operation).source, vm__deleted_at=None, vm__trashed_at=None)
+    placement = found.select_related("host", "vm").first()
+    if placement is None:
+        raise NotFound(operation.target_name)
+    return placement
+
+
+@contextmanager
+def at_source(connection: Connection, operation: Operation) -> Iterator[tuple[Connection, Domain]]:
+    """Its host, and the source there."""
+    placement = source_of(operation)
+    with host_of(connection, operation, placement.host) as there:
+        yield there, there.domain(str(placement.uuid))
+
+
+def look(making: Making) -> None:
+    """Its host tells of it once more: it must be what was told to whoever asked. Raises SourceChanged."""
+    with at_source(making.work.connection, making.operation) as (_, domain):
+        making.source = domain.info()
+    require_told(making.operation, making.source)
+
+
+def require_told(operation: Operation, info: DomainInfo) -> None:
+    wish = wish_of(operation)
+    try:
+        told = definitions.told_of(DomainXML.parse(info.next_boot_xml))
+    except BadXML:
+        told = {}
+    if told != wish.told or (info.state not in volume_services.OFF) != wish.running:
+        raise SourceChanged(name=info.name)
+
+
+def copy_disks(making: Making) -> None:
+    wish = wish_of(making.operation)
+    new = [disk for disk in wish.disks if "of" in disk]
+    with at_source(making.work.connection, making.operation) as (connection, domain):
+        copies = [disk for disk in new if not disk["linked"]]
+        if wish.running and copies:
+            copy_running(making, domain, copies)
+        for disk in new:
+            making.go_on()
+            if disk["linked"]:
+                make_layer(making, disk)
+            elif not wish.running:
+                copy(making, connection, disk)
+        # One that was started outside meanwhile wrote while it was read.
+        require_told(making.operation, domain.info())
+    for pool in {disk["pool"] for disk in new}:
+        # Its host learns what came into the volumes when it looks through the pool.
+        making.work.connection.pool(str(pool_here(making, pool, "").uuid)).refresh()
+
+
+def volume_of(disk: dict[str, Any]) -> Volume:
+    row = Volume.objects.filter(pk=disk["of"]).select_related("backing").first()
+    if row is None:
+        raise NotFound(disk["name"])
+    return row
+
+
+def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
+    """Byte by byte; a layer stays one over the same volume. Raises SourceChanged where it was written to meanwhile."""
+    row, work = volume_of(disk), making.work
+    volume_services.require_served(row)
+    pool, source = pool_here(making, disk["pool"], disk["name"]), pool_on(connection, making.operation, row)
+    there = connection.volume(str(source.uuid), row.name)
+    before = there.facts()
+    if before.capacity > disk["size_bytes"]:
+        raise SourceChanged(name=row.name)
+    over = (row.backing_path, row.backing.format) if row.backing else None
+    if over and before.backing_path != over[0]:
+        raise SourceChanged(name=row.name)
+    with (
+        reading(connection, source, row, over) as (way, parts, length),
+        claimed(pool, disk["name"], making.actor.user, format=disk["format"]) as made,
+    ):
+        make_copy(work, work.connection, pool, made, parts, length)
+        way.finish()
+        Volume.objects.filter(pk=made.pk).update(backing=row.backing)
+    after = there.facts()
+    if (after.capacity, after.physical, after.mtime) != (before.capacity, before.physical, before.mtime):
+        raise SourceChanged(name=row.name)
+
+
+def pool_on(connection: Connection, operation: Operation, row: Volume) -> StoragePool:
+    """The pool of the source's host in which the volume is."""
+    pools = StoragePool.objects.filter(storage=row.storage_id, host=source_of(operation).host)
+    pool = by_reach(pools).first()
+    if pool is None:
+        raise NotFound(row.name)
+    return pool
+
+
+def make_layer(making: Making, disk: dict[str, Any]) -> None:
+    """Over the source's own disk, which nobody writes to from now on (vms.operations.power)."""
+    row, pool = volume_of(disk), pool_here(making, disk["pool"], disk["name"])
+    volume_services.require_served(row)
+    source = pool_on(making.work.connection, making.operation, row)
+    below = making.work.connection.volume(str(source.uuid), row.name).facts()
+    require_same(row, below)
+    if below.capacity != disk["size_bytes"]:
+        raise SourceChanged(name=row.name)
+    document = volume_document(
+        disk["name"], disk["size_bytes"], "qcow2", whole=False, backing=(below.path, row.format)
+    )  # fmt: skip
+    with claimed(pool, disk["name"], making.actor.user, format="qcow2") as made:
+        Volume.objects.filter(pk=made.pk).update(backing=row)
+        making.work.connection.create_volume(str(pool.uuid), document, name=disk["name"])
+
+
+def copy_running(making: Making, domain: Domain, disks: list[dict[str, Any]]) -> None:
+    """All of them as they are in one moment, each into a new volume that is whole. Raises SourceChanged, InvalidState
+    where it went off meanwhile."""
+    live, _ = domain.live()
+    host, targets = source_of(making.operation).host, {}
+    for disk in disks:
+        row = volume_of(disk)
+        volume_services.require_served(row)
+        name = disk_at(live, places(row, host))
+        if name is None or domain.disk_size(name) != disk["size_bytes"]:
+            raise SourceChanged(name=row.name)
+        pool = pool_here(making, disk["pool"], disk["name"])
+        with claimed(pool, disk["name"], making.actor.user, format=disk["format"]):
+            made = make_empty(making.work, pool, disk["name"], disk["size_bytes"], disk["format"]).facts()
+        targets[name] = Target(made.path, disk["format"], block=made.kind == "block")
+    making.go_on()
+    domain.begin_copies(targets)
+    follow(making, domain)
+    domain.require_copied()
+
+
+def follow(making: Making, domain: Domain) -> None:
+    """Until the host is done with it, telling how far it is. Aborted where somebody wanted its end."""
+    while job := domain.job():
+        making.work.heard()
+        if is_to_end(making.operation):
+            raise Aborted
+        making.go_on()
+        tell(making.operation, job)
+        time.sleep(LOOK)
+
+
+def unmake(connection: Connection, operation: Operation) -> None:
+    """What it made, after nobody writes to that any more."""
+    end_copies(connection, operation)
+    unmake_disks(connection, operation)
+
+
+def end_copies(connection: Connection, operation: Operation) -> None:
+    """Where the source's QEMU still writes to volumes of this operation; it runs on as before."""
+    wish = wish_of(operation)
+    if not wish.running:
+        return
+    pools = StoragePool.objects.in_bulk([disk["pool"] for disk in wish.disks if "of" in disk])
+    mine = {
+        f"{pools[disk['pool']].path.rstrip('/')}/{disk['name']}" for disk in wish.disks if disk.get("pool") in pools
+    }
+    with suppress(NotFound):
+        domain = connection.domain(str(source_of(operation).uuid))
+        until = time.monotonic() + ENDS
+        while domain.copying() & mine:
+            with suppress(InvalidState):
+                domain.abort_job()
+            if time.monotonic() > until:
+                raise HostRefused(operation.target_name)
+            time.sleep(LOOK)
+
+
+def define(making: Making) -> None:
+    """Judged by the difference to nothing, with what our own rows give, and with the rights that whoever clones has on
+    the source. Raises VmTaken."""
+    operation, host, wish = making.operation, making.operation.host, wish_of(making.operation)
+    placement, source = placement_of(operation), source_of(operation)
+    if host is None or making.source is None:
+        raise NotFound(operation.target_name)
+    networks = Network.objects.filter(host=host, present=True).in_bulk(wish.networks)
+    if set(networks) != set(wish.networks):
+        raise NotFound(operation.target_name)
+    document, given = definitions.build(
+        DomainXML.parse(making.source.next_boot_xml),
+        host,
+        definitions.emulator(source.vm, host),
+        name=operation.target_name,
+        uuid=str(placement.uuid),
+        drives=dict(drives_of(making, wish)),
+        cards=[definitions.described(card, networks, free_mac()) for card in wish.cards],
+    )
+    refuse_taken(making)
+    more = held(making.actor, source.vm) & set(wish.more)
+    making.work.connection.define_domain(document.text, allowed=making.work.allowed | more, given=given)
+
+
+def drives_of(making: Making, wish: NewClone) -> Iterator[tuple[str, Drive | None]]:
+    """(target, what is in it) of each that stays."""
+    host = making.operation.host
+    if host is None:
+        raise NotFound(making.operation.target_name)
+    for disk in wish.disks:
+        if "of" in disk:
+            yield (
+                disk["target"],
+                Drive(pool_here(making, disk["pool"], disk["name"]).name, disk["name"], disk["format"]),
+            )
+        else:
+            yield disk["target"], definitions.there(disk["volume"], host)
+    for medium in wish.media:
+        yield medium["target"], definitions.there(medium["volume"], host) if medium["volume"] else None
+
+
+# In this order; each is undone in the reverse order.
+STEPS: Final = (
+    Step("source", look, nothing),
+    Step("disks", copy_disks, unmake),
+    Step("define", define, undefine),
+    Step("start", start, nothing),
+)
+
+
+def mend(connection: Connection, operation: Operation) -> None:
+    create.mend_steps(connection, operation, STEPS)
+
+
+WAYS: Final = {kinds.CLONE.name: Way(do, facts, is_made, mend=mend)}
