@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -227,3 +229,28 @@ def test_changed_headers_raise_nothing_else(images: dict[str, bytes], chance: ra
         if at < len(image):
             image[at] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
     assert said(bytes(image), len(image))
+
+
+@pytest.mark.parametrize("compat", ["0.10", "1.1"])
+def test_a_layer_is_one_over_what_it_is_known_to_lie_over(tmp_path: Path, compat: str) -> None:
+    path = tmp_path / "layer"
+    words = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", f"compat={compat}"]
+    subprocess.run([*words, "-F", "raw", "-b", "/pool/base", str(path), "8M"], check=True, timeout=60)
+    image = path.read_bytes()
+    require(image, "qcow2", size=len(image), over=("/pool/base", "raw"))
+    for over in (None, ("/pool/bas", "raw"), ("/pool/base2", "raw"), ("/pool/base", "qcow2"), ("", "raw")):
+        with pytest.raises(RefusedImage):
+            require(image, "qcow2", size=len(image), over=over)
+    # Without a format QEMU would look what the file below is.
+    subprocess.run([*words, str(path), "8M"], check=True, timeout=60)
+    silent = qcow2_over(path.read_bytes(), "/pool/base")
+    with pytest.raises(RefusedImage):
+        require(silent, "qcow2", size=len(silent), over=("/pool/base", "raw"))
+
+
+def test_what_stands_by_itself_is_no_layer(images: dict[str, bytes]) -> None:
+    for name, format in (("qcow2", "qcow2"), ("vmdk", "vmdk")):
+        with pytest.raises(RefusedImage):
+            require(first(images[name]), format, size=len(images[name]), over=("/pool/base", "raw"))
+    with pytest.raises(RefusedImage):
+        require(bytes(MIB), "raw", size=MIB, over=("/pool/base", "raw"))

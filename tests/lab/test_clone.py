@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.holds import idle
 from tests.headers.images import MIB
+from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
-from tests.lab.stack import Dashboard
+from tests.lab.stack import REHEARSAL, Dashboard
 from tests.lab.test_create import number_of, pool, says, take_vms_away, volume
+from tests.lab.test_kills import held
 from vms.libvirtxml import DomainXML
+from vms.operations.clone import STEPS
 
 __all__ = ["number_of", "pool"]
 
@@ -97,7 +103,7 @@ def vm(lab_host: LabHost, dashboard: Dashboard, number_of: int, source: str) -> 
 
     eventually(known, "its disks are known", within=60)
     yield number
-    if lab_host.virsh("domstate", "the-source").strip() == "running":
+    if lab_host.virsh("domstate", "the-source").strip() != "shut off":
         lab_host.virsh("destroy", "the-source")
     dashboard.await_state(number, "shut_off")
 
@@ -132,32 +138,35 @@ def is_nowhere(dashboard: Dashboard, pool: LabPool, number_of: int, name: str, o
     assert rows == [] and dashboard.query("SELECT key FROM vms_operationlock") == []
 
 
+@pytest.mark.parametrize("boots", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_each_disk_is_cloned_as_is_chosen(
-    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, boots: bool
 ) -> None:
     offered = {one["target"]: one["ways"] for one in dashboard.get(f"/vms/{vm}/clone")}
     assert offered == {
         "vda": ["copy", "linked", "none"], "vdb": ["copy", "linked", "none"], "vdc": ["share", "copy", "none"],
         "vdd": ["copy", "linked", "none"], "sda": ["share", "none"],
     }  # fmt: skip
-    made = clone(dashboard, vm, "made-clone", disks=chosen(vdd="none"), start=True)
-    first, old = told(pool, "made-clone.qcow2"), told(pool, "first.qcow2")
+    name = f"made-clone-{boots}"
+    made = clone(dashboard, vm, name, disks=chosen(vdd="none"), start=boots)
+    first, old = told(pool, f"{name}.qcow2"), told(pool, "first.qcow2")
     assert first["full-backing-filename"] == old["full-backing-filename"] == f"{pool.path}/cloud.qcow2"
-    assert same(pool.folder / "data", pool.folder / "made-clone-2.raw")
-    assert (pool.folder / "made-clone-2.raw").stat().st_blocks * 512 < 5 * MIB, "its holes are holes"
-    document = DomainXML.parse(lab_host.virsh("dumpxml", "--inactive", "made-clone"))
+    assert same(pool.folder / "data", pool.folder / f"{name}-2.raw")
+    assert (pool.folder / f"{name}-2.raw").stat().st_blocks * 512 < 5 * MIB, "its holes are holes"
+    document = DomainXML.parse(lab_host.virsh("dumpxml", "--inactive", name))
     assert [(one.target, one.volume) for one in document.disks] == [
-        ("vda", "made-clone.qcow2"), ("vdb", "made-clone-2.raw"), ("vdc", "for-all"), ("sda", "guest.iso"),
+        ("vda", f"{name}.qcow2"), ("vdb", f"{name}-2.raw"), ("vdc", "for-all"), ("sda", "guest.iso"),
     ]  # fmt: skip
     assert document.title is None and document.interfaces == []
     assert document.vnc is not None and document.vnc.listens == "none"
     number = made["target"]["id"]
-    dashboard.await_state(number, "running")
+    dashboard.await_state(number, "running" if boots else "shut_off")
     assert dashboard.get(f"/vms/{number}")["uuid"] == document.uuid
-    says(lab_host, "made-clone", "boot ")
-    lab_host.virsh("destroy", "made-clone")
-    rows = dashboard.query("SELECT state, format FROM vms_volume WHERE name LIKE 'made-clone%' ORDER BY name")
+    rows = dashboard.query("SELECT state, format FROM vms_volume WHERE name LIKE ? ORDER BY name", f"{name}%")
     assert rows == [("ready", "raw"), ("ready", "qcow2")]
+    if boots:
+        says(lab_host, name, "boot ")
+        lab_host.virsh("destroy", name)
 
 
 def test_what_lies_below_a_linked_clone_is_not_started(
@@ -197,8 +206,8 @@ def test_a_full_pool_leaves_nothing(
     lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool
 ) -> None:
     if runs:
-        lab_host.virsh("start", "the-source")
-        dashboard.await_state(vm, "running")
+        lab_host.virsh("start", "the-source", "--paused")
+        dashboard.await_state(vm, "paused")
     with folder_pool(lab_host, disk="2m") as small:
         there = eventually(lambda: pool_known(dashboard, small), "the small pool is known")
         name = f"made-full-{runs}"
@@ -206,9 +215,153 @@ def test_a_full_pool_leaves_nothing(
         assert failed["error"]["code"] == "host_refused" and "space" in failed["error"]["details"], failed
         is_nowhere(dashboard, small, number_of, name, failed)
     if runs:
-        assert lab_host.virsh("domstate", "the-source").strip() == "running"
+        assert lab_host.virsh("domstate", "the-source").strip() == "paused"
 
 
 def pool_known(dashboard: Dashboard, pool: LabPool) -> int | None:
     items = dashboard.get("/pools?page_size=200")["items"]
     return next((item["id"] for item in items if item["name"] == pool.name and item["active"]), None)
+
+
+def fill_with(path: Path, size: int) -> str:
+    """The SHA-256 of the file, which holds so many random bytes then."""
+    with path.open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(os.urandom(MIB))
+    return sum_of(path)
+
+
+def sum_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def large(lab_host: LabHost, pool: LabPool) -> Iterator[tuple[str, str]]:
+    """(UUID, sum of its disk's bytes) of a VM that takes a while to clone."""
+    made = fill_with(pool.folder / "large-disk", 300 * MIB)
+    pool.names()
+    yield define(lab_host, "the-large", disk(pool, "large-disk", "vda")), made
+    undefine(lab_host, "the-large")
+
+
+@pytest.fixture
+def large_vm(lab_host: LabHost, dashboard: Dashboard, number_of: int, large: tuple[str, str]) -> Iterator[int]:
+    number = dashboard.vm(large[0])
+    volume(dashboard, number_of, "large-disk")
+    eventually(lambda: any(one["volume"] for one in dashboard.get(f"/vms/{number}/clone")), "its disk is known")
+    yield number
+    if lab_host.virsh("domstate", "the-large").strip() != "shut off":
+        lab_host.virsh("destroy", "the-large")
+    dashboard.await_state(number, "shut_off")
+
+
+def ask(dashboard: Dashboard, vm: int, name: str, **body: Any) -> int:
+    asked = dashboard.post(f"/vms/{vm}/clone", {"name": name, "networks": [{"network": None}], **body})
+    assert asked.status == 202, asked
+    return int(asked.body["operation"]["id"])
+
+
+def has_begun(dashboard: Dashboard, operation: int) -> bool:
+    return bool(dashboard.operation(operation)["progress"])
+
+
+@pytest.mark.parametrize("runs", [pytest.param(False, marks=pytest.mark.long), True])
+def test_whoever_cancels_it_leaves_nothing(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, large_vm: int, runs: bool
+) -> None:
+    if runs:
+        lab_host.virsh("start", "the-large", "--paused")
+        dashboard.await_state(large_vm, "paused")
+    name = f"made-cancelled-{runs}"
+    operation = ask(dashboard, large_vm, name)
+    eventually(lambda: (pool.folder / f"{name}.raw").exists(), "it has begun", every=0.005)
+    with held(lab_host):
+        refused = dashboard.post(f"/vms/{large_vm}/{'resume' if runs else 'start'}")
+        assert (refused.status, refused.body["code"]) == (409, "locked"), refused
+        assert dashboard.post(f"/operations/{operation}/cancel").status in (200, 202)
+    ended = dashboard.await_operation(operation, "cancelled", within=120)
+    is_nowhere(dashboard, pool, number_of, name, ended)
+    is_as_before(lab_host, runs=runs)
+
+
+def is_as_before(host: LabHost, *, runs: bool) -> None:
+    """The large one is as it was, and nobody works on it."""
+    assert host.virsh("domstate", "the-large").strip() == ("paused" if runs else "shut off")
+    assert not runs or "None" in host.virsh("domjobinfo", "the-large")
+
+
+@pytest.mark.long
+def test_a_clone_goes_to_another_host(
+    dashboard: Dashboard, pool: LabPool, large: tuple[str, str], large_vm: int, other_host: tuple[int, Guests]
+) -> None:
+    host = other_host[1].host
+    with folder_pool(host) as other:
+        there = eventually(lambda: pool_known(dashboard, other), "the pool of the other host is known")
+        operation = ask(dashboard, large_vm, "made-far", pool=there)
+        eventually(lambda: has_begun(dashboard, operation), "it is on its way", every=0.05)
+        assert dashboard.post(f"/operations/{operation}/cancel").status in (200, 202)
+        dashboard.await_operation(operation, "cancelled", within=120)
+        assert other.names() == [] and host.virsh("list", "--all", "--name").split() == []
+        made = dashboard.await_operation(ask(dashboard, large_vm, "made-far", pool=there, start=True), within=120)
+        assert sum_of(other.folder / "made-far.raw") == large[1]
+        number = made["target"]["id"]
+        dashboard.await_state(number, "running")
+        assert dashboard.get(f"/vms/{number}")["host"]["id"] == other_host[0]
+        host.virsh("destroy", "made-far")
+        host.virsh("undefine", "made-far")
+
+
+DOOMED = """
+import os, signal
+from dataclasses import replace
+from vms.operations import clone, volumes
+from vms.operations.process import WorkerProcess
+def die(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+def doomed(step):
+    def do(making):
+        if {when!r} == "before":
+            die()
+        if {when!r} == "in":
+            clone.tell = volumes.tell = die
+        step.do(making)
+        die()
+    return replace(step, do=do) if step.name == {step!r} else step
+clone.STEPS = tuple(map(doomed, clone.STEPS))
+WorkerProcess(name="doomed").take({operation})
+"""
+CASES = [(step.name, when) for step in STEPS for when in ("before", "after")] + [("disks", "in")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize(("step", "when"), CASES)
+def test_killed_at_any_step_it_is_there_whole_or_not_at_all(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, large: tuple[str, str], large_vm: int,
+    step: str, when: str, runs: bool,
+) -> None:  # fmt: skip
+    if runs:
+        lab_host.virsh("start", "the-large", "--paused")
+        dashboard.await_state(large_vm, "paused")
+    name = f"made-{step}-{when}-{runs}"
+    with idle(dashboard, dashboard.pid("worker")):
+        operation = ask(dashboard, large_vm, name, start=True)
+        doomed = subprocess.Popen(
+            [*dashboard.python, REHEARSAL, dashboard.code], cwd=dashboard.started_in, env=dashboard.environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        doomed.communicate(json.dumps(DOOMED.format(step=step, when=when, operation=operation)) + "\n", timeout=240)
+        assert doomed.returncode == -signal.SIGKILL, doomed.returncode
+    ended = dashboard.await_operation(operation, "succeeded", "failed", within=120)
+    whole = (step, when) == ("start", "after")
+    assert (ended["state"] == "succeeded") == whole, ended
+    if whole:
+        assert sum_of(pool.folder / f"{name}.raw") == large[1]
+        assert volume(dashboard, number_of, f"{name}.raw")["state"] == "ready"
+        gone = {"volumes": "all", "confirm": name, "trash": False}
+        asked = dashboard.post(f"/vms/{ended['target']['id']}/delete", gone)
+        dashboard.await_operation(asked.body["operation"]["id"], within=60)
+    else:
+        is_nowhere(dashboard, pool, number_of, name, ended)
+    is_as_before(lab_host, runs=runs)
