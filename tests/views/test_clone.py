@@ -105,7 +105,6 @@ def test_it_is_not_offered_to_who_may_not(source: VirtualMachine, host: Host, po
     assert client.get(where).status_code == 403
     assert where not in words(client.get(f"/vms/{source.pk}/"))
     grant(carol, "creator", host)
-    page = words(client.get(where))
     assert "web-01-clone" in words(client.get(where))
     assert client.post(where, {"name": "new"}).status_code == 302
 
