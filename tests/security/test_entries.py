@@ -62,6 +62,7 @@ ROUTES = {
     "vm.create": "vms/<int:pk>/delete/",
     "vm.import": "vms/<int:pk>/delete/",
     "archive.read": "volumes/<int:pk>/archive/",
+    "vm.define-new": "hosts/<int:pk>/define/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",

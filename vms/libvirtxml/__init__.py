@@ -1,12 +1,13 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
 from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
+from vms.libvirtxml.blame import Fault, blame
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
-from vms.libvirtxml.document import BadXML, parse, serialize
+from vms.libvirtxml.document import BadXML, line_of, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
@@ -87,6 +88,7 @@ __all__ = [
     "Disk",
     "DomainXML",
     "Drive",
+    "Fault",
     "Firmware",
     "FixedLease",
     "Given",
@@ -115,6 +117,7 @@ __all__ = [
     "add_vnc_screen",
     "alike",
     "belongings",
+    "blame",
     "boot_first",
     "boot_order",
     "canonical",
@@ -132,6 +135,7 @@ __all__ = [
     "glance",
     "is_systems",
     "let_vnc_listen",
+    "line_of",
     "loopback",
     "made_network",
     "made_pool",

@@ -8,6 +8,7 @@ from vms.kinds import KINDS
 from vms.operations import (
     booting,
     create,
+    define,
     hardware,
     hosts,
     images,
@@ -34,6 +35,7 @@ WAYS: Final[dict[str, Way]] = {
     **networks.WAYS,
     **images.WAYS,
     **create.WAYS,
+    **define.WAYS,
     **trash.WAYS,
     **renaming.WAYS,
     **seeds.WAYS,

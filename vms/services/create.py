@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import count
@@ -15,10 +16,11 @@ from vms import live
 from vms.errors import BadFields, BadParameters
 from vms.kinds import Kind
 from vms.kinds.create import CREATE
-from vms.models import Document, Operation, Placement, Quota, User, VirtualMachine
+from vms.models import Document, Host, Operation, Placement, Quota, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
 from vms.services import grants, operations, quotas, seeds, selectors, volumes
 from vms.services.definitions import disk_name, seed_name
+from vms.services.freshness import placed
 from vms.services.plans import NO_MAC, plan
 from vms.services.seeds import SeedWish
 from vms.services.sentences import amount
@@ -65,23 +67,10 @@ def create_one(
 ) -> Operation:  # fmt: skip
     """Its row, owned by its maker, and the operation."""
     host = made.place.host
-    if Placement.objects.filter(host=host, name=name, vm__deleted_at=None).exclude(
-        present=False, read_at__isnull=False
-    ).exists():  # fmt: skip
+    if is_taken(host, name):
         raise BadFields({"name": "vm_taken"})
-    vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
-    identity = uuid4()
-    vm.placement = Placement.objects.create(
-        vm=vm, host=host, uuid=identity, name=name, present=False, graphics=["vnc"], serials=["serial0"],
-        vcpus=made.params.cpus, memory_kib=made.params.memory_mib * 1024, search=f"{name} {identity}".lower(),
-    )  # fmt: skip
-    vm.save(update_fields=["placement"])
-    Document.objects.create(placement=vm.placement)
-    grants.own(actor, vm)
-    # What the name gives is what comes with it: asked as of one that is not called so yet.
-    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
-    selectors.refuse_name(actor, vm, name)
-    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
+    vm = new_row(actor, host, name, vcpus=made.params.cpus, memory_kib=made.params.memory_mib * 1024)
+    identity = placed(vm).uuid
     disks = []
     for number, disk in enumerate(made.params.disks):
         if "pool" in disk:
@@ -105,7 +94,7 @@ def create_one(
         batch=batch,
         idempotency_key=key,
         locks=[
-            f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}",
+            name_lock(host, name),
             *(volumes.name_lock(pool, called) for pool, called in new),
             *(f"volume:{disk['volume']}" for disk in disks if "volume" in disk),
             *sorted({f"volume:{disk['packed']}" for disk in disks if "packed" in disk}),
@@ -113,6 +102,38 @@ def create_one(
     )
     live.announce(["vms:*"])
     return operation
+
+
+def is_taken(host: Host, name: str) -> bool:
+    """Whether the host has a VM of that name, or is to have one."""
+    there = Placement.objects.filter(host=host, name=name, vm__deleted_at=None)
+    return there.exclude(present=False, read_at__isnull=False).exists()
+
+
+def name_lock(host: Host, name: str) -> str:
+    """What is held by who makes a VM of that name there."""
+    return f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}"
+
+
+def new_row(
+    actor: Actor, host: Host, name: str, *, vcpus: int, memory_kib: int, graphics: Sequence[str] = ("vnc",),
+    serials: Sequence[str] = ("serial0",),
+) -> VirtualMachine:  # fmt: skip
+    """A VM that is to be made there, owned by its maker and with a UUID of its own. Raises NameGivesRights."""
+    vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
+    identity = uuid4()
+    vm.placement = Placement.objects.create(
+        vm=vm, host=host, uuid=identity, name=name, present=False, graphics=list(graphics), serials=list(serials),
+        vcpus=vcpus, memory_kib=memory_kib, search=f"{name} {identity}".lower(),
+    )  # fmt: skip
+    vm.save(update_fields=["placement"])
+    Document.objects.create(placement=vm.placement)
+    grants.own(actor, vm)
+    # What the name gives is what comes with it: asked as of one that is not called so yet.
+    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
+    selectors.refuse_name(actor, vm, name)
+    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
+    return vm
 
 
 def free_name(who: Who) -> str:
