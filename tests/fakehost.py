@@ -25,7 +25,7 @@ from vms.virt import (
     SecretInfo,
     VolumeFacts,
 )
-from vms.virt.judging import judge
+from vms.virt.judging import NOTHING, judge
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -168,7 +168,7 @@ class FakeConnection:
         self.answer()
         return list(self.host.domains.values())
 
-    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given) -> FakeDomain:
+    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given = NOTHING) -> FakeDomain:
         self.host.calls.append("define domain")
         if "define domain" in self.host.fail:
             raise self.host.fail["define domain"]

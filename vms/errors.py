@@ -25,6 +25,7 @@ VmsError
 │   ├── VolumeFound           a file that nobody here made, which may be a link to any; params: name
 │   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
+│   ├── BadDefinition         a definition that cannot be made; params: faults (how many)
 │   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── RefusedArchive        a packed VM is none that is taken in; params: reason
@@ -104,6 +105,7 @@ VmsError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -401,6 +403,16 @@ class BadFields(RequestRefused):
         super().__init__(fields=", ".join(sorted(self.errors)))
         if name:
             self.params["name"] = name
+
+
+class BadDefinition(RequestRefused):
+    """A definition that cannot be made; faults: (line, code, what is said of it); params: faults (how many)."""
+
+    code = "bad_definition"
+
+    def __init__(self, faults: Sequence[tuple[int, str, str]] = ()) -> None:
+        self.faults = faults
+        super().__init__(faults=len(faults))
 
 
 class KeyNotOffered(RequestRefused):

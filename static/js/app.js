@@ -11,5 +11,6 @@ import "./times.js";
 import "./numbers.js";
 import "./preview.js";
 import "./suggest.js";
+import "./line.js";
 import "./activity.js";
 import "./live.js";

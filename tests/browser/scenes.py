@@ -340,6 +340,39 @@ def adds_a_pool_wrongly(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def writes(text: str) -> Callable[[Page], None]:
+    """Fills the text in and has it looked at."""
+
+    def act(page: Page) -> None:
+        page.get_by_label("libvirt's definition of a domain").fill(text)
+        page.get_by_role("button", name="Show what is made").click()
+        expect(page.locator("#you-get .figures, #you-get .faults")).to_be_visible()
+
+    return act
+
+
+WRITTEN = """\
+<domain type="qemu">
+  <name>written</name>
+  <uuid>11111111-2222-3333-4444-555555555555</uuid>
+  <memory unit="MiB">256</memory>
+  <vcpu>2</vcpu>
+  <os>
+    <type arch="x86_64" machine="q35">hvm</type>
+  </os>
+  <devices>
+    <disk type="block" device="disk">
+      <source dev="/dev/mapper/somewhere-with-a-name-that-is-long"/>
+      <target dev="vda" bus="virtio"/>
+    </disk>
+    <interface type="network">
+      <mac address="52:54:00:aa:bb:cc"/>
+      <source network="default"/>
+    </interface>
+  </devices>
+</domain>"""
+
+
 def changes_a_filter(page: Page) -> None:
     page.get_by_role("button", name="Show what changes").click()
     expect(page.locator("pre.change")).to_be_visible()
@@ -503,6 +536,15 @@ SCENES = (
     Scene("network-stop", NETWORK + "stop/", lambda stage: f"{stage.network()}stop/"),
     Scene("network-restart", NETWORK + "restart/", lambda stage: f"{stage.network()}restart/"),
     Scene("network-delete", NETWORK + "delete/", lambda stage: f"{stage.network()}delete/"),
+    Scene("host-define", HOST + "define/", Stage.define),
+    Scene("host-define-shown", HOST + "define/", Stage.define, writes(WRITTEN)),
+    Scene(
+        "host-define-faults",
+        HOST + "define/",
+        Stage.define,
+        writes(WRITTEN.replace('bus="virtio"', 'bus="none"').replace("256", "much")),
+        says=("400",),
+    ),
     Scene("host-filters", HOST + "filters/", Stage.filters),
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),

@@ -353,6 +353,10 @@ class Stage:
         """The address of the host's network filters."""
         return f"/hosts/{self.dashboard.get('/hosts')['items'][0]['id']}/filters/"
 
+    def define(self) -> str:
+        """The address at which a VM is defined from XML."""
+        return self.filters().replace("filters", "define")
+
     def staff(self) -> str:
         """A group with the guest in it, to which one grant is given; the address of its page."""
         found = [group for group in self.dashboard.get("/groups")["items"] if group["name"] == "staff"]

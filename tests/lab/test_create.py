@@ -15,12 +15,14 @@ import libvirt
 import pytest
 
 from kvmweb import environment
+from tests.chaos.holds import idle
 from tests.headers.images import MIB
 from tests.lab.cloud_image import cached_image
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
 from tests.lab.test_kills import held, kill
+from tests.lab.test_volumes import pool_id
 from vms.demo import guest
 from vms.libvirtxml import filters_used, network_document
 from vms.operations.create import STEPS
@@ -311,6 +313,76 @@ def test_what_the_host_refuses_leaves_nothing(
     assert "made-huge" not in lab_host.virsh("list", "--all", "--name").split()
     gone = dashboard.request("GET", f"/api/v1/vms/{failed['target']['id']}")
     assert gone.status == 404
+
+
+FAILING = """
+from dataclasses import replace
+from vms.errors import HostRefused
+from vms.operations import create
+from vms.operations.process import WorkerProcess
+real = create.STEPS
+def failing(step):
+    def do(making):
+        step.do(making)
+        raise HostRefused("no more")
+    return replace(step, do=do) if step.name == {step!r} else step
+create.STEPS = tuple(map(failing, real))
+worker = WorkerProcess(name="failing")
+try:
+    worker.take({operation})
+finally:
+    create.STEPS = real
+    worker.pool.shutdown()
+"""
+
+
+@pytest.mark.long
+def test_whatever_step_fails_on_a_real_host_nothing_is_left(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+) -> None:
+    """Each after it took effect; then a name that somebody takes outside meanwhile, and a pool that is full."""
+    cloud = made_image(dashboard, number_of)
+    disks = [{"pool": number_of, "image": cloud, "size_mib": 64}, {"pool": number_of, "size_mib": 16}]
+    body = {"disks": disks, "firmware": "bios", "cloud_init": {"user": "anna"}}
+    for step in [step.name for step in STEPS]:
+        name = f"made-failing-{step}"
+        with idle(dashboard, dashboard.pid("worker")):
+            operation = dashboard.post("/vms", {**SMALL, **body, "name": name}).body["operation"]["id"]
+            dashboard.do(FAILING.format(step=step, operation=operation))
+        ended = nothing_of(lab_host, dashboard, pool, operation, name)
+        assert ended["error"]["code"] == "host_refused" and "undone" in [line["code"] for line in ended["log"]], ended
+
+    with idle(dashboard, dashboard.pid("worker")):
+        operation = dashboard.post("/vms", {**SMALL, **body, "name": "made-taken"}).body["operation"]["id"]
+        connection = lab_host.connect()
+        other = connection.defineXML(
+            "<domain type='qemu'><name>made-taken</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+        )
+    ended = dashboard.await_operation(operation, "failed", within=120)
+    assert ended["error"]["code"] == "vm_taken", ended
+    assert other.name() == "made-taken" and not [name for name in pool.names() if name.startswith("made-taken")]
+    other.undefine()
+    connection.close()
+
+    with folder_pool(lab_host, disk="2m") as small:
+        here = int(eventually(lambda: pool_id(dashboard, small), "the small pool is known", within=60))
+        disk = {"pool": here, "image": cloud, "size_mib": 64}
+        answer = dashboard.post("/vms", {**SMALL, **body, "name": "made-full", "disks": [disk]})
+        ended = nothing_of(lab_host, dashboard, small, answer.body["operation"]["id"], "made-full")
+        assert ended["error"]["details"] and "undone" in [line["code"] for line in ended["log"]], ended
+
+
+def nothing_of(
+    host: LabHost, dashboard: Dashboard, pool: LabPool, operation: int, name: str
+) -> dict[str, Any]:  # fmt: skip
+    """The failed operation; nothing that it made is on the host or in the dashboard."""
+    ended = dashboard.await_operation(operation, "failed", within=120)
+    assert name not in host.virsh("list", "--all", "--name").split()
+    assert not [each for each in pool.names() if each.startswith(name)]
+    assert dashboard.request("GET", f"/api/v1/vms/{ended['target']['id']}").status == 404
+    [[left]] = dashboard.query("SELECT count(*) FROM vms_volume WHERE name LIKE ?", f"{name}%")
+    assert left == 0
+    return ended
 
 
 def reached(dashboard: Dashboard, operation: int, step: str) -> bool:

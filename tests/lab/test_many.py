@@ -16,8 +16,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from kvmweb.environment import REDIS_PROGRAM
+from tests.lab import quotas
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
+from tests.lab.pools import folder_pool
 from tests.lab.stack import Dashboard, free_port
 from tests.lab.test_console import Screen
 from tests.postgresql import PostgreSQL
@@ -119,6 +121,14 @@ def test_a_web_and_a_worker_that_die_are_not_missed(crowd: Dashboard, guests: Gu
         assert crowd.request("GET", "/api/v1/vms").status == 200
     crowd.await_operation(crowd.ask(vm, "start"))
     guest.domain.destroy()
+
+
+def test_as_many_get_something_as_there_is_room_for(lab_host: LabHost, crowd: Dashboard) -> None:
+    with folder_pool(lab_host) as pool:
+        try:
+            quotas.race(crowd, pool)
+        finally:
+            quotas.tidy(crowd, pool)
 
 
 @pytest.fixture

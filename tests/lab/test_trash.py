@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -18,7 +19,7 @@ from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import REHEARSAL, Dashboard
-from tests.lab.test_volumes import listed, make, pool_id
+from tests.lab.test_volumes import ask, listed, make, pool_id
 from vms.kinds.trash import STEPS
 
 MIB = 1 << 20
@@ -188,6 +189,66 @@ def test_what_is_put_back_is_the_same_vm(
     assert dashboard.post(f"/trash/{vm}/purge", {"confirm": "back"}).status == 422
     assert delete(dashboard, f"/trash/{vm}/purge", confirm="back-again")["state"] == "succeeded"
     assert not is_defined(guest) and not (pool.folder / "back.raw").exists()
+
+
+def snapshot(guest: LabGuest, name: str, *disks: etree._Element, memory: str = "") -> None:
+    """Inside its disks; with disks on these, and with a file for it of the memory too."""
+    wish = E.domainsnapshot(E.name(name), E.disks(*disks))
+    if memory:
+        wish.append(E.memory(snapshot="external", file=memory))
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if disks and not memory else 0
+    guest.domain.snapshotCreateXML(etree.tostring(wish, encoding="unicode"), flags)
+
+
+def kept_of(host: LabHost, name: str) -> set[str]:
+    """What the host's libvirt has in its own folders of the domain of that name."""
+    found = host.run("find", "/var/lib/libvirt/qemu", "/etc/libvirt/qemu", "-name", f"{name}*").split()
+    return {path.parent.name for path in map(Path, found) if path.name.partition(".")[0] == name}
+
+
+def test_snapshots_of_all_sorts_checkpoints_and_saved_states_go_and_what_lies_below_stays(
+    lab_host: LabHost, dashboard: Dashboard, guests: Guests, pool: LabPool, number_of: int
+) -> None:
+    for name in ("below.qcow2", "others.qcow2"):
+        make(dashboard, number_of, name, 4 * MIB, "qcow2")
+    # libvirt's own are too old for the bitmap of a checkpoint.
+    for name, more in (("first", ("-b", f"{pool.path}/below.qcow2", "-F", "qcow2")), ("marked", ())):
+        lab_host.run("qemu-img", "create", "-q", "-f", "qcow2", *more, f"{pool.path}/{name}.qcow2", "4M")
+    # What the tests put there is served as the files that it is.
+    dashboard.do(f"from vms.models import Storage; Storage.objects.filter(pools={number_of}).update(trusted=True)")
+    guest, other, marked = guests.make("sheds"), guests.make("sheds-not"), guests.make("marked")
+    for one, disk in ((guest, "first.qcow2"), (other, "others.qcow2"), (marked, "marked.qcow2")):
+        attach(one, f"{pool.path}/{disk}", "vdz", "qcow2")
+        if one is not marked:
+            snapshot(one, "inside")
+        one.domain.create()
+    marked.domain.checkpointCreateXML("<domaincheckpoint><name>mark</name></domaincheckpoint>")
+    snapshot(guest, "memory", E.disk(E.source(file=f"{pool.path}/second.qcow2"), name="vdz"), memory=f"{pool.path}/mem")
+    snapshot(guest, "outside", E.disk(E.source(file=f"{pool.path}/third.qcow2"), name="vdz"))
+    for one in (guest, other):
+        one.domain.managedSave()
+    ask(dashboard, f"/pools/{number_of}/refresh")
+    assert kept_of(lab_host, "sheds") == kept_of(lab_host, "sheds-not") == {"qemu", "save", "snapshot"}
+    assert kept_of(lab_host, "marked") == {"qemu", "checkpoint"}
+
+    vm, with_marks = dashboard.vm(guest.uuid), dashboard.vm(marked.uuid)
+    told = has(dashboard, vm, "first.qcow2", "second.qcow2", "third.qcow2", "mem")
+    assert [(line["name"].rpartition(" / ")[2], line["why"]) for line in told["stays"]] == [("below.qcow2", "below")]
+    assert (told["snapshots"], told["saved_state"], told["runs"]) == (["inside", "memory", "outside"], True, False)
+    told = has(dashboard, with_marks, "marked.qcow2")
+    assert (told["checkpoints"], told["saved_state"], told["runs"]) == (["mark"], False, True)
+
+    # Out of the trash they come with all of it.
+    for number in (vm, with_marks):
+        assert delete(dashboard, f"/vms/{number}/delete")["state"] == "succeeded"
+    assert kept_of(lab_host, "sheds") == {"qemu", "save", "snapshot"} and marked.is_off()
+    assert delete(dashboard, f"/trash/{vm}/restore")["state"] == "succeeded"
+    assert delete(dashboard, f"/vms/{vm}/delete", trash=False, confirm="sheds")["state"] == "succeeded"
+    assert delete(dashboard, f"/trash/{with_marks}/purge", confirm="marked")["state"] == "succeeded"
+    assert kept_of(lab_host, "sheds") == kept_of(lab_host, "marked") == set()
+    assert kept_of(lab_host, "sheds-not") == {"qemu", "save", "snapshot"}
+    assert {"below.qcow2", "others.qcow2"} <= set(pool.names())
+    assert not {"first.qcow2", "second.qcow2", "third.qcow2", "mem", "marked.qcow2"} & set(pool.names())
 
 
 DOOMED = """

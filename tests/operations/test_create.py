@@ -37,10 +37,11 @@ from vms.models import (
     Worker,
 )
 from vms.operations import create as ways
+from vms.operations import run
 from vms.operations.making import Making, Step
 from vms.operations.process import WorkerProcess
 from vms.permissions import Actor, visible_volumes
-from vms.services import create, operations
+from vms.services import create, operations, quotas
 from vms.services.seeds import SeedWish
 from vms.services.wishes import DiskWish, Wish
 from vms.virt import PoolInfo
@@ -109,6 +110,29 @@ def test_an_empty_vm_is_made_and_started(stage: Stage, pool: StoragePool, networ
     volume = Volume.objects.get(name="new.qcow2")
     assert (volume.state, volume.format, volume.owner) == ("ready", "qcow2", stage.actor.user)
     nothing_is_left(stage, "new")
+
+
+def test_its_disk_counts_once_at_every_moment(
+    stage: Stage, pool: StoragePool, network: Network, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its watcher may see it with its disk before its operation has ended."""
+    seen, end = [], run.end
+
+    def used() -> list[int]:
+        now = quotas.used(stage.actor.user)
+        return [now["vms"], now["vcpus"], now["disk_bytes"]]
+
+    def look(operation: Operation, *args: object) -> None:
+        seen.append(used())
+        Volume.objects.get(name="new.qcow2").vms.add(VirtualMachine.objects.get(name="new"))
+        seen.append(used())
+        end(operation, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "end", look)
+    [operation] = create.create(stage.actor, WISH)
+    seen.append(used())
+    assert done(operation).state == "succeeded"
+    assert [*seen, used()] == [seen[0]] * 4 and seen[0][2] == 8 * MIB
 
 
 def test_its_definition_names_what_was_given(stage: Stage, pool: StoragePool, network: Network, done: Done) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from tests.api.conftest import Program, program, stranger, token
 from tests.conftest import make_vm
 from tests.grants import grant
 from tests.headers.images import MIB
@@ -30,6 +31,7 @@ from vms.kinds import KINDS
 from vms.kinds import trash as kinds
 from vms.models import (
     Document,
+    Grant,
     Host,
     Image,
     ImageCopy,
@@ -54,6 +56,9 @@ from vms.virt import SnapshotInfo
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
 DISK = "<disk type='file' device='{device}'><source file='/pool/{name}'/><target dev='{target}'/>{rest}</disk>"
+
+
+__all__ = ["program", "stranger", "token"]  # fixtures
 
 
 class Killed(BaseException):
@@ -193,6 +198,42 @@ def test_it_counts_until_it_is_gone(stage: Stage, disks: list[Volume], done: Don
     [vm] = trash.listed(stage.actor)
     assert done(trash.purge(stage.actor, vm, confirm="web-01")).state == "succeeded"
     assert not any(quotas.used(user).values())
+
+
+def test_whoever_repeats_a_deletion_is_told_of_the_first(
+    stage: Stage, disks: list[Volume], done: Done, program: Program, stranger: Program
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    pk = stage.vm.pk
+
+    def repeated(path: str, body: dict[str, Any]) -> Operation:
+        """Before its end, after it, by nobody else, and with no other key."""
+        first = program.post(path, body, **key)
+        assert first.status_code == 202, first.content
+        operation = done(Operation.objects.get(pk=first.json()["operation"]["id"]))
+        assert operation.state == "succeeded"
+        again = program.post(path, body, **key)
+        assert (again.status_code, again.json()["operation"]["id"]) == (202, operation.pk)
+        assert program.post(path, body).status_code == 404
+        assert program.post(path.replace(str(pk), str(pk + 1)), body, **key).status_code == 404
+        assert stranger.post(path, body, **key).status_code == 404
+        key["Idempotency-Key"] += "-more"
+        return operation
+
+    assert repeated(f"/vms/{pk}/delete", {}).kind == "vm.trash"
+    assert repeated(f"/trash/{pk}/restore", {}).kind == "vm.put-back"
+    assert repeated(f"/vms/{pk}/delete", {}).kind == "vm.trash"
+    assert repeated(f"/trash/{pk}/purge", {"confirm": "web-01"}).kind == "vm.delete"
+
+
+def test_nobody_has_a_right_on_what_is_gone(stage: Stage, disks: list[Volume], done: Done) -> None:
+    carol = User.objects.create(username="carol")
+    grant(carol, "owner", stage.vm)
+    kept = grant(carol, "viewer", make_vm(stage.host, "other"))
+    assert done(trash.delete(stage.actor, stage.vm)).state == "succeeded"
+    assert Grant.objects.count() == 2, "it may come back"
+    assert done(trash.purge(stage.actor, VirtualMachine.objects.get(pk=stage.vm.pk), confirm="web-01")).state
+    assert list(Grant.objects.all()) == [kept]
 
 
 def test_for_good(stage: Stage, disks: list[Volume], done: Done) -> None:

@@ -16,8 +16,9 @@ from tests.operations.conftest import Stage
 from vms import live
 from vms.errors import HostRefused, HostUnreachable
 from vms.models import Host, Operation, OperationLock, Placement, Reservation, StoragePool, Volume
+from vms.operations import run
 from vms.operations import volumes as ways
-from vms.services import operations, volumes
+from vms.services import operations, quotas, volumes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -100,6 +101,34 @@ def test_a_volume_grows(stage: Stage, disk: Volume, done: Done) -> None:
     assert Reservation.objects.get(operation=operation).amount == 2 * MIB
     assert done(operation).state == "succeeded"
     assert stage.fake.calls == ["grow disk"]
+
+
+@pytest.mark.parametrize("ask", ["create", "clone", "grow"])
+def test_a_volume_counts_once_at_every_moment(
+    stage: Stage, pool: StoragePool, disk: Volume, done: Done, monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """Made, and its operation not ended yet; the host's own list of it may have come by then."""
+    seen, end = [], run.end
+
+    def look(operation: Operation, *args: Any) -> None:
+        seen.append(quotas.used(stage.actor.user)["disk_bytes"])
+        end(operation, *args)
+
+    monkeypatch.setattr(run, "end", look)
+    asks: dict[str, Callable[[], Operation]] = {
+        "create": lambda: volumes.create(stage.actor, pool, name="new", size_bytes=6 * MIB, format="qcow2"),
+        "clone": lambda: volumes.clone(stage.actor, disk, name="new"),
+        "grow": lambda: volumes.grow(stage.actor, disk, size_bytes=12 * MIB),
+    }
+    operation = asks[ask]()
+    seen.append(quotas.used(stage.actor.user)["disk_bytes"])
+    row = Volume.objects.create(
+        storage=pool.storage, name="half", state="incomplete", owner=stage.actor.user, capacity_bytes=MIB
+    )
+    seen.append(quotas.used(stage.actor.user)["disk_bytes"])
+    row.delete()
+    assert done(operation).state == "succeeded", operation.details
+    assert [*seen, quotas.used(stage.actor.user)["disk_bytes"]] == [12 * MIB] * 4
 
 
 def test_what_a_running_vm_has_grows_with_its_guest(stage: Stage, disk: Volume, done: Done) -> None:

@@ -63,6 +63,7 @@ ROUTES = {
     "vm.import": "vms/<int:pk>/delete/",
     "archive.read": "volumes/<int:pk>/archive/",
     "vm.clone": "vms/<int:pk>/delete/",
+    "vm.define-new": "hosts/<int:pk>/define/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",

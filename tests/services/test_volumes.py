@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm, silence
 from tests.grants import grant
+from tests.routes import put_in_trash
 from vms import live
 from vms.errors import (
     BadFields,
@@ -274,6 +275,12 @@ def test_what_is_used_is_named_as_far_as_one_may_know(mallory: User, pool: Stora
     assert used.value.params == {"name": "shared", "by": "mine", "others": 1}
     seen = volumes.users(mallory, disk)
     assert ([vm.name for vm in seen.vms], seen.other_vms) == (["mine"], 1)
+    put_in_trash(mine, mallory)
+    seen = volumes.users(mallory, disk)
+    assert (seen.vms, [vm.name for vm in seen.trashed], seen.other_vms) == ([], ["mine"], 1)
+    with pytest.raises(VolumeUsed) as used:
+        volumes.require_unused(mallory, disk)
+    assert used.value.params == {"name": "shared", "by": "mine", "others": 1}
 
 
 @pytest.mark.parametrize("ask", [volumes.delete, volumes.wipe])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Body, Header, Router, Status
@@ -141,6 +141,16 @@ def accepted(request: HttpRequest, response: HttpResponse, operation: Operation)
     response["Location"] = reverse("api-1:operation", args=[operation.pk])
     [told] = as_told(actor(request), [operation])
     return Status(202, Started(operation=item(told)))
+
+
+def asked_again(
+    request: HttpRequest, response: HttpResponse, kind: Kind, pk: int, key: str | None
+) -> Status[Started]:  # fmt: skip
+    """The same answer as before, for who repeats what has taken the thing away; Http404 for anybody else."""
+    known = operations.of_what_is_gone(actor(request), kind, pk, key)
+    if known is None:
+        raise Http404
+    return accepted(request, response, known)
 
 
 @router.get("", response=answers(200, Listing[OperationItem]), url_name="operations", summary="The latest first")

@@ -17,8 +17,9 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 from redis import RedisError
 
-from vms.errors import BadFields, BadParameters, Locked, NotAllowed, NotFresh, VmsError
+from vms.errors import BadDefinition, BadFields, BadParameters, Locked, NotAllowed, NotFresh, VmsError
 from vms.services import disk
+from vms.services.define import words
 from vms.services.sentences import field_sentence, sentence
 
 logger = logging.getLogger(__name__)
@@ -102,13 +103,17 @@ def refusal(error: VmsError) -> HttpResponse:
         403
         if isinstance(error, NotAllowed | NotFresh)
         else 422
-        if isinstance(error, BadParameters | BadFields)
+        if isinstance(error, BadParameters | BadFields | BadDefinition)
         else 409
     )
     blocking = None
     errors = None
     if isinstance(error, BadFields):
         errors = [field_error(name, code) for name, code in sorted(error.errors.items())]
+    if isinstance(error, BadDefinition):
+        errors = [
+            FieldError(where=["body", "xml", fault[0]], code=fault[1], detail=words(fault)) for fault in error.faults
+        ]
     if isinstance(error, Locked):
         blocking = BlockingOperation.model_validate({**error.params, "id": error.params["operation"]})
     return answer(

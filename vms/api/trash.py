@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Status
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
-from vms.api.operations import IdempotencyKey, Nothing, Started, accepted
+from vms.api.operations import IdempotencyKey, Nothing, Started, accepted, asked_again
+from vms.kinds import trash as kinds
 from vms.models import VirtualMachine
 from vms.permissions import get_trashed_or_404, get_vm_or_404
 from vms.services import belongings, renaming, trash
@@ -179,8 +180,12 @@ def show_belongings(request: HttpRequest, vm_id: int) -> BelongingsItem:
 def delete(
     request: HttpRequest, vm_id: int, body: DeleteWish, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Started]:
+    """The body says what goes with it, so that this is no DELETE of the VM's own address, which answers 405."""
     who = actor(request)
-    vm = get_vm_or_404(who, vm_id, to="vm.delete")
+    try:
+        vm = get_vm_or_404(who, vm_id, to="vm.delete")
+    except Http404:
+        return asked_again(request, response, kinds.TRASH if body.trash else kinds.DELETE, vm_id, key)
     volumes = None if body.volumes == "all" else body.volumes
     asked = trash.delete(
         who, vm, volumes=volumes, confirm=body.confirm, trash=body.trash, seen=body.seen, idempotency_key=key
@@ -230,8 +235,11 @@ def restore(
     request: HttpRequest, vm_id: int, response: HttpResponse, body: Nothing = None, key: IdempotencyKey = None
 ) -> Status[Started]:
     who = actor(request)
-    asked = trash.put_back(who, get_trashed_or_404(who, vm_id), idempotency_key=key)
-    return accepted(request, response, asked)
+    try:
+        vm = get_trashed_or_404(who, vm_id)
+    except Http404:
+        return asked_again(request, response, kinds.PUT_BACK, vm_id, key)
+    return accepted(request, response, trash.put_back(who, vm, idempotency_key=key))
 
 
 @router.post("/{int:vm_id}/purge", response=answers(202, Started, 400, 403, 404, 409), summary="Delete it for good")
@@ -239,7 +247,10 @@ def purge(
     request: HttpRequest, vm_id: int, body: PurgeWish, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Started]:
     who = actor(request)
-    vm = get_trashed_or_404(who, vm_id)
+    try:
+        vm = get_trashed_or_404(who, vm_id)
+    except Http404:
+        return asked_again(request, response, kinds.DELETE, vm_id, key)
     chosen: list[int] | None
     if body.volumes == "chosen":
         chosen = None

@@ -14,6 +14,7 @@ from vms.api import (
     audit,
     clone,
     console,
+    define,
     grants,
     groups,
     hosts,
@@ -70,6 +71,7 @@ api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
+api.add_router("/hosts", define.router)
 api.add_router("/offers", offers.router)
 # With what is listed there, since one address has one router.
 api.add_router("/vms", imports.router)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query, Router, Status
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
-from vms.api.operations import IdempotencyKey, Nothing, Started, accepted
+from vms.api.operations import IdempotencyKey, Nothing, Started, accepted, asked_again
+from vms.kinds import volumes as kinds
 from vms.models import Volume
 from vms.permissions import get_pool_or_404, get_volume_or_404
 from vms.services import volumes
@@ -61,9 +62,11 @@ class Named(BaseModel):
 
 
 class UsersItem(BaseModel):
-    """Who uses it, as far as you may know: VMs, and volumes that are layers over it; of the others their number."""
+    """Who uses it, as far as you may know: VMs, those in the trash, and volumes that are layers over it; of the others
+    their number."""
 
     vms: list[Named]
+    trashed: list[Named]
     other_vms: int
     layers: list[Named]
     other_layers: int
@@ -163,6 +166,7 @@ def users(request: HttpRequest, volume_id: int) -> UsersItem:
     found = volumes.users(who, get_volume_or_404(who, volume_id))
     return UsersItem(
         vms=[Named(id=vm.pk, name=vm.name) for vm in found.vms],
+        trashed=[Named(id=vm.pk, name=vm.name) for vm in found.trashed],
         other_vms=found.other_vms,
         layers=[Named(id=layer.pk, name=layer.name) for layer in found.layers],
         other_layers=found.other_layers,
@@ -172,9 +176,11 @@ def users(request: HttpRequest, volume_id: int) -> UsersItem:
 @router.delete("/{int:volume_id}", response=answers(202, Started, 400, 403, 404, 409), summary="Delete it")
 def delete(request: HttpRequest, volume_id: int, response: HttpResponse, key: IdempotencyKey = None) -> Status[Started]:
     who = actor(request)
-    return accepted(
-        request, response, volumes.delete(who, get_volume_or_404(who, volume_id, to="delete"), idempotency_key=key)
-    )
+    try:
+        volume = get_volume_or_404(who, volume_id, to="delete")
+    except Http404:
+        return asked_again(request, response, kinds.DELETE, volume_id, key)
+    return accepted(request, response, volumes.delete(who, volume, idempotency_key=key))
 
 
 @router.post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vms.kinds import (
     clone,
     create,
+    define,
     hardware,
     hosts,
     images,
@@ -26,7 +27,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
-        *imports.KINDS,
+        *imports.KINDS, *define.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -2,13 +2,14 @@
 
 from vms.libvirtxml.backup import Target, backup_document, backup_targets
 from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
+from vms.libvirtxml.blame import Fault, blame
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
-from vms.libvirtxml.document import BadXML, parse, serialize
+from vms.libvirtxml.document import BadXML, line_of, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
@@ -90,6 +91,7 @@ __all__ = [
     "Disk",
     "DomainXML",
     "Drive",
+    "Fault",
     "Firmware",
     "FixedLease",
     "Given",
@@ -122,6 +124,7 @@ __all__ = [
     "backup_document",
     "backup_targets",
     "belongings",
+    "blame",
     "boot_first",
     "boot_order",
     "canonical",
@@ -141,6 +144,7 @@ __all__ = [
     "glance",
     "is_systems",
     "let_vnc_listen",
+    "line_of",
     "loopback",
     "made_network",
     "made_pool",

@@ -12,7 +12,12 @@ LONGEST = 1 << 20
 
 
 class BadXML(ValueError):
-    """The text is no document that we take; the message says why, with the line where the parser knows it."""
+    """The text is no document that we take; the message says why, with the line where the parser knows it. line: where,
+    0 where nobody can tell."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def parse(text: str) -> etree._Element:
@@ -30,13 +35,19 @@ def parse(text: str) -> etree._Element:
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise BadXML(str(error)) from None
+        raise BadXML(str(error), error.lineno or 0) from None
     tree = root.getroottree()
     if tree.docinfo.internalDTD is not None or tree.docinfo.externalDTD is not None:
         raise BadXML("a document type declaration is not taken")
     if next(root.iter(etree.PI), None) is not None or next(outside(root, etree.PI), None) is not None:
         raise BadXML("a processing instruction is not taken")
     return root
+
+
+def line_of(element: etree._Element) -> int:
+    """Where it begins in the text that was parsed, 0 where nobody can tell."""
+    line: Any = element.sourceline
+    return int(line or 0)
 
 
 def outside(root: etree._Element, kind: Any) -> Iterator[Any]:

@@ -164,9 +164,9 @@ def finish(connection: Connection, operation: Operation) -> None:
     params = params_of(operation)
     for disk in params.disks:
         if "pool" in disk:
-            keep_made(connection, disk["pool"], disk["name"], disk["size_bytes"])
+            keep_made(connection, operation, disk["pool"], disk["name"], disk["size_bytes"])
     if params.seed and operation.vm_id:
-        row = keep_made(connection, params.seed["pool"], params.seed["name"], 0)
+        row = keep_made(connection, operation, params.seed["pool"], params.seed["name"], 0)
         Seed.objects.get_or_create(
             vm_id=operation.vm_id,
             defaults={

@@ -182,12 +182,14 @@ def unmake_seed(connection: Connection, operation: Operation) -> None:
         unmake(connection, operation, told["pool"], told["name"])
 
 
-def keep_made(connection: Connection, pool_id: int, name: str, size: int) -> Volume | None:
-    """The volume, ready; None where there is no such that was being made. size: bytes that it has at least."""
+def keep_made(
+    connection: Connection, operation: Operation, pool_id: int, name: str, size: int
+) -> Volume | None:  # fmt: skip
+    """The volume, ready; None where there is no such that was being made. size: its bytes, 0 where
+    the host tells them."""
     pool = StoragePool.objects.filter(pk=pool_id).first()
     row = Volume.objects.filter(storage=pool.storage_id, name=name, state=State.INCOMPLETE).first() if pool else None
     if pool is None or row is None:
         return None
-    keep(row, connection.volume(str(pool.uuid), row.name), row.format)
-    Volume.objects.filter(pk=row.pk, capacity_bytes__lt=size).update(capacity_bytes=size)
+    keep(row, connection.volume(str(pool.uuid), row.name), row.format, of=operation, capacity=size)
     return row

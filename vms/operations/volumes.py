@@ -10,6 +10,8 @@ from itertools import chain
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from vms.errors import (
     Aborted,
@@ -27,7 +29,7 @@ from vms.headers import ENOUGH, require
 from vms.inventory.volumes import moment
 from vms.kinds import volumes as kinds
 from vms.libvirtxml import BadXML, DomainXML, How, sources, volume_document
-from vms.models import Host, Operation, StoragePool, User, Volume
+from vms.models import Host, Operation, Reservation, StoragePool, User, Volume
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.power import cannot_be_told
 from vms.operations.way import Facts, Verdict, Way
@@ -74,7 +76,7 @@ def create(work: Work) -> None:
     pool, params = pool_of(work.operation), work.operation.params
     with being_made(work, pool) as row:
         there = make_empty(work, pool, params["name"], params["size_bytes"], params["format"])
-        keep(row, there, params["format"])
+        keep(row, there, params["format"], of=work.operation)
 
 
 def make_empty(work: Work, pool: StoragePool, name: str, size: int, format: str) -> There:
@@ -133,14 +135,24 @@ def being_made(
         raise
 
 
-def keep(row: Volume, there: There, format: str) -> None:
-    """It is made: from now on it is what it is to be."""
+def keep(row: Volume, there: There, format: str, *, of: Operation | None = None, capacity: int = 0) -> None:
+    """It is made: from now on it is what it is to be. of: whose reservation stood for it until now. capacity: where the
+    host tells of its bytes only."""
     facts = there.facts()
-    Volume.objects.filter(pk=row.pk).update(
-        state=State.READY, present=True, format=format, kind=facts.kind, path=facts.path,
-        capacity_bytes=facts.capacity, allocation_bytes=facts.allocation,
-        known_bytes=facts.capacity, known_at=moment(facts.mtime), changed_at=moment(facts.mtime),
-    )  # fmt: skip
+    with transaction.atomic():
+        Volume.objects.filter(pk=row.pk).update(
+            state=State.READY, present=True, format=format, kind=facts.kind, path=facts.path,
+            capacity_bytes=capacity or facts.capacity, allocation_bytes=facts.allocation,
+            known_bytes=facts.capacity, known_at=moment(facts.mtime), changed_at=moment(facts.mtime),
+        )  # fmt: skip
+        if of:
+            counted(of, capacity or facts.capacity)
+
+
+def counted(operation: Operation, size: int) -> None:
+    """So much of what it has reserved counts as a volume from now on; in the transaction that makes it one."""
+    reserved = Reservation.objects.filter(operation=operation, resource="disk_bytes")
+    reserved.update(amount=Greatest(F("amount") - size, 0))
 
 
 def require_same(row: Volume, facts: VolumeFacts) -> None:
@@ -217,9 +229,7 @@ def clone(work: Work) -> None:
         with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
             copied = make_copy(work, connection, pool, copy, parts, length)
             way.finish()
-            keep(copy, copied, row.format)
-            if row.format != "raw":
-                Volume.objects.filter(pk=copy.pk).update(capacity_bytes=row.capacity_bytes)
+            keep(copy, copied, row.format, of=operation, capacity=0 if row.format == "raw" else row.capacity_bytes)
 
 
 @contextmanager
@@ -358,7 +368,9 @@ def grow(work: Work) -> None:
     else:
         there.grow(size)
     size = there.facts().capacity
-    Volume.objects.filter(pk=row.pk).update(capacity_bytes=size, known_bytes=size)
+    with transaction.atomic():
+        Volume.objects.filter(pk=row.pk).update(capacity_bytes=size, known_bytes=size)
+        counted(operation, size)
 
 
 def places(row: Volume, host: Host) -> set[tuple[How, str]]:

@@ -102,14 +102,23 @@ def create_one(
     return operation
 
 
+def is_taken(host: Host, name: str) -> bool:
+    """Whether the host has a VM of that name, or is to have one."""
+    there = Placement.objects.filter(host=host, name=name, vm__deleted_at=None)
+    return there.exclude(present=False, read_at__isnull=False).exists()
+
+
+def name_lock(host: Host, name: str) -> str:
+    """What is held by who makes a VM of that name there."""
+    return f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}"
+
+
 def new_vm(
     actor: Actor, host: Host, name: str, *, vcpus: int, memory_kib: int, graphics: Sequence[str] = ("vnc",),
     serials: Sequence[str] = ("serial0",),
 ) -> VirtualMachine:  # fmt: skip
-    """The row of what is going to be made, its maker's, with a UUID of ours. Raises BadFields, NameGivesRights."""
-    if Placement.objects.filter(host=host, name=name, vm__deleted_at=None).exclude(
-        present=False, read_at__isnull=False
-    ).exists():  # fmt: skip
+    """A VM that is to be made there, its maker's, with a UUID of its own. Raises BadFields, NameGivesRights."""
+    if is_taken(host, name):
         raise BadFields({"name": "vm_taken"})
     vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
     identity = uuid4()
@@ -125,11 +134,6 @@ def new_vm(
     selectors.refuse_name(actor, vm, name)
     VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
     return vm
-
-
-def name_lock(host: Host, name: str) -> str:
-    """What whoever makes a VM of that name there holds."""
-    return f"vmname:{host.pk}:{sha256(name.encode()).hexdigest()[:32]}"
 
 
 def free_name(who: Who) -> str:

@@ -201,6 +201,16 @@ def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idemp
     return known
 
 
+def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | None) -> Operation | None:
+    """The actor's operation of this key in the last 24 hours that took the thing of that id out of his sight, so that
+    who asks once more is told the same; None where there is none, or it was another request."""
+    if not idempotency_key:
+        return None
+    since = timezone.now() - KEY_LIVES
+    same_key = Operation.objects.filter(actor_user=actor.user, idempotency_key=idempotency_key, queued_at__gte=since)
+    return same_key.filter(kind=kind.name, target_kind=kind.target, target_id=pk).first()
+
+
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
     """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash and the kind not
     for that, or the reverse; NotKept when its host forgets it."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
 
 from vms.errors import BadFields, OverQuota
 from vms.kinds import MAKING
@@ -42,19 +42,35 @@ def whose(subject: Subject, path: str = "") -> dict[str, Any]:
 
 def used(subject: Subject) -> dict[str, int]:
     """{resource: amount} of what is charged to it, with what open operations are about to make. A VM counts when it is
-    made; until then the reservation stands for it."""
+    made; until then the reservation stands for it. All of one moment: a worker turns one into the other meanwhile."""
     making = Operation.objects.filter(state__in=OPEN_STATES, kind__in=MAKING, vm=OuterRef("pk"))
-    vms = VirtualMachine.objects.filter(
-        ~Exists(making), deleted_at=None, placement__isnull=False, **whose(subject, "charged_")
-    )
-    there = vms.aggregate(vms=Count("pk"), vcpus=Sum("placement__vcpus"), memory_kib=Sum("placement__memory_kib"))
+    vms = VirtualMachine.objects.filter(deleted_at=None, placement__isnull=False, **whose(subject, "charged_"))
+    made = vms.filter(~Exists(making))
     charged = Volume.objects.filter(vms__in=vms.values("pk"))
     own = Volume.objects.filter(owner=subject, vms=None) if isinstance(subject, User) else Volume.objects.none()
     disks = Volume.objects.filter(Q(pk__in=charged.values("pk")) | Q(pk__in=own.values("pk")))
-    there["disk_bytes"] = disks.aggregate(size=Sum("capacity_bytes"))["size"]
+    # Its reservation stands for what is being made, and no longer once it is ready, whether its VM is or not. An upload
+    # has none from when its volume is there.
+    disks = disks.exclude(state=Volume.State.INCOMPLETE, uploads=None)
     reserved = Reservation.objects.filter(operation__state__in=OPEN_STATES, **whose(subject))
-    taken = dict(reserved.order_by().values_list("resource").annotate(Sum("amount")))
-    return {name: (there.get(name) or 0) + taken.get(name, 0) for name in RESOURCES}
+    rows = summed("vms", made, Count("pk")).union(
+        summed("vcpus", made, Sum("placement__vcpus")),
+        summed("memory_kib", made, Sum("placement__memory_kib")),
+        summed("disk_bytes", disks, Sum("capacity_bytes")),
+        reserved.order_by().values_list("resource").annotate(Sum("amount")),
+        all=True,
+    )
+    found = dict.fromkeys(RESOURCES, 0)
+    for name, amount in rows:
+        found[name] += int(amount or 0)
+    return found
+
+
+def summed(name: str, rows: QuerySet[Any], amount: Count | Sum) -> QuerySet[Any, tuple[str, int]]:
+    """One row for all of them."""
+    alike = rows.order_by().annotate(resource=Value(name)).values("resource")
+    found: QuerySet[Any, tuple[str, int]] = alike.annotate(amount=amount).values_list("resource", "amount")
+    return found
 
 
 def reserve(operation: Operation, subject: Subject, takes: Mapping[str, int]) -> None:

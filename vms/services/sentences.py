@@ -84,6 +84,7 @@ ERRORS: dict[str, str] = {
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
     "bad_seed": mark("What you wrote for cloud-init can't be read{line}: {reason}."),
+    "bad_definition": mark("This definition cannot be made as it is: {faults} faults were found."),
     "bad_fields": mark("Some fields do not fit: {fields}."),
     "key_not_offered": mark(
         "That is not the fingerprint of the key which the machine shows now. Look at it again, and compare both."
@@ -437,6 +438,9 @@ WARNINGS: dict[str, str] = {
         "This host has no hardware virtualization, so the processor is emulated: about ten times slower, and a "
         "system that boots in half a minute elsewhere takes five."
     ),
+    "uuid_replaced": mark("It gets a UUID of its own in the place of the one that is written there."),
+    "mac_taken": mark("The MAC address {mac} is in use by {users}. In one network they would get in each other's way."),
+    "source_used": mark("{source} is in use by {users}. Two systems that write on one disk destroy it."),
     "little_memory": mark("Its system asks for {least} MiB of memory at least."),
     "host_memory": mark("Of the host's memory {free} MiB are free. Running VMs that need all of theirs may not fit."),
     "little_disk": mark("Its system asks for a disk of {least} GiB at least."),
@@ -576,6 +580,7 @@ GOING_ON: dict[str, str] = {
     "vm.import": mark("importing"),
     "archive.read": mark("reading what is in it"),
     "vm.clone": mark("being made as a clone"),
+    "vm.define-new": mark("defining"),
     "vm.start": mark("starting"),
     "vm.boot-cd": mark("starting from its CD"),
     "vm.boot-network": mark("starting from the network"),

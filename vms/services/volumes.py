@@ -37,6 +37,7 @@ from vms.permissions import (
     may,
     require,
     require_deed,
+    trashed_vms,
     visible_pools,
     visible_vms,
     visible_volumes,
@@ -58,10 +59,11 @@ DOUBTFUL: Final = Q(kind="file", origin=Volume.Origin.FOUND, storage__trusted=Fa
 
 @dataclass(frozen=True)
 class Users:
-    """Who uses a volume, as far as somebody may know: VMs and volumes that lie over it by name, of the others their
-    number."""
+    """Who uses a volume, as far as somebody may know: VMs, those in the trash, and volumes that lie over it by name, of
+    the others their number."""
 
     vms: list[VirtualMachine]
+    trashed: list[VirtualMachine]
     other_vms: int
     layers: list[Volume]
     other_layers: int
@@ -127,11 +129,12 @@ def outside(who: Who, host: Host) -> list[tuple[VirtualMachine, str]]:
 
 def users(who: Who, volume: Volume) -> Users:
     """Who uses it."""
-    vms = list(visible_vms(who).filter(pk__in=volume.vms.order_by().values("pk")).order_by("name"))
+    all_of_them = volume.vms.order_by().values("pk")
+    vms = list(visible_vms(who).filter(pk__in=all_of_them).order_by("name"))
+    trashed = list(trashed_vms(who).filter(pk__in=all_of_them).order_by("name"))
     layers = list(visible_volumes(who).filter(backing=volume).order_by("name"))
-    return Users(
-        vms, volume.vms.count() - len(vms), layers, Volume.objects.filter(backing=volume).count() - len(layers)
-    )
+    others = Volume.objects.filter(backing=volume).count() - len(layers)
+    return Users(vms, trashed, volume.vms.count() - len(vms) - len(trashed), layers, others)
 
 
 def is_strayed(volume: Volume) -> bool:
@@ -163,8 +166,9 @@ def require_served(volume: Volume) -> None:
 def require_unused(who: Who, volume: Volume) -> None:
     """Nothing, or VolumeUsed or VolumeBacks with the names that he may know."""
     seen = users(who, volume)
-    if seen.vms or seen.other_vms:
-        raise VolumeUsed(name=volume.name, by=joined(vm.name for vm in seen.vms), others=seen.other_vms)
+    if seen.vms or seen.trashed or seen.other_vms:
+        known = joined(vm.name for vm in (*seen.vms, *seen.trashed))
+        raise VolumeUsed(name=volume.name, by=known, others=seen.other_vms)
     require_top(who, volume)
 
 

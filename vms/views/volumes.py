@@ -95,7 +95,7 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "volume": found,
         "pool": pool if pool and visible_pools(user).filter(pk=pool.pk).exists() else None,
         "users": seen,
-        "unused": not (seen.vms or seen.other_vms or seen.layers or seen.other_layers),
+        "unused": not (seen.vms or seen.trashed or seen.other_vms or seen.layers or seen.other_layers),
         "below": below,
         "strayed": volumes.is_strayed(found),
         "served": found.state == Volume.State.READY and found.present and not doubtful,
