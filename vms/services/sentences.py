@@ -436,6 +436,10 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "drivers": mark(
+        "Its setup has no driver for its disk: choose “Load driver” there and look on the second CD, {image}, for the "
+        "disk (viostor) and the network card (NetKVM)."
+    ),
     "no_drivers": mark(
         "Without the drivers on the virtio-win CD it gets a disk on SATA and an Intel network card, which it knows."
     ),
