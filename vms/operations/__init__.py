@@ -12,6 +12,7 @@ from vms.operations import (
     hosts,
     images,
     imports,
+    media,
     networks,
     pools,
     power,
@@ -38,6 +39,7 @@ WAYS: Final[dict[str, Way]] = {
     **renaming.WAYS,
     **seeds.WAYS,
     **imports.WAYS,
+    **media.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)
