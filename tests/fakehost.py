@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
-from vms.libvirtxml import DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
+from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -505,6 +505,15 @@ class FakeDomain:
 
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))
+
+    def eject_live(self, drive: Disk, *, allowed: frozenset[str]) -> None:
+        self.act(f"eject {drive.target}", None, ("running",))
+        before = DomainXML.parse(self.info().live_xml)
+        there = before.cd(drive.target or "")
+        assert there
+        there.eject()
+        judge(self.info().live_xml, before.text, allowed)
+        self.host.domains[self.uuid] = replace(self.info(), live_xml=before.text)
 
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
         self.act("modify", None)

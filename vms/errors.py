@@ -96,6 +96,7 @@ VmsError
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
+    ├── CdHeld                the guest holds its CD drive shut; params: drive
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
     ├── BadDocument           the host refused a definition
     ├── DefinitionStrayed     the host made more of a definition than was asked; params: place. It is undone
@@ -750,6 +751,12 @@ class ConsoleBusy(VirtError):
     """Somebody outside the dashboard holds the serial line; one holds it at a time."""
 
     code = "console_busy"
+
+
+class CdHeld(VirtError):
+    """The guest holds its CD drive shut, as it does while it uses what is in it; params: drive."""
+
+    code = "cd_held"
 
 
 class BootOrderLeft(VirtError):

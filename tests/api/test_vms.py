@@ -13,7 +13,7 @@ from tests.conftest import make_vm, silence
 from tests.routes import put_in_trash
 from vms.api.vms import SortChoice, StateChoice
 from vms.kinds import KINDS
-from vms.models import Host, Operation, OperationLock, Placement, Tag, User, VirtualMachine
+from vms.models import Document, Host, Operation, OperationLock, Placement, Tag, User, VirtualMachine
 from vms.services.lists import SORTS, STATES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -100,7 +100,7 @@ def test_what_one_may_not_see_answers_like_what_is_not_there(stranger: Program, 
     assert not Operation.objects.exists()
 
 
-BODIES = {"send-key": {"keys": "Control+Alt+Delete"}, "autostart": {"enabled": True}}
+BODIES = {"send-key": {"keys": "Control+Alt+Delete"}, "autostart": {"enabled": True}, "eject": {"drive": "sda"}}
 VERBS = {kind.verb: kind for kind in KINDS.values() if kind.target == "vm" and not kind.apart}
 
 
@@ -219,3 +219,20 @@ def test_a_vm_is_deleted_put_back_and_purged_by_addresses_of_their_own(
 def test_what_stands_nowhere_is_told_as_a_problem(program: Program) -> None:
     for path in ("/nothing", "/vms/x/tags", "/vms/%C3%AF%0A/tags", "/%0A"):
         problem(program.get(path), 404, "not_there")
+
+
+def test_its_cds_are_told_and_ejected(program: Program, host: Host) -> None:
+    vm = make_vm(host)
+    VirtualMachine.objects.update(installs_from="p/debian.iso", restarted_at=timezone.now())
+    drive = {"target": "sda", "device": "cdrom", "source": "p/debian.iso"}
+    empty = {**drive, "target": "sdb", "source": ""}
+    Document.objects.update(facts={"disks": [drive, empty, {**drive, "device": "disk"}]})
+    cds = program.get(f"/vms/{vm.pk}").json()["cds"]
+    assert cds == [
+        {"drive": "sda", "medium": "p/debian.iso", "installed": True},
+        {"drive": "sdb", "medium": None, "installed": False},
+    ]
+    assert program.post(f"/vms/{vm.pk}/keep-cd").status_code == 204
+    assert not program.get(f"/vms/{vm.pk}").json()["cds"][0]["installed"]
+    assert program.post(f"/vms/{vm.pk}/eject", {"drive": "sda"}).status_code == 202
+    assert program.post(f"/vms/{vm.pk}/eject", {"drive": "/dev/sr0"}).status_code in (400, 422)

@@ -20,7 +20,7 @@ NO_PAGES = {
     "user-reset-factors",
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
-    "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-bulk-delete", "trash-put-back",
+    "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-keep-cd", "vm-bulk-delete", "trash-put-back",
     "vm-clone-preview",
 }  # fmt: skip
 QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved", "vm-delete", "vm-rename", "vm-clone"}

@@ -57,6 +57,32 @@ def test_another_run_in_the_same_state_has_lasted_since_it_began(term: Term) -> 
     assert since and since.year > 2020
 
 
+def test_a_vm_that_a_cd_installs_starts_anew_once(term: Term) -> None:
+    made = info("web-01", "running")
+    see(term, replace(made, run_id=None, state="shut_off"), complete=True)
+
+    def since() -> datetime | None:
+        return VirtualMachine.objects.get().restarted_at
+
+    see(term, made)
+    see(term, made, rebooted=frozenset({made.uuid}))
+    assert since() is None, "nothing is to be asked of one that no CD installs"
+    VirtualMachine.objects.update(installs_from="p/debian.iso")
+    see(term, replace(made, autostart=True))
+    assert since() is None
+    see(term, made, rebooted=frozenset({made.uuid}))
+    first = since()
+    assert first is not None
+    see(term, made, rebooted=frozenset({made.uuid}))
+    assert since() == first
+    for ended in ({"run_id": None, "state": "shut_off"}, {"run_id": 2}):
+        VirtualMachine.objects.update(restarted_at=None)
+        see(term, made)
+        VirtualMachine.objects.update(restarted_at=None)
+        see(term, replace(made, **ended))
+        assert since() is not None, "a run that has ended"
+
+
 def test_a_vm_becomes_identity_placement_and_masked_document(term: Term) -> None:
     made = info("web-01", "running")
     see(term, replace(made, live_xml=made.live_xml.replace("'spice'", "'vnc' passwd='hunter2'")), complete=True)

@@ -173,6 +173,23 @@ def test_an_empty_vm_starts_from_its_iso_behind_the_filter(
     assert (disk["format"], disk["capacity_bytes"], disk["owner"]) == ("qcow2", 64 * MIB, "admin")
     users = dashboard.get(f"/volumes/{disk['id']}/users")
     assert [one["id"] for one in users["vms"]] == [vm]
+    ejects_when_it_starts_anew(lab_host, dashboard, vm, f"{pool.name}/guest.iso")
+
+
+def ejects_when_it_starts_anew(host: LabHost, dashboard: Dashboard, vm: int, medium: str) -> None:
+    def cds() -> list[dict[str, Any]]:
+        return list(dashboard.get(f"/vms/{vm}")["cds"])
+
+    assert cds() == [{"drive": "sda", "medium": medium, "installed": False}]
+    host.virsh("reset", "made-iso")
+    eventually(lambda: cds() == [{"drive": "sda", "medium": medium, "installed": True}], "it is offered for ejection")
+    asked = dashboard.post(f"/vms/{vm}/eject", {"drive": "sda"})
+    dashboard.await_operation(asked.body["operation"]["id"], "succeeded", within=60)
+    for words in (["dumpxml"], ["dumpxml", "--inactive"]):
+        text = host.virsh(*words, "made-iso")
+        assert "guest.iso" not in text and "device='cdrom'" in text
+    eventually(lambda: cds() == [{"drive": "sda", "medium": None, "installed": False}], "the empty drive is seen")
+    assert dashboard.get(f"/vms/{vm}")["state"] == "running"
 
 
 @pytest.mark.parametrize("boots", [False, pytest.param(True, marks=pytest.mark.long)])

@@ -60,6 +60,9 @@ def swapped(old: str, new: str) -> str:
         ("<currentMemory", "<cputune><shares>2</shares></cputune><currentMemory", {"vm.tune"}),
         ("<sound model='ich9'>", "<sound model='ac97'>", {"vm.device"}),
         ("<source file='/a.iso'/>", "", {"vm.media"}),
+        ("<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/a.iso'/>",
+         "<disk type='block' device='cdrom'><driver name='qemu' type='raw'/><source dev='/dev/sr0'/>",
+         {"vm.disk", DEFINE}),
         ("type='qcow2'/>", "type='qcow2' cache='none'/>", {"vm.disk"}),
         ("<model type='virtio'/>", "<model type='e1000'/><link state='down'/>", {"vm.nic"}),
         ("<backend model='random'>/dev/urandom<", "<backend model='random'>/etc/shadow<", {DEFINE}),
@@ -105,6 +108,27 @@ def swapped(old: str, new: str) -> str:
 )  # fmt: skip
 def test_what_an_edit_needs(old: str, new: str, privileges: set[str]) -> None:
     assert needs(swapped(old, new)) == privileges
+
+
+DRIVE = "<domain><devices><disk type='{}' device='{}'>{}<target dev='sda'/></disk></devices></domain>"
+
+
+@pytest.mark.parametrize(
+    ("type", "device", "medium", "privileges"),
+    [
+        ("file", "cdrom", "", {"vm.media"}),
+        ("file", "cdrom", "<source file='/etc/shadow'/>", {"vm.media", DEFINE}),
+        ("volume", "cdrom", "<source pool='p' volume='w'/><backingStore/>", {DEFINE}),
+        ("block", "cdrom", "", {"vm.media", "vm.disk"}),
+        ("network", "cdrom", "", {"vm.media", DEFINE}),
+        ("file", "disk", "", {"vm.disk"}),
+    ],
+)
+def test_a_drive_is_left_empty_by_who_may_change_media(
+    type: str, device: str, medium: str, privileges: set[str]
+) -> None:
+    before = DRIVE.format("volume", "cdrom", "<source pool='p' volume='v' index='1'/><backingStore/>")
+    assert needs(DRIVE.format(type, device, medium), before) == privileges
 
 
 def test_an_element_in_a_namespace_is_none_of_those_that_a_star_stands_for() -> None:

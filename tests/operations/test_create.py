@@ -173,6 +173,22 @@ def test_an_iso_is_installed_from(stage: Stage, pool: StoragePool, network: Netw
         ("disk", "default/new.qcow2"), ("cdrom", "default/debian.iso"),
     ]  # fmt: skip
     assert Volume.objects.filter(name="debian.iso").exists()
+    assert VirtualMachine.objects.get(name="new").installs_from == "default/debian.iso"
+
+
+def test_windows_has_its_drivers_beside_what_installs_it(
+    stage: Stage, pool: StoragePool, network: Network, done: Done
+) -> None:
+    win, drivers = (put_image(stage, pool, f"{name}.iso", bytes(MIB), "iso") for name in ("win", "virtio-win"))
+    Image.objects.filter(pk=drivers.pk).update(os="virtio-win")
+    wish = Wish("new", os="win2k22", disks=(DiskWish(size_mib=8),), install=win.pk, start=False)
+    [operation] = create.create(stage.actor, wish)
+    assert done(operation).state == "succeeded", (operation.error_code, operation.details)
+    document = DomainXML.parse(stage.fake.domains[str(Placement.objects.get(vm__name="new").uuid)].next_boot_xml)
+    assert [(disk.bus, disk.source) for disk in document.disks] == [
+        ("virtio", "default/new.qcow2"), ("sata", "default/win.iso"), ("sata", "default/virtio-win.iso"),
+    ]  # fmt: skip
+    assert VirtualMachine.objects.get(name="new").installs_from == "default/win.iso"
 
 
 def test_answers_lie_on_a_disc_that_nobody_is_shown(

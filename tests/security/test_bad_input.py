@@ -84,6 +84,7 @@ FORMS = {
     "vms/bulk/<slug:verb>/": ("vm", "all", "q", "state", "host", "when_silent"),
     "vms/<int:pk>/send-key/": ("keys", "tab", "when_silent"),
     "vms/<int:pk>/autostart/": ("enabled", "tab"),
+    "vms/<int:pk>/eject/": ("drive", "tab"),
     "vms/<int:pk>/reset/": ("confirmed", "tab"),
     "accounts/login/": ("login", "password", "next"),
     "accounts/reauthenticate/": ("password", "next"),

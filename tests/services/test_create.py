@@ -149,6 +149,36 @@ def test_a_disk_of_another_format_is_not_given_as_it_is(actor: Actor, pool: Stor
     assert there.pk not in [int(pk) for pk, _ in Create(actor).fields["volume"].choices]  # type: ignore[attr-defined]
 
 
+def test_windows_gets_a_second_cd_with_its_drivers(actor: Actor, host: Host, pool: StoragePool) -> None:
+    wish = replace(WISH, install=image(pool, "win11", kind="iso").pk)
+    plain = plans.plan(actor, wish)
+    assert [disk.bus for disk in plain.document.disks] == ["sata", "sata"] and "no_drivers" in codes(plain)
+    image(pool, "virtio-win", kind="iso", sha256="a" * 64)
+    Volume.objects.filter(name="virtio-win.iso").update(name="older.iso")
+    drivers = image(pool, "virtio-win", kind="iso", sha256="b" * 64)
+    plan = plans.plan(actor, wish)
+    found = [(disk.kind, disk.bus, disk.target) for disk in plan.document.disks]
+    assert found == [("disk", "virtio", "vda"), ("cdrom", "sata", "sda"), ("cdrom", "sata", "sdb")]
+    assert plan.params.cds == [wish.install, drivers.pk] and plan.params.drivers
+    assert [card.model for card in plan.document.interfaces] == ["virtio"]
+    assert "no_drivers" not in codes(plan) and "drivers" in codes(plan)
+    assert '<model type="virtio"/></video>' not in plan.document.text
+    assert plans.plan(actor, replace(wish, drivers=False)).params.cds == [wish.install]
+    assert not plans.plan(actor, replace(wish, os="debian12")).params.drivers
+    assert not plans.plan(actor, replace(wish, install=None, pxe=True)).params.cds
+
+
+def test_a_cd_of_drivers_that_one_may_not_use_is_none(mallory: User, host: Host, pool: StoragePool) -> None:
+    win, drivers = image(pool, "win11", kind="iso"), image(pool, "virtio-win", kind="iso", sha256="a" * 64)
+    for thing in (host, pool, Network.objects.get()):
+        grant(mallory, "creator", on=thing)
+    wish = replace(WISH, install=win.pk)
+    assert plans.plan(Actor(mallory), wish).params.drivers
+    ImageCopy.objects.filter(image=drivers).update(published=False)
+    plan = plans.plan(Actor(mallory), wish)
+    assert not plan.params.drivers and plan.params.cds == [win.pk] and "no_drivers" in codes(plan)
+
+
 def test_what_should_be_known_before_is_said(actor: Actor, host: Host, pool: StoragePool) -> None:
     assert "little_memory" in codes(plans.plan(actor, replace(WISH, os="win11", memory_mib=1024)))
     assert "host_memory" in codes(plans.plan(actor, replace(WISH, memory_mib=8192)))

@@ -157,6 +157,24 @@ def test_a_device_that_runs_is_judged_in_its_place() -> None:
     assert len(handle.updates) == 1
 
 
+DRIVES: Final = """<domain type='qemu' id='7'><devices>
+<disk type='file' device='cdrom'><source file='/lent'/><target dev='sda' bus='sata'/></disk>
+<disk type='volume' device='cdrom'><source pool='p' volume='v' index='1'/><target dev='sdb' bus='sata'/></disk>
+</devices></domain>"""
+
+
+def test_a_drive_is_judged_as_the_one_of_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle, media = Live(), frozenset({"vm.media"})
+    monkeypatch.setattr(handle, "XMLDesc", lambda flags: DRIVES)
+    empty = "<disk type='file' device='cdrom'><target dev='{}' bus='sata'/></disk>"
+    judging.update(handle, empty.format("sdb"), media)
+    assert handle.updates == [empty.format("sdb")]
+    full = "<disk type='volume' device='cdrom'><source pool='p' volume='w'/><target dev='sdb' bus='sata'/></disk>"
+    for refused in (full, empty.format("sdc"), full.replace("volume='w'", "volume='v'").replace("sdb", "sda")):
+        with pytest.raises(NeedsMore):
+            judging.update(handle, refused, media)
+
+
 def test_the_device_goes_into_a_copy() -> None:
     document = DomainXML.parse(LIVE)
     made = judging.put_in(document, parse(LENT.format("lent", LOCAL)))

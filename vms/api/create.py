@@ -56,10 +56,12 @@ class CardBody(Strict):
 
 
 class InstallBody(Strict):
-    """image: an ISO to install from; pxe: from the network."""
+    """image: an ISO to install from; pxe: from the network. drivers: Windows gets virtio devices, and the newest
+    virtio-win ISO that you may use as a second CD; without either it gets SATA and e1000e."""
 
     image: Id | None = None
     pxe: bool = False
+    drivers: bool = True
 
 
 Line = Annotated[str, Field(max_length=4096)]
@@ -175,6 +177,7 @@ def wish(body: VmWish, who: Actor) -> Wish:
         networks=tuple(card.network for card in body.networks) if body.networks is not None else None,
         install=body.install.image,
         pxe=body.install.pxe,
+        drivers=body.install.drivers,
         firmware=body.firmware,
         tpm=body.tpm,
         count=body.count,

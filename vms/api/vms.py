@@ -18,8 +18,8 @@ from vms.api.lists import Id, Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Started, start
 from vms.kinds import KINDS, Kind
 from vms.models import Document, Host, VirtualMachine
-from vms.permissions import get_vm_or_404, is_administrator, seen_hosts, visible_hosts, visible_vms
-from vms.services import reaching
+from vms.permissions import Actor, get_vm_or_404, held, is_administrator, seen_hosts, visible_hosts, visible_vms
+from vms.services import installing, reaching
 from vms.services.freshness import freshness, placed
 from vms.services.lists import find_vms
 from vms.services.twins import find_twins
@@ -83,8 +83,18 @@ class Twin(BaseModel):
     state: str
 
 
+class Cd(BaseModel):
+    """A CD drive. medium: what is in it, null for nothing, and for who may not read the VM's definition. installed: the
+    VM was made to install from it and has started anew since, so that it may go."""
+
+    drive: str
+    medium: str | None
+    installed: bool
+
+
 class VmDetail(VmItem):
     description: str
+    cds: list[Cd]
     twins: list[Twin]
     exposed: list[Exposed]
     has_managed_save: bool
@@ -163,11 +173,31 @@ def show(request: HttpRequest, vm_id: int) -> VmDetail:
         description=placement.description,
         twins=[Twin(vm=twin.vm_id, name=twin.name, host=named(twin.host, others), state=twin.state) for twin in twins],
         has_managed_save=placement.has_managed_save,
+        cds=cds(actor(request), vm, document),
         exposed=[
             Exposed.model_validate({"type": screen.type, "how": screen.how})
             for screen in reaching.exposed(placement, document)
         ],
     )
+
+
+def cds(who: Actor, vm: VirtualMachine, document: Document | None) -> list[Cd]:
+    waits, may_read = installing.waits_for_ejection(vm), "vm.xml.view" in held(who, vm)
+    return [
+        Cd(
+            drive=drive["target"],
+            medium=drive["source"] or None if may_read else None,
+            installed=waits is not None and drive["target"] == waits.drive,
+        )
+        for drive in installing.drives(document)
+    ]
+
+
+@router.post("/{int:vm_id}/keep-cd", response=answers(204, None, 403, 404), summary="Leave the CD in")
+def keep_cd(request: HttpRequest, vm_id: int) -> Status[None]:
+    """That it was installed from: nobody is asked any more whether it is to be ejected."""
+    installing.keep(actor(request), get_vm_or_404(actor(request), vm_id))
+    return Status(204, None)
 
 
 def wish(kind: Kind) -> type[BaseModel]:

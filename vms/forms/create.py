@@ -11,6 +11,7 @@ from vms.errors import BadFields
 from vms.models import Host, Image, Network, StoragePool, Volume
 from vms.permissions import Who, account, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
 from vms.services import placing, seeds, systems
+from vms.services.plans import DRIVERS
 from vms.services.seeds import SeedWish
 from vms.services.sentences import field_sentence
 from vms.services.wishes import DiskWish, Wish
@@ -59,6 +60,7 @@ class Create(forms.Form):
     network = forms.ChoiceField(label=gettext_lazy("Network"), required=False)
     os = forms.ChoiceField(label=gettext_lazy("System"), required=False)
     firmware = forms.ChoiceField(label=gettext_lazy("Firmware"), choices=FIRMWARE, required=False)
+    plain = forms.BooleanField(label=gettext_lazy("Windows without the CD of virtio drivers"), required=False)
     linked = forms.BooleanField(label=gettext_lazy("Only keep what differs from the image"), required=False)
     count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=100, required=False)
     user = forms.CharField(
@@ -101,6 +103,7 @@ class Create(forms.Form):
         user = account(who)
         self.own_keys = seeds.own_keys(user) if user else ()
         images = visible_images(who).order_by("name")
+        self.has_drivers = images.filter(os=DRIVERS, kind=Image.Kind.ISO).exists()
         fits = gettext("wherever it fits")
         self.offer("image", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.DISK)[:MOST]])
         self.offer("iso", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.ISO)[:MOST]])
@@ -172,6 +175,7 @@ class Create(forms.Form):
             networks=None if not network else () if network == "none" else (int(network),),
             install=number(given["iso"]) if source == "iso" else None,
             pxe=source == "pxe",
+            drivers=not given["plain"],
             firmware=given["firmware"],
             count=given["count"] or 1,
             start="only" not in self.data,

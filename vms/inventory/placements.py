@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from vms.inventory import identity, volumes
 from vms.inventory.rows import Row
 from vms.models import Document, Happening, Host, Placement, Trashed, VirtualMachine
+from vms.services import installing
 
 
 def known(host: Host, uuids: Iterable[str]) -> dict[UUID, Placement]:
@@ -59,6 +60,8 @@ def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
         happened(placement, "renamed", was=placement.name)
     if rebooted:
         happened(placement, "rebooted")
+    if rebooted or ("run_id" in changed and placement.run_id is not None):
+        installing.restarted(placement.vm)
     written = store_document(placement, seen)
     if changed or written:
         Placement.objects.filter(pk=placement.pk).update(**changed, read_at=Now())

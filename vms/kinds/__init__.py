@@ -10,6 +10,7 @@ from vms.kinds import (
     hosts,
     images,
     imports,
+    media,
     networks,
     pools,
     power,
@@ -27,7 +28,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
-        *imports.KINDS, *define.KINDS,
+        *imports.KINDS, *define.KINDS, *media.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -16,7 +16,8 @@ class NewVm(Params):
     """os: what it installs, "" for unknown. disks: each {"volume": id} of one that is there, or {"pool": id, "name",
     "size_bytes", "format", "image": id or 0, "linked": bool}, and where it comes out of another volume "packed": its
     id, and "number" of the disk in that. careful: its disks and cards are such as every system
-    brings drivers for. cds: images by id. networks: by id. boot: what it starts
+    brings drivers for. cds: images by id, the first is what it installs from. drivers: the second has drivers that its
+    system lacks. networks: by id. boot: what it starts
     from, the first that can. start: whether it is to run then. seed: {} for none, else {"pool": id, "name", "keep",
     "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for."""
 
@@ -33,6 +34,7 @@ class NewVm(Params):
     seed: dict = field(default_factory=dict)  # type: ignore[type-arg]
     asked: str = ""
     careful: bool = False
+    drivers: bool = False
 
 
 CREATE = Kind(

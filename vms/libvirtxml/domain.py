@@ -159,6 +159,10 @@ class DomainXML:
         """The CD drive with that medium in it (Disk.source)."""
         return next((disk for disk in self.disks if disk.kind == "cdrom" and disk.source == medium), None)
 
+    def cd(self, target: str) -> Disk | None:
+        """The CD drive of that name ("sda"), with a medium in it or none."""
+        return next((disk for disk in self.disks if disk.kind == "cdrom" and disk.target == target), None)
+
     @property
     def macs(self) -> list[str]:
         return [card.mac.lower() for card in self.interfaces if card.mac]

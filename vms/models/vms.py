@@ -27,7 +27,9 @@ class VirtualMachine(models.Model):
     """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement.
 
     It counts for the quota of the user or the group that it is charged to; one that was found on a host for nobody's.
-    trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it.
+    trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it. installs_from: the CD
+    that it was made to install from, as its definition names that (Disk.source), "" once it is out or is to stay;
+    restarted_at: when it was first seen to start anew since then.
     """
 
     name = models.CharField(max_length=255)
@@ -35,6 +37,8 @@ class VirtualMachine(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
     trashed_at = models.DateTimeField(null=True)
+    installs_from = models.CharField(max_length=600, blank=True)
+    restarted_at = models.DateTimeField(null=True)
     charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
     charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
 

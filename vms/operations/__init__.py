@@ -14,6 +14,7 @@ from vms.operations import (
     hosts,
     images,
     imports,
+    media,
     networks,
     pools,
     power,
@@ -42,6 +43,7 @@ WAYS: Final[dict[str, Way]] = {
     **renaming.WAYS,
     **seeds.WAYS,
     **imports.WAYS,
+    **media.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -28,7 +28,7 @@ from vms.operations.new_volumes import (
 from vms.operations.volumes import actor_of
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
-from vms.services import seeds, systems
+from vms.services import installing, seeds, systems
 from vms.services.definitions import definition
 from vms.virt import Connection
 
@@ -174,6 +174,10 @@ def finish(connection: Connection, operation: Operation) -> None:
                 "look_at": None if params.seed["keep"] else timezone.now() + seeds.FIRST_LOOK,
             },
         )  # fmt: skip
+    if params.cds and operation.vm is not None:
+        # The first of its CDs, as compose() has them.
+        document = connection.domain(str(placement_of(operation).uuid)).next_boot()
+        installing.remember(operation.vm, next((disk.source for disk in document.disks if disk.kind == "cdrom"), ""))
     with transaction.atomic():
         Reservation.objects.filter(operation=operation, resource="disk_bytes").delete()
 

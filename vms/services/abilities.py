@@ -14,9 +14,9 @@ QEMU_ONLY: Final = frozenset(
 LACKING: Final[dict[str, frozenset[str]]] = {
     "qemu": frozenset(),
     "lxc": QEMU_ONLY
-    | {"vm.save", "vm.restore", "vm.discard-saved", "vm.start-paused", "vm.boot-cd", "vm.boot-network"},
+    | {"vm.save", "vm.restore", "vm.discard-saved", "vm.start-paused", "vm.boot-cd", "vm.boot-network", "vm.eject"},
     "xen": QEMU_ONLY,
-    "test": QEMU_ONLY | {"vm.start-paused"},
+    "test": QEMU_ONLY | {"vm.start-paused", "vm.eject"},
 }
 # Whether a screen can be shown, by the driver's own way to one (virDomainOpenGraphicsFD).
 SCREENS: Final = frozenset({"qemu"})

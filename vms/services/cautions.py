@@ -67,5 +67,7 @@ def warnings(
         yield Warning("not_secure", {})
     if system.secure and not params.tpm:
         yield Warning("no_tpm", {})
-    if system.known and not system.guest.virtio_disk:
+    if params.drivers:
+        yield Warning("drivers", {"image": images[params.cds[1]].name})
+    elif system.known and not system.guest.virtio_disk:
         yield Warning("no_drivers", {})

@@ -37,7 +37,7 @@ def definition(
 ) -> DomainXML:  # fmt: skip
     """The document of a VM with these parameters on that host."""
     firmware: Firmware = next(one for one in FIRMWARES if one == params.firmware)
-    guest = systems.needs(params.os).guest
+    guest = systems.needs(params.os, drivers=params.drivers).guest
     wanted = Wanted(
         name=name,
         uuid=uuid,

@@ -8,11 +8,13 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from vms.kinds import KINDS, MENU, Kind
+from vms.kinds.media import EJECT
 from vms.models import Operation, Placement, VirtualMachine
 from vms.permissions import Who, held, seen_hosts
 from vms.services.abilities import offers, shows_screens
 from vms.services.attention import again, open_operations, unread_failures, way_out
 from vms.services.freshness import Freshness, freshness, placed, shown_state
+from vms.services.installing import Medium, waits_for_ejection
 from vms.services.operations import is_silent
 from vms.services.sentences import state_word
 from vms.services.telling import as_told
@@ -47,7 +49,7 @@ class Header:
     be sent. underway: what was asked of it is being done, and waits neither for the guest nor for the host.
     may_end: whether the reader may end that, or say that he waits; may_read: whether he may put the failure away.
     twins: (VM, words) for what other hosts say of its
-    UUID."""
+    UUID. installed: the CD that may be ejected now, since the VM has started anew from what that installed."""
 
     vm: VirtualMachine
     rights: frozenset[str]
@@ -70,6 +72,7 @@ class Header:
     try_again: Kind | None
     way_out: Kind | None
     twins: list[tuple[int, str]]
+    installed: Medium | None
 
 
 def make_header(vm: VirtualMachine, who: Who) -> Header:
@@ -114,6 +117,7 @@ def make_header(vm: VirtualMachine, who: Who) -> Header:
         try_again=again(failure, who) if failure else None,
         way_out=way_out(failure, who) if failure else None,
         twins=[(twin.vm_id, twin_text(vm, twin, seen)) for twin in twins],
+        installed=waits_for_ejection(vm) if may_eject(placement, rights) else None,
     )
 
 
@@ -124,6 +128,11 @@ def first_told(who: Who, operations: QuerySet[Operation]) -> Operation | None:
 def fits(rights: frozenset[str], kind: str) -> bool:
     """Whether the rights are enough to ask for the kind."""
     return kind in KINDS and rights >= set(KINDS[kind].privileges)
+
+
+def may_eject(placement: Placement, rights: frozenset[str]) -> bool:
+    """Whether the reader may take a CD out of a drive, as far as nothing else is in the way."""
+    return fits(rights, EJECT.name) and not why_not(EJECT, placement, "") and offers(placement.host.driver, EJECT.name)
 
 
 def waits(operation: Operation) -> bool:

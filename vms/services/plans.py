@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from vms.errors import BadFields, NotAllowed, RequestRefused
@@ -39,6 +40,8 @@ LARGEST_MIB: Final = 16 << 20
 MOST_DISKS: Final = 16
 # What a VM gets as it is; the rest is converted, or not taken.
 ATTACHED: Final = ("raw", "qcow2")
+# Windows' drivers for what KVM has, by their id in the table of systems.
+DRIVERS: Final = "virtio-win"
 # What stands for a name that is not known before it is made.
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 NO_MAC: Final = "52:54:00:00:00:00"
@@ -75,6 +78,8 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     pools = {pool.pk: pool for pool in placing.usable_pools(actor, there.host)}
     disks = [described(actor, disk, size, images, there, pools) for disk, size in zip(wish.disks, sizes, strict=True)]
     networks = networks_of(actor, wish, there)
+    drivers = drivers_of(actor, wish, there, system)
+    images |= {image.pk: image for image in drivers}
     params = NewVm(
         os=os,
         cpus=cpus,
@@ -82,7 +87,8 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         firmware=firmware,
         tpm=tpm,
         disks=disks,
-        cds=[wish.install] if wish.install else [],
+        cds=[*([wish.install] if wish.install else []), *(image.pk for image in drivers)],
+        drivers=bool(drivers),
         networks=[network.pk for network in networks],
         boot=[*(["hd"] if disks else []), *(["cdrom"] if wish.install else []), *(["network"] if wish.pxe else [])]
         or ["hd"],
@@ -277,6 +283,16 @@ def seed_of(
     if not folders:
         raise BadFields({"disks": "vm_no_folder"})
     return {"pool": folders[0].pk, "name": "", "keep": wish.seed.keep, "told": dict(seeds.told_of(wish.seed))}
+
+
+def drivers_of(actor: Actor, wish: Wish, there: Place, system: systems.Needs) -> list[Image]:
+    """The image of the CD with what its system lacks, the newest that can be there; none where that is not wished for,
+    or what installs it has all that it needs."""
+    if not (wish.install and wish.drivers and system.drivers):
+        return []
+    known = visible_images(actor).filter(os=DRIVERS, kind=Image.Kind.ISO).order_by("-pk")
+    usable = (image for image in known if any(on_host(actor, there.host, [image.pk])) or readable(actor, image.pk))
+    return list(islice(usable, 1))
 
 
 def preview_drives(made: Plan, name: str) -> Iterator[Drive]:

@@ -189,6 +189,10 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "cd_held": mark(
+        "The system in the VM holds its CD drive shut. Let it eject the CD, or shut it down and try again; nothing was "
+        "changed."
+    ),
     "boot_order_left": mark("The old order of devices could not be put back. Look at the VM's definition."),
     "bad_document": mark("The host refused the definition. Details say which part."),
     "definition_strayed": mark(
@@ -474,6 +478,10 @@ WARNINGS: dict[str, str] = {
         "Its UEFI variables begin anew: a system that starts only by an entry in them has to be chosen by hand once."
     ),
     "clone_tpm": mark("Its TPM is new and empty: what is sealed to the old one needs its recovery key."),
+    "drivers": mark(
+        "Its setup has no driver for its disk: choose “Load driver” there and look on the second CD, {image}, for the "
+        "disk (viostor) and the network card (NetKVM)."
+    ),
     "no_drivers": mark(
         "Without the drivers on the virtio-win CD it gets a disk on SATA and an Intel network card, which it knows."
     ),
@@ -533,6 +541,7 @@ LOG: dict[str, str] = {
     "forgotten": mark("Its host has forgotten it."),
     "volume_deleted": mark("Deleted the volume “{name}”."),
     "seed_ejected": mark("Ejected the first boot's disc."),
+    "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
     "seed_deleted": mark("Deleted “{name}”."),
     "volume_left": mark("Left the volume “{name}” alone: something needs it by now."),
     "belongings_differ": mark("This is another than was told: {what}."),
@@ -607,6 +616,7 @@ GOING_ON: dict[str, str] = {
     "vm.put-back": mark("being put back"),
     "vm.delete": mark("being deleted"),
     "vm.rename": mark("being renamed"),
+    "vm.eject": mark("ejecting its CD"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -678,6 +688,7 @@ AUDIT: dict[str, str] = {
     "signed-out:user": mark("signed out"),
     "gave:grant": mark("gave a right"),
     "took:grant": mark("took a right away"),
+    "kept:cd": mark("left the CD in the drive of"),
     "tagged:vm": mark("changed the tags"),
     "activated:factor": mark("set up the second step of signing in"),
     "deactivated:factor": mark("switched the second step of signing in off"),

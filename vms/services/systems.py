@@ -17,7 +17,8 @@ CPUS: Final = 2
 @dataclass(frozen=True)
 class Needs:
     """Of a system. guest: what it has drivers for. known: whether anything is known of it. memory_mib, disk_gib: at
-    least, 0 for unknown. uefi: whether it is known to start by UEFI. secure: it asks for secure boot."""
+    least, 0 for unknown. uefi: whether it is known to start by UEFI. secure: it asks for secure boot. drivers: a CD of
+    drivers gives it what it does not bring."""
 
     guest: Guest
     known: bool = False
@@ -25,23 +26,29 @@ class Needs:
     disk_gib: int = 0
     uefi: bool = False
     secure: bool = False
+    drivers: bool = False
 
 
-def needs(os: str) -> Needs:
-    """Of the system of that short id; of one that nobody knows, what every machine of the last years had."""
+def needs(os: str, *, drivers: bool = False) -> Needs:
+    """Of the system of that short id; of one that nobody knows, what every machine of the last years had. drivers: it
+    gets those of the CD that its project publishes. A screen is not among them, since its setup needs one before."""
     system = find_system(os)
     if system is None or not system.kernel:
         return Needs(PLAIN)
+    has = system.devices | system.drivers if drivers else system.devices
     guest = Guest(
         id=system.url,
-        virtio_disk="virtio-blk" in system.devices,
-        virtio_net="virtio-net" in system.devices,
-        virtio="virtio-serial" in system.devices,
+        virtio_disk="virtio-blk" in has,
+        virtio_net="virtio-net" in has,
+        virtio="virtio-serial" in has,
         virtio_video="virtio-gpu" in system.devices,
         local_time=system.localtime,
         hyperv=system.kernel == "windows",
     )
-    return Needs(guest, True, system.least.memory_mib, system.least.disk_gib, system.uefi, system.secure_boot)
+    return Needs(
+        guest, True, system.least.memory_mib, system.least.disk_gib, system.uefi, system.secure_boot,
+        "virtio-blk" in system.drivers - system.devices,
+    )  # fmt: skip
 
 
 def choices() -> list[tuple[str, str]]:

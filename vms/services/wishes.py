@@ -43,8 +43,9 @@ class DiskWish:
 class Wish:
     """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
     "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
-    from the network. count: so many, "#" in the name being their number. seed: what it is told at its first boot.
-    careful: with disks and cards for which every system brings drivers."""
+    from the network. drivers: where its system lacks some, they come on a second CD, if there is one. count: so many,
+    "#" in the name being their number. seed: what it is told at its first boot. careful: with disks and cards for which
+    every system brings drivers."""
 
     name: str
     host: int | None = None
@@ -55,6 +56,7 @@ class Wish:
     networks: tuple[int, ...] | None = None
     install: int | None = None
     pxe: bool = False
+    drivers: bool = True
     firmware: str = ""
     tpm: bool | None = None
     count: int = 1

@@ -26,7 +26,7 @@ from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_o
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
-from vms.services.headers import Header, make_header
+from vms.services.headers import Header, make_header, may_eject
 from vms.services.lists import SHOWN, STATES, find_vms, these
 from vms.services.overview import stream
 from vms.services.reaching import exposed
@@ -215,6 +215,7 @@ def tab_context(
         "may_device": "vm.device" in head.rights,
         "may_force": "vm.force" in head.rights,
         "may_clone": SOURCE in head.rights and placed(vm).persistent and placed(vm).host.driver == Host.Driver.QEMU,
+        "may_eject": may_eject(placed(vm), head.rights),
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }

@@ -11,6 +11,7 @@ import libvirt
 
 from vms.errors import (
     BadDocument,
+    CdHeld,
     ConsoleBusy,
     HostRefused,
     InvalidState,
@@ -21,6 +22,7 @@ from vms.errors import (
 )
 from vms.libvirtxml import (
     BadXML,
+    Disk,
     DomainXML,
     How,
     Target,
@@ -224,6 +226,18 @@ class Domain:
         """
         with self.guard():
             judging.update(self.handle, device, allowed)
+
+    def eject_live(self, drive: Disk, *, allowed: frozenset[str]) -> None:
+        """Leave the drive of this run empty. Raises CdHeld where the guest does not open it, and NeedsMore as above."""
+        drive.eject()
+        with self.guard():
+            try:
+                judging.update(self.handle, drive.text, allowed)
+            except libvirt.libvirtError as error:
+                # In this call, said where the tray did not open in time.
+                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
+                    raise CdHeld(str(error.get_error_message()), drive=drive.target or "") from None
+                raise
 
     def grow_disk(self, places: Collection[tuple[How, str]], size: int) -> bool:
         """Let the disk of this run that is at one of the places become so many bytes, which the guest is told; False

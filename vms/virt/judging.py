@@ -79,7 +79,7 @@ def refuse_to_replace(connection: Any, document: DomainXML) -> None:
 
 def update(handle: Any, device: str, allowed: frozenset[str]) -> None:
     """Change a device of this run; judged as the live document with that device in the place of the one that libvirt
-    takes it for, which is the first of its name and type."""
+    takes it for, which is the first of its name and type, of disks and drives the one of its target."""
     try:
         wanted = parse(device)
         live = DomainXML.parse(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
@@ -92,10 +92,16 @@ def update(handle: Any, device: str, allowed: frozenset[str]) -> None:
 def put_in(live: DomainXML, device: etree._Element) -> DomainXML:
     """The document with the device in that place, or beside the others where there is none."""
     made = DomainXML(deepcopy(live.element))
-    same = (there for there in made.devices.findall(str(device.tag)) if there.get("type") == device.get("type"))
+    same = (there for there in made.devices.findall(str(device.tag)) if place(there) == place(device))
     there = next(same, None)
     if there is None:
         made.devices.append(device)
     else:
         made.devices.replace(there, device)
     return made
+
+
+def place(device: etree._Element) -> str | None:
+    """By what libvirt knows it among those of its name."""
+    target = device.find("target") if device.tag == "disk" else None
+    return target.get("dev") if target is not None else device.get("type")

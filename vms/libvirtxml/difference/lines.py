@@ -3,6 +3,7 @@
 place                a/b, a/b/@attribute, a/** for all that is below a; "*" is any name
 a[@type=x|y]         only where it has that attribute; [@passwd] any value
 + place              only where nothing was before
+> place              only where another was before
 - place              only an element that goes with all that is in it, which is not looked at then
 place = x|y          the text or attribute that it may be given: # is a whole number, ~ a plain word, * any text,
                      a word in capitals the path of such a file of the host's packages. Without it none, so that
@@ -19,6 +20,9 @@ from typing import Final, Literal, Self
 from vms.libvirtxml.difference.canonical import Node, Way
 
 How = Literal["added", "changed", "removed", "whole"]
+Only = Literal["", "+", ">", "-"]
+MARKS: Final[dict[str, Only]] = {"+ ": "+", "> ": ">", "- ": "-"}
+FOR: Final = {"+": "added", ">": "changed"}
 
 SEGMENT: Final = re.compile(r"(?P<name>@?[\w*-]+)(?P<conditions>(\[[^\]]*\])*)", re.ASCII)
 CONDITION: Final = re.compile(r"\[@(?P<name>\w+)(=(?P<values>[^\]]*))?\]", re.ASCII)
@@ -52,13 +56,13 @@ class Line:
     names: Way
     conditions: tuple[tuple[Condition, ...], ...]
     values: tuple[str, ...]
-    only: Literal["", "+", "-"]
+    only: Only
 
     @classmethod
     def parse(cls, privilege: str, text: str) -> Self:
         """The line that the text writes; ValueError for one that is none."""
         place, _, values = text.partition(" = ")
-        only: Literal["", "+", "-"] = "+" if place[:2] == "+ " else "-" if place[:2] == "- " else ""
+        only: Only = MARKS.get(place[:2], "")
         segments = [SEGMENT.fullmatch(part) for part in place[2 if only else 0 :].split("/")]
         found = [segment for segment in segments if segment]
         if len(found) != len(segments):
@@ -74,7 +78,7 @@ class Line:
     def fits(self, way: Way, nodes: Sequence[Node], value: str, how: How) -> bool:
         """Whether it names the node at the end of the way, which is given the value or is taken away. nodes: the
         elements on the way, as they will be."""
-        if (self.only == "-") != (how == "whole") or (self.only == "+" and how != "added"):
+        if (self.only == "-") != (how == "whole") or (self.only in FOR and how != FOR[self.only]):
             return False
         return (
             self.names_way(way)

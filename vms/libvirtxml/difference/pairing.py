@@ -9,8 +9,10 @@ from typing import Final
 
 from vms.libvirtxml.difference.canonical import Node, Way
 
-# An element of another type is another element: what is in it means something else.
+# An element of another type is another element: what is in it means something else. A drive is the same whatever lies
+# in it: what that is of is a node of its own then.
 KIND: Final = ("type", "device", "mode", "model", "protocol")
+DRIVES: Final = ("cdrom", "floppy")
 NAMES: Final = ("name", "id", "index", "dev")
 
 
@@ -26,7 +28,8 @@ class Pairs:
 
 
 def kind(node: Node) -> tuple[str | None, ...]:
-    return tuple(node.get(name) for name in KIND)
+    is_drive = node.tag == "disk" and node.get("device") in DRIVES
+    return tuple(node.get(name) for name in KIND[1 if is_drive else 0 :])
 
 
 def identity(node: Node, way: Way) -> str | None:
