@@ -14,6 +14,7 @@ from vms.models import ImageCopy, Operation, StoragePool, User, Volume
 from vms.operations.images import place
 from vms.operations.making import Making, params_of
 from vms.operations.volumes import BLOCK, keep, make_copy, make_empty, new_row, reading, require_same, take_away
+from vms.operations.work import Work
 from vms.seed import documents, make_disc
 from vms.services import placing, plans, seeds
 from vms.services import volumes as volume_services
@@ -155,17 +156,23 @@ def grow_disks(making: Making) -> None:
 
 
 def make_seed(making: Making) -> None:
-    """The disc with the answers, as its last CD: a volume that nobody is shown."""
+    """The disc with the answers, as its last CD."""
     told = making.params.seed
     if not told:
         return
     pool = pool_here(making, told["pool"], told["name"])
-    answers = seeds.from_json(making.work.secrets["seed"])
-    mac = making.cards[0].mac if making.cards else ""
+    write_seed(making.work, pool, told["name"], making.actor.user, making.cards[0].mac if making.cards else "")
+    making.drives.append(Drive(pool.name, told["name"], "raw", cd=True, seed=True))
+
+
+def write_seed(work: Work, pool: StoragePool, name: str, owner: User, mac: str) -> None:
+    """The disc with the operation's secret answers, whose addresses are for that card: a volume that nobody is shown.
+    Raises NameTaken."""
+    answers = seeds.from_json(work.secrets["seed"])
     disc = make_disc(documents(replace(answers, addresses=tuple(replace(one, mac=mac) for one in answers.addresses))))
-    with claimed(pool, told["name"], making.actor.user, format="raw", private=True):
-        document = volume_document(told["name"], len(disc), "raw", whole=False)
-        there = making.work.connection.create_volume(str(pool.uuid), document, name=told["name"])
+    with claimed(pool, name, owner, format="raw", private=True):
+        document = volume_document(name, len(disc), "raw", whole=False)
+        there = work.connection.create_volume(str(pool.uuid), document, name=name)
     way = there.upload(0, len(disc))
     try:
         for start in range(0, len(disc), BLOCK):
@@ -173,7 +180,6 @@ def make_seed(making: Making) -> None:
         way.finish()
     finally:
         way.abort()
-    making.drives.append(Drive(pool.name, told["name"], "raw", cd=True))
 
 
 def unmake_seed(connection: Connection, operation: Operation) -> None:

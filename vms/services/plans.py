@@ -309,7 +309,7 @@ def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
 def seed_drive(made: Plan, name: str) -> Iterator[Drive]:
     if made.params.seed:
         pool = made.pools[made.params.seed["pool"]]
-        yield Drive(pool.name, seed_name(pool, name), "raw", cd=True)
+        yield Drive(pool.name, seed_name(pool, name), "raw", cd=True, seed=True)
 
 
 def copy_on(who: Who, there: Place, image: int) -> Drive:

@@ -7,6 +7,7 @@ from typing import Final
 from lxml import etree
 from lxml.builder import E
 
+from vms.libvirtxml.compose.disks import bus_of, scsi_controller
 from vms.libvirtxml.compose.wanted import Machine, Wanted
 from vms.libvirtxml.domain import Graphics
 from vms.libvirtxml.screen import set_listen
@@ -15,10 +16,12 @@ from vms.libvirtxml.screen import set_listen
 ROOT_PORTS: Final = 14
 
 
-def controllers(machine: Machine) -> list[etree._Element]:
+def controllers(wanted: Wanted, machine: Machine) -> list[etree._Element]:
+    scsi = [scsi_controller()] if any(bus_of(drive, wanted, machine) == "scsi" for drive in wanted.drives) else []
     if not machine.has_pcie:
-        return []
+        return scsi
     return [
+        *scsi,
         E.controller(type="usb", model="qemu-xhci", ports="15"),
         E.controller(type="pci", model="pcie-root"),
         *(E.controller(type="pci", model="pcie-root-port") for _ in range(ROOT_PORTS)),

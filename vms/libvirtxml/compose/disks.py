@@ -14,16 +14,30 @@ PREFIXES = {"virtio": "vd", "sata": "sd", "scsi": "sd", "ide": "hd"}
 
 
 def drives(wanted: Wanted, machine: Machine) -> Iterator[etree._Element]:
-    """Each on the bus that its system has a driver for. A CD is never on virtio: firmware would start it, systems would
-    not find it again."""
-    slow = "sata" if machine.has_pcie and machine.is_pc else "ide" if machine.is_pc else "scsi"
+    """Each on the bus that its system has a driver for."""
     used: dict[str, int] = {}
     for drive in wanted.drives:
-        bus = "virtio" if wanted.guest.virtio_disk and not drive.cd else slow
+        bus = bus_of(drive, wanted, machine)
         prefix = PREFIXES[bus]
         number = used.get(prefix, 0)
         used[prefix] = number + 1
         yield element(drive, f"{prefix}{ascii_lowercase[number]}", bus)
+
+
+def bus_of(drive: Drive, wanted: Wanted, machine: Machine) -> str:
+    """A CD is never on virtio: firmware would start it, systems would not find it again. cloud-init's is on virtio's
+    SCSI where the system's own disk is on virtio: kernels that are made for clouds have no driver for SATA."""
+    if wanted.guest.virtio_disk and not drive.cd:
+        return "virtio"
+    if wanted.guest.virtio_disk and drive.seed:
+        return "scsi"
+    return "sata" if machine.has_pcie and machine.is_pc else "ide" if machine.is_pc else "scsi"
+
+
+def scsi_controller() -> etree._Element:
+    """libvirt by itself gives PCs one that few systems of today have a driver for."""
+    found: etree._Element = E.controller(type="scsi", index="0", model="virtio-scsi")
+    return found
 
 
 def element(drive: Drive, name: str, bus: str) -> etree._Element:

@@ -26,7 +26,7 @@ def compose(wanted: Wanted, machine: Machine) -> DomainXML:
             *system.power(machine),
             E.devices(
                 *disks.drives(wanted, machine),
-                *devices.controllers(machine),
+                *devices.controllers(wanted, machine),
                 *cards.cards(wanted),
                 *devices.lines(wanted),
                 *devices.inputs(),

@@ -53,12 +53,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Drive:
-    """A disk or a CD, as a volume in a pool of the host. format: the one that is remembered."""
+    """A disk or a CD, as a volume in a pool of the host. format: the one that is remembered. seed: a CD that the system
+    alone reads, and no firmware."""
 
     pool: str
     volume: str
     format: str
     cd: bool = False
+    seed: bool = False
 
 
 @dataclass(frozen=True)
