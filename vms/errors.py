@@ -47,7 +47,7 @@ VmsError
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
 │   ├── BadParameters         the request's parameters are not what the kind asks for
-│   ├── BadSeed               what somebody wrote for cloud-init can't be read; params: reason, line (0: unknown)
+│   ├── BadSeed               what somebody wrote for cloud-init can't be read; params: reason, line (0: unknown), field
 │   ├── BadFields             fields of a row that do not fit; errors: {field: code}
 │   ├── KeyNotOffered         the fingerprint is not that of the key which the machine showed
 │   ├── NotCancellable        the operation is past its point of no return
@@ -389,8 +389,8 @@ class BadParameters(RequestRefused):
 class BadSeed(RequestRefused):
     code = "bad_seed"
 
-    def __init__(self, *, reason: str, line: int = 0) -> None:
-        super().__init__(reason=reason, line=str(line))
+    def __init__(self, *, reason: str, field: str, line: int = 0) -> None:
+        super().__init__(reason=reason, field=field, line=str(line))
 
 
 class BadFields(RequestRefused):

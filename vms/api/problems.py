@@ -17,7 +17,7 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 from redis import RedisError
 
-from vms.errors import BadDefinition, BadFields, BadParameters, Locked, NotAllowed, NotFresh, VmsError
+from vms.errors import BadDefinition, BadFields, BadParameters, BadSeed, Locked, NotAllowed, NotFresh, VmsError
 from vms.services import disk
 from vms.services.define import words
 from vms.services.sentences import field_sentence, sentence
@@ -103,7 +103,7 @@ def refusal(error: VmsError) -> HttpResponse:
         403
         if isinstance(error, NotAllowed | NotFresh)
         else 422
-        if isinstance(error, BadParameters | BadFields | BadDefinition)
+        if isinstance(error, BadParameters | BadFields | BadDefinition | BadSeed)
         else 409
     )
     blocking = None

@@ -8,9 +8,10 @@ from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
+from vms.forms.seeds import FirstBoot
 from vms.models import Host, Image, Network, StoragePool, Volume
-from vms.permissions import Who, account, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
-from vms.services import placing, seeds, systems
+from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
+from vms.services import placing, systems
 from vms.services.plans import DRIVERS
 from vms.services.seeds import SeedWish
 from vms.services.sentences import field_sentence
@@ -39,7 +40,7 @@ FIRMWARE: Final = (
 CALLED: Final = {"disks": "pool", "networks": "network", "install": "iso", "memory_mib": "memory"}
 
 
-class Create(forms.Form):
+class Create(FirstBoot):
     """Four questions, and what has an answer already. The size is one of those named, or "own"."""
 
     source = forms.ChoiceField(
@@ -63,45 +64,14 @@ class Create(forms.Form):
     plain = forms.BooleanField(label=gettext_lazy("Windows without the CD of virtio drivers"), required=False)
     linked = forms.BooleanField(label=gettext_lazy("Only keep what differs from the image"), required=False)
     count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=100, required=False)
-    user = forms.CharField(
-        label=gettext_lazy("Log in as"),
-        max_length=32,
-        required=False,
-        help_text=gettext_lazy("Empty: the image's own."),
-    )
-    my_keys = forms.BooleanField(label=gettext_lazy("With the keys of my account"), required=False)
-    password = forms.CharField(
-        label=gettext_lazy("Password"), max_length=200, required=False,
-        help_text=gettext_lazy("Note it now: it is shown nowhere again."),
-    )  # fmt: skip
-    keys = forms.CharField(label=gettext_lazy("Other keys, one in each line"), max_length=100_000, required=False)
-    hostname = forms.CharField(
-        label=gettext_lazy("Host name"), max_length=253, required=False, help_text=gettext_lazy("Empty: the VM's name.")
-    )
-    packages = forms.CharField(label=gettext_lazy("Packages"), max_length=10_000, required=False)
-    commands = forms.CharField(label=gettext_lazy("Commands, run once as root"), max_length=100_000, required=False)
-    address = forms.CharField(
-        label=gettext_lazy("Address"), max_length=60, required=False,
-        help_text=gettext_lazy("With its prefix, like 192.168.1.10/24; empty: by DHCP."),
-    )  # fmt: skip
-    gateway = forms.CharField(label=gettext_lazy("Gateway"), max_length=60, required=False)
-    resolvers = forms.CharField(label=gettext_lazy("DNS servers"), max_length=300, required=False)
-    user_data = forms.CharField(
-        label=gettext_lazy("User data of your own"), max_length=65536, required=False, strip=False,
-        help_text=gettext_lazy("It has the last word over all above."),
-    )  # fmt: skip
-    keep = forms.BooleanField(label=gettext_lazy("Keep the disc with all this after the first boot"), required=False)
 
     def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.who = who
+        super().__init__(who, *args, **kwargs)
         hosts = placing.usable_hosts(who)
         pools = list(visible_pools(who).filter(host__in=hosts, active=True).select_related("host").order_by("name"))
         networks = list(visible_networks(who).filter(host__in=hosts).select_related("host").order_by("name"))
         self.seen = seen_hosts(who, hosts)
         self.many = len(hosts) > 1
-        user = account(who)
-        self.own_keys = seeds.own_keys(user) if user else ()
         images = visible_images(who).order_by("name")
         self.has_drivers = images.filter(os=DRIVERS, kind=Image.Kind.ISO).exists()
         fits = gettext("wherever it fits")
@@ -179,7 +149,7 @@ class Create(forms.Form):
             firmware=given["firmware"],
             count=given["count"] or 1,
             start="only" not in self.data,
-            seed=self.seed_wish() if source == "image" else None,
+            seed=self.seed_wish_or_none() if source == "image" else None,
         )
 
     def disk_wish(self, source: str, gib: int) -> DiskWish:
@@ -191,30 +161,10 @@ class Create(forms.Form):
             number(given["pool"]), gib * GIB, image, linked=bool(image and given["linked"])
         )  # fmt: skip
 
-    def seed_wish(self) -> SeedWish | None:
+    def seed_wish_or_none(self) -> SeedWish | None:
         """What is answered for the first boot; None where nothing is."""
-        given = self.cleaned_data
-        keys = (*seeds.lines(given["keys"]), *(self.own_keys if given["my_keys"] else ()))
-        made = SeedWish(
-            user=given["user"],
-            keys=keys,
-            password=given["password"],
-            hostname=given["hostname"],
-            packages=seeds.words(given["packages"]),
-            commands=seeds.lines(given["commands"]),
-            address=given["address"],
-            gateway=given["gateway"],
-            resolvers=seeds.words(given["resolvers"]),
-            user_data=given["user_data"],
-            keep=given["keep"],
-        )
-        return None if made == SeedWish(keep=given["keep"]) else made
-
-    @property
-    def answered(self) -> bool:
-        """Whether something is answered beyond who may log in."""
-        names = ("hostname", "packages", "commands", "address", "user_data", "keep")
-        return any(self[name].value() or self[name].errors for name in names)
+        made = self.seed_wish()
+        return None if made == SeedWish(keep=made.keep) else made
 
     def clean(self) -> dict[str, Any]:
         """Something to install from, where that was said."""

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
+from vms.errors import BadFields, BadSeed, NotAllowed, NotFresh, RequestRefused
 from vms.forms.create import Create
 from vms.permissions import seen_hosts
 from vms.services import create, placing, plans
@@ -36,6 +36,8 @@ def vm_new(request: HttpRequest) -> HttpResponseBase:
             raise
         except BadFields as bad:
             form.refuse(bad)
+        except BadSeed as bad:
+            form.refuse_file(bad)
         except RequestRefused as refused:
             form.add_error(None, sentence(refused.code, refused.params))
         else:
@@ -82,6 +84,9 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         plan = plans.plan(actor, form.wish())
     except BadFields as bad:
         form.refuse(bad)
+        return {"plan": None, "wrong": form.wrong()}
+    except BadSeed as bad:
+        form.refuse_file(bad)
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
