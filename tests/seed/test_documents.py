@@ -55,6 +55,15 @@ def test_root_is_told_beside_the_images_user() -> None:
     assert "user" not in told
 
 
+def test_a_disk_of_another_machine_gets_an_id_of_its_own() -> None:
+    assert "bootcmd" not in config(documents(answers())["user-data"])
+    [[*words]] = config(documents(answers(new_machine=True))["user-data"])["bootcmd"]
+    assert words[:3] == ["cloud-init-per", "instance", "machine-id"] and "systemd-machine-id-setup" in words[-1]
+    files = documents(answers(new_machine=True, user_data="#!/bin/sh\n"))
+    assert "bootcmd" in config(files["vendor-data"]) and files["user-data"] == "#!/bin/sh\n"
+    assert subprocess.run(["sh", "-n", "-c", words[-1]], check=False).returncode == 0
+
+
 def test_packages_and_commands() -> None:
     told = config(documents(answers(packages=("nginx",), commands=("echo 'a: b'",)))["user-data"])
     assert told["package_update"] is True

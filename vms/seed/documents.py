@@ -11,6 +11,14 @@ from vms.seed.answers import Address, Answers
 HEAD: Final = "#cloud-config\n"
 # Any route, as cloud-init of every age writes it.
 EVERYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
+# Before anything else is started, once for each instance-id. networkd is known to DHCP by this number: it asks anew.
+NEW_MACHINE: Final = (
+    "cloud-init-per", "instance", "machine-id", "sh", "-c",
+    "command -v systemd-machine-id-setup >/dev/null || exit 0; "
+    "rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup; "
+    "if [ -d /var/lib/dbus ]; then ln -s /etc/machine-id /var/lib/dbus/machine-id; fi; "
+    "systemctl --no-block try-restart systemd-networkd.service",
+)  # fmt: skip
 
 
 def documents(answers: Answers) -> dict[str, str]:
@@ -35,6 +43,8 @@ def cloud_config(answers: Answers) -> dict[str, Any]:
     """Our answers as cloud-init's own keys; what is not answered is not in it."""
     # So that the guest finds its own name, without which sudo complains each time.
     told: dict[str, Any] = {"hostname": answers.hostname, "manage_etc_hosts": "localhost"}
+    if answers.new_machine:
+        told["bootcmd"] = [list(NEW_MACHINE)]
     person: dict[str, Any] = {"name": answers.user} if answers.user else {}
     if answers.password:
         person |= {"lock_passwd": False, "hashed_passwd": answers.password}
