@@ -333,6 +333,15 @@ def deletes_without_its_name(page: Page) -> None:
     expect(page.locator(".field-error").first).to_be_visible()
 
 
+def tells_wrongly(page: Page) -> None:
+    page.get_by_label("Log in as").fill("anna")
+    page.get_by_role("button", name="Make one").click()
+    page.get_by_text("More keys, name, address").click()
+    page.get_by_label("User data of your own").fill("#cloud-config\npackages: [nginx\n")
+    page.get_by_role("button", name="Write the disc").click()
+    expect(page.locator(".field-error").filter(has_text="(line 3)")).to_be_visible()
+
+
 def adds_a_pool_wrongly(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("two words")
     page.get_by_label("Folder", exact=True).fill("/etc")
@@ -505,6 +514,8 @@ SCENES = (
     Scene("rename", VM + "rename/", of(off, "rename/")),
     # With a name every click on its buttons would make a VM.
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
+    # Refused each time: else every click on its button would write a disc.
+    Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),
     Scene("trash", "trash/", trash),
     Scene(
         "trash-delete",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.lab.test_volumes import pool_id
 from vms.demo import guest
 from vms.libvirtxml import filters_used, network_document
 from vms.operations.create import STEPS
+from vms.seed.documents import NEW_MACHINE
 
 SMALL = {"cpus": 1, "memory_mib": 192, "networks": []}
 
@@ -256,12 +258,21 @@ def test_the_disc_of_the_first_boot_goes_when_that_is_over(
     lab_host.virsh("destroy", "made-seeded")
 
 
-def test_a_vms_disc_is_deleted_with_it(dashboard: Dashboard, pool: LabPool, number_of: int) -> None:
+def test_a_vms_disc_is_written_anew_and_deleted_with_it(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+) -> None:
     disk = {"pool": number_of, "image": made_image(dashboard, number_of), "backing": "linked"}
     body = {"name": "made-told", "disks": [disk], "firmware": "bios", "start": False, "cloud_init": {"user": "anna"}}
     vm = make(dashboard, body)["target"]["id"]
     assert (pool.folder / "made-told-seed.iso").exists()
     eventually(lambda: dashboard.get(f"/vms/{vm}")["present"], "the VM is seen")
+    written = dashboard.request("PUT", f"/api/v1/vms/{vm}/cloud-init", {"user": "berta", "password": "open sesame"})
+    dashboard.await_operation(written.body["operation"]["id"], "succeeded", within=60)
+    told = dashboard.get(f"/vms/{vm}/cloud-init")
+    assert (told["disc"], told["user"], told["password"]) == ("in", "berta", True)
+    assert [path.name for path in pool.folder.glob("made-told-seed*")] == ["made-told-seed.1.iso"]
+    document = lab_host.virsh("dumpxml", "made-told")
+    assert document.count("device='cdrom'") == 1 and "made-told-seed.1.iso" in document and "bus='scsi'" in document
     asked = dashboard.post(f"/vms/{vm}/delete", {"volumes": "all", "confirm": "made-told", "trash": False})
     dashboard.await_operation(asked.body["operation"]["id"], "succeeded", within=60)
     assert not list(pool.folder.glob("made-told*"))
@@ -271,41 +282,62 @@ def test_a_vms_disc_is_deleted_with_it(dashboard: Dashboard, pool: LabPool, numb
 def test_a_debian_lets_in_whom_it_was_told(
     lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str, tmp_path: Path
 ) -> None:
+    """At its first boot, at a fixed address; then, told otherwise, where DHCP says, and as a machine of its own."""
     shutil.copy(cached_image(environment.load().cache), pool.folder / "debian-12-generic-amd64.qcow2")
     pool.names()
     found = volume(dashboard, number_of, "debian-12-generic-amd64.qcow2")
     card = eventually(lambda: connected(dashboard, network), "the network and the filter are known")
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    keys = [key.with_suffix(".pub").read_text()]
     disk = {"pool": number_of, "image": image(dashboard, found["name"]), "size_mib": 4096, "backing": "linked"}
     answers = {
-        "user": "anna", "keys": [key.with_suffix(".pub").read_text()], "hostname": "web-7",
-        "commands": ["echo told > /root/told"], "network": {"address": "192.168.231.77/24", "gateway": "192.168.231.1"},
+        "user": "anna", "keys": keys, "hostname": "web-7", "commands": ["echo told > /root/told"],
+        "network": {"address": "192.168.231.77/24", "gateway": "192.168.231.1"},
     }  # fmt: skip
     body = {
         "name": "made-debian", "memory_mib": 768, "cpus": 2, "disks": [disk], "networks": [{"network": card}],
         "firmware": "bios", "cloud_init": answers,
     }  # fmt: skip
-    make(dashboard, body)
-    words = (
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-        "-o",
-        "BatchMode=yes",
-        "-i",
-        str(key),
-    )
-
-    def logged_in() -> str:
-        with suppress(AssertionError):
-            return lab_host.run("ssh", *words, "anna@192.168.231.77", "hostname; id -un; sudo cat /root/told")
-        return ""
-
-    told = eventually(lambda: logged_in().split()[-3:] == ["web-7", "anna", "told"], "somebody is let in", within=900)
-    assert told
+    vm = make(dashboard, body)["target"]["id"]
+    # Commands are run after the door is open.
+    asked = "hostname; id -un; sudo grep -x {} /root/told; cat /etc/machine-id"
+    first = lets_in(lab_host, key, "anna", lambda: "192.168.231.77", asked.format("told"))
+    assert first[:3] == ["web-7", "anna", "told"]
     lab_host.virsh("destroy", "made-debian")
+    dashboard.await_state(vm, "shut_off")
+    other = {
+        "user": "berta", "keys": keys, "hostname": "web-8", "commands": ["echo again > /root/told"],
+        "user_data": f"#cloud-config\nbootcmd: {json.dumps([NEW_MACHINE])}\n",
+    }  # fmt: skip
+    written = dashboard.request("PUT", f"/api/v1/vms/{vm}/cloud-init", other)
+    assert written.status == 202, written
+    dashboard.await_operation(written.body["operation"]["id"], "succeeded", within=60)
+    dashboard.await_operation(dashboard.ask(vm, "start"), "succeeded", within=60)
+    second = lets_in(lab_host, key, "berta", lambda: leased(lab_host, network), asked.format("again"))
+    assert second[:3] == ["web-8", "berta", "again"]
+    assert second[3] != first[3]
+    lab_host.virsh("destroy", "made-debian")
+
+
+def leased(host: LabHost, network: str) -> str:
+    """The address that the network has given, "" while there is none."""
+    found = re.search(r"(192\.168\.231\.\d+)/", host.virsh("net-dhcp-leases", network))
+    return found[1] if found else ""
+
+
+def lets_in(host: LabHost, key: Path, user: str, address: Callable[[], str], asked: str) -> list[str]:
+    """What the guest answers to him over ssh, in words."""
+    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "ConnectTimeout=20")
+    words = [word for option in options for word in ("-o", option)]
+
+    def answer() -> list[str]:
+        with suppress(AssertionError, subprocess.TimeoutExpired):
+            if where := address():
+                return host.run("ssh", *words, "-i", str(key), f"{user}@{where}", f"set -e; {asked}").split()
+        return []
+
+    return eventually(answer, f"{user} is let in", within=1800, every=3)
 
 
 def test_a_disk_that_is_there_is_given_to_one_vm(

@@ -65,6 +65,7 @@ ROUTES = {
     "vm.clone": "vms/<int:pk>/delete/",
     "vm.define-new": "hosts/<int:pk>/define/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
+    "vm.cloud-init": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "pool.define": "pools/add/",
     "pool.discover": "pools/find/",

@@ -29,6 +29,7 @@ from vms.api import (
     query,
     quotas,
     secrets,
+    seeds,
     sessions,
     tags,
     tokens,
@@ -79,6 +80,7 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", seeds.router)
 api.add_router("/trash", trash.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)

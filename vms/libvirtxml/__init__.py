@@ -11,6 +11,7 @@ from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
 from vms.libvirtxml.document import BadXML, line_of, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
+from vms.libvirtxml.drives import add_seed
 from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
@@ -118,6 +119,7 @@ __all__ = [
     "Wanted",
     "What",
     "Where",
+    "add_seed",
     "add_serial",
     "add_vnc_screen",
     "alike",

@@ -89,8 +89,9 @@ def check(wish: SeedWish, *, has_card: bool) -> None:
         check_network(wish.network_config)
 
 
-def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
-    """The answers for the VM of this name and UUID, whose first card has this MAC. Raises as check() does."""
+def answers(wish: SeedWish, *, instance: str, name: str, mac: str, new_machine: bool = False) -> Answers:
+    """The answers for the VM of this name, whose first card has this MAC. instance: for its first boot its UUID.
+    new_machine: its disk was another machine's. Raises as check() does."""
     check(wish, has_card=bool(mac))
     wish = tidy(wish)
     return Answers(
@@ -104,6 +105,7 @@ def answers(wish: SeedWish, *, instance: str, name: str, mac: str) -> Answers:
         addresses=(address(wish, mac),) if wish.address else (),
         user_data=wish.user_data.replace("\r\n", "\n"),
         network=wish.network_config.replace("\r\n", "\n"),
+        new_machine=new_machine,
     )
 
 
@@ -234,11 +236,15 @@ def told_of(wish: SeedWish) -> Mapping[str, Any]:
     """What may be shown of it, and kept in clear: names and numbers, of the rest whether it is there."""
     return {
         "user": wish.user,
+        "hostname": wish.hostname,
         "keys": len(wish.keys),
         "password": bool(wish.password),
         "packages": list(wish.packages),
         "commands": len(wish.commands),
         "address": wish.address,
+        "gateway": wish.gateway,
+        "resolvers": list(wish.resolvers),
+        "search": list(wish.search),
         "user_data": bool(wish.user_data),
         "network_config": bool(wish.network_config),
         "keep": wish.keep,

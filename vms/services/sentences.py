@@ -613,6 +613,7 @@ GOING_ON: dict[str, str] = {
     "vm.add-serial": mark("adding a serial console"),
     "vm.trash": mark("moving to the trash"),
     "vm.drop-seed": mark("taking the first boot's disc away"),
+    "vm.cloud-init": mark("getting a new disc for cloud-init"),
     "vm.put-back": mark("being put back"),
     "vm.delete": mark("being deleted"),
     "vm.rename": mark("being renamed"),

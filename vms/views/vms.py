@@ -21,6 +21,7 @@ from vms.forms.tags import Tags
 from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.clone import SOURCE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
+from vms.kinds.seeds import WRITE_SEED
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
 from vms.services import viewers
@@ -32,6 +33,7 @@ from vms.services.overview import stream
 from vms.services.reaching import exposed
 from vms.services.rows import make_rows, present_use
 from vms.services.sections import LINE, others, sections, totals_by_host
+from vms.services.seed_discs import seed_of
 from vms.views import console_keys
 
 PAGE = 50
@@ -273,6 +275,8 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
             "may_listen": head.rights >= set(LISTEN_ON_NETWORK.privileges),
             "tags": tags or Tags(initial={"tags": ", ".join(sorted(tag.name for tag in vm.tags.all()))}),
             "may_label": "vm.label" in head.rights,
+            "may_seed": head.rights >= set(WRITE_SEED.privileges),
+            "seed": seed_of(vm),
             "entries": stream(request.user, vm=vm, most=6),
         },
     )

@@ -24,6 +24,7 @@ from vms.libvirtxml import (
     BadXML,
     Disk,
     DomainXML,
+    Given,
     How,
     Target,
     backup_document,
@@ -301,12 +302,14 @@ class Domain:
         with self.guard():
             return definition(self.handle, 0).networks
 
-    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
+    def modify(
+        self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str], given: Given = judging.NOTHING
+    ) -> bool:
         """Read the next-boot definition with its secrets, edit it in place, define it validated.
 
         Whether the edit changed anything; an unchanged one is not defined again. NeedsMore where the change needs a
-        privilege that is not among those allowed, DefinitionStrayed where the host made more of it. InvalidState for
-        a domain that is not kept after it stops: defining it would keep it.
+        privilege that is not among those allowed, DefinitionStrayed where the host made more of it. given: what of the
+        host it may use. InvalidState for a domain that is not kept after it stops: defining it would keep it.
         """
         with self.guard():
             if not self.handle.isPersistent():
@@ -316,7 +319,7 @@ class Domain:
             edit(document)
             if document.text == before:
                 return False
-            judging.define(self.handle.connect(), before, document.text, allowed)
+            judging.define(self.handle.connect(), before, document.text, allowed, given)
             return True
 
 
