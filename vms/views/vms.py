@@ -33,7 +33,6 @@ from vms.services.overview import stream
 from vms.services.reaching import exposed
 from vms.services.rows import make_rows, present_use
 from vms.services.sections import LINE, others, sections, totals_by_host
-from vms.services.seed_discs import seed_of
 from vms.views import console_keys
 
 PAGE = 50
@@ -276,7 +275,6 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
             "tags": tags or Tags(initial={"tags": ", ".join(sorted(tag.name for tag in vm.tags.all()))}),
             "may_label": "vm.label" in head.rights,
             "may_seed": head.rights >= set(WRITE_SEED.privileges),
-            "seed": seed_of(vm),
             "entries": stream(request.user, vm=vm, most=6),
         },
     )
