@@ -90,6 +90,13 @@ def test_a_failure_stays_until_it_is_read(client_alice: Client, host: Host, alic
     assert "Try again" not in header(client_alice, vm)
 
 
+def test_what_has_no_route_of_its_own_is_not_tried_again(client_alice: Client, host: Host, alice: User) -> None:
+    vm = make_vm(host, state="shut_off")
+    make_operation(vm, alice, "vm.drop-seed", "failed", error_code="host_refused")
+    text = header(client_alice, vm)
+    assert "refused" in text and "Try again" not in text
+
+
 def test_a_failure_is_forgotten_after_a_later_success(client_alice: Client, host: Host, alice: User) -> None:
     vm = make_vm(host)
     make_operation(vm, alice, "vm.start", "failed", error_code="host_refused")

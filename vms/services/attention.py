@@ -49,13 +49,14 @@ def way_out(operation: Operation, who: Who) -> Kind | None:
 
 
 def again(operation: Operation, who: Who) -> Kind | None:
-    """The same kind, where the user may ask for it and it needs no parameters; nothing of a host that was removed."""
+    """The same kind, where the user may ask for it by its own route and it needs no parameters; nothing of a host that
+    was removed."""
     if operation.host and operation.host.removed_at:
         return None
     kind = KINDS.get(operation.kind)
     thing = operation.target
     alike = operation.target_kind in ("vm", "host") and not operation.params
-    return kind if kind and thing and alike and may_ask(kind, who, thing) else None
+    return kind if kind and thing and alike and not kind.apart and may_ask(kind, who, thing) else None
 
 
 def may_read(operation: Operation, who: Who) -> bool:
