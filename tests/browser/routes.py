@@ -23,7 +23,16 @@ NO_PAGES = {
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-keep-cd", "vm-bulk-delete", "trash-put-back",
     "vm-clone-preview",
 }  # fmt: skip
-QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved", "vm-delete", "vm-rename", "vm-clone", "vm-cloud-init"}
+QUESTIONS = {
+    "vm-nmi",
+    "vm-reset",
+    "vm-force-off",
+    "vm-discard-saved",
+    "vm-delete",
+    "vm-rename",
+    "vm-clone",
+    "vm-cloud-init",
+}
 
 
 def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
