@@ -25,7 +25,7 @@ from vms.virt import (
     SecretInfo,
     VolumeFacts,
 )
-from vms.virt.judging import judge
+from vms.virt.judging import NOTHING, judge
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -486,12 +486,12 @@ class FakeDomain:
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))
 
-    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
+    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str], given: Given = NOTHING) -> bool:
         self.act("modify", None)
         before = self.info().next_boot_xml
         document = DomainXML.parse(before)
         edit(document)
-        judge(before, document.text, allowed)
+        judge(without(before, given), without(document.text, given), allowed)
         self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
         return True
 

@@ -33,8 +33,8 @@ def test_what_libvirt_fills_in_needs_nothing(connection: Connection, name: str) 
         # Beside what is new each time (UUID, MAC); a libvirt that answers otherwise wants another golden document.
         other = {need.place for need in difference(golden, answer)}
         assert {place.rpartition("/")[2] for place in other} <= {"uuid", "@address"}, other
-        edit = {"allowed": frozenset({"vm.describe"})}
-        assert domain.modify(lambda document: setattr(document, "title", "Once more"), **edit)
+        may = frozenset({"vm.describe"})
+        assert domain.modify(lambda document: setattr(document, "title", "Once more"), allowed=may)
         assert {need.place for need in difference(answer, domain.next_boot().text)} == {"title"}
     finally:
         define.remove_domain(connection, str(DomainXML.parse(domain.next_boot().text).uuid))

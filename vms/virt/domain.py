@@ -10,7 +10,7 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import BadDocument, ConsoleBusy, InvalidState, NetworkStopped, VirtError
-from vms.libvirtxml import BadXML, DomainXML, How, disk_at, snapshot_sources, without_password
+from vms.libvirtxml import BadXML, DomainXML, Given, How, disk_at, snapshot_sources, without_password
 from vms.virt import judging
 from vms.virt.optional import listed
 from vms.virt.states import words
@@ -238,11 +238,14 @@ class Domain:
         with self.guard():
             return definition(self.handle, 0).networks
 
-    def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str]) -> bool:
+    def modify(
+        self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str], given: Given = judging.NOTHING
+    ) -> bool:
         """Read the next-boot definition with its secrets, edit it in place, define it validated.
 
         Whether the edit changed anything; an unchanged one is not defined again. NeedsMore where the change needs a
-        privilege that is not among those allowed, DefinitionStrayed where the host made more of it. InvalidState for
+        privilege that is not among those allowed, DefinitionStrayed where the host made more of it. given: what of
+        the host our rows give. InvalidState for
         a domain that is not kept after it stops: defining it would keep it.
         """
         with self.guard():
@@ -253,7 +256,7 @@ class Domain:
             edit(document)
             if document.text == before:
                 return False
-            judging.define(self.handle.connect(), before, document.text, allowed)
+            judging.define(self.handle.connect(), before, document.text, allowed, given)
             return True
 
 

@@ -35,12 +35,13 @@ def define(
     """The handle of the domain, defined with what was judged; what the host makes of it is judged again, and undone
     where it needs vm.define and nobody has asked for that with the right to. given: what of the host it may use.
     InvalidState where nothing is to be there yet, and something of its name or UUID is."""
-    judge(before, apart(after, given), allowed)
+    known = apart(before, given) if before is not None else None
+    judge(known, apart(after, given), allowed)
     if before is None:
         refuse_to_replace(connection, DomainXML.parse(after))
     handle = connection.defineXMLFlags(after, VALIDATED)
     try:
-        found = uncovered(strayed(before, apart(handle.XMLDesc(ANSWER), given)), allowed)
+        found = uncovered(strayed(known, apart(handle.XMLDesc(ANSWER), given)), allowed)
     except BadXML as error:
         raise BadDocument(str(error)) from None
     if not found:

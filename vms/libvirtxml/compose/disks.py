@@ -20,10 +20,19 @@ def drives(wanted: Wanted, machine: Machine) -> Iterator[etree._Element]:
     used: dict[str, int] = {}
     for drive in wanted.drives:
         bus = "virtio" if wanted.guest.virtio_disk and not drive.cd else slow
+        if drive.bus in PREFIXES and (drive.bus != "ide" or not machine.has_pcie):
+            bus = drive.bus
         prefix = PREFIXES[bus]
         number = used.get(prefix, 0)
         used[prefix] = number + 1
         yield element(drive, f"{prefix}{ascii_lowercase[number]}", bus)
+
+
+def controllers(wanted: Wanted, machine: Machine) -> list[etree._Element]:
+    """One for SCSI that systems of today have a driver for; by itself a PC gets one of 1997."""
+    if machine.is_pc and any(drive.bus == "scsi" for drive in wanted.drives):
+        return [E.controller(type="scsi", model="virtio-scsi")]
+    return []
 
 
 def element(drive: Drive, name: str, bus: str) -> etree._Element:

@@ -27,6 +27,7 @@ def compose(wanted: Wanted, machine: Machine) -> DomainXML:
             E.devices(
                 *disks.drives(wanted, machine),
                 *devices.controllers(machine),
+                *disks.controllers(wanted, machine),
                 *cards.cards(wanted),
                 *devices.lines(wanted),
                 *devices.inputs(),

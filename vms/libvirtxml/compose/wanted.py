@@ -53,12 +53,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Drive:
-    """A disk or a CD, as a volume in a pool of the host. format: the one that is remembered."""
+    """A disk or a CD, as a volume in a pool of the host. format: the one that is remembered. bus: the one that what is
+    on it starts from, "" for what its system has a driver for."""
 
     pool: str
     volume: str
     format: str
     cd: bool = False
+    bus: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,21 @@ from lxml import etree
 from vms.libvirtxml.compose.system import NAMESPACE
 from vms.libvirtxml.document import parse, serialize
 from vms.libvirtxml.network import CLEAN_TRAFFIC
+from vms.libvirtxml.read_only import is_at
 
 
 @dataclass(frozen=True)
 class Given:
     """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
-    which nobody acts by."""
+    which nobody acts by. read_only: (how, where) of disks of which our rows say whether they are read only."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
     macs: frozenset[str] = frozenset()
     uuid: str = ""
     system: str = ""
+    read_only: frozenset[tuple[str, str]] = frozenset()
 
 
 def without(text: str, given: Given) -> str:
@@ -34,6 +36,8 @@ def without(text: str, given: Given) -> str:
         root.remove(uuid)
     take_system(root, given)
     for disk in root.findall("devices/disk"):
+        if is_at(disk, given.read_only):
+            take_read_only(disk)
         take_volume(disk, given)
     for card in root.findall("devices/interface"):
         take_network(card, given)
@@ -62,6 +66,12 @@ def take_volume(disk: etree._Element, given: Given) -> None:
     if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
         disk.remove(source)
         del driver.attrib["type"]
+
+
+def take_read_only(disk: etree._Element) -> None:
+    for told in disk.findall("readonly"):
+        if not len(told) and not told.attrib:
+            disk.remove(told)
 
 
 def take_network(card: etree._Element, given: Given) -> None:
