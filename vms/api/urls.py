@@ -29,6 +29,7 @@ from vms.api import (
     secrets,
     sessions,
     tags,
+    templates,
     tokens,
     trash,
     uploads,
@@ -76,6 +77,8 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/trash", trash.router)
+api.add_router("/vms", templates.vms_router)
+api.add_router("/templates", templates.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)
 api.add_router("/images", images.router)

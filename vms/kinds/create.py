@@ -16,7 +16,9 @@ class NewVm(Params):
     """os: what it installs, "" for unknown. disks: each {"volume": id} of one that is there, or {"pool": id, "name",
     "size_bytes", "format", "image": id or 0, "linked": bool}. cds: images by id. networks: by id. boot: what it starts
     from, the first that can. start: whether it is to run then. seed: {} for none, else {"pool": id, "name", "keep",
-    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for."""
+    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for.
+    template: the VM that it is an instance of, 0 for none; its disks then name by "below" the template's volume that
+    they are a copy of or lie over, and by "bus" where that was. machine: "" for the host's best."""
 
     os: str
     cpus: int
@@ -30,6 +32,8 @@ class NewVm(Params):
     start: bool
     seed: dict = field(default_factory=dict)  # type: ignore[type-arg]
     asked: str = ""
+    template: int = 0
+    machine: str = ""
 
 
 CREATE = Kind(

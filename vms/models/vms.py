@@ -27,7 +27,8 @@ class VirtualMachine(models.Model):
     """The identity that URLs, grants, history and metrics hold; what a host says of it is its Placement.
 
     It counts for the quota of the user or the group that it is charged to; one that was found on a host for nobody's.
-    trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it.
+    trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it. templated_at: a template
+    since then (Template), which never runs and stands in a list of its own.
     """
 
     name = models.CharField(max_length=255)
@@ -35,6 +36,7 @@ class VirtualMachine(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)
     trashed_at = models.DateTimeField(null=True)
+    templated_at = models.DateTimeField(null=True)
     charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
     charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
 

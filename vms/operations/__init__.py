@@ -17,6 +17,7 @@ from vms.operations import (
     renaming,
     secrets,
     seeds,
+    templates,
     trash,
     volumes,
 )  # fmt: skip
@@ -36,6 +37,7 @@ WAYS: Final[dict[str, Way]] = {
     **trash.WAYS,
     **renaming.WAYS,
     **seeds.WAYS,
+    **templates.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

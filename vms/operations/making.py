@@ -12,6 +12,7 @@ from vms.models import ImageCopy, Network, Operation, StoragePool, Volume
 from vms.operations.jobs import is_to_end
 from vms.operations.work import Work
 from vms.permissions import Actor, require, require_deed
+from vms.services.instances import require_usable
 from vms.virt import Connection
 
 
@@ -62,5 +63,7 @@ def require_rights(actor: Actor, operation: Operation) -> None:
     for volume in Volume.objects.filter(pk__in=[disk["volume"] for disk in params.disks if "volume" in disk]):
         # Once its VM is there, whose maker owns it, that says who may.
         require_deed(actor, "attach", volume)
+    if params.template:
+        require_usable(actor, params.template)
     for network in Network.objects.filter(pk__in=params.networks):
         require(actor, "network.use", network)

@@ -14,8 +14,8 @@ ACCESS = "vm.access"
 
 
 def on_vms(role: Role) -> frozenset[str]:
-    """What the role gives on a VM."""
-    return on_things(role, frozenset({"vm"}))
+    """What the role gives on a VM, which may be a template."""
+    return on_things(role, frozenset({"vm", "template"}))
 
 
 def on_things(role: Role, nouns: Collection[str]) -> frozenset[str]:

@@ -24,6 +24,7 @@ class Answers:
     instance: a new one makes cloud-init do everything again. user: "" for the image's own. keys: lines as sshd reads
     them. password: as hashed() made it, never as it is typed. packages: names; commands: lines for the shell, run once
     as root. user_data and network: files as somebody wrote them, which have the last word over the other answers.
+    again: it has booted before, as another machine.
     """
 
     instance: str
@@ -36,3 +37,4 @@ class Answers:
     addresses: tuple[Address, ...] = ()
     user_data: str = field(default="", repr=False)
     network: str = field(default="", repr=False)
+    again: bool = False

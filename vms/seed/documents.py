@@ -9,6 +9,8 @@ import yaml
 from vms.seed.answers import Address, Answers
 
 HEAD: Final = "#cloud-config\n"
+# cloud-init makes what else is a machine's own anew, such as the keys of its sshd.
+NEW_MACHINE_ID: Final = "rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup"
 # Any route, as cloud-init of every age writes it.
 EVERYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -35,6 +37,8 @@ def cloud_config(answers: Answers) -> dict[str, Any]:
     """Our answers as cloud-init's own keys; what is not answered is not in it."""
     # So that the guest finds its own name, without which sudo complains each time.
     told: dict[str, Any] = {"hostname": answers.hostname, "manage_etc_hosts": "localhost"}
+    if answers.again:
+        told["bootcmd"] = [["cloud-init-per", "instance", "machine-id", "sh", "-c", NEW_MACHINE_ID]]
     person: dict[str, Any] = {"name": answers.user} if answers.user else {}
     if answers.password:
         person |= {"lock_passwd": False, "hashed_passwd": answers.password}

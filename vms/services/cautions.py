@@ -35,12 +35,15 @@ def warnings(
     if made.place.free_kib < params.memory_mib * 1024 * wish.count:
         yield Warning("host_memory", {"free": made.place.free_kib // 1024})
     new = [disk for disk in params.disks if "size_bytes" in disk]
-    if system.disk_gib and new and new[0]["size_bytes"] < system.disk_gib * GIB and not new[0]["image"]:
+    little = bool(new) and new[0]["size_bytes"] < system.disk_gib * GIB and not new[0]["image"]
+    if little and not params.template:
         yield Warning("little_disk", {"least": system.disk_gib})
     disks = [image for image in images.values() if image.kind == Image.Kind.DISK]
     if disks and system.known and not seeds.lets_in(wish.seed):
         yield Warning("no_key", {})
-    if wish.seed and not disks:
+    if params.template and wish.seed is None:
+        yield Warning("template_same", {})
+    if wish.seed and not disks and not params.template:
         yield Warning("seed_unread", {})
     for pool, size in new_bytes(made).items():
         if made.pools[pool].available_bytes < size * wish.count:
@@ -56,7 +59,10 @@ def warnings(
     if not params.disks and not params.cds and not wish.pxe:
         yield Warning("no_boot", {})
     elif (
-        not params.cds and not wish.pxe and all(not disk.get("image") and "volume" not in disk for disk in params.disks)
+        not params.cds
+        and not wish.pxe
+        and not params.template
+        and all(not disk.get("image") and "volume" not in disk for disk in params.disks)
     ):
         yield Warning("empty_disk", {})
     if system.secure and params.firmware != "secure":

@@ -89,7 +89,8 @@ def create_one(
         new.append((made.pools[told["pool"]], told["name"]))
         # The worker gives the card its address.
         mac = NO_MAC if made.networks else ""
-        secrets["seed"] = seeds.to_json(seeds.answers(seed, instance=str(identity), name=name, mac=mac))
+        answers = seeds.answers(seed, instance=str(identity), name=name, mac=mac)
+        secrets["seed"] = seeds.to_json(replace(answers, again=bool(made.params.template)))
     operation = operations.request(
         CREATE,
         vm,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 from vms.kinds.create import NewVm
@@ -47,7 +48,8 @@ def definition(
         boot=tuple(params.boot),
         tpm=params.tpm,
     )
-    return compose(wanted, machine(host))
+    there = machine(host)
+    return compose(wanted, replace(there, machine=params.machine) if params.machine else there)
 
 
 def disk_name(pool: StoragePool, name: str, number: int, format: str) -> str:

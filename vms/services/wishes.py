@@ -27,13 +27,17 @@ GIB: Final = 1 << 30
 @dataclass(frozen=True)
 class DiskWish:
     """A new disk, from an image where one is named, or a volume that is there. size_mib 0: as large as its system or
-    its image wants. linked: a layer over the image."""
+    its image wants. linked: a layer over the image. template: all disks of that VM, in the place of this one;
+    below, bus: one of these disks, which no request names."""
 
     pool: int | None = None
     size_mib: int = 0
     image: int | None = None
     volume: int | None = None
     linked: bool = False
+    template: int | None = None
+    below: int | None = None
+    bus: str = ""
 
 
 @dataclass(frozen=True)
