@@ -21,8 +21,9 @@ NO_PAGES = {
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-bulk-delete", "trash-put-back",
+    "template-vm", "template-offer",
 }  # fmt: skip
-QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved", "vm-delete", "vm-rename"}
+QUESTIONS = {"vm-nmi", "vm-reset", "vm-force-off", "vm-discard-saved", "vm-delete", "vm-rename", "vm-template"}
 
 
 def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -327,6 +327,11 @@ def trash(stage: Stage) -> str:
     return "/trash/"
 
 
+def templates(stage: Stage) -> str:
+    stage.original(template=True)
+    return "/templates/"
+
+
 def deletes_without_its_name(page: Page) -> None:
     page.get_by_label("Into the trash").uncheck()
     page.get_by_role("button", name="Delete discarded").click()
@@ -466,6 +471,9 @@ SCENES = (
     Scene("delete", VM + "delete/", question_of_the_discarded),
     Scene("delete-wrong", VM + "delete/", question_of_the_discarded, deletes_without_its_name),
     Scene("rename", VM + "rename/", of(off, "rename/")),
+    Scene("template-question", VM + "template/", lambda stage: f"/vms/{stage.original(template=False)}/template/"),
+    Scene("templates", "templates/", templates),
+    Scene("template", "templates/<int:pk>/", lambda stage: f"/templates/{stage.original(template=True)}/"),
     Scene("trash", "trash/", trash),
     Scene(
         "trash-delete",

@@ -32,6 +32,7 @@ from vms.models import (
 from vms.operations import process, trash
 from vms.operations import templates as ways
 from vms.services import create, templates
+from vms.services import trash as service
 from vms.services.wishes import DiskWish, Wish
 from vms.virt import PoolInfo
 
@@ -104,6 +105,11 @@ def test_it_is_marked_then_kept_from_writing_then_read(stage: Stage, template: V
 def test_it_becomes_the_vm_that_it_was(stage: Stage, template: VirtualMachine, done: Done) -> None:
     assert done(templates.make_vm(stage.actor, template)).state == "succeeded"
     assert is_as_before(stage)
+
+
+def test_it_is_deleted_with_its_disk(stage: Stage, template: VirtualMachine, done: Done) -> None:
+    assert done(service.delete(stage.actor, template, trash=False, confirm="web-01")).state == "succeeded"
+    assert not stage.fake.volumes and not Template.objects.exists() and not Volume.objects.exists()
 
 
 def test_what_it_lies_over_is_read_too(stage: Stage, disk: Volume, done: Done) -> None:

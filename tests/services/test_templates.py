@@ -162,6 +162,14 @@ def test_its_disk_is_nobodys(actor: Actor, template: VirtualMachine, disk: Volum
         require_deed(User.objects.create(username="nobody"), "delete", disk)
 
 
+def test_what_its_host_has_forgotten_protects_nothing(actor: Actor, template: VirtualMachine, disk: Volume) -> None:
+    disk.vms.clear()
+    Placement.objects.filter(vm=template).update(present=False)
+    assert disk in visible_volumes(actor, "delete")
+    with pytest.raises(WrongState):
+        plans.plan(actor, wish(template))
+
+
 def test_who_may_make_vms_of_it(host: Host, template: VirtualMachine, actor: Actor, carol: User) -> None:
     assert not visible_templates(carol).exists()
     grant(carol, "creator", everything=True)

@@ -115,6 +115,8 @@ def mark(operation: Operation) -> Template:
         vm_id=operation.target_id, by=operation.actor_user, by_name=operation.actor_name,
         autostart=operation.before["autostart"],
     )  # fmt: skip
+    # Of one that its host has forgotten; these are this VM's alone by now.
+    TemplateVolume.objects.filter(volume__in=operation.params["volumes"], depth=0).delete()
     TemplateVolume.objects.bulk_create(
         TemplateVolume(template=made, volume=layer, number=number, depth=depth)
         for number, volume in enumerate(volumes_of(operation))

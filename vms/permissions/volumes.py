@@ -43,8 +43,15 @@ def volumes_in(who: Who, of_vms: Scope, of_pools: Scope, deed: Deed) -> QuerySet
     his = Volume.objects.filter(private=False)
     if deed in CHANGING:
         # Whoever writes to it poisons all that lies over it; it goes with its template alone.
-        his = his.filter(~Exists(TemplateVolume.objects.filter(volume=OuterRef("pk"), depth=0)))
+        his = his.filter(~Exists(protecting().filter(volume=OuterRef("pk"))))
     return his.filter(Q(storage__in=pools_in(of_pools).values("storage")) | Q(by_vms) | Q(by_owner))
+
+
+def protecting() -> QuerySet[TemplateVolume]:
+    """The rows that protect a volume: of templates which their host still has."""
+    return TemplateVolume.objects.filter(
+        depth=0, template__vm__deleted_at=None, template__vm__placement__present=True
+    )  # fmt: skip
 
 
 def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
@@ -58,7 +65,7 @@ def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
 
 def require_deed(who: Who, deed: Deed, volume: Volume) -> None:
     """Nothing, or NotAllowed names what is missing on a VM that uses it, VolumeProtected tells a template's."""
-    if deed in CHANGING and volume.of_templates.filter(depth=0).exists() and visible_volumes(who).contains(volume):
+    if deed in CHANGING and protecting().filter(volume=volume).exists() and visible_volumes(who).contains(volume):
         raise VolumeProtected(privilege=NEEDS[deed], name=volume.name)
     if not visible_volumes(who, deed).filter(pk=volume.pk).exists():
         raise NotAllowed(privilege=NEEDS[deed])
