@@ -16,7 +16,7 @@ from tests.routes import make_template
 from tests.services.test_create import HARDWARE, codes, ground, refused
 from vms.errors import BadFields, NotAllowed, NoTemplate, TemplateInUse, VolumeProtected, WrongState
 from vms.kinds import KINDS
-from vms.models import Document, Host, Operation, Placement, Role, StoragePool, User, VirtualMachine, Volume
+from vms.models import Document, Host, Operation, Placement, Role, StoragePool, Template, User, VirtualMachine, Volume
 from vms.permissions import (
     Actor,
     get_template_or_404,
@@ -26,6 +26,7 @@ from vms.permissions import (
     visible_templates,
     visible_volumes,
 )
+from vms.permissions.templates import may_use
 from vms.services import create, grants, operations, plans, seeds, templates, trash, volumes
 from vms.services.lists import find_vms
 from vms.services.seeds import SeedWish
@@ -188,6 +189,20 @@ def test_who_may_make_vms_of_it(host: Host, template: VirtualMachine, actor: Act
     template.template.ready = False
     template.template.save()
     assert not usable_templates(actor).exists() and visible_templates(actor).exists()
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("published", [True, False])
+@pytest.mark.parametrize("role", ["viewer", "operator", "creator", "owner", ""])
+def test_asked_of_one_it_is_the_same_answer(
+    template: VirtualMachine, carol: User, role: str, published: bool, ready: bool
+) -> None:
+    if role:
+        grant(carol, role, template)
+    Template.objects.update(published=published, ready=ready)
+    assert may_use(carol, template.pk) == usable_templates(carol).filter(pk=template.pk).exists()
+    VirtualMachine.objects.update(trashed_at=template.templated_at)
+    assert not may_use(carol, template.pk)
 
 
 def test_its_owner_offers_it_and_lets_others_use_it(template: VirtualMachine, carol: User) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from django import forms
+from django.utils.choices import BaseChoiceIterator
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
@@ -51,6 +54,28 @@ FIRMWARE: Final = (
 )
 # What the service calls the form's fields.
 CALLED: Final = {"disks": "pool", "networks": "network", "install": "iso", "memory_mib": "memory"}
+
+
+class Late(BaseChoiceIterator):
+    """Choices that are looked up when somebody looks at them, which who sends a form seldom does."""
+
+    def __init__(self, find: Callable[[], list[tuple[str, str]]]) -> None:
+        self.find = find
+
+    @cached_property
+    def found(self) -> list[tuple[str, str]]:
+        return self.find()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        yield from self.found
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+
+def named(rows: Any) -> list[tuple[str, str]]:
+    """The first of them as choices."""
+    return [(str(row.pk), row.name) for row in rows[:MOST]]
 
 
 class Create(forms.Form):
@@ -119,18 +144,18 @@ class Create(forms.Form):
         self.own_keys = seeds.own_keys(user) if user else ()
         images = visible_images(who).order_by("name")
         fits = gettext("wherever it fits")
-        self.offer("image", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.DISK)[:MOST]])
-        self.offer("iso", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.ISO)[:MOST]])
-        self.offer("volume", [(str(row.pk), row.name) for row in self.free_volumes(pools)])
+        self.offer("image", Late(lambda: named(images.filter(kind=Image.Kind.DISK))))
+        self.offer("iso", Late(lambda: named(images.filter(kind=Image.Kind.ISO))))
+        self.offer("volume", Late(lambda: named(self.free_volumes(pools))))
         of = usable_templates(who).filter(placement__host__in=hosts).order_by("name", "pk")
-        self.offer("template", [(str(vm.pk), vm.name) for vm in of[:MOST]])
+        self.offer("template", Late(lambda: named(of)))
         self.offer("host", [("", fits), *((str(host.pk), self.called(host)) for host in hosts)])
         self.offer("pool", [("", fits), *((str(pool.pk), self.placed(pool)) for pool in pools)])
         choices = [("", gettext("the first that may be used")), ("none", gettext("no network card"))]
         self.offer("network", [*choices, *((str(network.pk), self.placed(network)) for network in networks)])
         self.offer("os", [("", gettext("as the image says")), *systems.choices()])
 
-    def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+    def offer(self, name: str, choices: list[tuple[str, str]] | Late) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def called(self, host: Host) -> str:

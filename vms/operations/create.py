@@ -19,9 +19,11 @@ from vms.operations.making import Making, Step, params_of
 from vms.operations.new_volumes import (
     find_images,
     grow_disks,
+    is_copy,
     keep_made,
     make_disks,
     make_seed,
+    named_images,
     unmake_disks,
     unmake_seed,
 )
@@ -50,6 +52,8 @@ def do(work: Work) -> None:
     done: list[Step] = []
     try:
         for step in STEPS:
+            if not step.needed(making.params):
+                continue
             making.go_on()
             done.append(step)
             step.do(making)
@@ -110,7 +114,7 @@ def define(making: Making) -> None:
         uuid=uuid,
         system=system,
     )
-    if any(info.name == operation.target_name for info in making.work.connection.domains()):
+    if making.work.connection.has_domain(operation.target_name):
         raise VmTaken(name=operation.target_name)
     making.work.connection.define_domain(document.text, allowed=making.work.allowed, given=given)
 
@@ -138,13 +142,13 @@ def start(making: Making) -> None:
 
 # In this order; each is undone in the reverse order.
 STEPS: Final = (
-    Step("image", find_images, unplace),
+    Step("image", find_images, unplace, lambda params: bool(named_images(params))),
     Step("disk", make_disks, unmake_disks),
-    Step("grow", grow_disks, nothing),
-    Step("cards", choose_cards, nothing),
-    Step("seed", make_seed, unmake_seed),
+    Step("grow", grow_disks, nothing, lambda params: any(is_copy(disk) for disk in params.disks)),
+    Step("cards", choose_cards, nothing, lambda params: bool(params.networks)),
+    Step("seed", make_seed, unmake_seed, lambda params: bool(params.seed)),
     Step("define", define, undefine),
-    Step("start", start, nothing),
+    Step("start", start, nothing, lambda params: params.start),
 )
 
 

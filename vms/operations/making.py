@@ -43,11 +43,12 @@ class Making:
 @dataclass(frozen=True)
 class Step:
     """do: what it makes. undo: takes that away on the host and here, or finds nothing of it; by the operation alone,
-    since it may be another worker's."""
+    since it may be another worker's. needed: whether there is anything to do, by the parameters."""
 
     name: str
     do: Callable[[Making], None]
     undo: Callable[[Connection, Operation], None]
+    needed: Callable[[NewVm], bool] = lambda params: True
 
 
 def params_of(operation: Operation) -> NewVm:

@@ -10,11 +10,12 @@ from hashlib import sha256
 from typing import Any
 
 from vms.errors import ImageRefused, NameTaken, NotFound, TemplateChanged
+from vms.kinds.create import NewVm
 from vms.libvirtxml import Drive, volume_document
 from vms.models import ImageCopy, Operation, StoragePool, User, Volume
 from vms.operations.images import place
 from vms.operations.making import Making, params_of
-from vms.operations.template_volumes import find_original, hashed, layers, require_off, require_unchanged, where_is
+from vms.operations.template_volumes import hashed, layers, pool_with, require_off, require_unchanged
 from vms.operations.volumes import BLOCK, keep, make_copy, make_empty, new_row, reading, require_same, take_away
 from vms.seed import documents, make_disc
 from vms.services import placing, plans, seeds
@@ -27,7 +28,7 @@ State = Volume.State
 def find_images(making: Making) -> None:
     """Those that it is made from, brought to the host where that has none. Raises ImageRefused, and what place()
     raises."""
-    wanted = [*making.params.cds, *(disk["image"] for disk in making.params.disks if disk.get("image"))]
+    wanted = named_images(making.params)
     host = making.operation.host
     if not wanted or host is None:
         return
@@ -43,13 +44,19 @@ def find_images(making: Making) -> None:
         making.images[image] = place(making.work, image, into, **wish)
 
 
+def named_images(params: NewVm) -> list[int]:
+    """Those that it is made from, by their ids."""
+    return [*params.cds, *(disk["image"] for disk in params.disks if disk.get("image"))]
+
+
 def is_folder(pool: StoragePool) -> bool:
     return pool.type in volume_services.FILES
 
 
 def make_disks(making: Making) -> None:
-    for disk in making.params.disks:
-        making.go_on()
+    for number, disk in enumerate(making.params.disks):
+        if number:
+            making.go_on()
         making.drives.append(taken(making, disk["volume"]) if "volume" in disk else made(making, disk))
     for image in making.params.cds:
         row, pool = making.images[image]
@@ -107,16 +114,16 @@ def claimed(pool: StoragePool, name: str, owner: User, *, format: str, private: 
 
 def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[str, Any]) -> None:
     """As the template's disk, or over it, once it is known to be what it was. Raises TemplateChanged."""
-    number = making.params.disks.index(disk)
-    own = find_original(making.params.template, number, making.operation)
+    own, *below = layers(making.params.template, making.params.disks.index(disk), making.operation)
     require_off(making.work, own.template.vm)
+    where = pool_with(own.volume, making.operation)
     if disk["linked"]:
-        for each in layers(own):
-            require_unchanged(making.work, each)
-        make_layer(making, pool, row, disk["size_bytes"], own.volume, where_is(own, making.operation))
+        for each in (own, *below):
+            require_unchanged(making.work, each, where if each is own else pool_with(each.volume, making.operation))
+        make_layer(making, pool, row, disk["size_bytes"], own.volume, where)
         return
     volume_services.require_served(own.volume)
-    with reading(making.work.connection, where_is(own, making.operation), own.volume) as (way, parts, length):
+    with reading(making.work.connection, where, own.volume) as (way, parts, length):
         digest = sha256()
         make_copy(making.work, making.work.connection, pool, row, hashed(parts, digest), length)
         way.finish()
@@ -160,11 +167,16 @@ def unmake(connection: Connection, operation: Operation, pool_id: int, name: str
         take_away(connection, pool, row)
 
 
+def is_copy(disk: dict[str, Any]) -> bool:
+    """Whether a new disk has the bytes of an image or a template."""
+    return "pool" in disk and not disk["linked"] and bool(disk["image"] or "below" in disk)
+
+
 def grow_disks(making: Making) -> None:
     """A copy is as large as what it was made of until now."""
     for disk in making.params.disks:
         pool = StoragePool.objects.filter(pk=disk.get("pool")).first()
-        if pool is None or disk["linked"] or not (disk["image"] or "below" in disk):
+        if pool is None or not is_copy(disk):
             continue
         connection = making.work.connection
         # The host learns what came into the volume when it looks through the pool.

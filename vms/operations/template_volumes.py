@@ -22,19 +22,13 @@ if TYPE_CHECKING:
 ZEROS: Final = bytes(BLOCK)
 
 
-def find_original(template: int, number: int, operation: Operation) -> TemplateVolume:
-    """The volume of the template's disk at that place; NotFound where it is no more."""
-    rows = TemplateVolume.objects.filter(template__vm=template, depth=0, number=number)
-    found = rows.select_related("volume__storage", "template__vm__placement").first()
-    if found is None:
+def layers(template: int, number: int, operation: Operation) -> list[TemplateVolume]:
+    """The volume of the template's disk at that place, and what it lies over; NotFound where it is no more."""
+    rows = TemplateVolume.objects.filter(template__vm=template, number=number).order_by("depth")
+    found = list(rows.select_related("volume__storage", "template__vm__placement"))
+    if not found:
         raise NotFound(operation.target_name)
     return found
-
-
-def layers(own: TemplateVolume) -> list[TemplateVolume]:
-    """It, and what it lies over."""
-    rows = TemplateVolume.objects.filter(template=own.template_id, number=own.number).select_related("volume__storage")
-    return list(rows.order_by("depth"))
 
 
 def require_off(work: Work, vm: VirtualMachine) -> None:
@@ -46,10 +40,6 @@ def require_off(work: Work, vm: VirtualMachine) -> None:
         raise InvalidState(f"{vm.name} runs")
 
 
-def where_is(each: TemplateVolume, operation: Operation) -> StoragePool:
-    return pool_with(each.volume, operation)
-
-
 def pool_with(volume: Volume, operation: Operation) -> StoragePool:
     """The pool by which the operation's host has it; NotFound where it has none that is started."""
     pool = source_pool(volume, operation.host_id or 0)
@@ -58,11 +48,10 @@ def pool_with(volume: Volume, operation: Operation) -> StoragePool:
     return pool
 
 
-def require_unchanged(work: Work, each: TemplateVolume) -> None:
+def require_unchanged(work: Work, each: TemplateVolume, pool: StoragePool) -> None:
     """Nothing, or TemplateChanged. What is as long and was written when it was at its reading is the same; what was
     written since is read once more."""
-    there = work.connection.volume(str(pool_with(each.volume, work.operation).uuid), each.volume.name)
-    facts = there.facts()
+    facts = work.connection.volume(str(pool.uuid), each.volume.name).facts()
     if facts.physical == each.size_bytes and each.changed_at and moment(facts.mtime) == each.changed_at:
         return
     digest, facts = read(work, each.volume)

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from vms.models import VirtualMachine
+from vms.permissions.ask import held
 from vms.permissions.visible import get_vm_or_404, reaches, there, vms_in
 from vms.permissions.who import Who
 
@@ -26,6 +27,13 @@ def usable_templates(who: Who) -> QuerySet[VirtualMachine]:
     of_copy, of_use = reaches(who, COPY, USE)
     offered = Q(pk__in=vms_in(of_use).order_by().values("pk"), template__published=True)
     return templates().filter(Q(pk__in=vms_in(of_copy).order_by().values("pk")) | offered, template__ready=True)
+
+
+def may_use(who: Who, pk: int) -> bool:
+    """Whether it is among these; asked again and again, so without looking at all."""
+    vm = templates().filter(pk=pk, template__ready=True).first()
+    holds = held(who, vm) if vm else frozenset()
+    return COPY in holds or bool(vm and USE in holds and vm.template.published)
 
 
 def visible_templates(who: Who) -> QuerySet[VirtualMachine]:

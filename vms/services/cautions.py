@@ -48,7 +48,7 @@ def warnings(
     for pool, size in new_bytes(made).items():
         if made.pools[pool].available_bytes < size * wish.count:
             yield Warning("pool_room", {"pool": made.pools[pool].name, "free": made.pools[pool].available_bytes // GIB})
-    for image in sorted(images.keys() - placing.images_on(actor, host)):
+    for image in sorted(images.keys() - placing.images_on(actor, host) if images else ()):
         yield Warning("image_brought", {"image": images[image].name, "host": host.name})
     stopped = placing.usable_networks(actor, host)
     if not made.networks and wish.networks is None and stopped:

@@ -12,7 +12,7 @@ from vms.libvirtxml import Traits
 from vms.models import Host, StoragePool, TemplateVolume, VirtualMachine, Volume
 from vms.osdata import find_system
 from vms.permissions import Who, usable_templates
-from vms.permissions.templates import USE
+from vms.permissions.templates import USE, may_use
 from vms.services import operations, volumes
 from vms.services.freshness import placed
 from vms.services.placing import Place
@@ -116,5 +116,5 @@ def source_pool(volume: Volume, host: int) -> StoragePool | None:
 
 def require_usable(who: Who, template: int) -> None:
     """Nothing, or NotAllowed: he may no longer make VMs of it, or it is no template any more."""
-    if not usable_templates(who).filter(pk=template).exists():
+    if not may_use(who, template):
         raise NotAllowed(privilege=USE)
