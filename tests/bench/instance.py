@@ -171,6 +171,7 @@ def measure(stage: Stage) -> list[Figure]:
 
         def settle(name: str) -> None:
             """Gone; the dashboard has nothing left to do."""
+            eventually(lambda: not dashboard.query("select 1 from vms_operationlock"), "it is made", within=60)
             domain = connection.lookupByName(name)
             domain.destroy()
             domain.undefine()
@@ -180,7 +181,6 @@ def measure(stage: Stage) -> list[Figure]:
             time.sleep(1)
 
         create("made-model")
-        eventually(lambda: not dashboard.query("select 1 from vms_operationlock"), "it is made", within=60)
         model = by_path(connection.lookupByName("made-model").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), pool)
         settle("made-model")
         for turn in range(TURNS + 1):

@@ -21,7 +21,7 @@ from vms.permissions.ask import (
 )
 from vms.permissions.deeds import require_for
 from vms.permissions.fresh import is_fresh, require_fresh
-from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
+from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vm
 from vms.permissions.images import get_image_or_404, publishing_pools, readable_copies, visible_images
 from vms.permissions.reach import in_force, of_user
 from vms.permissions.telling import get_operation_or_404, visible_happenings, visible_names, visible_operations
@@ -72,7 +72,7 @@ __all__ = [
     "may_grant",
     "of_user",
     "on_things",
-    "on_vms",
+    "on_vm",
     "publishing_pools",
     "reached_vms",
     "reaching_thing",

@@ -28,7 +28,6 @@ from vms.permissions import (
     trashed_vms,
     visible_hosts,
     visible_operations,
-    visible_templates,
     visible_vms,
 )
 from vms.services import viewers
@@ -115,8 +114,6 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "states": STATES,
         "filtered": bool(q or state or host or tag),
         "has_trash": trashed_vms(request.user).exists(),
-        # Asked only where the page is not to offer it anyway.
-        "has_templates": visible_templates(request.user).exists,
         "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
