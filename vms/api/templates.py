@@ -114,7 +114,9 @@ def show(request: HttpRequest, vm_id: int) -> TemplateItem:
     return item(line)
 
 
-@router.post("/{int:vm_id}/offer", response=answers(200, TemplateItem, 403, 404), summary="Offer it, or take that back")
+@router.post(
+    "/{int:vm_id}/offer", response=answers(200, TemplateItem, 400, 403, 404), summary="Offer it, or take that back"
+)
 def offer(request: HttpRequest, vm_id: int, body: Offer) -> TemplateItem:
     who = actor(request)
     templates.publish(who, get_template_or_404(who, vm_id, to=templates.PUBLISH), offered=body.offered)
