@@ -180,6 +180,10 @@ class FakeConnection:
             self.host.after["define domain"]()
         return FakeDomain(self, made.uuid)
 
+    def has_domain(self, name: str) -> bool:
+        self.answer()
+        return any(each.name == name for each in self.host.domains.values())
+
     def domain(self, identity: str) -> FakeDomain:
         self.answer()
         if identity not in self.host.domains:

@@ -30,8 +30,11 @@ from vms.models import (
     NetworkFilter,
     Offer,
     Operation,
+    Placement,
     Quota,
     StoragePool,
+    Template,
+    TemplateVolume,
     Trashed,
     User,
     VirtualMachine,
@@ -182,6 +185,15 @@ def put_in_trash(vm: VirtualMachine, by: User) -> None:
     """As a worker does at the end of vm.trash."""
     VirtualMachine.objects.filter(pk=vm.pk).update(trashed_at=timezone.now())
     Trashed.objects.create(vm=vm, by=by, by_name=by.username, purge_at=timezone.now() + timedelta(days=7))
+
+
+def make_template(vm: VirtualMachine, by: User) -> None:
+    """As a worker does at the end of vm.template; its disk was read."""
+    VirtualMachine.objects.filter(pk=vm.pk).update(templated_at=timezone.now())
+    Placement.objects.filter(vm=vm).update(state="shut_off", run_id=None)
+    made = Template.objects.create(vm=vm, by=by, by_name=by.username, ready=True)
+    for number, volume in enumerate(vm.volumes.order_by("pk")):
+        TemplateVolume.objects.create(template=made, volume=volume, number=number, sha256="0" * 64)
 
 
 def make_image(host: Host) -> tuple[Image, Volume]:

@@ -5,6 +5,7 @@ VmsError
 ├── RequestRefused            said before anything was asked of a host
 │   ├── NotAllowed            the actor lacks a privilege
 │   │   ├── NeedsMore         a definition differs in what the operation was not judged by; params: place
+│   │   ├── VolumeProtected   nobody writes to a template's disk, or takes it; params: name
 │   │   └── NeedsPerson       a token asks for what people do by a session
 │   ├── NotFresh              it needs a sign-in that is not older than some minutes; params: minutes
 │   ├── Locked                another operation holds the thing
@@ -43,6 +44,9 @@ VmsError
 │   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
 │   ├── SourceChanged         what is cloned is another by now than who asked was told; params: name
 │   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
+│   ├── TemplateInUse         VMs need a template, or are being made of it; params: name, by, others
+│   ├── TemplateChanged       a template's disk is not what it was when it was read; params: name
+│   ├── NoTemplate            a VM that cannot become a template; params: name, reason
 │   ├── HostSilent            the watcher hears other hosts, but not this one
 │   ├── HostLeftAlone         somebody told the dashboard not to connect to it
 │   ├── RunsElsewhere         another host runs a VM of the same UUID
@@ -144,6 +148,12 @@ class NotFresh(RequestRefused):
     """The session's sign-in is too old for this; params: minutes (how old it may be)."""
 
     code = "not_fresh"
+
+
+class VolumeProtected(NotAllowed):
+    """The volume is a template's disk: nobody writes to it or takes it; params: privilege, name."""
+
+    code = "volume_protected"
 
 
 class NeedsPerson(NotAllowed):
@@ -360,6 +370,24 @@ class BelongingsChanged(RequestRefused):
     """A VM has other things by now than who deletes it was told; params: name."""
 
     code = "belongings_changed"
+
+
+class TemplateInUse(RequestRefused):
+    """VMs or volumes lie over the template's disks, or are being made of it; params: name, by, others."""
+
+    code = "template_in_use"
+
+
+class TemplateChanged(RequestRefused):
+    """A volume of a template is not what it was when its digest was taken; params: name (the volume's)."""
+
+    code = "template_changed"
+
+
+class NoTemplate(RequestRefused):
+    """The VM cannot become a template; params: name, reason."""
+
+    code = "no_template"
 
 
 class HostSilent(RequestRefused):

@@ -327,6 +327,11 @@ def trash(stage: Stage) -> str:
     return "/trash/"
 
 
+def templates(stage: Stage) -> str:
+    stage.original(template=True)
+    return "/templates/"
+
+
 def deletes_without_its_name(page: Page) -> None:
     page.get_by_label("Into the trash").uncheck()
     page.get_by_role("button", name="Delete discarded").click()
@@ -516,6 +521,9 @@ SCENES = (
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
     # Refused each time: else every click on its button would write a disc.
     Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),
+    Scene("template-question", VM + "template/", lambda stage: f"/vms/{stage.original(template=False)}/template/"),
+    Scene("templates", "templates/", templates),
+    Scene("template", "templates/<int:pk>/", lambda stage: f"/templates/{stage.original(template=True)}/"),
     Scene("trash", "trash/", trash),
     Scene(
         "trash-delete",

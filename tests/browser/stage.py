@@ -149,6 +149,29 @@ class Stage:
             self.dashboard.await_operation(asked)
         return self.discard
 
+    def original(self, *, template: bool) -> int:
+        """The number of a VM with a disk of its own, which is a template or (not template) can become one."""
+        pool = int(self.pool().split("/")[2])
+        self.end_all("vm", "golden")
+        there = [one["id"] for one in self.dashboard.get("/templates")["items"] if one["name"] == "golden"]
+        if template == bool(there) and there:
+            return int(there[0])
+        if there:
+            asked = self.dashboard.post(f"/templates/{there[0]}/make-vm").body["operation"]["id"]
+            self.dashboard.await_operation(asked)
+            return int(there[0])
+        found = [one["id"] for one in self.dashboard.get("/vms?q=golden")["items"] if one["name"] == "golden"]
+        if not found:
+            disks = [{"pool": pool, "size_mib": 8}]
+            wish = {"name": "golden", "cpus": 1, "memory_mib": 64, "disks": disks, "networks": [], "start": False}
+            asked = self.dashboard.post("/vms", wish).body["operation"]["id"]
+            found = [self.dashboard.await_operation(asked)["target"]["id"]]
+        vm = int(found[0])
+        eventually(lambda: self.dashboard.get(f"/vms/{vm}/belongings")["goes"], "its disk is known", within=60)
+        if template:
+            self.dashboard.await_operation(self.dashboard.post(f"/vms/{vm}/template").body["operation"]["id"])
+        return vm
+
     def image(self) -> str:
         """The page of an image, of which that volume is taken for a copy."""
         pk = self.volume().split("/")[2]

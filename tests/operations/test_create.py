@@ -16,6 +16,7 @@ from tests.fakehost import info
 from tests.headers.images import MIB, made
 from tests.operations.conftest import Stage
 from vms.errors import BadFields, HostRefused, HostUnreachable, OverQuota, VmsError
+from vms.kinds.create import NewVm
 from vms.libvirtxml import DomainXML, Given
 from vms.models import (
     Grant,
@@ -245,7 +246,7 @@ def test_where_a_step_fails_nothing_is_left(
             original.do(making)
             raise error
 
-        return replace(original, do=do) if original.name == step else original
+        return replace(original, do=do, needed=always) if original.name == step else original
 
     monkeypatch.setattr(ways, "STEPS", tuple(failing(each) for each in ways.STEPS))
     [operation] = create.create(stage.actor, SEEDED)
@@ -258,6 +259,10 @@ def test_where_a_step_fails_nothing_is_left(
     assert (operation.state, operation.error_code) == ("failed", error.code)
     assert operation.vm is None and operation.target_name == "new"
     nothing_is_left(stage)
+
+
+def always(params: NewVm) -> bool:
+    return True
 
 
 class Killed(BaseException):
@@ -276,7 +281,7 @@ def test_what_a_dead_worker_left_is_whole_or_gone(
                 original.do(making)
             raise Killed
 
-        return replace(original, do=do) if original.name == step else original
+        return replace(original, do=do, needed=always) if original.name == step else original
 
     with monkeypatch.context() as patch:
         patch.setattr(ways, "STEPS", tuple(dying(each) for each in ways.STEPS))

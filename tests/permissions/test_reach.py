@@ -100,7 +100,9 @@ def test_rights_of_several_grants_add_up(mallory: User, park: dict[str, VirtualM
     grant(mallory, "viewer", prefix="web")
     grant(mallory, "operator", park["db-01"])
     grant(mallory, "editor", tag="red")
-    assert held(mallory, park["db-01"]) == {name for name in role_privileges("editor") if name.startswith("vm.")}
+    assert held(mallory, park["db-01"]) == {
+        name for name in role_privileges("editor") if name.startswith(("vm.", "template."))
+    }
     assert held(mallory, park["web-02"]) == {"vm.view"}
     assert held(mallory, park["éweb"]) == frozenset()
 
@@ -155,7 +157,7 @@ def test_rights_on_vms_are_no_rights_on_their_host(mallory: User, host: Host, vm
         assert not visible_hosts(mallory).exists()
         assert seen_hosts(mallory, [host]) == frozenset()
         assert held(mallory, host) == frozenset()
-        assert {name for name in held(mallory, vm) if not name.startswith("vm.")} == set()
+        assert {name for name in held(mallory, vm) if not name.startswith(("vm.", "template."))} == set()
         given.delete()
     grant(mallory, "viewer", host)
     assert list(visible_hosts(mallory)) == [host]
@@ -166,7 +168,7 @@ def test_rights_on_vms_are_no_rights_on_their_host(mallory: User, host: Host, vm
 def test_who_makes_vms_somewhere_sees_none_of_the_others(mallory: User, host: Host, vm: VirtualMachine) -> None:
     grant(mallory, "creator", host)
     assert held(mallory, host) == {"host.use"}
-    assert held(mallory, vm) == {"host.use"}
+    assert held(mallory, vm) == {"host.use", "template.use"}
     assert not visible_vms(mallory).exists()
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
 from tests.grants import Thing
-from tests.routes import METHODS, World, address, make_world, put_in_trash, routes
+from tests.routes import METHODS, World, address, make_template, make_world, put_in_trash, routes
 from tests.security.conftest import Ask
 from vms.models import ApiToken, Host, Network, StoragePool, User
 from vms.permissions import ask as questions
@@ -41,6 +41,8 @@ class Walk:
         self.world: World = make_world(host, alice, state=self.row.get("state", "running"))
         if route.removeprefix("api/v1/").startswith("trash/"):
             put_in_trash(self.world.vm, alice)
+        if route.removeprefix("api/v1/").startswith("templates/<int:"):
+            make_template(self.world.vm, alice)
         self.of_host = route.removeprefix("api/v1/").startswith("hosts")
         self.path = address(route, self.world.values(route))
         self.path += "?" + self.filled(self.row["query"]) if "query" in self.row else ""

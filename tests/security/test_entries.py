@@ -67,6 +67,7 @@ ROUTES = {
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.cloud-init": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",
+    "vm.untemplate": "templates/<int:pk>/vm/",
     "pool.define": "pools/add/",
     "pool.discover": "pools/find/",
     "volume.create": "pools/<int:pk>/volumes/add/",

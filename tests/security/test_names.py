@@ -13,7 +13,7 @@ from django.test import Client
 from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.names import STRANGE_NAMES, STRANGE_TEXTS
-from tests.routes import World, address, make_world, put_in_trash
+from tests.routes import World, address, make_template, make_world, put_in_trash
 from tests.security.test_access import TABLE
 from vms.models import AuditEvent, Document, Happening, Host, Operation, OperationLog, Placement, Tag, User
 
@@ -27,8 +27,10 @@ PAGES = [
     # A redirect where there is one host, and a file for another program (tests/services/test_viewers.py).
     and route not in ("hosts/", "vms/<int:pk>/console/viewer.vv")
 ]
-# What shows a VM that is in the trash, where no other page knows it.
+# What shows a template, which has no page of a VM, and a VM that is in the trash, where no other page knows it.
+OF_TEMPLATE = "templates/<int:pk>/"
 OF_TRASH = "trash/<int:pk>/delete/"
+LAST = (OF_TEMPLATE, OF_TRASH)
 
 
 def strange_world(host: Host, alice: User, name: str) -> World:
@@ -60,7 +62,9 @@ def test_every_page_shows_it_escaped(name: str, host: Host, alice: User, client_
     world = strange_world(host, alice, name)
     escaped = str(force_escape(name)).strip()
     shown = 0
-    for route in sorted(PAGES, key=lambda route: route == OF_TRASH):
+    for route in (*(route for route in PAGES if route not in LAST), *LAST):
+        if route == OF_TEMPLATE:
+            make_template(world.vm, alice)
         if route == OF_TRASH:
             put_in_trash(world.vm, alice)
         path = address(route, world.values(route))

@@ -32,22 +32,26 @@ class Strict(BaseModel):
 
 
 class DiskBody(Strict):
-    """A new disk (from an image, where one is named), or a volume that is there. pool: left out, where it fits;
-    size_mib: left out, as large as its system or its image wants. backing: full, a copy of the image; linked, a layer
-    over it, which takes no time and needs the image from then on."""
+    """A new disk (from an image, where one is named), a volume that is there, or all disks of a template, which then is
+    the only entry. pool: left out, where it fits;
+    size_mib: left out, as large as its system or its image wants. backing: full, a copy of the image or the template;
+    linked, a layer over it, which takes no time and needs that from then on."""
 
     pool: Id | None = None
     size_mib: Size = 0
     image: Id | None = None
     volume: Id | None = None
+    template: Id | None = None
     backing: Literal["full", "linked"] = "full"
 
     @model_validator(mode="after")
     def one_of_them(self) -> DiskBody:
         if self.volume is not None and (self.image, self.pool, self.size_mib) != (None, None, 0):
             raise ValueError("a volume that is there has its size and its pool")
-        if self.backing == "linked" and self.image is None:
-            raise ValueError("only a disk of an image can lie over it")
+        if len([one for one in (self.image, self.volume, self.template) if one is not None]) > 1:
+            raise ValueError("a disk is made of one thing")
+        if self.backing == "linked" and self.image is None and self.template is None:
+            raise ValueError("only a disk of an image or a template can lie over it")
         return self
 
 
@@ -171,7 +175,7 @@ def wish(body: VmWish, who: Actor) -> Wish:
         memory_mib=body.memory_mib,
         os=body.os,
         disks=tuple(
-            DiskWish(disk.pool, disk.size_mib, disk.image, disk.volume, linked=disk.backing == "linked")
+            DiskWish(disk.pool, disk.size_mib, disk.image, disk.volume, disk.backing == "linked", disk.template)
             for disk in body.disks
         ),
         networks=tuple(card.network for card in body.networks) if body.networks is not None else None,

@@ -32,6 +32,7 @@ from vms.api import (
     seeds,
     sessions,
     tags,
+    templates,
     tokens,
     trash,
     uploads,
@@ -82,6 +83,8 @@ api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/trash", trash.router)
+api.add_router("/vms", templates.vms_router)
+api.add_router("/templates", templates.router)
 api.add_router("/pools", volumes.pools_router)
 api.add_router("/volumes", volumes.router)
 api.add_router("/images", images.router)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from django import forms
+from django.utils.choices import BaseChoiceIterator
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.forms.seeds import FirstBoot
 from vms.models import Host, Image, Network, StoragePool, Volume
-from vms.permissions import Who, seen_hosts, visible_images, visible_networks, visible_pools, visible_volumes
+from vms.permissions import (
+    Who,
+    seen_hosts,
+    usable_templates,
+    visible_images,
+    visible_networks,
+    visible_pools,
+    visible_volumes,
+)
 from vms.services import placing, systems
 from vms.services.plans import DRIVERS
 from vms.services.seeds import SeedWish
@@ -23,8 +34,14 @@ SOURCES: Final = (
     ("image", gettext_lazy("Image of a disk"), gettext_lazy("such as a cloud image: ready to run")),
     ("iso", gettext_lazy("ISO"), gettext_lazy("a CD that installs a system")),
     ("volume", gettext_lazy("Disk that is there"), gettext_lazy("as it is")),
+    ("template", gettext_lazy("Template"), gettext_lazy("another VM again, in a second")),
     ("pxe", gettext_lazy("Network"), gettext_lazy("what the network has to install from")),
     ("empty", gettext_lazy("Nothing"), gettext_lazy("an empty disk")),
+)
+# How a VM of a template has its disks.
+BACKINGS: Final = (
+    ("linked", gettext_lazy("linked: made at once, needs the template as long as it is there")),
+    ("full", gettext_lazy("full: a copy that stands by itself")),
 )
 # vCPUs, memory and disk in GiB.
 SIZES: Final = {"s": (1, 1, 10), "m": (2, 4, 20), "l": (4, 8, 40)}
@@ -40,6 +57,28 @@ FIRMWARE: Final = (
 CALLED: Final = {"disks": "pool", "networks": "network", "install": "iso", "memory_mib": "memory"}
 
 
+class Late(BaseChoiceIterator):
+    """Choices that are looked up when somebody looks at them, which who sends a form seldom does."""
+
+    def __init__(self, find: Callable[[], list[tuple[str, str]]]) -> None:
+        self.find = find
+
+    @cached_property
+    def found(self) -> list[tuple[str, str]]:
+        return self.find()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        yield from self.found
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+
+def named(rows: Any) -> list[tuple[str, str]]:
+    """The first of them as choices."""
+    return [(str(row.pk), row.name) for row in rows[:MOST]]
+
+
 class Create(FirstBoot):
     """Four questions, and what has an answer already. The size is one of those named, or "own"."""
 
@@ -49,6 +88,8 @@ class Create(FirstBoot):
     image = forms.ChoiceField(label=gettext_lazy("Image"), required=False)
     iso = forms.ChoiceField(label=gettext_lazy("ISO"), required=False)
     volume = forms.ChoiceField(label=gettext_lazy("Disk"), required=False)
+    template = forms.ChoiceField(label=gettext_lazy("Template"), required=False)
+    backing = forms.ChoiceField(label=gettext_lazy("Its disks"), choices=BACKINGS, required=False)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
     size = forms.ChoiceField(label=gettext_lazy("Size"), choices=[(word, word) for word in (*SIZES, "own")])
     cpus = forms.IntegerField(label=gettext_lazy("vCPUs"), min_value=1, max_value=512, required=False)
@@ -75,16 +116,18 @@ class Create(FirstBoot):
         images = visible_images(who).order_by("name")
         self.has_drivers = images.filter(os=DRIVERS, kind=Image.Kind.ISO).exists()
         fits = gettext("wherever it fits")
-        self.offer("image", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.DISK)[:MOST]])
-        self.offer("iso", [(str(image.pk), image.name) for image in images.filter(kind=Image.Kind.ISO)[:MOST]])
-        self.offer("volume", [(str(row.pk), row.name) for row in self.free_volumes(pools)])
+        self.offer("image", Late(lambda: named(images.filter(kind=Image.Kind.DISK))))
+        self.offer("iso", Late(lambda: named(images.filter(kind=Image.Kind.ISO))))
+        self.offer("volume", Late(lambda: named(self.free_volumes(pools))))
+        of = usable_templates(who).filter(placement__host__in=hosts).order_by("name", "pk")
+        self.offer("template", Late(lambda: named(of)))
         self.offer("host", [("", fits), *((str(host.pk), self.called(host)) for host in hosts)])
         self.offer("pool", [("", fits), *((str(pool.pk), self.placed(pool)) for pool in pools)])
         choices = [("", gettext("the first that may be used")), ("none", gettext("no network card"))]
         self.offer("network", [*choices, *((str(network.pk), self.placed(network)) for network in networks)])
         self.offer("os", [("", gettext("as the image says")), *systems.choices()])
 
-    def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+    def offer(self, name: str, choices: list[tuple[str, str]] | Late) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def called(self, host: Host) -> str:
@@ -149,13 +192,18 @@ class Create(FirstBoot):
             firmware=given["firmware"],
             count=given["count"] or 1,
             start="only" not in self.data,
-            seed=self.seed_wish_or_none() if source == "image" else None,
+            seed=self.seed_wish_or_none() if source in ("image", "template") else None,
         )
 
     def disk_wish(self, source: str, gib: int) -> DiskWish:
         given = self.cleaned_data
         if source == "volume":
             return DiskWish(volume=number(given["volume"]))
+        if source == "template":
+            # As large as the template's, where nobody says how large.
+            size = given["disk"] * GIB if given["size"] == "own" and given["disk"] else 0
+            linked = given["backing"] != "full"
+            return DiskWish(number(given["pool"]), size, linked=linked, template=number(given["template"]))
         image = number(given["image"]) if source == "image" else None
         return DiskWish(
             number(given["pool"]), gib * GIB, image, linked=bool(image and given["linked"])
@@ -170,7 +218,7 @@ class Create(FirstBoot):
         """Something to install from, where that was said."""
         given = super().clean() or {}
         source = given.get("source", "")
-        if source in ("image", "iso", "volume") and not given.get(source) and source not in self.errors:
+        if source in ("image", "iso", "volume", "template") and not given.get(source) and source not in self.errors:
             self.add_error(source, field_sentence("missing"))
         return given
 
@@ -188,6 +236,8 @@ class Create(FirstBoot):
             field = CALLED.get(name, name)
             if field == "pool" and code in ("vm_disk_used", "vm_no_disk_image"):
                 field = "volume" if code == "vm_disk_used" else "image"
+            if code.startswith("template_"):
+                field = "disk" if code == "template_small" else "template"
             self.add_error(field if field in self.fields else None, field_sentence(code))
 
 

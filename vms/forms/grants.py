@@ -15,7 +15,7 @@ from vms.models import Role, VirtualMachine
 from vms.permissions import (
     Actor,
     may_grant,
-    on_vms,
+    on_vm,
     visible_hosts,
     visible_networks,
     visible_pools,
@@ -136,4 +136,4 @@ def role_words(role: Role) -> str:
 def roles_for(actor: Actor, vm: VirtualMachine | None = None) -> list[Role]:
     """The roles that he may give on the VM and that give something there; on anything, for None."""
     roles = Role.objects.order_by("pk")
-    return [role for role in roles if may_grant(actor, role, vm) and (vm is None or on_vms(role))]
+    return [role for role in roles if may_grant(actor, role, vm) and (vm is None or on_vm(role, vm))]

@@ -19,7 +19,9 @@ class NewVm(Params):
     brings drivers for. cds: images by id, the first is what it installs from. drivers: the second has drivers that its
     system lacks. networks: by id. boot: what it starts
     from, the first that can. start: whether it is to run then. seed: {} for none, else {"pool": id, "name", "keep",
-    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for."""
+    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for.
+    template: the VM that it is an instance of, 0 for none; its disks then name by "below" the template's volume that
+    they are a copy of or lie over, and by "bus" where that was. machine: "" for the host's best."""
 
     os: str
     cpus: int
@@ -35,6 +37,8 @@ class NewVm(Params):
     asked: str = ""
     careful: bool = False
     drivers: bool = False
+    template: int = 0
+    machine: str = ""
 
 
 CREATE = Kind(

@@ -154,6 +154,7 @@ SHUTDOWN = Kind(
     cancellable=True,
     menu=True,
     harm=5,
+    of_template="too",
 )
 NMI = Kind(
     name="vm.nmi",
@@ -193,6 +194,7 @@ FORCE_OFF = Kind(
     icon="force-off",
     harm=8,
     ask=True,
+    of_template="too",
 )
 DISCARD_SAVED = Kind(
     name="vm.discard-saved",

@@ -25,6 +25,7 @@ RENAME = Kind(
     harm=1,
     kept=True,
     apart=True,
+    of_template="too",
 )
 
 KINDS = (RENAME,)

@@ -16,6 +16,7 @@ DROP_SEED: Final = Kind(
     privileges=("vm.media", "vm.disk", "vm.device"),
     kept=True,
     apart=True,
+    of_template="too",
 )
 
 

@@ -39,6 +39,7 @@ TRASH = Kind(
     harm=10,
     kept=True,
     apart=True,
+    of_template="too",
 )
 
 PUT_BACK = Kind(
@@ -50,6 +51,7 @@ PUT_BACK = Kind(
     harm=1,
     apart=True,
     of_trash="only",
+    of_template="too",
 )
 
 DELETE = Kind(
@@ -67,6 +69,7 @@ DELETE = Kind(
     icon="trash",
     apart=True,
     of_trash="too",
+    of_template="too",
 )
 
 KINDS = (TRASH, PUT_BACK, DELETE)

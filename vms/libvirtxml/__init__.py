@@ -62,10 +62,12 @@ from vms.libvirtxml.pool import (
     spec_type,
     used_sources,
 )
+from vms.libvirtxml.read_only import set_read_only, writable
 from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
 from vms.libvirtxml.sources import How, Source, disk_at, sources
+from vms.libvirtxml.traits import Traits, traits
 from vms.libvirtxml.validate import faults
 from vms.libvirtxml.volume import VolumeXML, volume_document
 
@@ -114,6 +116,7 @@ __all__ = [
     "Subnet",
     "Target",
     "Told",
+    "Traits",
     "Update",
     "VolumeXML",
     "Wanted",
@@ -170,6 +173,7 @@ __all__ = [
     "secret_document",
     "secret_name",
     "serialize",
+    "set_read_only",
     "snapshot_sources",
     "source_document",
     "sources",
@@ -177,6 +181,7 @@ __all__ = [
     "spec_type",
     "strayed",
     "system_of",
+    "traits",
     "uncovered",
     "unreachable",
     "updates",
@@ -186,5 +191,6 @@ __all__ = [
     "with_uuid",
     "without",
     "without_password",
+    "writable",
     "written",
 ]

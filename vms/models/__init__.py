@@ -13,6 +13,7 @@ from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.seeds import Seed
+from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
 from vms.models.users import ApiToken, Invitation, SshKey, User
@@ -53,6 +54,8 @@ __all__ = [
     "Storage",
     "StoragePool",
     "Tag",
+    "Template",
+    "TemplateVolume",
     "Trashed",
     "Upload",
     "User",

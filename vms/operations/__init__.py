@@ -21,6 +21,7 @@ from vms.operations import (
     renaming,
     secrets,
     seeds,
+    templates,
     trash,
     volumes,
 )  # fmt: skip
@@ -44,6 +45,7 @@ WAYS: Final[dict[str, Way]] = {
     **seeds.WAYS,
     **imports.WAYS,
     **media.WAYS,
+    **templates.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

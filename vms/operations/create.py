@@ -19,9 +19,11 @@ from vms.operations.making import Making, Step, params_of
 from vms.operations.new_volumes import (
     find_images,
     grow_disks,
+    is_copy,
     keep_made,
     make_disks,
     make_seed,
+    named_images,
     unmake_disks,
     unmake_seed,
 )
@@ -55,6 +57,8 @@ def make(work: Work, steps: tuple[Step, ...]) -> None:
     done: list[Step] = []
     try:
         for step in steps:
+            if not step.needed(making.params):
+                continue
             making.go_on()
             done.append(step)
             step.do(making)
@@ -122,7 +126,7 @@ def define(making: Making) -> None:
 def refuse_taken(making: Making) -> None:
     """VmTaken where somebody outside has made one of its name meanwhile."""
     name = making.operation.target_name
-    if any(info.name == name for info in making.work.connection.domains()):
+    if making.work.connection.has_domain(name):
         raise VmTaken(name=name)
 
 
@@ -149,13 +153,13 @@ def start(making: Making) -> None:
 
 # In this order; each is undone in the reverse order.
 STEPS: Final = (
-    Step("image", find_images, unplace),
+    Step("image", find_images, unplace, lambda params: bool(named_images(params))),
     Step("disk", make_disks, unmake_disks),
-    Step("grow", grow_disks, nothing),
-    Step("cards", choose_cards, nothing),
-    Step("seed", make_seed, unmake_seed),
+    Step("grow", grow_disks, nothing, lambda params: any(is_copy(disk) for disk in params.disks)),
+    Step("cards", choose_cards, nothing, lambda params: bool(params.networks)),
+    Step("seed", make_seed, unmake_seed, lambda params: bool(params.seed)),
     Step("define", define, undefine),
-    Step("start", start, nothing),
+    Step("start", start, nothing, lambda params: params.start),
 )
 
 

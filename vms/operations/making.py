@@ -14,6 +14,7 @@ from vms.models import ImageCopy, Network, Operation, StoragePool, VirtualMachin
 from vms.operations.jobs import is_to_end
 from vms.operations.work import Work
 from vms.permissions import Actor, require, require_deed
+from vms.services.instances import require_usable
 from vms.virt import Connection, DomainInfo
 
 
@@ -46,11 +47,12 @@ class Making:
 @dataclass(frozen=True)
 class Step:
     """do: what it makes. undo: takes that away on the host and here, or finds nothing of it; by the operation alone,
-    since it may be another worker's."""
+    since it may be another worker's. needed: whether there is anything to do, by the parameters."""
 
     name: str
     do: Callable[[Making], None]
     undo: Callable[[Connection, Operation], None]
+    needed: Callable[[NewVm], bool] = lambda params: True
 
 
 def params_of(operation: Operation) -> NewVm:
@@ -72,6 +74,8 @@ def require_rights(actor: Actor, operation: Operation) -> None:
         require_deed(actor, "attach", volume)
     for volume in Volume.objects.filter(pk__in=[disk["packed"] for disk in params.disks if "packed" in disk]):
         require_deed(actor, "copy", volume)
+    if params.template:
+        require_usable(actor, params.template)
     for network in Network.objects.filter(pk__in=params.networks):
         require(actor, "network.use", network)
     if isinstance(params, NewClone):

@@ -6,13 +6,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
-from vms.errors import ImageRefused, NameTaken, NotFound
+from vms.errors import ImageRefused, NameTaken, NotFound, TemplateChanged
+from vms.kinds.create import NewVm
 from vms.libvirtxml import Drive, volume_document
 from vms.models import ImageCopy, Operation, StoragePool, User, Volume
 from vms.operations.images import place
 from vms.operations.making import Making, params_of
+from vms.operations.template_volumes import hashed, layers, pool_with, require_off, require_unchanged
 from vms.operations.volumes import BLOCK, keep, make_copy, make_empty, new_row, reading, require_same, take_away
 from vms.operations.work import Work
 from vms.seed import documents, make_disc
@@ -26,7 +29,7 @@ State = Volume.State
 def find_images(making: Making) -> None:
     """Those that it is made from, brought to the host where that has none. Raises ImageRefused, and what place()
     raises."""
-    wanted = [*making.params.cds, *(disk["image"] for disk in making.params.disks if disk.get("image"))]
+    wanted = named_images(making.params)
     host = making.operation.host
     if not wanted or host is None:
         return
@@ -42,13 +45,19 @@ def find_images(making: Making) -> None:
         making.images[image] = place(making.work, image, into, **wish)
 
 
+def named_images(params: NewVm) -> list[int]:
+    """Those that it is made from, by their ids."""
+    return [*params.cds, *(disk["image"] for disk in params.disks if disk.get("image"))]
+
+
 def is_folder(pool: StoragePool) -> bool:
     return pool.type in volume_services.FILES
 
 
 def make_disks(making: Making) -> None:
-    for disk in making.params.disks:
-        making.go_on()
+    for number, disk in enumerate(making.params.disks):
+        if number:
+            making.go_on()
         making.drives.append(taken(making, disk["volume"]) if "volume" in disk else made(making, disk))
     for image in making.params.cds:
         row, pool = making.images[image]
@@ -80,13 +89,16 @@ def made(making: Making, disk: dict[str, Any]) -> Drive:
     name, format, size, image = disk["name"], disk["format"], disk["size_bytes"], disk["image"]
     pool = pool_here(making, disk["pool"], name)
     with claimed(pool, name, making.actor.user, format=format) as row:
-        if not image:
+        if "below" in disk:
+            make_of_template(making, pool, row, disk)
+        elif not image:
             make_empty(making.work, pool, name, size, format)
         elif disk["linked"]:
-            make_layer(making, pool, row, size, *making.images[image])
+            copy, where = making.images[image]
+            make_layer(making, pool, row, size, copy.volume, where)
         else:
             copy_image(making, pool, row, *making.images[image])
-    return Drive(pool.name, name, format)
+    return Drive(pool.name, name, format, bus=disk.get("bus", ""))
 
 
 @contextlib.contextmanager
@@ -101,17 +113,32 @@ def claimed(pool: StoragePool, name: str, owner: User, *, format: str, private: 
         raise
 
 
-def make_layer(
-    making: Making, pool: StoragePool, row: Volume, size: int, copy: ImageCopy, where: StoragePool
-) -> None:  # fmt: skip
-    """Over the image's copy, whose beginning was judged when it came: it stands by itself."""
-    volume_services.require_served(copy.volume)
-    below = making.work.connection.volume(str(where.uuid), copy.volume.name).facts()
-    require_same(copy.volume, below)
-    Volume.objects.filter(pk=row.pk).update(backing=copy.volume)
-    document = volume_document(
-        row.name, size, row.format, whole=False, backing=(below.path, copy.volume.format)
-    )  # fmt: skip
+def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[str, Any]) -> None:
+    """As the template's disk, or over it, once it is known to be what it was. Raises TemplateChanged."""
+    own, *below = layers(making.params.template, making.params.disks.index(disk), making.operation)
+    require_off(making.work, own.template.vm)
+    where = pool_with(own.volume, making.operation)
+    if disk["linked"]:
+        for each in (own, *below):
+            require_unchanged(making.work, each, where if each is own else pool_with(each.volume, making.operation))
+        make_layer(making, pool, row, disk["size_bytes"], own.volume, where)
+        return
+    volume_services.require_served(own.volume)
+    with reading(making.work.connection, where, own.volume) as (way, parts, length):
+        digest = sha256()
+        make_copy(making.work, making.work.connection, pool, row, hashed(parts, digest), length)
+        way.finish()
+    if digest.hexdigest() != own.sha256:
+        raise TemplateChanged(name=own.volume.name)
+
+
+def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below: Volume, where: StoragePool) -> None:
+    """Over what was judged when it came, or was made here."""
+    volume_services.require_served(below)
+    facts = making.work.connection.volume(str(where.uuid), below.name).facts()
+    require_same(below, facts)
+    Volume.objects.filter(pk=row.pk).update(backing=below)
+    document = volume_document(row.name, size, row.format, whole=False, backing=(facts.path, below.format))
     making.work.connection.create_volume(str(pool.uuid), document, name=row.name)
 
 
@@ -141,11 +168,16 @@ def unmake(connection: Connection, operation: Operation, pool_id: int, name: str
         take_away(connection, pool, row)
 
 
+def is_copy(disk: dict[str, Any]) -> bool:
+    """Whether a new disk has the bytes of an image or a template."""
+    return "pool" in disk and not disk["linked"] and bool(disk["image"] or "below" in disk)
+
+
 def grow_disks(making: Making) -> None:
-    """A copy of an image is as large as that until now."""
+    """A copy is as large as what it was made of until now."""
     for disk in making.params.disks:
         pool = StoragePool.objects.filter(pk=disk.get("pool")).first()
-        if pool is None or not disk["image"] or disk["linked"]:
+        if pool is None or not is_copy(disk):
             continue
         connection = making.work.connection
         # The host learns what came into the volume when it looks through the pool.

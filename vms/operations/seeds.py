@@ -218,7 +218,10 @@ STEPS: Final = (
 def finish(connection: Connection, operation: Operation) -> None:
     """The new disc is the VM's from now on, and goes after the boot that comes."""
     params, (name, pool) = NewSeed.from_json(operation.params), new_of(operation)
-    row = keep_made(connection, pool.pk, name, 0) or Volume.objects.filter(storage=pool.storage_id, name=name).first()
+    row = (
+        keep_made(connection, operation, pool.pk, name, 0)
+        or Volume.objects.filter(storage=pool.storage_id, name=name).first()
+    )
     now = timezone.now()
     Seed.objects.update_or_create(
         vm_id=operation.target_id,

@@ -21,10 +21,11 @@ from vms.permissions.ask import (
 )
 from vms.permissions.deeds import require_for
 from vms.permissions.fresh import is_fresh, require_fresh
-from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vms
+from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vm
 from vms.permissions.images import get_image_or_404, publishing_pools, readable_copies, visible_images
 from vms.permissions.reach import in_force, of_user
 from vms.permissions.telling import get_operation_or_404, visible_happenings, visible_names, visible_operations
+from vms.permissions.templates import get_template_or_404, usable_templates, visible_templates
 from vms.permissions.visible import (
     get_host_or_404,
     get_network_or_404,
@@ -55,6 +56,7 @@ __all__ = [
     "get_network_or_404",
     "get_operation_or_404",
     "get_pool_or_404",
+    "get_template_or_404",
     "get_trashed_or_404",
     "get_vm_or_404",
     "get_volume_or_404",
@@ -70,7 +72,7 @@ __all__ = [
     "may_grant",
     "of_user",
     "on_things",
-    "on_vms",
+    "on_vm",
     "publishing_pools",
     "reached_vms",
     "reaching_thing",
@@ -84,6 +86,7 @@ __all__ = [
     "sees_ground",
     "standing",
     "trashed_vms",
+    "usable_templates",
     "visible_happenings",
     "visible_hosts",
     "visible_images",
@@ -92,6 +95,7 @@ __all__ = [
     "visible_offers",
     "visible_operations",
     "visible_pools",
+    "visible_templates",
     "visible_vms",
     "visible_volumes",
 ]

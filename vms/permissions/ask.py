@@ -32,7 +32,7 @@ from vms.permissions.who import Who, account, in_scope, is_administrator
 Thing = VirtualMachine | Host | StoragePool | Network | Volume | None
 # What a grant that reaches such a thing can give there.
 NOUNS: Final[dict[type, frozenset[str]]] = {
-    VirtualMachine: frozenset({"vm", "host"}),
+    VirtualMachine: frozenset({"vm", "host", "template"}),
     Host: frozenset({"host"}),
     # Images lie in pools: what may be done with them is given there.
     StoragePool: frozenset({"pool", "volume", "image"}),

@@ -14,8 +14,14 @@ ACCESS = "vm.access"
 
 
 def on_vms(role: Role) -> frozenset[str]:
-    """What the role gives on a VM."""
-    return on_things(role, frozenset({"vm"}))
+    """What the role gives on a VM, which may be a template."""
+    return on_things(role, frozenset({"vm", "template"}))
+
+
+def on_vm(role: Role, vm: VirtualMachine | None) -> frozenset[str]:
+    """What the role gives on this VM, or on any that is no template."""
+    is_template = vm is not None and vm.templated_at is not None
+    return on_vms(role) if is_template else on_things(role, frozenset({"vm"}))
 
 
 def on_things(role: Role, nouns: Collection[str]) -> frozenset[str]:

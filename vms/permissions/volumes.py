@@ -7,9 +7,9 @@ from typing import Final
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
-from vms.errors import NotAllowed
+from vms.errors import NotAllowed, VolumeProtected
 from vms.kinds.base import Deed
-from vms.models import Volume
+from vms.models import TemplateVolume, Volume
 from vms.permissions.reach import Scope
 from vms.permissions.visible import pools_in, reaches, vms_in
 from vms.permissions.who import Who, account, in_scope
@@ -17,6 +17,8 @@ from vms.permissions.who import Who, account, in_scope
 # What is needed on each VM that uses the volume.
 NEEDS: Final[dict[Deed, str]] = {"see": "vm.view", "attach": "vm.disk", "copy": "vm.copy", "delete": "vm.delete"}
 ANY: Final = "volume.any"
+# What nobody may do with a template's disk.
+CHANGING: Final = ("attach", "delete")
 
 Use = Volume.vms.through
 
@@ -39,7 +41,17 @@ def volumes_in(who: Who, of_vms: Scope, of_pools: Scope, deed: Deed) -> QuerySet
     by_owner = Q(owner=user) & ~Exists(uses) if NEEDS[deed] in in_scope(who) else Q(pk__in=[])
     # Not even an administrator reads a VM's secrets here; with his VM whoever may delete that deletes it.
     his = Volume.objects.filter(private=False)
+    if deed in CHANGING:
+        # Whoever writes to it poisons all that lies over it; it goes with its template alone.
+        his = his.filter(~Exists(protecting().filter(volume=OuterRef("pk"))))
     return his.filter(Q(storage__in=pools_in(of_pools).values("storage")) | Q(by_vms) | Q(by_owner))
+
+
+def protecting() -> QuerySet[TemplateVolume]:
+    """The rows that protect a volume: of templates which their host still has."""
+    return TemplateVolume.objects.filter(
+        depth=0, template__vm__deleted_at=None, template__vm__placement__present=True
+    )  # fmt: skip
 
 
 def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
@@ -52,6 +64,8 @@ def get_volume_or_404(who: Who, pk: int, *, to: Deed = "see") -> Volume:
 
 
 def require_deed(who: Who, deed: Deed, volume: Volume) -> None:
-    """Nothing, or NotAllowed names what is missing on a VM that uses it."""
+    """Nothing, or NotAllowed names what is missing on a VM that uses it, VolumeProtected tells a template's."""
+    if deed in CHANGING and protecting().filter(volume=volume).exists() and visible_volumes(who).contains(volume):
+        raise VolumeProtected(privilege=NEEDS[deed], name=volume.name)
     if not visible_volumes(who, deed).filter(pk=volume.pk).exists():
         raise NotAllowed(privilege=NEEDS[deed])

@@ -120,7 +120,9 @@ def lines(
 ) -> list[Line]:  # fmt: skip
     """Each of its volumes, then what is in no pool, by name."""
     pools = list(StoragePool.objects.filter(host=placement.host_id, present=True))
-    mine, media, shared = set_of([*own.disks, *of_snapshots]), set_of(own.media), frozenset(set_of(own.shared))
+    mine, media = set_of([*own.disks, *of_snapshots]), set_of(own.media)
+    # A template's disks are read-only because it is one.
+    shared = frozenset(set_of(own.shared) if vm.templated_at is None else ())
     known: set[tuple[str, str]] = set()
     rows = []
     for volume in vm.volumes.filter(present=True).order_by("name", "pk"):

@@ -26,7 +26,7 @@ def new_bytes(made: Plan) -> dict[int, int]:
 
 def is_written(disk: Mapping[str, Any]) -> bool:
     """Whether something is on it from the beginning."""
-    return bool(disk.get("image") or disk.get("packed") or "volume" in disk)
+    return bool(disk.get("image") or disk.get("packed") or disk.get("below") or "volume" in disk)
 
 
 def warnings(
@@ -46,12 +46,14 @@ def warnings(
     disks = [image for image in images.values() if image.kind == Image.Kind.DISK]
     if disks and system.known and not seeds.lets_in(wish.seed):
         yield Warning("no_key", {})
-    if wish.seed and not disks:
+    if params.template and wish.seed is None:
+        yield Warning("template_same", {})
+    if wish.seed and not disks and not params.template:
         yield Warning("seed_unread", {})
     for pool, size in new_bytes(made).items():
         if made.pools[pool].available_bytes < size * wish.count:
             yield Warning("pool_room", {"pool": made.pools[pool].name, "free": made.pools[pool].available_bytes // GIB})
-    for image in sorted(images.keys() - placing.images_on(actor, host)):
+    for image in sorted(images.keys() - placing.images_on(actor, host) if images else ()):
         yield Warning("image_brought", {"image": images[image].name, "host": host.name})
     stopped = placing.usable_networks(actor, host)
     if not made.networks and wish.networks is None and stopped:

@@ -81,7 +81,9 @@ def create_one(
         new.append((made.pools[told["pool"]], told["name"]))
         # The worker gives the card its address.
         mac = NO_MAC if made.networks else ""
-        secrets["seed"] = seeds.to_json(seeds.answers(seed, instance=str(identity), name=name, mac=mac))
+        of = bool(made.params.template)
+        answers = seeds.answers(seed, instance=str(identity), name=name, mac=mac, new_machine=of)
+        secrets["seed"] = seeds.to_json(answers)
     operation = operations.request(
         kind,
         vm,

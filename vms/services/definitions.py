@@ -50,7 +50,8 @@ def definition(
         boot=tuple(params.boot),
         tpm=params.tpm,
     )
-    return compose(wanted, machine(host))
+    there = machine(host)
+    return compose(wanted, replace(there, machine=params.machine) if params.machine else there)
 
 
 def clean_name(text: str) -> str:

@@ -29,7 +29,7 @@ from vms.permissions import (
     may_grant,
     of_user,
     on_things,
-    on_vms,
+    on_vm,
     reached_vms,
     reaching_thing,
     require,
@@ -74,7 +74,7 @@ def give(actor: Actor, wish: Wish) -> Grant:
         require(actor, ANY)
         require_fresh(actor)
     role = Role.objects.filter(name=wish.role).first()
-    if role is None or not means_something(role, wish):
+    if role is None or not means_something(role, wish, vm):
         raise BadFields({"role": "unknown_role"})
     if not may_grant(actor, role, vm):
         raise NotAllowed(privilege="vm.access" if vm else ANY)
@@ -91,12 +91,12 @@ def give(actor: Actor, wish: Wish) -> Grant:
     return grant
 
 
-def means_something(role: Role, wish: Wish) -> bool:
+def means_something(role: Role, wish: Wish, vm: VirtualMachine | None) -> bool:
     """Whether the role gives something on what is wished for."""
     if wish.everything or wish.host is not None:
         return True
     sort = StoragePool if wish.pool is not None else Network if wish.network is not None else None
-    return bool(on_things(role, NOUNS[sort]) if sort else on_vms(role))
+    return bool(on_things(role, NOUNS[sort]) if sort else on_vm(role, vm))
 
 
 def require_person(actor: Actor) -> None:

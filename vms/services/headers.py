@@ -88,10 +88,13 @@ def make_header(vm: VirtualMachine, who: Who) -> Header:
     menu = [
         Entry(kind, why_not(kind, placement, word))
         for kind in MENU
-        if placement.state not in kind.hidden and offers(placement.host.driver, kind.name) and fits(rights, kind.name)
+        if placement.state not in kind.hidden
+        and offers(placement.host.driver, kind.name)
+        and fits(rights, kind.name)
+        and (vm.templated_at is None or kind.of_template != "no")
     ]
     has_console = "vm.screen" in rights and (shows_screens(placement.host.driver) or bool(placement.serials))
-    main = MAIN_STEP.get(shown, "")
+    main = MAIN_STEP.get(shown, "") if vm.templated_at is None else ""
     beside = (entry for entry in menu if entry.kind.name == BESIDE and not entry.why and shown != "silent")
     working = first_told(who, open_operations(who).filter(vm=vm))
     failure = first_told(who, unread_failures(who).filter(vm=vm))

@@ -47,13 +47,14 @@ def find_vms(
     """Those VMs that the user may see and in which every word of q stands, with placement, host and tags.
 
     state is one of STATES or empty, tag one that they have, sign by sign, sort a key of SORTS, with "-" before it for
-    the reverse; else BadParameters. What vanished from its host is listed for 30 days.
+    the reverse; else BadParameters. What vanished from its host is listed for 30 days;
+    templates are no VMs here.
     """
     if state and state not in STATES:
         raise BadParameters(field="state")
     if sort.removeprefix("-") not in SORTS:
         raise BadParameters(field="sort")
-    vms = visible_vms(who)
+    vms = visible_vms(who).filter(templated_at=None)
     if state == GONE:
         vms = vms.filter(placement__present=False)
     elif state:

@@ -212,12 +212,15 @@ def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | No
 
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
-    """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash and the kind not
-    for that, or the reverse; NotKept when its host forgets it."""
+    """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash or a template
+    and the kind not for that, or the reverse; NotKept when its host forgets it."""
     placement = Placement.objects.select_related("host", "current_of").get(current_of=vm)
     trashed = placement.current_of.trashed_at is not None
     if kind.of_trash != "too" and trashed != (kind.of_trash == "only"):
         raise WrongState(name=vm.name, state="trashed" if trashed else placement.state)
+    templated = placement.current_of.templated_at is not None
+    if kind.of_template != "too" and templated != (kind.of_template == "only"):
+        raise WrongState(name=vm.name, state="template" if templated else placement.state)
     if not placement.present and not trashed and not kind.makes:
         raise WrongState(name=vm.name, state="gone")
     if kind.states and placement.state not in kind.states:

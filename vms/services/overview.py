@@ -52,7 +52,7 @@ Tally = dict[int, dict[str, int]]
 
 def tally(who: Who) -> Tally:
     """How many of the VMs that the user sees are on each host in each state."""
-    present = visible_vms(who).filter(placement__present=True).order_by()
+    present = visible_vms(who).filter(placement__present=True, templated_at=None).order_by()
     found: Tally = {}
     for host, state, number in present.values_list("placement__host_id", "placement__state").annotate(Count("pk")):
         found.setdefault(host, {})[state] = number

@@ -56,7 +56,7 @@ def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
     fitting = [host for host in heard if asked.arch in ("", host.facts.get("arch") or "x86_64")]
     if not fitting:
         return None, "arch"
-    having = [host for host in fitting if asked.images <= images_on(who, host)]
+    having = [host for host in fitting if not asked.images or asked.images <= images_on(who, host)]
     # Where none has them all, they are brought.
     having = having or [host for host in fitting if all(can_bring(who, image, host) for image in asked.images)]
     if not having:

@@ -27,7 +27,7 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.services import archives, operations, placing, seeds, systems, volumes
+from vms.services import archives, instances, operations, placing, seeds, systems, volumes
 from vms.services.cautions import warnings
 from vms.services.definitions import definition, disk_name, seed_name
 from vms.services.images import on_host, readable
@@ -52,7 +52,9 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     NotAllowed."""
     if not placing.usable_hosts(actor):
         raise NotAllowed(privilege="host.use")
-    called = names(wish)
+    called, asked = names(wish), wish
+    of = instances.original(actor, wish)
+    wish = instances.filled(wish, of) if of else wish
     images = {pk: found(visible_images(actor), pk, "install") for pk in chosen_images(wish)}
     os = wish.os or next((image.os for image in images.values() if image.os), "")
     system = systems.needs(os)
@@ -73,6 +75,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         for number, disk in enumerate(wish.disks)
     ]
     there = where(actor, wish, images, sizes, memory_mib, len(called))
+    there = replace(there, why="template") if of else there
     firmware = firmware_of(wish, there.host, system)
     tpm = wish.tpm if wish.tpm is not None else firmware != "bios" and bool(there.host.hardware.get("tpm"))
     pools = {pool.pk: pool for pool in placing.usable_pools(actor, there.host)}
@@ -94,8 +97,10 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         or ["hd"],
         start=wish.start,
         seed=seed_of(actor, wish, called, there, pools, disks, networks),
-        asked=digest(wish),
+        asked=digest(asked),
         careful=wish.careful,
+        template=of.vm.pk if of else 0,
+        machine=of.traits.machine if of else "",
     )
     given = Volume.objects.in_bulk([disk["volume"] for disk in disks if "volume" in disk])
     made = Plan(
@@ -143,6 +148,8 @@ def size_of(disk: DiskWish, images: Mapping[int, Image], system: systems.Needs, 
     """Bytes of a new disk, 0 of one that is there. alone: it is the one that a system is installed onto."""
     if disk.volume is not None:
         return 0
+    if disk.below is not None:
+        return instances.size_of(disk)
     least = 0
     if disk.image is not None:
         image = images[disk.image]
@@ -223,6 +230,8 @@ def described(
         volume = Volume.objects.get(pk=disk.volume)
         require_free(actor, volume)
         return {"volume": volume.pk}
+    if disk.below is not None:
+        return instances.described(disk, size, there, pools)
     packed = archives.find_disk(actor, disk) if disk.packed is not None else None
     pool = pools.get(disk.pool) if disk.pool is not None else there.pool
     if pool is None:
@@ -303,7 +312,9 @@ def preview_drives(made: Plan, name: str) -> Iterator[Drive]:
             yield Drive(operations.pool_of(volume).name, volume.name, volume.format)
         else:
             pool = made.pools[disk["pool"]]
-            yield Drive(pool.name, disk_name(pool, name, number, disk["format"]), disk["format"])
+            yield Drive(
+                pool.name, disk_name(pool, name, number, disk["format"]), disk["format"], bus=disk.get("bus", "")
+            )
 
 
 def seed_drive(made: Plan, name: str) -> Iterator[Drive]:

@@ -80,6 +80,13 @@ ERRORS: dict[str, str] = {
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
     ),
+    "volume_protected": mark("{name} is the disk of a template: nobody writes to it, takes it or deletes it."),
+    "template_in_use": mark("{name} is needed by {users}. Delete these first; a full copy needs no template."),
+    "template_changed": mark(
+        "{name} is no longer what it was when the template was made, so nothing is made of it. Make the template a VM "
+        "again, look at it, and make it a template anew."
+    ),
+    "no_template": mark("{name} cannot become a template: {reason}."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -226,6 +233,13 @@ FIELDS: dict[str, str] = {
     "vm_disks": mark("16 disks at most."),
     "vm_shared_disk": mark("Several VMs cannot have the same disk."),
     "vm_no_disk_image": mark("This image is none of a disk. Install from it instead."),
+    "template_layered": mark(
+        "The template's disk lies over an image, so that no whole copy is made of it. Choose a linked disk."
+    ),
+    "template_format": mark("A linked disk needs a pool of files on the template's host."),
+    "template_host": mark("A VM is made of a template on the template's host."),
+    "template_small": mark("The template has a larger disk. A disk can be larger than the template's, never smaller."),
+    "template_more": mark("A VM of a template has the template's disks, and no others."),
     "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
     "vm_disk_packed": mark("No VM writes to a disk of this format. Import it, or convert it to qcow2 first."),
     "archive_unread": mark("Nobody has had it read yet, or it was written since. Have it read first."),
@@ -448,6 +462,9 @@ WARNINGS: dict[str, str] = {
     "little_memory": mark("Its system asks for {least} MiB of memory at least."),
     "host_memory": mark("Of the host's memory {free} MiB are free. Running VMs that need all of theirs may not fit."),
     "little_disk": mark("Its system asks for a disk of {least} GiB at least."),
+    "template_same": mark(
+        "Without answers for its first boot it has the template's accounts, SSH host keys and machine-id."
+    ),
     "no_key": mark("A cloud image has no password, and no key is given here, so nobody will be able to log in."),
     "pool_room": mark("The pool {pool} has {free} GiB left, less than its disk can become."),
     "network_stopped": mark("The network {network} is stopped, so it gets no card. Start that first."),
@@ -501,6 +518,7 @@ CLONE_REASONS: dict[str, str] = {
 # Why a VM is made on that host.
 PLACES: dict[str, str] = {
     "chosen": mark("{host}, as chosen."),
+    "template": mark("{host}: the template is there."),
     "only": mark("{host}: the only host on which you may make VMs."),
     "image": mark("{host}: the image is there, and it has the most free memory of those that have it."),
     "memory": mark("{host}: it has the most free memory of {of} hosts."),
@@ -538,6 +556,12 @@ LOG: dict[str, str] = {
     "compared": mark("It has what was told, by its host's own word."),
     "off": mark("Forced it off."),
     "marked": mark("It is in the trash."),
+    "template_compared": mark("Its disks are those that were told, by its host's own word."),
+    "template_marked": mark("From now on nobody writes to its disks."),
+    "template_read_only": mark("Its host gives it its disks to read only."),
+    "template_read": mark("Read “{name}”, SHA-256 {sha256}."),
+    "template_checked": mark("Read “{name}” once more: it is the same."),
+    "template_back": mark("It is a VM as it was."),
     "forgotten": mark("Its host has forgotten it."),
     "volume_deleted": mark("Deleted the volume “{name}”."),
     "seed_ejected": mark("Ejected the first boot's disc."),
@@ -562,6 +586,7 @@ STATES: dict[str, str] = {
     "gone": mark("gone"),
     "new": mark("being made"),
     "trashed": mark("in the trash"),
+    "template": mark("a template"),
 }
 
 OPERATION_STATES: dict[str, str] = {
@@ -614,6 +639,8 @@ GOING_ON: dict[str, str] = {
     "vm.trash": mark("moving to the trash"),
     "vm.drop-seed": mark("taking the first boot's disc away"),
     "vm.cloud-init": mark("getting a new disc for cloud-init"),
+    "vm.template": mark("becoming a template"),
+    "vm.untemplate": mark("becoming a VM again"),
     "vm.put-back": mark("being put back"),
     "vm.delete": mark("being deleted"),
     "vm.rename": mark("being renamed"),
@@ -714,6 +741,8 @@ AUDIT: dict[str, str] = {
     "changed:quota": mark("changed the quota of"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
+    "offered:template": mark("offered to others the template"),
+    "took-back:template": mark("took back the offer of the template"),
     "added:offer": mark("offered to VMs something of"),
     "withdrew:offer": mark("no longer offers to VMs something of"),
     "joined:pool": mark("said that another pool is the same storage as"),
@@ -748,6 +777,18 @@ IMAGE_REASONS: dict[str, str] = {
     "no_disk": mark("it is neither a disk that starts nor an ISO"),
     "gone": mark("no copy of it can be read from here"),
     "format": mark("this pool keeps raw disks only"),
+}
+
+# Why a VM cannot become a template.
+TEMPLATE_REASONS: dict[str, str] = {
+    "saved": mark("it has a saved state; start it, or discard that"),
+    "snapshots": mark("it has snapshots or checkpoints; delete these first"),
+    "no_disk": mark("it has no disk"),
+    "outside": mark("a disk of it, or what lies below that, is in no storage pool"),
+    "shared": mark("a disk of it is used by another VM, is below another, or is read-only"),
+    "not_served": mark("a disk of it is none that is copied; its page says why"),
+    "disks": mark("its disks are no longer those that you were told"),
+    "alias": mark("another host has the same VM"),
 }
 
 # Why something that somebody wrote for cloud-init can't be read.
@@ -811,6 +852,8 @@ def readable(params: Parameters) -> Readable:
         words["host"] = gettext("its host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
+    if str(params.get("reason")) in TEMPLATE_REASONS:
+        words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:

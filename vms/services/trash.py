@@ -23,7 +23,7 @@ from vms.errors import AlsoDefined, BadFields, BelongingsChanged, Locked, NotAll
 from vms.kinds import trash as kinds
 from vms.models import Operation, Placement, Trashed, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, seen_hosts, trashed_vms
-from vms.services import belongings, operations
+from vms.services import belongings, operations, templates
 from vms.services.freshness import placed
 from vms.services.telling import host_name
 
@@ -70,9 +70,10 @@ def delete(
     """The operation that moves it to the trash, or (not trash) deletes it for good, for which confirm is its name.
 
     volumes: those that go with it, of what belongings.find lists; None for all of these. seen: the digest of the list
-    that was read, "" for none. Raises NotAllowed, BadFields, BelongingsChanged, and what request raises.
+    that was read, "" for none. Raises NotAllowed, TemplateInUse, BadFields, BelongingsChanged, and what request raises.
     """
     require(actor, "vm.delete", vm)
+    templates.require_unused(actor, vm)
     if trash and not has_room(vm):
         raise BadFields({"trash": "no_trash"}, name=vm.name)
     params = judge(actor, vm, volumes=volumes, seen=seen)
@@ -142,6 +143,7 @@ def purge(
     require(actor, "vm.delete", vm)
     if confirm != vm.name:
         raise BadFields({"confirm": "confirm_name"}, name=vm.name)
+    templates.require_unused(actor, vm)
     refuse_second_home(actor, vm)
     params = judge(actor, vm, volumes=chosen(actor, vm) if volumes is None else volumes, seen=seen)
     locks = [f"volume:{pk}" for pk in params.volumes]

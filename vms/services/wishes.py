@@ -28,7 +28,8 @@ GIB: Final = 1 << 30
 class DiskWish:
     """A new disk, from an image where one is named, or a volume that is there. size_mib 0: as large as its system or
     its image wants. linked: a layer over the image. packed: an archive's volume out of which it is made, and number:
-    which of its disks."""
+    which of its disks. template: all disks of that VM, in the place of this one; below, bus: one of these disks, which
+    no request names."""
 
     pool: int | None = None
     size_mib: int = 0
@@ -37,6 +38,9 @@ class DiskWish:
     linked: bool = False
     packed: int | None = None
     number: int = 0
+    template: int | None = None
+    below: int | None = None
+    bus: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,15 @@ from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.clone import SOURCE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.kinds.seeds import WRITE_SEED
+from vms.kinds.templates import TEMPLATE
 from vms.models import Document, Host, Operation, VirtualMachine
-from vms.permissions import get_vm_or_404, trashed_vms, visible_hosts, visible_operations, visible_vms
+from vms.permissions import (
+    get_vm_or_404,
+    trashed_vms,
+    visible_hosts,
+    visible_operations,
+    visible_vms,
+)
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
@@ -217,9 +224,17 @@ def tab_context(
         "may_force": "vm.force" in head.rights,
         "may_clone": SOURCE in head.rights and placed(vm).persistent and placed(vm).host.driver == Host.Driver.QEMU,
         "may_eject": may_eject(placed(vm), head.rights),
+        "may_template": may_template(vm, head),
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }
+
+
+def may_template(vm: VirtualMachine, head: Header) -> bool:
+    """Whether it can be asked for that the VM becomes a template."""
+    there = placed(vm)
+    fits = there.present and there.persistent and there.state in TEMPLATE.states and vm.templated_at is None
+    return fits and head.rights >= set(TEMPLATE.privileges)
 
 
 def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:
@@ -239,11 +254,13 @@ def viewer_file(request: HttpRequest, vm: VirtualMachine, rights: frozenset[str]
 @login_required
 @require_safe
 def vm_overview(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The VM at a glance; of one that could not be made, what became of it."""
+    """The VM at a glance; of one that could not be made, what became of it; of a template, its own page."""
     try:
         vm = get_vm_or_404(request.user, pk)
     except Http404:
         return redirect("operation", unmade_or_404(request, pk).pk)
+    if vm.templated_at is not None:
+        return redirect("template", vm.pk)
     return overview_page(request, vm)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.errors import WrongHost
+from vms.errors import NotFound, WrongHost
 from vms.libvirtxml import Given
 from vms.virt import devices, facts, hardware, judging, listing, networks, nwfilters, pools, ready, secrets, volumes
 from vms.virt.domain import Domain
@@ -193,6 +193,15 @@ class Connection:
         """The domain; NotFound where the host does not know it."""
         with self.guard():
             return Domain(self.handle.lookupByUUIDString(uuid), self.guard)
+
+    def has_domain(self, name: str) -> bool:
+        """Whether it has one of that name."""
+        try:
+            with self.guard():
+                self.handle.lookupByName(name)
+        except NotFound:
+            return False
+        return True
 
     def domains(self) -> list[DomainInfo]:
         """All domains with their documents; one that vanishes meanwhile is left out."""

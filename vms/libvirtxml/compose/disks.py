@@ -27,6 +27,8 @@ def drives(wanted: Wanted, machine: Machine) -> Iterator[etree._Element]:
 def bus_of(drive: Drive, wanted: Wanted, machine: Machine) -> str:
     """A CD is never on virtio: firmware would start it, systems would not find it again. cloud-init's is on virtio's
     SCSI where the system's own disk is on virtio: kernels that are made for clouds have no driver for SATA."""
+    if drive.bus in PREFIXES and (drive.bus != "ide" or not machine.has_pcie):
+        return drive.bus
     if wanted.guest.virtio_disk and not drive.cd:
         return "virtio"
     if wanted.guest.virtio_disk and drive.seed:

@@ -54,13 +54,15 @@ class Machine:
 @dataclass(frozen=True)
 class Drive:
     """A disk or a CD, as a volume in a pool of the host. format: the one that is remembered. seed: a CD that the system
-    alone reads, and no firmware."""
+    alone reads, and no firmware. bus: the one that what is on it starts from, "" for what its system has a driver
+    for."""
 
     pool: str
     volume: str
     format: str
     cd: bool = False
     seed: bool = False
+    bus: str = ""
 
 
 @dataclass(frozen=True)

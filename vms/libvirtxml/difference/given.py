@@ -10,13 +10,15 @@ from lxml import etree
 from vms.libvirtxml.compose.system import NAMESPACE
 from vms.libvirtxml.document import parse, serialize
 from vms.libvirtxml.network import CLEAN_TRAFFIC
+from vms.libvirtxml.read_only import is_at
 
 
 @dataclass(frozen=True)
 class Given:
     """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
-    which nobody acts by. shared: those of the volumes that may be shareable."""
+    which nobody acts by. shared: those of the volumes that may be shareable. read_only: (how, where) of disks of which
+    our rows say whether they are read only."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
@@ -24,6 +26,7 @@ class Given:
     uuid: str = ""
     system: str = ""
     shared: frozenset[tuple[str, str]] = frozenset()
+    read_only: frozenset[tuple[str, str]] = frozenset()
 
 
 def without(text: str, given: Given) -> str:
@@ -39,6 +42,8 @@ def without(text: str, given: Given) -> str:
         root.remove(generation)
     take_system(root, given)
     for disk in root.findall("devices/disk"):
+        if is_at(disk, given.read_only):
+            take_read_only(disk)
         take_volume(disk, given)
     for card in root.findall("devices/interface"):
         take_network(card, given)
@@ -70,6 +75,12 @@ def take_volume(disk: etree._Element, given: Given) -> None:
         shareable = disk.find("shareable")
         if shareable is not None and where in given.shared and not (len(shareable) or shareable.attrib):
             disk.remove(shareable)
+
+
+def take_read_only(disk: etree._Element) -> None:
+    for told in disk.findall("readonly"):
+        if not len(told) and not told.attrib:
+            disk.remove(told)
 
 
 def take_network(card: etree._Element, given: Given) -> None:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("vms", "0032_archives"),
+        ("vms", "0028_templates"),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ def forget(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("vms", "0032_archives"),
+        ("vms", "0029_installs_from"),
     ]
 
     operations = [
