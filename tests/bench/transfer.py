@@ -24,7 +24,8 @@ from tests.lab.stack import Dashboard
 
 SIZE = 2000 * MIB
 TURNS = 3
-LEAST = 500
+# design.md's 500 MB/s, where virsh writes 1,361: what a machine can do changes by the minute.
+LEAST = 500 / 1361
 # Over a line that carries so many bytes a second.
 LINE = 300_000_000
 OF_VIRSH = 0.9
@@ -169,8 +170,8 @@ def speeds(times: dict[str, list[float]]) -> list[Figure]:
             Figure(
                 f"{words} of {SIZE / 1e9:.1f} GB through the front, in the page cache",
                 f"{ours:,.0f} MB/s; virsh vol-{words} {theirs:,.0f} MB/s; ratio {ours / theirs:.2f}{rest}",
-                f"at least {LEAST} MB/s" if name == "up" else "",
-                ours >= LEAST if name == "up" else None,
+                f"at least {LEAST:.2f} of virsh" if name == "up" else "",
+                ours >= LEAST * theirs if name == "up" else None,
             )
         )
     return figures

@@ -192,6 +192,7 @@ def stage(transactional_db: None, host: Host, mallory: User, monkeypatch: pytest
         monkeypatch.setattr(module, "download", way)
     monkeypatch.setattr(work, "upload", upload)
     monkeypatch.setattr(work, "PIECE", PIECE)
+    monkeypatch.setattr(work, "LEAST", 0.0)
     made = Transfers("test-transfer")
     made.node = host.node
     browser = sign_in(mallory)
@@ -347,11 +348,13 @@ def test_a_sender_may_be_slow_where_a_host_may_not(stage: Stage, monkeypatch: py
         writer = way.carrier
         eventually(lambda: stage.fake.calls.count("upload new.img") == 2 and writer.since == work.NOBODY)
 
-    answer = stage.patch(url, 0, more(bytes(PIECE + 5)), waits_for_the_sender, stage.turn, last(b"x"))
+    answer = stage.patch(
+        url, 0, more(bytes(PIECE)), more(b"12345"), more(bytes(1 << 20)), waits_for_the_sender, stage.turn, last(b"x")
+    )
     assert answer.status == 204
-    assert stage.offset(url) == PIECE + 6 and not cut
+    assert stage.offset(url) == PIECE + MIB + 6 and not cut
     stage.fake.after["send"] = stage.turn
-    assert stage.patch(url, PIECE + 6, last(b"x")).status == 204
+    assert stage.patch(url, PIECE + MIB + 6, last(b"x")).status == 204
     assert cut
 
 
@@ -397,7 +400,7 @@ LONG = [more(bytes(PIECE)), more(bytes(PIECE)), more(bytes(PIECE)), last(b"x")]
 LENGTHS: list[tuple[list[Message], dict[str, str | None], int, int | None]] = [
     # Longer than said: refused at once where it says so itself, else as soon as it is.
     ([GONE], {"content_length": str(3 * PIECE + 1), "transfer_encoding": None}, 413, 0),
-    (LONG, {}, 413, None), ([last(bytes(3 * PIECE) + b"x")], {}, 413, 2 * PIECE),
+    (LONG, {}, 413, None), ([last(bytes(3 * PIECE) + b"x")], {}, 413, 0),
     # Shorter: what was enough to be judged counts, what was not is nothing.
     ([more(bytes(PIECE)), more(b"123"), GONE], {"content_length": str(3 * PIECE)}, 204, PIECE + 3),
     ([more(b"123"), GONE], {"content_length": str(3 * PIECE)}, 204, 0), ([last(b"123")], {}, 400, 0),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0026_seeds'),
+        ('vms', '0027_archives'),
     ]
 
     operations = [

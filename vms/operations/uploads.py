@@ -46,8 +46,10 @@ from vms.virt import Connection, HostSpec, download, open_connection, upload
 
 logger = logging.getLogger(__name__)
 
-# How much the host is given in one stream, and for how many seconds: what a killed process has to be sent again.
-PIECE: Final = 32 << 20
+# How much the host is given at least in one stream, and for how many seconds at least and at most: the longer, the less
+# there is between two, and the more a killed process has to be sent again.
+PIECE: Final = 16 << 20
+LEAST: Final = 0.2
 LONGEST: Final = 5.0
 # When nobody waits for the host.
 NOBODY: Final = math.inf
@@ -166,7 +168,7 @@ class Writer:
         check_ours(operation, self.worker)
         if self.offset == 0:
             self.make()
-        room = min(PIECE, self.upload.size_bytes - self.offset)
+        room = self.upload.size_bytes - self.offset
         way = upload(self.host(), pool.name, self.upload.name, self.offset, room)
         sent = 0
         try:
@@ -175,7 +177,10 @@ class Writer:
                 way.send(part)
                 sent += len(part)
                 part = rest
-                if not part and sent < room and time.monotonic() - began < LONGEST:
+                lasted = time.monotonic() - began
+                if lasted > LONGEST or (lasted > LEAST and sent >= PIECE):
+                    break
+                if not part and sent < room:
                     self.since = NOBODY
                     part = next(parts, b"")
                     self.since = time.monotonic()

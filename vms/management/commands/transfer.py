@@ -10,6 +10,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from vms.gateways.memory import keep_blocks
 from vms.gateways.transfer import Application
 from vms.gateways.transfers import Transfers
 from vms.services import schema
@@ -25,11 +26,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         schema.require_current()
+        keep_blocks()
         transfers = Transfers(options["name"])
         transfers.start()
         configuration = uvicorn.Config(
             Application(transfers),
             uds=str(settings.STATE.socket(options["name"])), lifespan="off", ws="none", access_log=False,
+            # It reads 256 KiB at once, uvloop half of that.
+            loop="asyncio",
             log_config=None, server_header=False, date_header=False,
             # The peer is always nginx, which sets these headers itself; the socket lies in a folder closed to others.
             proxy_headers=True, forwarded_allow_ips="*", timeout_graceful_shutdown=2,
