@@ -146,10 +146,10 @@ def test_passwords_are_hashed_each_with_its_own_salt() -> None:
 
 
 def test_who_has_booted_before_becomes_another_machine() -> None:
-    told = config(documents(answers(user="anna", again=True))["user-data"])
+    told = config(documents(answers(user="anna", new_machine=True))["user-data"])
     [command] = told["bootcmd"]
     assert command[:3] == ["cloud-init-per", "instance", "machine-id"] and "systemd-machine-id-setup" in command[-1]
     assert "bootcmd" not in config(documents(answers(user="anna"))["user-data"])
     # Beside somebody's own user data too.
-    own = documents(answers(again=True, user_data="#cloud-config\npackages: [vim]\n"))
+    own = documents(answers(new_machine=True, user_data="#cloud-config\npackages: [vim]\n"))
     assert "bootcmd" in config(own["vendor-data"])

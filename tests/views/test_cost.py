@@ -50,7 +50,7 @@ CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores":
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
-    "/vms/{vm}/header": PAGE + 4,
+    "/vms/{vm}/header": PAGE + 6,
     "/running": PAGE,
 }
 # Token and user; of VMs rows, tags, count, age.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from vms.permissions import Actor, get_volume_or_404
 from vms.services import downloads
 from vms.services.operations import pool_of, refuse_silent
 from vms.services.uploads import require_good
-from vms.virt import BLOCK, Connection, Download, HostSpec, download, open_connection
+from vms.virt import Connection, HostSpec, download, in_pieces, open_connection
 
 logger = logging.getLogger(__name__)
 RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
@@ -65,7 +65,7 @@ class Reader:
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
         self.connection: Connection | None = None
-        self.way: Download | None = None
+        self.blocks: Iterator[bytes] = iter(())
         self.size = 0
         self.since = time.monotonic()
         self.waits = False
@@ -103,14 +103,13 @@ class Reader:
         return self.connection
 
     def go_to(self, part: Part) -> None:
-        if part.size:
-            self.way = download(self.host(), self.pool, self.volume.name, part.begin, part.size)
+        self.blocks = in_pieces(partial(download, self.host(), self.pool, self.volume.name), part.begin, part.size)
 
     def read(self) -> bytes:
         """The next bytes, b"" after the last."""
         self.since, self.waits = time.monotonic(), True
         try:
-            return self.way.read(BLOCK) if self.way else b""
+            return next(self.blocks, b"")
         finally:
             self.waits = False
 
@@ -120,8 +119,6 @@ class Reader:
             self.connection.cut()
 
     def close(self) -> None:
-        if self.way:
-            self.way.abort()
         if self.connection:
             self.connection.close()
 

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -42,7 +43,7 @@ from vms.operations.transitions import HELD, fail, move, succeed
 from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
-from vms.virt import Connection, HostSpec, download, open_connection, upload
+from vms.virt import Connection, HostSpec, download, in_pieces, open_connection, upload
 
 logger = logging.getLogger(__name__)
 
@@ -308,9 +309,9 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
     hold(reader)
     try:
         sum_ = hashlib.sha256()
-        way = download(reader.host(), pool.name, found.name, 0, found.size_bytes)
+        blocks = in_pieces(partial(download, reader.host(), pool.name, found.name), 0, found.size_bytes)
         first, done = b"", 0
-        while data := way.read():
+        for data in blocks:
             reader.since = time.monotonic()
             sum_.update(data)
             done += len(data)
@@ -319,7 +320,6 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
             if done % PIECE < len(data):
                 check_ours(operation, worker)
                 progress(operation, found.size_bytes + done, 2 * found.size_bytes)
-        way.finish()
         capacity = judge(found, first)
         whole = reader.host().volume(str(pool.uuid), found.name)
         facts = whole.facts()

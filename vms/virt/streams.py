@@ -7,6 +7,7 @@ volume: so both ways carry exactly the bytes that were said, and only finish() s
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # The most that is handed over in one call; a host frees the one that waits when it has taken it. libvirt's client makes
 # a message of each: of 1 MiB they are new pages every time, which takes three times the processor.
 BLOCK: Final = 1 << 18
+# The most that is asked for in one stream to be read.
+PIECE: Final = 16 << 20
 # What recvFlags() answers where the next is a hole.
 HOLE: Final = -3
 SPARSE: Final = {
@@ -129,6 +132,18 @@ def download(
 ) -> Download:
     """The way for exactly length bytes, more than none, out of the pool's volume from the offset on; see upload()."""
     return Download(connection, begin(connection, pool, name, offset, length, "download", sparse), length)
+
+
+def in_pieces(begin: Callable[[int, int], Download], offset: int, length: int) -> Iterator[bytes]:
+    """Blocks of so many bytes from the offset on; begin is download() of the volume. libvirt's client keeps whatever
+    the host has sent until somebody reads it, a whole file if need be: so no more than PIECE is asked for at once."""
+    for start in range(offset, offset + length, PIECE):
+        way = begin(start, min(PIECE, offset + length - start))
+        try:
+            yield from iter(way.read, b"")
+            way.finish()
+        finally:
+            way.abort()
 
 
 def begin(connection: Connection, pool: str, name: str, offset: int, length: int, way: str, sparse: bool) -> Any:
