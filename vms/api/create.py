@@ -175,7 +175,9 @@ def wish(body: VmWish, who: Actor) -> Wish:
         memory_mib=body.memory_mib,
         os=body.os,
         disks=tuple(
-            DiskWish(disk.pool, disk.size_mib, disk.image, disk.volume, disk.backing == "linked", disk.template)
+            DiskWish(
+                disk.pool, disk.size_mib, disk.image, disk.volume, disk.backing == "linked", template=disk.template
+            )
             for disk in body.disks
         ),
         networks=tuple(card.network for card in body.networks) if body.networks is not None else None,
