@@ -15,13 +15,13 @@ OWNERS = ("vm.label", "vm.cpu_memory", "vm.boot", "vm.media", "vm.disk", "vm.nic
 class NewVm(Params):
     """os: what it installs, "" for unknown. disks: each {"volume": id} of one that is there, or {"pool": id, "name",
     "size_bytes", "format", "image": id or 0, "linked": bool}, and where it comes out of another volume "packed": its
-    id, and "number" of the disk in that. careful: its disks and cards are such as every system
-    brings drivers for. cds: images by id, the first is what it installs from. drivers: the second has drivers that its
-    system lacks. networks: by id. boot: what it starts
-    from, the first that can. start: whether it is to run then. seed: {} for none, else {"pool": id, "name", "keep",
-    "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest of what was asked for.
-    template: the VM that it is an instance of, 0 for none; its disks then name by "below" the template's volume that
-    they are a copy of or lie over, and by "bus" where that was. machine: "" for the host's best."""
+    id, and "number" of the disk in that. careful: its disks and cards are such as every system brings drivers for. cds:
+    images by id, the first is what it installs from. drivers: the second has drivers that its system lacks. networks:
+    by id. boot: what it starts from, the first that can. start: whether it is to run then. seed: {} for none, else
+    {"pool": id, "name", "keep", "told": what may be shown of the answers, which are the secret "seed"}. asked: a digest
+    of what was asked for. template: the VM that it is an instance of, 0 for none; its disks then name by "below" the
+    template's volume that they are a copy of or lie over, and by "bus" where that was. machine: "" for the host's
+    best."""
 
     os: str
     cpus: int

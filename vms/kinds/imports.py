@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vms.kinds.base import Kind
-from vms.kinds.create import OWNERS, NewVm
+from vms.kinds.create import CREATE
 from vms.kinds.words import mark
 
 READ = Kind(
@@ -19,19 +21,6 @@ READ = Kind(
     apart=True,
 )
 
-IMPORT = Kind(
-    name="vm.import",
-    title=mark("Import"),
-    done=mark("imported"),
-    target="vm",
-    privileges=OWNERS,
-    params=NewVm,
-    queue="slow",
-    cancellable=True,
-    silence_seconds=240,
-    takes=frozenset({"vms", "vcpus", "memory_kib", "disk_bytes"}),
-    apart=True,
-    makes=True,
-)
+IMPORT = replace(CREATE, name="vm.import", title=mark("Import"), done=mark("imported"), secrets=frozenset())
 
 KINDS = (READ, IMPORT)
