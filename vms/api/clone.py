@@ -14,7 +14,7 @@ from vms.api.create import Id, Strict, WarningItem
 from vms.api.operations import IdempotencyKey, Started, accepted
 from vms.kinds.clone import SOURCE
 from vms.permissions import get_vm_or_404
-from vms.services import clone, clone_plans, clone_rows
+from vms.services import clone, clone_plans, clone_rows, placing
 from vms.services.clone_wishes import CloneWish, DiskChoice
 from vms.services.sentences import warning
 
@@ -88,7 +88,7 @@ def wish(body: CloneBody) -> CloneWish:
 def ways(request: HttpRequest, vm_id: int) -> list[WayItem]:
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=SOURCE)
-    clone_plans.require_somewhere(who)
+    placing.require_somewhere(who)
     rows = clone_rows.rows(who, vm)
     return [
         WayItem(target=row.target, volume=row.volume.pk if row.volume and row.name else None, ways=list(row.ways))

@@ -24,7 +24,7 @@ from vms.operations.work import Work
 from vms.permissions import held
 from vms.services import clone_definitions as definitions
 from vms.services import volumes as volume_services
-from vms.services.operations import by_reach
+from vms.services.instances import source_pool
 from vms.virt import Connection, Domain, DomainInfo
 
 # How often it is asked how far the host is with the disks of one that runs.
@@ -109,7 +109,7 @@ def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
     """Byte by byte; a layer stays one over the same volume. Raises SourceChanged where it was written to meanwhile."""
     row, work = volume_of(disk), making.work
     volume_services.require_served(row)
-    pool, source = pool_here(making, disk["pool"], disk["name"]), pool_on(connection, making.operation, row)
+    pool, source = pool_here(making, disk["pool"], disk["name"]), pool_on(making.operation, row)
     there = connection.volume(str(source.uuid), row.name)
     before = there.facts()
     if before.capacity > disk["size_bytes"]:
@@ -129,10 +129,9 @@ def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
         raise SourceChanged(name=row.name)
 
 
-def pool_on(connection: Connection, operation: Operation, row: Volume) -> StoragePool:
+def pool_on(operation: Operation, row: Volume) -> StoragePool:
     """The pool of the source's host in which the volume is."""
-    pools = StoragePool.objects.filter(storage=row.storage_id, host=source_of(operation).host)
-    pool = by_reach(pools).first()
+    pool = source_pool(row, source_of(operation).host_id)
     if pool is None:
         raise NotFound(row.name)
     return pool
@@ -142,7 +141,7 @@ def make_layer(making: Making, disk: dict[str, Any]) -> None:
     """Over the source's own disk, which nobody writes to from now on (vms.operations.power)."""
     row, pool = volume_of(disk), pool_here(making, disk["pool"], disk["name"])
     volume_services.require_served(row)
-    source = pool_on(making.work.connection, making.operation, row)
+    source = pool_on(making.operation, row)
     below = making.work.connection.volume(str(source.uuid), row.name).facts()
     require_same(row, below)
     if below.capacity != disk["size_bytes"]:

@@ -26,7 +26,6 @@ from vms.models import (
 )  # fmt: skip
 from vms.permissions import (
     Actor,
-    Who,
     held,
     require,
     visible_pools,
@@ -87,12 +86,6 @@ def plan(actor: Actor, vm: VirtualMachine, wish: CloneWish) -> ClonePlan:
         document=document,
         warnings=tuple(warnings(actor, made, placement, wish)),
     )
-
-
-def require_somewhere(who: Who) -> None:
-    """Nothing, or NotAllowed: there is no host on which he may make VMs."""
-    if not placing.usable_hosts(who):
-        raise NotAllowed(privilege="host.use")
 
 
 def require_there(vm: VirtualMachine) -> Placement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vms.errors import BadFields, NotAllowed
+from vms.errors import BadFields
 from vms.kinds.imports import IMPORT
 from vms.models import Operation, Volume
 from vms.permissions import Actor
@@ -39,8 +39,7 @@ def import_vm(actor: Actor, wish: ImportWish, *, idempotency_key: str | None = N
 
 def to_wish(actor: Actor, wish: ImportWish) -> Wish:
     """The same as a new VM. Raises BadFields ("volume", "disks"), NotAllowed."""
-    if not placing.usable_hosts(actor):
-        raise NotAllowed(privilege="host.use")
+    placing.require_somewhere(actor)
     volume = archives.find_source(actor, DiskWish(packed=wish.volume))
     archive = archives.current(volume)
     if archive is None:

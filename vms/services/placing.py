@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import Q, Sum
 
+from vms.errors import NotAllowed
 from vms.libvirtxml import CLEAN_TRAFFIC
 from vms.models import Host, Network, NetworkFilter, Placement, StoragePool
 from vms.permissions import Who, visible_hosts, visible_networks, visible_pools
@@ -79,6 +80,12 @@ def has_room(made: Place, asked: Asked) -> bool:
 def usable_hosts(who: Who) -> list[Host]:
     """Those on which he may make VMs, by name."""
     return list(visible_hosts(who, "host.use").filter(driver=Host.Driver.QEMU, left_alone=False).order_by("name"))
+
+
+def require_somewhere(who: Who) -> None:
+    """Nothing, or NotAllowed: there is no host on which he may make VMs."""
+    if not usable_hosts(who):
+        raise NotAllowed(privilege="host.use")
 
 
 def place_on(who: Who, host: Host, asked: Asked) -> Place | None:

@@ -50,8 +50,7 @@ NO_MAC: Final = "52:54:00:00:00:00"
 def plan(actor: Actor, wish: Wish) -> Plan:
     """What would be made. Raises BadFields with a code for each field that does not fit, by the names of the wish;
     NotAllowed."""
-    if not placing.usable_hosts(actor):
-        raise NotAllowed(privilege="host.use")
+    placing.require_somewhere(actor)
     called, asked = names(wish), wish
     of = instances.original(actor, wish)
     wish = instances.filled(wish, of) if of else wish

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
+from vms.errors import BadFields, NotFresh, RequestRefused
 from vms.forms.clone import Clone
 from vms.kinds.clone import SOURCE
 from vms.models import VirtualMachine
@@ -17,9 +17,10 @@ from vms.permissions import get_vm_or_404, seen_hosts
 from vms.services import clone
 from vms.services.actors import session_actor
 from vms.services.clone_plans import plan as plan_clone
-from vms.services.clone_plans import require_somewhere
 from vms.services.create import room
+from vms.services.placing import require_somewhere
 from vms.services.sentences import sentence, warning
+from vms.views import going
 
 
 @login_required
@@ -34,16 +35,8 @@ def vm_clone(request: HttpRequest, pk: int) -> HttpResponseBase:
         return page(request, vm, Clone(actor, vm, initial={"name": name}), Clone(actor, vm, {"name": name}))
     form = Clone(actor, vm, request.POST)
     if form.is_valid():
-        try:
-            made = clone.clone(actor, vm, form.wish())
-        except (NotAllowed, NotFresh):
-            raise
-        except BadFields as bad:
-            form.refuse(bad)
-        except RequestRefused as refused:
-            form.add_error(None, sentence(refused.code, refused.params))
-        else:
-            return redirect("vm", made.target_id)
+        with going.refusals(form):
+            return redirect("vm", clone.clone(actor, vm, form.wish()).target_id)
     return page(request, vm, form, form, status=400)
 
 

@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, BadSeed, NotAllowed, NotFresh, RequestRefused
+from vms.errors import BadFields, BadSeed, RequestRefused
 from vms.forms.create import Create
-from vms.permissions import seen_hosts
+from vms.permissions import Actor, seen_hosts
 from vms.services import create, placing, plans
 from vms.services.actors import session_actor
 from vms.services.sentences import place_words, sentence, warning
-from vms.services.wishes import names
+from vms.services.wishes import Plan, Wish, names
+from vms.views import going
 
 
 @login_required
@@ -23,24 +24,15 @@ from vms.services.wishes import names
 def vm_new(request: HttpRequest) -> HttpResponseBase:
     """The form, whose fields can be given in its address; sent, to the console of what is made, or to the list."""
     actor = session_actor(request)
-    require_somewhere(request)
+    placing.require_somewhere(request.user)
     if request.method != "POST":
         given = {"source": "", "name": create.free_name(actor), "size": "m", "count": "1", "my_keys": "on"}
         form = Create(actor, initial={**given, **request.GET.dict()})
         return render(request, "vms/new.html", {"form": form, **told(request, filled(form))})
     form = Create(actor, request.POST)
     if form.is_valid():
-        try:
+        with going.refusals(form):
             made = create.create(actor, form.wish())
-        except (NotAllowed, NotFresh):
-            raise
-        except BadFields as bad:
-            form.refuse(bad)
-        except BadSeed as bad:
-            form.refuse_file(bad)
-        except RequestRefused as refused:
-            form.add_error(None, sentence(refused.code, refused.params))
-        else:
             if len(made) > 1:
                 return redirect("vm-list")
             return redirect("vm-console" if form.wish().start else "vm", made[0].target_id)
@@ -51,16 +43,10 @@ def vm_new(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 def vm_new_preview(request: HttpRequest) -> HttpResponse:
     """What would be made of the form as it is now."""
-    require_somewhere(request)
+    placing.require_somewhere(request.user)
     form = Create(session_actor(request), request.POST)
     form.is_valid()
     return render(request, "vms/_you_get.html", {"form": form, **told(request, form)})
-
-
-def require_somewhere(request: HttpRequest) -> None:
-    """Nothing, or NotAllowed: there is no host on which he may make VMs."""
-    if not placing.usable_hosts(request.user):
-        raise NotAllowed(privilege="host.use")
 
 
 def filled(form: Create) -> Create:
@@ -80,8 +66,9 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     actor = session_actor(request)
     if form.errors:
         return {"plan": None, "wrong": form.wrong()}
+    wish = form.wish()
     try:
-        plan = plans.plan(actor, form.wish())
+        plan = plans.plan(actor, wish)
     except BadFields as bad:
         form.refuse(bad)
         return {"plan": None, "wrong": form.wrong()}
@@ -90,12 +77,17 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
+    return shown(actor, plan, wish)
+
+
+def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
+    """What of a plan the box tells."""
     host = plan.place.host
     name = host.name if host.pk in seen_hosts(actor, [host]) else ""
     return {
         "plan": plan,
-        "name": names(form.wish())[0],
-        "count": form.wish().count,
+        "name": names(wish)[0],
+        "count": wish.count,
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
         "warnings": [warning(each.code, each.params) for each in plan.warnings],

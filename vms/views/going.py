@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from vms.errors import NotAllowed, NotFresh, RequestRefused
+from vms.errors import BadFields, BadSeed, NotAllowed, NotFresh, RequestRefused
 from vms.services.sentences import sentence
 
 
@@ -18,6 +20,22 @@ def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse(view, args=args)})
     return redirect(view, *args)
+
+
+@contextmanager
+def refusals(form: Any) -> Iterator[None]:
+    """What is refused inside stands at the form, whose refuse() takes fields; who may not, or not yet, is answered as
+    anywhere."""
+    try:
+        yield
+    except (NotAllowed, NotFresh):
+        raise
+    except BadFields as bad:
+        form.refuse(bad)
+    except BadSeed as bad:
+        form.refuse_file(bad)
+    except RequestRefused as refused:
+        form.add_error(None, sentence(refused.code, refused.params))
 
 
 def ask(request: HttpRequest, do: Callable[[], object], view: str, *args: int) -> HttpResponseBase:

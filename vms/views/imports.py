@@ -9,23 +9,24 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
+from vms.errors import BadFields, RequestRefused
 from vms.forms.imports import Import
 from vms.models import Volume
-from vms.permissions import get_volume_or_404, seen_hosts, visible_pools
-from vms.services import archives, create, imports, plans
+from vms.permissions import get_volume_or_404, visible_pools
+from vms.services import archives, imports, plans
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
-from vms.services.sentences import place_words, sentence, warning
+from vms.services.placing import require_somewhere
+from vms.services.sentences import sentence
 from vms.views import going
-from vms.views.create import require_somewhere
+from vms.views.create import shown
 
 
 @login_required
 @require_safe
 def vm_import(request: HttpRequest) -> HttpResponse:
     """What can be imported, and how something comes to be there."""
-    require_somewhere(request)
+    require_somewhere(request.user)
     pools = visible_pools(request.user, "pool.upload").filter(active=True).order_by("name")
     return render(request, "vms/import.html", {"sources": archives.find_sources(request.user), "pools": pools[:20]})
 
@@ -36,7 +37,7 @@ def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The form with what is in it, whose fields can be given in its address, or the button that has it read; sent, to
     the page of what is made."""
     volume = get_volume_or_404(request.user, pk, to="copy")
-    require_somewhere(request)
+    require_somewhere(request.user)
     archive = archives.current(volume)
     if archive is None:
         return unread_page(request, volume)
@@ -47,16 +48,8 @@ def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
         return form_page(request, volume, form, filled(form))
     form = Import(actor, volume, archive, request.POST)
     if form.is_valid():
-        try:
-            made = imports.import_vm(actor, form.wish())
-        except (NotAllowed, NotFresh):
-            raise
-        except BadFields as bad:
-            form.refuse(bad)
-        except RequestRefused as refused:
-            form.add_error(None, sentence(refused.code, refused.params))
-        else:
-            return redirect("vm", made.target_id)
+        with going.refusals(form):
+            return redirect("vm", imports.import_vm(actor, form.wish()).target_id)
     return form_page(request, volume, form, form, status=400)
 
 
@@ -65,7 +58,7 @@ def volume_import(request: HttpRequest, pk: int) -> HttpResponseBase:
 def volume_import_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be made of the form as it is now."""
     volume = get_volume_or_404(request.user, pk, to="copy")
-    require_somewhere(request)
+    require_somewhere(request.user)
     archive = archives.current(volume)
     if archive is None:
         return render(request, "vms/_you_get.html", {"plan": None, "wrong": []})
@@ -120,17 +113,4 @@ def told(request: HttpRequest, form: Import) -> dict[str, Any]:
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
-    host = plan.place.host
-    name = host.name if host.pk in seen_hosts(actor, [host]) else ""
-    return {
-        "plan": plan,
-        "name": wish.name,
-        "count": 1,
-        "host_name": name,
-        "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
-        "warnings": [warning(each.code, each.params) for each in plan.warnings],
-        "networks": list(plan.networks.values()),
-        "disk_kib": plan.takes["disk_bytes"] // 1024,
-        "quota": create.room(actor, plan.takes),
-        "xml": plan.document.text,
-    }
+    return shown(actor, plan, wish)

@@ -7,14 +7,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from vms.errors import BadFields, BadSeed, NotAllowed, NotFresh, RequestRefused
 from vms.forms.seeds import FirstBoot, as_told
 from vms.kinds.seeds import WRITE_SEED
 from vms.permissions import get_vm_or_404
 from vms.services import seed_discs
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
-from vms.services.sentences import sentence
+from vms.views import going
 from vms.views.vms import tab_context
 
 
@@ -26,17 +25,8 @@ def vm_cloud_init(request: HttpRequest, pk: int) -> HttpResponseBase:
     seed = seed_discs.seed_of(vm)
     form = FirstBoot(request.user, request.POST if request.method == "POST" else None, initial=as_told(seed))
     if request.method == "POST" and form.is_valid():
-        try:
+        with going.refusals(form):
             seed_discs.write(session_actor(request), vm, form.seed_wish())
-        except (NotAllowed, NotFresh):
-            raise
-        except BadFields as bad:
-            form.refuse(bad)
-        except BadSeed as bad:
-            form.refuse_file(bad)
-        except RequestRefused as refused:
-            form.add_error(None, sentence(refused.code, refused.params))
-        else:
             return redirect("vm", vm.pk)
     context = {"form": form, "seed": seed, "is_off": placed(vm).state in WRITE_SEED.states}
     return render(
