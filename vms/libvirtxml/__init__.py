@@ -14,7 +14,7 @@ from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.drives import add_seed
 from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
-from vms.libvirtxml.graft import Lost, grafted, ungrafted
+from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.network import (
@@ -187,6 +187,7 @@ __all__ = [
     "sources",
     "spec_name",
     "spec_type",
+    "stand_ins",
     "strayed",
     "sure",
     "system_of",

@@ -51,6 +51,11 @@ def ungrafted(before: str, after: str) -> list[Lost]:
     return [one for one in grafted(secure, after)[1] if one.place not in literal]
 
 
+def stand_ins(text: str) -> list[Lost]:
+    """The places where a secret's stand-in is."""
+    return lost(parse(text))
+
+
 def put(here: etree._Element, shown: etree._Element, kept: etree._Element) -> None:
     """Into one element and what is in it. shown: kept without its secrets."""
     for name, value in [(str(name), str(value)) for name, value in kept.attrib.items()]:
@@ -99,7 +104,7 @@ def put_metadata(root: etree._Element, kept: etree._Element) -> None:
     for element in [each for holder in root.iterfind("metadata") for each in holder.iterchildren(etree.Element)]:
         if str(element.tag).startswith(OSINFO) or element.text != SECRET or len(element) or element.attrib:
             continue
-        there = kept.findall(f"metadata/{element.tag}")
+        there = [other for holder in kept.iterfind("metadata") for other in holder if other.tag == element.tag]
         parent = element.getparent()
         if len(there) == 1 and parent is not None:
             new = deepcopy(there[0])

@@ -19,7 +19,7 @@ from vms import live
 from vms.errors import BadDefinition, BadParameters
 from vms.kinds.define import DEFINE, Written
 from vms.libvirtxml import DEFINE as ROOT
-from vms.libvirtxml import Belongings, DomainXML, Fault, belongings, blame, difference, line_of, mask
+from vms.libvirtxml import Belongings, DomainXML, Fault, belongings, blame, difference, line_of, mask, stand_ins
 from vms.models import Document, Host, Operation, Placement, User
 from vms.permissions import Actor, Who, require, visible_vms
 from vms.services import create, operations
@@ -109,6 +109,8 @@ def faults_of(host: Host, document: DomainXML) -> Iterator[Fault]:
     elif create.is_taken(host, name):
         yield Fault(line(document, "name"), "taken", name)
     yield from sizes(document)
+    # It was made of a public form: what stands there is no secret.
+    yield from (Fault(one.line, "secret", one.place) for one in stand_ins(document.text))
 
 
 def sizes(document: DomainXML) -> Iterator[Fault]:

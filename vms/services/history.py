@@ -7,16 +7,20 @@ the same in another order once it has started a VM.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Length
+from django.utils.translation import gettext
 
 from vms.libvirtxml import BadXML, difference
 from vms.models import Operation, Version, VirtualMachine
+from vms.permissions import Who, visible_operations
+from vms.services.sentences import kind_title
 
 # Of one VM so many are kept, in so many characters; the oldest go.
 MOST: Final = 200
@@ -103,3 +107,49 @@ def prune(vm: int) -> None:
 def versions(vm: VirtualMachine) -> QuerySet[Version]:
     """Those of the VM, the latest first."""
     return Version.objects.filter(vm=vm).order_by("-number")
+
+
+def version_or_none(vm: VirtualMachine, number: int) -> Version | None:
+    return Version.objects.filter(vm=vm, number=number).first()
+
+
+def before(version: Version) -> Version | None:
+    """The one before it that is kept."""
+    return Version.objects.filter(vm=version.vm_id, number__lt=version.number).order_by("-number").first()
+
+
+def gone() -> QuerySet[VirtualMachine]:
+    """The VMs that were deleted and whose definitions are kept, the latest first."""
+    kept = Exists(Version.objects.filter(vm=OuterRef("pk")))
+    return (
+        VirtualMachine.objects.filter(kept, deleted_at__isnull=False)
+        .select_related("placement__host")
+        .order_by("-deleted_at", "-pk")
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A version as it is listed. through: what wrote it, in words; operation: the one that did, for who may see it."""
+
+    version: Version
+    through: str
+    operation: int | None
+    actor: str
+
+
+def make_lines(who: Who, versions: Sequence[Version]) -> list[Line]:
+    asked = [version.operation_id for version in versions if version.operation_id]
+    seen = set(visible_operations(who).filter(pk__in=asked).values_list("pk", flat=True))
+    return [
+        Line(version, through(version), version.operation_id if version.operation_id in seen else None,
+             version.actor_name)
+        for version in versions
+    ]  # fmt: skip
+
+
+def through(version: Version) -> str:
+    """What wrote it: an operation of this dashboard, somebody outside, or nobody knows what."""
+    if version.kind:
+        return kind_title(version.kind)
+    return gettext("there when the dashboard first saw it") if version.found else gettext("outside the dashboard")

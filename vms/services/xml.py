@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Final, Literal
 
-from django.utils.translation import gettext
-
 from vms.errors import BadDefinition, DefinitionChanged, LiveFixed, NotFound, SecretGone
 from vms.kinds import xml as kinds
 from vms.kinds.privileges import PRIVILEGES
@@ -182,13 +180,18 @@ def give_back(
     return operations.request(kinds.RETURN, vm, actor=actor, params=params, idempotency_key=idempotency_key)
 
 
-def place_word(need: Need) -> str:
-    """How it differs, as a sentence's part."""
-    words = {
-        "added": gettext("added"),
-        "changed": gettext("changed"),
-        "removed": gettext("removed"),
-        "moved": gettext("moved"),
-        "doubled": gettext("there twice"),
-    }
-    return words[need.how]
+def needs_between(before: str, after: str) -> tuple[Need, ...]:
+    """Where they differ, () also where they cannot be read."""
+    try:
+        return difference(before, after)
+    except BadXML:
+        return ()
+
+
+def as_text(lines: tuple[Line, ...]) -> str:
+    """The lines as a unified diff."""
+    return "".join(f"{'' if line.how == '@' else line.how or ' '}{line.text}\n" for line in lines)
+
+
+def diff_text(before: str, after: str) -> str:
+    return as_text(lines_between(before, after))
