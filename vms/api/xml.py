@@ -13,7 +13,7 @@ from vms.api.auth import actor
 from vms.api.define import Definition
 from vms.api.history import NeedItem, need_item
 from vms.api.operations import IdempotencyKey, Started, accepted
-from vms.errors import BadDefinition, NotFound
+from vms.errors import BadDefinition, BadParameters, NotFound
 from vms.permissions import get_vm_or_404
 from vms.services import xml
 from vms.services.history import digest
@@ -59,13 +59,15 @@ def show(request: HttpRequest, vm_id: int, document: Which = "next") -> HttpResp
 )
 def write(
     request: HttpRequest, vm_id: int, response: HttpResponse,
-    match: Annotated[str, Header(alias="If-Match", max_length=100)], document: Which = "next",
+    match: Annotated[str | None, Header(alias="If-Match", max_length=100)] = None, document: Which = "next",
     key: IdempotencyKey = None,
 ) -> Status[Started]:  # fmt: skip
     """The body is the text, 1 MiB at most. Where "(secret)" stands, the secret of today stays. 412 where the definition
-    is another by now; 409 for the one of a run, which is not written."""
+    is another by now, 422 without If-Match; 409 for the one of a run, which is not written."""
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=xml.PRIVILEGE)
+    if match is None:
+        raise BadParameters(field="If-Match")
     try:
         text = request.body.decode()
     except UnicodeDecodeError:
