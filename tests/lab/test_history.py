@@ -146,6 +146,7 @@ def test_what_was_edited_outside_waits_until_it_is_restarted(dashboard: Dashboar
     rebooted = dashboard.ask(vm, "reboot")
     dashboard.await_operation(rebooted, within=120)
     assert pending_of(dashboard, vm), "a reboot does not read the definition"
+    guest.wait_for_boot(2)
 
     restart = dashboard.ask(vm, "restart")
     ended = dashboard.await_operation(restart, within=180)
@@ -161,8 +162,9 @@ def test_a_definition_is_written_kept_and_brought_back(dashboard: Dashboard, gue
     vm = dashboard.vm(guest.uuid)
     edit_outside(guest, "<graphics type='vnc'", "<graphics type='vnc' passwd='canary'")
     shown = dashboard.request("GET", f"/api/v1/vms/{vm}/xml?document=next")
-    assert shown.headers["Content-Type"].startswith("application/xml")
-    tag, text = shown.headers["ETag"], str(shown.body)
+    headers = {name.lower(): value for name, value in shown.headers.items()}
+    assert headers["content-type"].startswith("application/xml")
+    tag, text = headers["etag"], str(shown.body)
     new = text.replace("</name>", "</name><title>Written</title>", 1)
     found = dashboard.post(f"/vms/{vm}/xml/preview", {"xml": new})
     assert (found.status, found.body["privileges"]) == (200, ["vm.describe"]), found
