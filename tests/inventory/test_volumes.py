@@ -15,7 +15,7 @@ from tests.fakehost import info
 from tests.headers.images import MIB, text_vmdk
 from vms.inventory import row, volumes
 from vms.inventory.rows import Row
-from vms.models import Document, Host, Placement, Storage, StoragePool, User, VirtualMachine, Volume
+from vms.models import Document, Host, Operation, Placement, Storage, StoragePool, User, VirtualMachine, Volume
 from vms.virt import DomainInfo, VolumeFacts
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +203,26 @@ def test_what_is_being_made_is_left_alone(pool: StoragePool, alice: User) -> Non
     tell(pool, listed())
     tell(pool)
     assert states() == {"a.img": ("incomplete", "", "")}
+
+
+def test_what_was_listed_before_it_grew_takes_nothing_of_it_away(pool: StoragePool, alice: User) -> None:
+    """What the list says counts again when nobody is growing it."""
+    tell(pool, listed())
+    row = Volume.objects.get()
+    Volume.objects.update(owner=alice, state="ready", capacity_bytes=2 * MIB)
+    growing = Operation.objects.create(
+        kind="volume.grow", volume=row, target_kind="volume", target_id=row.pk, target_name=row.name, state="running"
+    )
+    tell(pool, listed(mtime=2000.0))
+    row.refresh_from_db()
+    assert row.capacity_bytes == 2 * MIB
+    tell(pool, listed(mtime=3000.0, capacity=3 * MIB))
+    row.refresh_from_db()
+    assert row.capacity_bytes == 3 * MIB
+    Operation.objects.filter(pk=growing.pk).update(state="succeeded")
+    tell(pool, listed(mtime=4000.0))
+    row.refresh_from_db()
+    assert row.capacity_bytes == MIB
 
 
 def test_what_is_listed_no_more_keeps_its_row(pool: StoragePool, alice: User) -> None:

@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any, Final
 
 from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from vms.errors import RefusedImage
 from vms.headers import PLAIN, judge
 from vms.inventory import images
 from vms.inventory.rows import LONGEST_NAME, bounded
 from vms.libvirtxml import Source
-from vms.models import Host, Placement, StoragePool, VirtualMachine, Volume
+from vms.models import OPEN_STATES, Host, Operation, Placement, StoragePool, VirtualMachine, Volume
 from vms.services.operations import by_reach
 from vms.virt import VolumeFacts
 
@@ -130,7 +131,10 @@ def store(pool: StoragePool, row: Volume, columns: dict[str, Any]) -> set[str]:
         used = Use.objects.filter(volume=row.pk).exists()
         if not (used or (row.owner_id and not other) or row.state == State.INCOMPLETE):
             anew |= standing(pool, columns)
-    Volume.objects.filter(pk=row.pk).update(**columns, **anew)
+    if Operation.objects.filter(volume=row.pk, state__in=OPEN_STATES).exists():
+        # It may have been listed before it grew: what is charged for it is not less for a moment.
+        anew["capacity_bytes"] = Greatest("capacity_bytes", columns["capacity_bytes"])
+    Volume.objects.filter(pk=row.pk).update(**{**columns, **anew})
     return {f"volume:{row.pk}", f"pool:{pool.pk}"}
 
 
