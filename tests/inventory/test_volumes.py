@@ -15,7 +15,7 @@ from tests.fakehost import info
 from tests.headers.images import MIB, text_vmdk
 from vms.inventory import row, volumes
 from vms.inventory.rows import Row
-from vms.models import Document, Host, Operation, Placement, Storage, StoragePool, User, VirtualMachine, Volume
+from vms.models import Document, Host, Placement, Storage, StoragePool, User, VirtualMachine, Volume
 from vms.virt import DomainInfo, VolumeFacts
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,8 @@ def make_pool(host: Host, path: str = "/pool", storage: Storage | None = None, *
 
 def tell(pool: StoragePool, *told: VolumeFacts) -> set[str]:
     """What is announced of it."""
-    return run(volumes.plan(pool.host, str(pool.uuid), told))
+    before = volumes.known(pool.host, str(pool.uuid))
+    return run(volumes.plan(pool.host, str(pool.uuid), before, told))
 
 
 def run(steps: Iterable[volumes.Step]) -> set[str]:
@@ -205,24 +206,22 @@ def test_what_is_being_made_is_left_alone(pool: StoragePool, alice: User) -> Non
     assert states() == {"a.img": ("incomplete", "", "")}
 
 
-def test_what_was_listed_before_it_grew_takes_nothing_of_it_away(pool: StoragePool, alice: User) -> None:
-    """What the list says counts again when nobody is growing it."""
-    tell(pool, listed())
-    row = Volume.objects.get()
-    Volume.objects.update(owner=alice, state="ready", capacity_bytes=2 * MIB)
-    growing = Operation.objects.create(
-        kind="volume.grow", volume=row, target_kind="volume", target_id=row.pk, target_name=row.name, state="running"
-    )
+def test_what_an_operation_has_written_since_the_host_was_asked_stays(pool: StoragePool, alice: User) -> None:
+    """One that grew, one that was made, and one that was deleted and made anew."""
+    tell(pool, listed(), listed("anew.img"))
+    asked = volumes.known(pool.host, str(pool.uuid))
+    mine = {"owner": alice, "state": "ready", "format": "raw", "present": True}
+    Volume.objects.filter(name="a.img").update(capacity_bytes=2 * MIB, **mine)
+    Volume.objects.get(name="anew.img").delete()
+    for name in ("made.img", "anew.img"):
+        Volume.objects.create(storage=pool.storage, name=name, capacity_bytes=MIB, **mine)
+    run(volumes.plan(pool.host, str(pool.uuid), asked, [listed(mtime=2000.0)]))
+    assert list(Volume.objects.order_by("name").values_list("name", "state", "present", "capacity_bytes")) == [
+        ("a.img", "ready", True, 2 * MIB), ("anew.img", "ready", True, MIB), ("made.img", "ready", True, MIB),
+    ]  # fmt: skip
     tell(pool, listed(mtime=2000.0))
-    row.refresh_from_db()
-    assert row.capacity_bytes == 2 * MIB
-    tell(pool, listed(mtime=3000.0, capacity=3 * MIB))
-    row.refresh_from_db()
-    assert row.capacity_bytes == 3 * MIB
-    Operation.objects.filter(pk=growing.pk).update(state="succeeded")
-    tell(pool, listed(mtime=4000.0))
-    row.refresh_from_db()
-    assert row.capacity_bytes == MIB
+    assert Volume.objects.get(name="a.img").capacity_bytes == MIB
+    assert set(Volume.objects.filter(present=False).values_list("name", flat=True)) == {"anew.img", "made.img"}
 
 
 def test_what_is_listed_no_more_keeps_its_row(pool: StoragePool, alice: User) -> None:

@@ -15,7 +15,7 @@ import redis
 from vms import live
 from vms.errors import HostUnreachable, NotFound, VirtError
 from vms.headers import ENOUGH
-from vms.inventory import Reading, Row, Term, Writer, row, unread
+from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
@@ -73,6 +73,8 @@ class Reader:
         # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
         self.pools: dict[str, str] = {}
         self.quarantined = False
+        # By pool, that what it listed last is stored: the next list is compared with that.
+        self.listings: dict[str, threading.Event] = {}
         self.huge_pages: dict[int, tuple[int, ...]] = {}
 
     def look(self, connection: Connection, look: Look) -> None:
@@ -221,6 +223,9 @@ class Reader:
 
     def read_pool(self, connection: Connection, uuid: str, done: Callable[[bool], None] = lambda stored: None) -> bool:
         """Read what is in the pool; False where the host cannot tell, as of one that was stopped in this moment."""
+        if last := self.listings.pop(uuid, None):
+            last.wait(TURN)
+        before = known(self.term.host, uuid)
         try:
             told = connection.volumes(uuid)
         except HostUnreachable:
@@ -229,11 +234,14 @@ class Reader:
             logger.info("%s: a pool cannot be listed: %s", self.term.host.name, error.details)
             return False
 
+        listing = self.listings[uuid] = threading.Event()
+
         def ended(stored: bool) -> None:
             self.quarantined = True
+            listing.set()
             done(stored)
 
-        self.writer.volumes(self.term, uuid, told, ended)
+        self.writer.volumes(self.term, uuid, before, told, ended)
         return True
 
     def read_beginnings(self, connection: Connection) -> None:
