@@ -12,5 +12,6 @@ import "./numbers.js";
 import "./preview.js";
 import "./suggest.js";
 import "./line.js";
+import "./colours.js";
 import "./activity.js";
 import "./live.js";

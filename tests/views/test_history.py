@@ -180,8 +180,9 @@ def test_two_at_the_same_moment_the_second_is_told(vm: VirtualMachine, defined: 
     edit(client_alice, vm, 302, xml=mine, base=digest(theirs), save="1")
 
 
-def put(client: Client, vm: VirtualMachine, text: bytes, query: str = "", **headers: str) -> tuple[int, str]:
-    answer = client.put(f"/api/v1/vms/{vm.pk}/xml{query}", text, content_type="application/xml", **headers)
+def put(client: Client, vm: VirtualMachine, text: bytes, query: str = "", match: str = "") -> tuple[int, str]:
+    headers = {"If-Match": match} if match else {}
+    answer = client.put(f"/api/v1/vms/{vm.pk}/xml{query}", text, content_type="application/xml", headers=headers)
     return answer.status_code, answer.json().get("code", "")
 
 
@@ -192,13 +193,13 @@ def test_the_api_writes_what_was_read(vm: VirtualMachine, defined: str, client_a
     assert client_alice.get(f"/api/v1/vms/{vm.pk}/xml?document=live").status_code == 404
     new = defined.replace("<memory", "<title>new</title><memory").encode()
     assert put(client_alice, vm, new) == (422, "bad_parameters")
-    assert put(client_alice, vm, new, HTTP_IF_MATCH='"other"') == (412, "definition_changed")
-    assert put(client_alice, vm, new, "?document=live", HTTP_IF_MATCH=tag) == (409, "live_fixed")
-    assert put(client_alice, vm, b"\xff", HTTP_IF_MATCH=tag) == (422, "bad_definition")
-    assert put(client_alice, vm, b"x" * (1 << 20) + b"y", HTTP_IF_MATCH=tag) == (422, "bad_definition")
-    assert put(client_alice, vm, b"x" * (3 << 20), HTTP_IF_MATCH=tag) == (413, "too_large")
-    assert put(client_alice, vm, new, HTTP_IF_MATCH=tag) == (202, "")
-    assert put(client_alice, vm, new, HTTP_IF_MATCH=tag) == (409, "locked"), "the second is told"
+    assert put(client_alice, vm, new, match='"other"') == (412, "definition_changed")
+    assert put(client_alice, vm, new, "?document=live", match=tag) == (409, "live_fixed")
+    assert put(client_alice, vm, b"\xff", match=tag) == (422, "bad_definition")
+    assert put(client_alice, vm, b"x" * (1 << 20) + b"y", match=tag) == (422, "bad_definition")
+    assert put(client_alice, vm, b"x" * (3 << 20), match=tag) == (413, "too_large")
+    assert put(client_alice, vm, new, match=tag) == (202, "")
+    assert put(client_alice, vm, new, match=tag) == (409, "locked"), "the second is told"
 
 
 def test_the_api_tells_of_the_history(vm: VirtualMachine, defined: str, client_alice: Client) -> None:

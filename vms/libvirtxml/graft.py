@@ -115,7 +115,8 @@ def put_metadata(root: etree._Element, kept: etree._Element) -> None:
 def lost(root: etree._Element) -> list[Lost]:
     found = []
     for element in root.iter(etree.Element):
-        values = [("", element.text or ""), *((f"/@{name}", str(value)) for name, value in element.attrib.items())]
+        attributes = [(str(name), str(value)) for name, value in element.attrib.items()]
+        values = [("", element.text or ""), *((f"/@{name}", value) for name, value in attributes)]
         found += [
             Lost(line_of(element), f"{way(element)}{name}"[:LONGEST])
             for name, value in values
