@@ -93,7 +93,7 @@ def test_restart_now_asks_for_one(vm: VirtualMachine, client_alice: Client) -> N
 
 def test_the_history_says_who_and_what(vm: VirtualMachine, defined: str, client_alice: Client) -> None:
     told = page(client_alice, f"/vms/{vm.pk}/history/")
-    assert "2 versions of its definition" in told
+    assert "2 versions of its definition" in told and 'href="/grants/"' in told, "in the frame of all pages"
     assert "there when the dashboard first saw it" in told and "outside the dashboard" in told
     told = page(client_alice, f"/vms/{vm.pk}/history/1/?to=2")
     assert "From version 2 to version 1" in told and "<ins>+<title>was</title></ins>" in told

@@ -26,14 +26,14 @@ from vms.views.vms import PAGE, tab_context
 @require_safe
 def vm_history(request: HttpRequest, pk: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk, to="vm.xml.view")
-    return listed(request, vm, {**tab_context(request, vm, "history"), "frame": "vms/base.html"})
+    return listed(request, vm, {**tab_context(request, vm, "history"), "around": "vms/base.html"})
 
 
 @login_required
 @require_safe
 def vm_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk, to="vm.xml.view")
-    context = {**tab_context(request, vm, "history"), "frame": "vms/base.html"}
+    context = {**tab_context(request, vm, "history"), "around": "vms/base.html"}
     return shown(request, vm, number, context, present=True)
 
 
@@ -69,14 +69,14 @@ def gone_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def gone_history(request: HttpRequest, pk: int) -> HttpResponse:
     vm = gone_or_404(request, pk)
-    return listed(request, vm, {"vm": vm, "frame": "trash/gone_vm.html"})
+    return listed(request, vm, {"vm": vm, "around": "trash/gone_vm.html"})
 
 
 @login_required
 @require_safe
 def gone_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     vm = gone_or_404(request, pk)
-    return shown(request, vm, number, {"vm": vm, "frame": "trash/gone_vm.html"}, present=False)
+    return shown(request, vm, number, {"vm": vm, "around": "trash/gone_vm.html"}, present=False)
 
 
 def require_administrator(request: HttpRequest) -> None:
