@@ -49,8 +49,8 @@ def files(lab_host: LabHost) -> Iterator[None]:
         network.create()
     yield
     if started:
-        network.destroy()
-    for path in made:
+        lab_host.connect().networkLookupByName("default").destroy()
+    for path in lab_host.images.glob("run-*"):
         path.unlink()
 
 
@@ -70,7 +70,12 @@ def test_a_vm_that_nobody_edited_waits_for_nothing(lab_host: LabHost, files: Non
         assert waiting(domain, began) == []
         if which == "rich-sent":
             lab_host.restart_libvirtd()
-            assert waiting(lab_host.connect().lookupByName("unedited"), began) == []
+            domain = lab_host.connect().lookupByName("unedited")
+            assert waiting(domain, began) == []
+            # Over each disk lies a layer from now on, in both documents.
+            layers = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+            domain.snapshotCreateXML("<domainsnapshot><name>layer</name></domainsnapshot>", layers)
+            assert "run-0.layer" in domain.XMLDesc(0) and waiting(domain, began) == []
     finally:
         remove(lab_host, "unedited")
 

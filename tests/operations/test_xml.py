@@ -75,6 +75,18 @@ def test_what_somebody_else_changed_is_not_overwritten(stage: Stage, public: str
         xml.edit(stage.actor, stage.vm, titled(public, "mine"), base=digest(public))
 
 
+def test_the_same_key_asks_once(stage: Stage, public: str, done: Done) -> None:
+    first = xml.edit(stage.actor, stage.vm, titled(public), base=digest(public), idempotency_key="k")
+    assert done(first).state == "succeeded"
+    define(stage, text_on(stage))
+    assert xml.edit(stage.actor, stage.vm, titled(public), base=digest(public), idempotency_key="k") == first
+    version = Version.objects.get(vm=stage.vm, number=1)
+    back = xml.give_back(stage.actor, stage.vm, version, idempotency_key="b")
+    assert done(back).state == "succeeded"
+    assert xml.give_back(stage.actor, stage.vm, version, idempotency_key="b") == back
+    assert Operation.objects.count() == 2
+
+
 def test_a_secret_is_kept_where_it_was_and_nowhere_else(stage: Stage, public: str) -> None:
     moved = public.replace("<memory", "<description>(secret)</description><memory", 1)
     with pytest.raises(BadDefinition) as told:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Final, Literal
 
+from django.utils.translation import gettext
+
 from vms.errors import BadDefinition, DefinitionChanged, LiveFixed, NotFound, SecretGone
+from vms.kinds import Kind
 from vms.kinds import xml as kinds
 from vms.kinds.privileges import PRIVILEGES
 from vms.libvirtxml import (
@@ -36,6 +39,8 @@ PRIVILEGE: Final = "vm.define"
 Which = Literal["live", "next"]
 # Of a difference so many lines are told.
 MOST_LINES: Final = 4000
+# Comparing takes time with the square of what is compared, at worst.
+MOST_COMPARED: Final = 600_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ def text_of(document: Document, which: Which) -> str:
 
 def lines_between(before: str, after: str, *, context: int = 3) -> tuple[Line, ...]:
     """The lines that differ, with some around them. Both are written by the same serialiser first."""
+    if len(before) + len(after) > MOST_COMPARED and before != after:
+        return (Line("@", gettext("These are too long to be compared line by line.")),)
     told = unified_diff(one_way(before).splitlines(), one_way(after).splitlines(), n=context, lineterm="")
     found = [Line(text[0].strip(), text[1:] if text[0] != "@" else text) for text in list(told)[2 : MOST_LINES + 2]]
     return tuple(found)
@@ -135,6 +142,8 @@ def edit(
     require(actor, PRIVILEGE, vm)
     if document == "live":
         raise LiveFixed(name=vm.name)
+    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base):
+        return known
     if digest(document_of(vm).next_boot) != base:
         raise DefinitionChanged(name=vm.name)
     preview(actor, vm, text)
@@ -142,6 +151,16 @@ def edit(
     return operations.request(
         kinds.EDIT, vm, actor=actor, params=params, secrets={"definition": text}, idempotency_key=idempotency_key
     )
+
+
+def asked_before(
+    actor: Actor, kind: Kind, vm: VirtualMachine, key: str | None, **params: str | int
+) -> Operation | None:  # fmt: skip
+    """The actor's operation of this key in the last day, told again though the definition is another since."""
+    if not key:
+        return None
+    known = operations.of_what_is_gone(actor, kind, vm.pk, key)
+    return known if known and all(known.params.get(name) == value for name, value in params.items()) else None
 
 
 @dataclass(frozen=True)
@@ -168,6 +187,8 @@ def give_back(
     """The operation that makes the version the definition of the next start again, with the secrets that the VM has
     now. base: the digest of what the caller saw, "" for what is there. Raises NotAllowed, NotFresh, DefinitionChanged,
     SecretGone, BadDefinition where it was called otherwise, and what request raises."""
+    if known := asked_before(actor, kinds.RETURN, vm, idempotency_key, number=version.number):
+        return known
     found = to_return(actor, vm, version)
     require_all(actor, found.privileges, vm)
     if base and base != found.base:

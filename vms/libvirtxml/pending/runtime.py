@@ -34,8 +34,6 @@ FILLED: Final = Table(
         + launchSecurity/cbitpos = *
         + launchSecurity/reducedPhysBits = *
         + devices/*/driver/@iommu_platform = *
-        + devices/disk/backingStore  # the chain as QEMU opened it
-        + devices/disk/mirror
         + devices/disk/driver/@type = *  # of an empty drive
         + devices/disk/target/@tray = *
         + devices/disk/source/@index = *
@@ -117,9 +115,13 @@ def tidy(device: etree._Element) -> None:
         else:
             for element in device.iterfind("source"):
                 element.attrib.pop("portid", "")
-    elif device.tag == "disk" and device.get("device") in ("cdrom", "floppy") and device.find("source") is None:
-        for element in device.iterfind("driver"):
-            element.attrib.pop("type", "")
+    elif device.tag == "disk":
+        # The chain is what lies in the files, and what QEMU opened of it.
+        for element in [*device.findall("backingStore"), *device.findall("mirror")]:
+            device.remove(element)
+        if device.get("device") in ("cdrom", "floppy") and device.find("source") is None:
+            for element in device.iterfind("driver"):
+                element.attrib.pop("type", "")
     elif device.tag == "graphics" and device.get("websocket") == "-1":
         del device.attrib["websocket"]
 
