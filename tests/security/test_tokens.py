@@ -55,8 +55,9 @@ def test_an_administrators_token_for_looking_only_looks(
     world = make_world(host, alice, state=row.get("state", "running"))
     path = address(route, world.values(route))
     query, send = row.get("query", ""), row.get("send", {})
-    path += "?" + query.format(vm=world.vm.pk) if query else ""
-    send = {name: value.format(vm=world.vm.pk) if isinstance(value, str) else value for name, value in send.items()}
+    known = {"vm": world.vm.pk, "uuid": world.vm.placement.uuid if world.vm.placement else ""}
+    path += "?" + query.format(**known) if query else ""
+    send = {name: value.format(**known) if isinstance(value, str) else value for name, value in send.items()}
     narrow = {"Authorization": f"Bearer {tokens.create(alice, scopes=['vm.view'])[1]}"}
     reader = {"Authorization": f"Bearer {tokens.create(carol)[1]}"}
     for method in METHODS:
