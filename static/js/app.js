@@ -11,6 +11,8 @@ import "./times.js";
 import "./numbers.js";
 import "./preview.js";
 import "./suggest.js";
+import "./adding.js";
 import "./line.js";
 import "./activity.js";
 import "./live.js";
+import "./leaving.js";

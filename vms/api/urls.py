@@ -31,6 +31,8 @@ from vms.api import (
     secrets,
     seeds,
     sessions,
+    sizes,
+    systems,
     tags,
     templates,
     tokens,
@@ -82,6 +84,8 @@ api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
 api.add_router("/vms", seeds.router)
+api.add_router("/sizes", sizes.router)
+api.add_router("/os", systems.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

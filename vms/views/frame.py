@@ -29,7 +29,8 @@ class Frame:
     people did is shown to this one; may_users: whether accounts are;
     may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for him;
     may_create: whether there may be a host on which he makes VMs;
-    may_grants: whether all grants are; may_quotas: whether quotas are."""
+    may_grants: whether all grants are; may_quotas: whether quotas are; may_sizes: whether this one
+    may change the sizes of new VMs."""
 
     hosts: list[Host]
     running: list[Operation]
@@ -42,6 +43,7 @@ class Frame:
     may_create: bool
     may_grants: bool
     may_quotas: bool
+    may_sizes: bool
 
 
 def theme(request: HttpRequest) -> str:
@@ -63,6 +65,7 @@ def make_frame(request: HttpRequest) -> Frame:
         may_create="hosts" in ground,
         may_grants=may(request.user, "grant.any"),
         may_quotas=may(request.user, "quota.admin"),
+        may_sizes=may(request.user, "size.admin"),
     )
 
 
