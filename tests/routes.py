@@ -32,6 +32,7 @@ from vms.models import (
     Operation,
     Placement,
     Quota,
+    Size,
     StoragePool,
     Template,
     TemplateVolume,
@@ -69,6 +70,7 @@ class World:
     operation: Operation
     grant: Grant
     quota: Quota
+    size: Size
     user: User
     session: UserSession
     console: Console
@@ -86,7 +88,7 @@ class World:
         noun = route.removeprefix("api/v1/").partition("/")[0]
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
-            "quotas": self.quota, "users": self.user, "groups": self.group,
+            "quotas": self.quota, "sizes": self.size, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
             "volumes": self.volume,
             "networks": self.network,
@@ -137,6 +139,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     expires_at = timezone.now() + timedelta(hours=1)
     Invitation.objects.get_or_create(user=user, defaults={"token_hash": "0" * 64, "expires_at": expires_at})
     quota, _ = Quota.objects.get_or_create(user=user, defaults={"vms": 2})
+    size, _ = Size.objects.get_or_create(name="of-the-world", defaults={"vcpus": 1, "memory_mib": 64, "disk_gib": 1})
     key = uuid.uuid4().hex
     Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
     session = UserSession.objects.create(user=user, session_key=key, ip="192.0.2.1", user_agent="tests")
@@ -167,6 +170,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         operation,
         given,
         quota,
+        size,
         user,
         session,
         console,

@@ -106,9 +106,11 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const url = new URL(form.getAttribute("action"), at);
   const body = new FormData(form, event.submitter);
-  if (form.method === "post") return load(url, { method: "POST", body });
-  url.search = new URLSearchParams(body);
-  load(url);
+  const options = form.method === "post" ? { method: "POST", body } : {};
+  if (form.method !== "post") url.search = new URLSearchParams(body);
+  // Once is enough; what comes has a button of its own.
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+  load(url, options).finally(() => form.querySelectorAll("button").forEach((button) => (button.disabled = false)));
 });
 
 dialog?.addEventListener("close", () => content.querySelector("[data-adds]") && content.replaceChildren());

@@ -547,6 +547,8 @@ SCENES = (
     Scene("group-remove", GROUP + "remove/", question_of_the_staff),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
+    Scene("sizes", "sizes/", at("/sizes/")),
+    Scene("size-remove", "sizes/<int:pk>/remove/", Stage.size),
     Scene("grant-question", "grants/<int:pk>/take-away/", Stage.grant_of_the_staff),
     Scene("networks", "networks/", at("/networks/")),
     Scene("network-add", "networks/add/", at("/networks/add/")),

@@ -57,8 +57,8 @@ def get_adding_or_404(actor: Actor, pk: int) -> Operation:
 
 def is_fresh(operation: Operation) -> bool:
     """Whether it is open, or has ended so lately that what it did may not be seen yet."""
-    ended = operation.ended_at
-    return ended is None or (operation.state == "succeeded" and timezone.now() - ended < SEEN_WITHIN)
+    lately = operation.ended_at is not None and timezone.now() - operation.ended_at < SEEN_WITHIN
+    return operation.is_open or (operation.state == "succeeded" and lately)
 
 
 def added(who: Who, operation: Operation) -> tuple[str, int] | None:

@@ -116,6 +116,7 @@ def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
         "plan": plan,
         "name": names(wish)[0],
         "count": wish.count,
+        "linked": any(disk.linked and disk.image for disk in wish.disks),
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
         "warnings": [warning(each.code, each.params) for each in plan.warnings],
