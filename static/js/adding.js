@@ -17,17 +17,19 @@ function rename(part) {
   }
 }
 
+const from = (template) => document.getElementById(template).content.firstElementChild.cloneNode(true);
+
 function show(part) {
-  content.replaceChildren(part);
+  content.replaceChildren(from("put-away"), part);
   if (!dialog.open) dialog.showModal();
-  content.querySelector("[aria-invalid=true], input:not([type=hidden]), select, a")?.focus();
+  part.querySelector("[aria-invalid=true], input:not([type=hidden]), select, a")?.focus();
 }
 
 /** What needs the password once more says so above what was entered. */
 function askPassword(to) {
-  const note = document.getElementById("password-once-more").content.firstElementChild.cloneNode(true);
+  const note = from("password-once-more");
   note.querySelector("a").href = to;
-  if (dialog.open && content.querySelector("[data-adds]")) content.prepend(note);
+  if (dialog.open && content.querySelector("[data-adds]")) content.querySelector("[data-adds]").before(note);
   else show(note);
 }
 
@@ -113,4 +115,4 @@ document.addEventListener("submit", (event) => {
   load(url, options).finally(() => form.querySelectorAll("button").forEach((button) => (button.disabled = false)));
 });
 
-dialog?.addEventListener("close", () => content.querySelector("[data-adds]") && content.replaceChildren());
+dialog?.addEventListener("close", () => waiting() && content.replaceChildren());

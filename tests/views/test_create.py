@@ -187,7 +187,9 @@ def test_what_is_stopped_has_its_button_until_it_runs(client_alice: Client) -> N
     client_alice.post(f"/networks/{network.pk}/start/", headers={"HX-Request": "true"})
     shown = client_alice.post("/vms/new/preview", chosen).content.decode()
     assert "is being started" in shown and button not in shown
-    Operation.objects.update(state="failed", error_code="network_stopped", error_params={"network": "nat"})
+    Operation.objects.update(
+        state="failed", ended_at=timezone.now(), error_code="network_stopped", error_params={"network": "nat"}
+    )
     assert "is stopped, and the VM needs it" in client_alice.post("/vms/new/preview", chosen).content.decode()
     Network.objects.update(active=True)
     shown = client_alice.post("/vms/new/preview", chosen).content.decode()

@@ -22,6 +22,8 @@ from vms.services.wishes import Plan, Wish
 ADDING: Final = ("image.fetch", "pool.define", "network.define")
 # So long after it ended the watcher may need to see what an operation has done.
 SEEN_WITHIN: Final = timedelta(seconds=10)
+# So long the form says why something did not start.
+TOLD_FOR: Final = timedelta(minutes=10)
 # So many stopped pools are named where none is started.
 MOST: Final = 3
 
@@ -57,8 +59,11 @@ def get_adding_or_404(actor: Actor, pk: int) -> Operation:
 
 def is_fresh(operation: Operation) -> bool:
     """Whether it is open, or has ended so lately that what it did may not be seen yet."""
-    lately = operation.ended_at is not None and timezone.now() - operation.ended_at < SEEN_WITHIN
-    return operation.is_open or (operation.state == "succeeded" and lately)
+    return operation.is_open or (operation.state == "succeeded" and ended_within(operation, SEEN_WITHIN))
+
+
+def ended_within(operation: Operation, time: timedelta) -> bool:
+    return operation.ended_at is not None and timezone.now() - operation.ended_at < time
 
 
 def added(who: Who, operation: Operation) -> tuple[str, int] | None:
@@ -99,6 +104,7 @@ def stopped(actor: Actor, wish: Wish, made: Plan | None) -> list[Stopped]:
 
 
 def line(actor: Actor, thing: Network | StoragePool) -> Stopped:
+    """What is said of it, with what came of the last try of a few minutes."""
     noun = "network" if isinstance(thing, Network) else "pool"
     kind = KINDS[f"{noun}.start"]
     last = (
@@ -109,5 +115,5 @@ def line(actor: Actor, thing: Network | StoragePool) -> Stopped:
         thing=thing,
         may=all(may(actor, privilege, thing) for privilege in kind.privileges),
         starting=bool(last and is_fresh(last)),
-        failed=last if last and last.state in FAILED else None,
+        failed=last if last and last.state in FAILED and ended_within(last, TOLD_FOR) else None,
     )
