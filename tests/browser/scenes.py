@@ -402,6 +402,13 @@ VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
 
+
+def opens_what_adds(page: Page) -> None:
+    page.get_by_text("Where:").click()
+    page.get_by_role("button", name="Add a storage pool").click()
+    expect(page.get_by_role("dialog").get_by_label("Folder")).to_be_visible()
+
+
 SCENES = (
     Scene("login", "accounts/login/", at("/accounts/login/"), who=NOBODY),
     Scene("login-wrong", "accounts/login/", at("/accounts/login/"), signs_in_wrongly, who=NOBODY),
@@ -504,6 +511,7 @@ SCENES = (
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
+    Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),
     Scene("vm-import", "vms/import/", lambda stage: stage.archive() and "/vms/import/"),
     # Without a name, as above.
     Scene("volume-import", VOLUME + "import/", lambda stage: stage.archive() + "?name="),
