@@ -5,7 +5,11 @@ const changed = new Set();
 export const forget = () => changed.clear();
 
 // What was refused is on the page again, and nowhere else.
-for (const form of document.querySelectorAll("form[data-leaving]")) if (form.querySelector("[aria-invalid=true], [role=alert]")) changed.add(form);
+for (const form of document.querySelectorAll("form[data-leaving]")) {
+  const wrong = form.querySelector("[aria-invalid=true], [role=alert]");
+  if (wrong) changed.add(form);
+  wrong?.focus();
+}
 
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-leaving]");

@@ -169,6 +169,10 @@ def test_folds_say_what_they_hold(client_alice: Client, cloud_image: Image) -> N
     body = {**CLOUD, "image": str(cloud_image.pk), "count": "3", "name": "new-#", "linked": "on"}
     said = client_alice.post("/vms/new/preview", body).content.decode()
     assert "nothing more" in said and "3 VMs" in said and "only what differs" in said
+    unfit = client_alice.post(
+        "/vms/new/preview", {**body, "name": "?", "network": "none", "firmware": "efi"}
+    ).content.decode()
+    assert "<bdi>no network card</bdi>" in unfit and "<bdi>UEFI</bdi>" in unfit
     body |= {"packages": "vim, git", "hostname": "web", "commands": "true", "keep": "on", "keys": KEY}
     said = client_alice.post("/vms/new/preview", body).content.decode()
     for words in ("1 more key", "web", "2 packages", "1 command", "its disc stays"):

@@ -171,6 +171,19 @@ class Create(FirstBoot):
     def own_size(self) -> bool:
         return bool(self["size"].value() == sizes.OWN)
 
+    def chosen(self, *names: str) -> list[str]:
+        """What is chosen in these fields, as they call it."""
+        given = {name: str(self[name].value() or "") for name in names}
+        return [dict(self.fields[name].choices).get(value, "") for name, value in given.items() if value]  # type: ignore[attr-defined]
+
+    @property
+    def where(self) -> list[str]:
+        return self.chosen("host", "pool", "network")
+
+    @property
+    def machine(self) -> list[str]:
+        return self.chosen("os", "firmware")
+
     def wish(self) -> Wish:
         """What is asked for; only after is_valid()."""
         given = self.cleaned_data
