@@ -200,6 +200,17 @@ def test_what_is_stopped_has_its_button_until_it_runs(client_alice: Client) -> N
     assert button not in shown and "network nat" in shown
 
 
+def test_why_it_cannot_be_started_is_said_beside(client_alice: Client) -> None:
+    Network.objects.update(active=False)
+    network = Network.objects.get()
+    for _ in ("asked for", "refused: it is asked for already"):
+        answer = client_alice.post(f"/networks/{network.pk}/start/", headers={"HX-Request": "true"})
+        assert answer.status_code == 204
+    shown = client_alice.post("/vms/new/preview", EMPTY).content.decode()
+    assert 'hx-target="#messages"' in shown and "message-error" in shown
+    assert 'hx-target="#messages"' not in client_alice.post("/vms/new/preview", EMPTY).content.decode()
+
+
 def test_a_stopped_pool_can_be_chosen_and_says_so(client_alice: Client) -> None:
     StoragePool.objects.update(active=False)
     pool = StoragePool.objects.get()
