@@ -76,7 +76,7 @@ def create(work: Work) -> None:
     pool, params = pool_of(work.operation), work.operation.params
     with being_made(work, pool) as row:
         there = make_empty(work, pool, params["name"], params["size_bytes"], params["format"])
-        keep(row, there, params["format"], of=work.operation)
+        keep(row, there.facts(), params["format"], of=work.operation)
 
 
 def make_empty(work: Work, pool: StoragePool, name: str, size: int, format: str) -> There:
@@ -135,10 +135,9 @@ def being_made(
         raise
 
 
-def keep(row: Volume, there: There, format: str, *, of: Operation | None = None, capacity: int = 0) -> None:
-    """It is made: from now on it is what it is to be. of: whose reservation stood for it until now. capacity: where the
-    host tells of its bytes only."""
-    facts = there.facts()
+def keep(row: Volume, facts: VolumeFacts, format: str, *, of: Operation | None = None, capacity: int = 0) -> None:
+    """It is made, as its host tells of it: from now on it is what it is to be. of: whose reservation stood for it until
+    now. capacity: where the host tells of its bytes only."""
     with transaction.atomic():
         Volume.objects.filter(pk=row.pk).update(
             state=State.READY, present=True, format=format, kind=facts.kind, path=facts.path,
@@ -229,7 +228,8 @@ def clone(work: Work) -> None:
         with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
             copied = make_copy(work, connection, pool, copy, parts, length)
             way.finish()
-            keep(copy, copied, row.format, of=operation, capacity=0 if row.format == "raw" else row.capacity_bytes)
+            capacity = 0 if row.format == "raw" else row.capacity_bytes
+            keep(copy, copied.facts(), row.format, of=operation, capacity=capacity)
 
 
 @contextmanager
