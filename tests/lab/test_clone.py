@@ -202,6 +202,28 @@ def test_a_running_vm_is_cloned_as_it_is_in_one_moment(
 
 
 @pytest.mark.parametrize("runs", [False, True])
+def test_several_are_made_at_once(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool
+) -> None:
+    """Of one that runs one after the other: QEMU copies for one at a time."""
+    if runs:
+        lab_host.virsh("start", "the-source", "--paused")
+        dashboard.await_state(vm, "paused")
+    name, few = f"made-many-{runs}", chosen(vda="none", vdc="none", vdd="none")
+    body = {"name": f"{name}-#", "count": 4, "disks": few, "networks": [{"network": None}]}
+    asked = dashboard.post(f"/vms/{vm}/clone", body)
+    assert asked.status == 202, asked
+    assert len(asked.body["operations"]) == 4
+    refused = dashboard.post(f"/vms/{vm}/{'resume' if runs else 'start'}")
+    assert (refused.status, refused.body["code"]) == (409, "locked"), refused
+    for number, each in enumerate(asked.body["operations"], 1):
+        dashboard.await_operation(each["id"], within=120)
+        assert same(pool.folder / "data", pool.folder / f"{name}-{number}.raw")
+    assert dashboard.query("SELECT key FROM vms_operationlock") == []
+    assert lab_host.virsh("domstate", "the-source").strip() == ("paused" if runs else "shut off")
+
+
+@pytest.mark.parametrize("runs", [False, True])
 def test_a_full_pool_leaves_nothing(
     lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool
 ) -> None:

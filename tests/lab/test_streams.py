@@ -72,10 +72,10 @@ def test_a_volume_of_many_pieces_comes_whole(
     pool.make("holes", size)
     wrote = {0: 3 * MIB, 15 * MIB: 2 * MIB, 40 * MIB: 30 * MIB, 3 << 30: 20 * MIB, size - MIB: MIB}
     data = {start: os.urandom(length) for start, length in wrote.items()}
-    with (pool.folder / "holes").open("r+b") as file:
+    with (pool.folder / "holes").open("r+b") as written:
         for start, piece in data.items():
-            file.seek(start)
-            file.write(piece)
+            written.seek(start)
+            written.write(piece)
     way = connection.volume(pool.uuid, "holes").download(0, size, sparse=True)
     found, at, held = {}, 0, bytearray()
     while way.left:

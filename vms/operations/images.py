@@ -51,7 +51,7 @@ from vms.permissions import require_deed
 from vms.services import images, quotas
 from vms.services import volumes as services
 from vms.services.addresses import parse
-from vms.services.operations import take_lock
+from vms.services.locks import take_lock
 from vms.services.outbound import open_url
 from vms.virt import Connection, HostSpec, Job, connect
 

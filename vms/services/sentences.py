@@ -531,6 +531,7 @@ LOG: dict[str, str] = {
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
     "image_arrives": mark("The image is brought to this host, as “{name}”."),
+    "copies_awaited": mark("The VM is just being copied for another clone."),
     "image_awaited": mark("Another operation is bringing the image to this host."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),

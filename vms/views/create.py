@@ -86,7 +86,7 @@ def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
     name = host.name if host.pk in seen_hosts(actor, [host]) else ""
     return {
         "plan": plan,
-        "name": names(wish)[0],
+        "name": names(wish.name, wish.count)[0],
         "count": wish.count,
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
