@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from vms import live
 from vms.errors import (
     Aborted,
     HostLeftAlone,
@@ -167,6 +168,8 @@ def take_away(connection: Connection, pool: StoragePool, row: Volume) -> None:
         return
     with contextlib.suppress(NotFound):
         connection.volume(str(pool.uuid), row.name).delete()
+    # What its watcher has read of it before is stored by then; later it would be taken for one that was found.
+    live.look(pool.host_id, f"pool:{pool.pk}")
     Volume.objects.filter(pk=row.pk, state=State.INCOMPLETE).delete()
 
 
