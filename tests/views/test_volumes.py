@@ -9,9 +9,11 @@ from django.test import Client
 
 from tests.conftest import make_vm, sign_in
 from tests.grants import grant
+from vms import headers
 from vms.models import Host, Operation, StoragePool, Upload, User, Volume
 from vms.permissions import Actor
 from vms.services import uploads
+from vms.services.sentences import ARCHIVE_REASONS, field_sentence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 MIB = 1 << 20
@@ -92,6 +94,19 @@ def test_what_is_refused_says_why(browser: Client, pool: StoragePool, disk: Volu
     assert "its beginning is by now that of qcow2" in page(browser, f"/volumes/{disk.pk}/")
     for path in (f"/pools/{pool.pk}/", f"/pools/{pool.pk}/volumes/", f"/pools/{pool.pk}/volumes/?q=di&unused=1"):
         assert "disk" in page(browser, path)
+
+
+@pytest.mark.parametrize("format", headers.FOREIGN)
+def test_a_disk_that_no_vm_runs_from_says_what_to_do(
+    browser: Client, pool: StoragePool, disk: Volume, mallory: User, format: str
+) -> None:
+    way_out = "qemu-img convert -O qcow2"
+    assert way_out not in page(browser, f"/volumes/{disk.pk}/")
+    Volume.objects.update(format=format)
+    assert way_out in page(browser, f"/volumes/{disk.pk}/")
+    assert way_out in field_sentence("vm_disk_packed") and way_out in ARCHIVE_REASONS["disk_kind"]
+    grant(mallory, "editor", pool)
+    assert way_out in page(browser, f"/pools/{pool.pk}/upload/")
 
 
 def test_the_upload_that_brought_it_is_told_of(browser: Client, pool: StoragePool, disk: Volume, mallory: User) -> None:

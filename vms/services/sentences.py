@@ -241,7 +241,10 @@ FIELDS: dict[str, str] = {
     "template_small": mark("The template has a larger disk. A disk can be larger than the template's, never smaller."),
     "template_more": mark("A VM of a template has the template's disks, and no others."),
     "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
-    "vm_disk_packed": mark("No VM writes to a disk of this format. Import it, or convert it to qcow2 first."),
+    "vm_disk_packed": mark(
+        "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
+        "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
+    ),
     "archive_unread": mark("Nobody has had it read yet, or it was written since. Have it read first."),
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
@@ -816,7 +819,14 @@ ARCHIVE_REASONS: dict[str, str] = {
     "no_ovf": mark("nothing in it describes a VM"),
     "several": mark("it holds several VMs; export them one by one"),
     "elsewhere": mark("its description names files that are not in it"),
-    "disk_kind": mark("a disk in it is of a kind that is not taken in"),
+    "disk_kind": mark(
+        "a disk in it is of a kind that is not taken in: take it out, make a qcow2 of it with "
+        "“qemu-img convert -O qcow2 OLD NEW”, and upload that"
+    ),
+    "other_disk": mark(
+        "VDI, VHDX and VHD disks are not converted here: make a qcow2 of it with “qemu-img convert -O qcow2 OLD NEW”, "
+        "and upload that"
+    ),
     "checksum": mark("a file in it is not what its list of checksums says"),
     "no_archive": mark("it is neither an archive with a VM in it nor a disk that has to be converted"),
     "sums": mark("its list of checksums can't be read"),
