@@ -50,8 +50,8 @@ CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores":
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
-    "/vms/{vm}/header": PAGE + 6,
-    "/running": PAGE,
+    "/vms/{vm}/header": PAGE + 4,
+    "/running": PAGE - 1,
 }
 # Token and user; of VMs rows, tags, count, age.
 LISTS = {"/vms?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}

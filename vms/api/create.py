@@ -13,6 +13,7 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, OperationItem, accepted, item
 from vms.api.vms import HostName, named
+from vms.models import Operation
 from vms.permissions import Actor, seen_hosts
 from vms.services import create, plans, seeds
 from vms.services.seeds import SeedWish
@@ -202,6 +203,11 @@ def add(
 ) -> Status[Making]:  # fmt: skip
     """All are asked for or none. An operation that fails at any step undoes what it did."""
     made = create.create(actor(request), wish(body, actor(request)), idempotency_key=key)
+    return all_accepted(request, response, made)
+
+
+def all_accepted(request: HttpRequest, response: HttpResponse, made: list[Operation]) -> Status[Making]:
+    """202 with all of them, and the address of the first."""
     started = accepted(request, response, made[0]).value
     told = as_told(actor(request), made)
     return Status(202, Making(operation=started.operation, operations=[item(each) for each in told]))

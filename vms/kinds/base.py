@@ -23,6 +23,11 @@ class Params:
     """An operation's parameters; a subclass adds fields of type str, int or bool, or of list or dict, which
     no form's texts hold."""
 
+    @property
+    def together(self) -> frozenset[str]:
+        """The keys that it holds while it is queued or runs ("vm:12"), those of one batch together."""
+        return frozenset()
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

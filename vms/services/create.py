@@ -36,10 +36,10 @@ def create(
         if idempotency_key:
             # One after the other, so that the second finds the first's rows.
             list(User.objects.select_for_update().filter(pk=actor.user.pk).values_list("pk", flat=True))
-            known = asked_before(actor, kind, wish, idempotency_key)
+            known = asked_before(actor, kind, digest(wish), idempotency_key)
             if known:
                 return known
-        called = names(wish)
+        called = names(wish.name, wish.count)
         made = plan(actor, wish)
         batch = uuid4() if len(called) > 1 or idempotency_key else None
         return [
@@ -50,14 +50,14 @@ def create(
         ]
 
 
-def asked_before(actor: Actor, kind: Kind, wish: Wish, key: str) -> list[Operation]:
-    """Those of that key in the last day; BadParameters where it was another request."""
+def asked_before(actor: Actor, kind: Kind, asked: str, key: str) -> list[Operation]:
+    """Those of that key in the last day; BadParameters where it was another request: of another digest."""
     since = timezone.now() - operations.KEY_LIVES
     known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
     if known is None:
         return []
     found = list(Operation.objects.filter(batch=known.batch).order_by("pk")) if known.batch else [known]
-    if known.kind != kind.name or known.params["asked"] != digest(wish):
+    if known.kind != kind.name or known.params["asked"] != asked:
         raise BadParameters(field="Idempotency-Key")
     return found
 

@@ -59,7 +59,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     """What would be made. Raises BadFields with a code for each field that does not fit, by the names of the wish;
     NotAllowed."""
     placing.require_somewhere(actor)
-    called, asked = names(wish), wish
+    called, asked = names(wish.name, wish.count), wish
     wish = sizes.filled(wish)
     of = instances.original(actor, wish)
     wish = instances.filled(wish, of) if of else wish

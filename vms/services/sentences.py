@@ -246,7 +246,10 @@ FIELDS: dict[str, str] = {
     "size_taken": mark("There is a size of this name."),
     "size_vcpus": mark("From 1 to 512."),
     "size_disk": mark("From 1 GiB to 64 TiB."),
-    "vm_disk_packed": mark("No VM writes to a disk of this format. Import it, or convert it to qcow2 first."),
+    "vm_disk_packed": mark(
+        "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
+        "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
+    ),
     "archive_unread": mark("Nobody has had it read yet, or it was written since. Have it read first."),
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
@@ -537,6 +540,7 @@ LOG: dict[str, str] = {
     "removed": mark("What had come was taken away."),
     "volume_made": mark("Made the volume “{name}”."),
     "image_arrives": mark("The image is brought to this host, as “{name}”."),
+    "copies_awaited": mark("The VM is just being copied for another clone."),
     "image_awaited": mark("Another operation is bringing the image to this host."),
     "volume_zeroed": mark("Wrote zeros over “{name}”: its pool gives what another may have left."),
     "volume_read": mark("Looked at the beginning of “{name}”: it stands by itself."),
@@ -824,7 +828,14 @@ ARCHIVE_REASONS: dict[str, str] = {
     "no_ovf": mark("nothing in it describes a VM"),
     "several": mark("it holds several VMs; export them one by one"),
     "elsewhere": mark("its description names files that are not in it"),
-    "disk_kind": mark("a disk in it is of a kind that is not taken in"),
+    "disk_kind": mark(
+        "a disk in it is of a kind that is not taken in: take it out, make a qcow2 of it with "
+        "“qemu-img convert -O qcow2 OLD NEW”, and upload that"
+    ),
+    "other_disk": mark(
+        "VDI, VHDX and VHD disks are not converted here: make a qcow2 of it with “qemu-img convert -O qcow2 OLD NEW”, "
+        "and upload that"
+    ),
     "checksum": mark("a file in it is not what its list of checksums says"),
     "no_archive": mark("it is neither an archive with a VM in it nor a disk that has to be converted"),
     "sums": mark("its list of checksums can't be read"),

@@ -97,14 +97,14 @@ class Plan:
     document: DomainXML
 
 
-def names(wish: Wish) -> list[str]:
-    """What they are called. Raises BadFields ("name", "count")."""
-    if not 1 <= wish.count <= MOST:
+def names(name: str, count: int) -> list[str]:
+    """What so many are called. Raises BadFields ("name", "count")."""
+    if not 1 <= count <= MOST:
         raise BadFields({"count": "vm_count"})
-    if wish.count > 1 and wish.name.count("#") != 1:
+    if count > 1 and name.count("#") != 1:
         raise BadFields({"name": "vm_number"})
-    found = [wish.name.replace("#", str(number)) for number in range(1, wish.count + 1)]
-    if not all(NAME.fullmatch(name) for name in found):
+    found = [name.replace("#", str(number)) for number in range(1, count + 1)]
+    if not all(NAME.fullmatch(one) for one in found):
         raise BadFields({"name": "vm_name"})
     return found
 

@@ -114,7 +114,7 @@ def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
     name = host.name if host.pk in seen_hosts(actor, [host]) else ""
     return {
         "plan": plan,
-        "name": names(wish)[0],
+        "name": names(wish.name, wish.count)[0],
         "count": wish.count,
         "linked": any(disk.linked and disk.image for disk in wish.disks),
         "host_name": name,
