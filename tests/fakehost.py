@@ -538,7 +538,8 @@ class FakeDomain:
         document = DomainXML.parse(before)
         edit(document)
         judge(apart(before, given), apart(document.text, given), allowed)
-        self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
+        if "modify" not in self.host.deaf:
+            self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
         return True
 
     def act(self, verb: str, state: str | None, allowed: tuple[str, ...] = ()) -> None:

@@ -41,6 +41,7 @@ from vms.models import (
     VirtualMachine,
     Volume,
 )
+from vms.services import history
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -103,6 +104,7 @@ class World:
             "verb": "pause",
             "form": "csv",
             "rest": "nowhere",
+            "number": "1",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -120,6 +122,10 @@ NET = (
 )
 
 
+DEFINED = (
+    "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>64</memory><os><type>hvm</type></os>"
+    "</domain>"
+)
 PACKED = {
     "name": "secret-vm", "system": "Debian 12", "cpus": 1, "memory_mib": 64, "firmware": "bios",
     "disks": [{"file": "d.vmdk", "format": "vmdk", "size_bytes": 1 << 30}],
@@ -130,7 +136,10 @@ PACKED = {
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
-    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot="<domain/>")
+    text = DEFINED.format(name=name, uuid=Placement.objects.get(vm=vm).uuid)
+    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
+    history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
+    history.keep(vm.pk, host.pk, text)
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),

@@ -27,6 +27,9 @@ VmsError
 │   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── BadDefinition         a definition that cannot be made; params: faults (how many)
+│   ├── DefinitionChanged     a VM has another definition by now than the one that was edited; params: name
+│   ├── SecretGone            a definition of before had a secret that is kept nowhere; params: name, place
+│   ├── LiveFixed             the definition of a run is not written; params: name
 │   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── RefusedArchive        a packed VM is none that is taken in; params: reason
@@ -432,6 +435,25 @@ class BadFields(RequestRefused):
         super().__init__(fields=", ".join(sorted(self.errors)))
         if name:
             self.params["name"] = name
+
+
+class DefinitionChanged(RequestRefused):
+    """A VM has another definition by now than the one that was edited; params: name. Nothing was changed."""
+
+    code = "definition_changed"
+
+
+class SecretGone(RequestRefused):
+    """A definition of before had a secret at a place where the VM has none now, and it is kept nowhere; params: name,
+    place."""
+
+    code = "secret_gone"
+
+
+class LiveFixed(RequestRefused):
+    """The definition of a run is read, not written; params: name."""
+
+    code = "live_fixed"
 
 
 class BadDefinition(RequestRefused):

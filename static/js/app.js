@@ -13,6 +13,7 @@ import "./preview.js";
 import "./suggest.js";
 import "./adding.js";
 import "./line.js";
+import "./colours.js";
 import "./activity.js";
 import "./live.js";
 import "./leaving.js";

@@ -21,7 +21,7 @@ NO_PAGES = {
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
-    "trash-put-back", "vm-clone-preview", "template-vm", "template-offer",
+    "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

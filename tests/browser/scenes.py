@@ -365,6 +365,24 @@ def writes(text: str) -> Callable[[Page], None]:
     return act
 
 
+def writes_a_title(page: Page) -> None:
+    """Another one, as it is typed."""
+    field = page.get_by_label("The definition of its next start")
+    field.fill(field.input_value().replace("<title>", "<title>Once more "))
+    page.get_by_role("button", name="Write it").wait_for()
+
+
+def writes_what_does_not_fit(page: Page) -> None:
+    field = page.get_by_label("The definition of its next start")
+    field.fill(field.input_value().replace("<title>", "<odd/><title>").replace("<on_crash>", "<on_crash>not "))
+    page.locator("#you-get .faults").wait_for()
+
+
+def unfolds_all(page: Page) -> None:
+    for fold in page.locator("details.fold > summary").all():
+        fold.click()
+
+
 WRITTEN = """\
 <domain type="qemu">
   <name>written</name>
@@ -458,6 +476,15 @@ SCENES = (
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
+    Scene("xml-edit", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_a_title),
+    Scene("xml-edit-faults", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_what_does_not_fit),
+    Scene("pending", VM + "pending/", of(Stage.edited, "pending/"), unfolds_all),
+    Scene("vm-waits", VM, of(Stage.edited)),
+    Scene("history", VM + "history/", of(Stage.edited, "history/")),
+    Scene("version", VM + "history/<int:number>/", of(Stage.edited, "history/1/?to=2"), unfolds_all),
+    Scene("gone", "trash/gone/", lambda stage: "/trash/gone/" if stage.forgotten() else ""),
+    Scene("gone-history", "trash/gone/<int:pk>/", lambda stage: f"/trash/gone/{stage.forgotten()}/"),
+    Scene("gone-version", "trash/gone/<int:pk>/<int:number>/", lambda stage: f"/trash/gone/{stage.forgotten()}/1/"),
     Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),

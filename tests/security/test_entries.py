@@ -64,6 +64,8 @@ ROUTES = {
     "archive.read": "volumes/<int:pk>/archive/",
     "vm.clone": "vms/<int:pk>/delete/",
     "vm.define-new": "hosts/<int:pk>/define/",
+    "vm.edit-xml": "vms/<int:pk>/xml/edit/",
+    "vm.return": "vms/<int:pk>/history/<int:number>/restore/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.cloud-init": "vms/<int:pk>/boot-cd/",
     "vm.put-back": "trash/<int:pk>/put-back/",

@@ -17,6 +17,7 @@ from vms.api import (
     define,
     grants,
     groups,
+    history,
     hosts,
     images,
     imports,
@@ -24,6 +25,7 @@ from vms.api import (
     nwfilters,
     offers,
     operations,
+    pending,
     pools,
     problems,
     query,
@@ -40,6 +42,7 @@ from vms.api import (
     uploads,
     users,
     volumes,
+    xml,
 )
 from vms.api.auth import Bearer, Session
 
@@ -86,6 +89,9 @@ api.add_router("/vms", clone.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)
+api.add_router("/vms", pending.router)
+api.add_router("/vms", history.router)
+api.add_router("/vms", xml.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -18,6 +18,10 @@ Queue = Literal["quick", "slow", "transfer"]
 SAID: Final = {"true": True, "false": False}
 
 
+# Kinds that need nothing else leave a VM's definition as it is.
+LEAVING: Final = frozenset({"vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain"})
+
+
 @dataclass(frozen=True)
 class Params:
     """An operation's parameters; a subclass adds fields of type str, int or bool, or of list or dict, which
@@ -123,6 +127,11 @@ class Kind:
     makes: bool = False
     of_trash: Literal["no", "only", "too"] = "no"
     of_template: Literal["no", "only", "too"] = "no"
+
+    @property
+    def defines(self) -> bool:
+        """Whether it may leave another definition: all but what only drives a VM."""
+        return self.target == "vm" and (self.makes or not LEAVING.issuperset(self.privileges))
 
     @property
     def verb(self) -> str:

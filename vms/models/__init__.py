@@ -18,6 +18,7 @@ from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
 from vms.models.users import ApiToken, Invitation, SshKey, User
+from vms.models.versions import Version
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Trashed",
     "Upload",
     "User",
+    "Version",
     "VirtualMachine",
     "Volume",
     "Worker",

@@ -77,6 +77,18 @@ ERRORS: dict[str, str] = {
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
     ),
+    "definition_changed": mark(
+        "The definition of {name} is another by now than the one that you had. Nothing was overwritten; look at both "
+        "and try again."
+    ),
+    "secret_gone": mark(
+        "This definition of {name} had a secret at “{place}” which is kept nowhere. Take it into the XML editor and "
+        "give the secret anew."
+    ),
+    "live_fixed": mark(
+        "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
+        "while it runs by its own addresses (eject, autostart, listen-locally)."
+    ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
     ),
@@ -304,6 +316,7 @@ FIELDS: dict[str, str] = {
     "name_long": mark("A name has 255 characters at most."),
     "name_signs": mark("A name has no line breaks and no control characters."),
     "boot_order_changed": mark("The order of devices is another for this start."),
+    "definition_alike": mark("The host made of it what was there before."),
     "boot_order_back": mark("The old order of devices is back for the next start."),
     "boot_order_changed_still": mark("The old order of devices could not be put back yet."),
     "taken": mark("Another host has this name."),
@@ -636,6 +649,9 @@ GOING_ON: dict[str, str] = {
     "vm.save": mark("saving"),
     "vm.reboot": mark("rebooting"),
     "vm.shutdown": mark("shutting down"),
+    "vm.restart": mark("shutting down, to start anew"),
+    "vm.edit-xml": mark("changing its definition"),
+    "vm.return": mark("returning to an earlier definition"),
     "vm.nmi": mark("sending an NMI"),
     "vm.send-key": mark("sending keys"),
     "vm.autostart": mark("setting its autostart"),
