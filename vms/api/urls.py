@@ -17,6 +17,7 @@ from vms.api import (
     define,
     grants,
     groups,
+    hardware,
     hosts,
     images,
     imports,
@@ -82,6 +83,7 @@ api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
 api.add_router("/vms", seeds.router)
+api.add_router("/vms", hardware.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -40,6 +40,7 @@ TRASH = Kind(
     kept=True,
     apart=True,
     of_template="too",
+    spares=True,
 )
 
 PUT_BACK = Kind(
@@ -70,6 +71,7 @@ DELETE = Kind(
     apart=True,
     of_trash="too",
     of_template="too",
+    spares=True,
 )
 
 KINDS = (TRASH, PUT_BACK, DELETE)

@@ -21,6 +21,7 @@ from vms.operations import (
     renaming,
     secrets,
     seeds,
+    shaping,
     templates,
     trash,
     volumes,
@@ -46,6 +47,7 @@ WAYS: Final[dict[str, Way]] = {
     **imports.WAYS,
     **media.WAYS,
     **templates.WAYS,
+    **shaping.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

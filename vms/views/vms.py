@@ -48,7 +48,7 @@ SECTIONS = 20
 MOST_CHOICES = 12
 MOST_IDS = 500
 # The parts of a VM's page that need more than seeing it.
-TABS = {"console": "vm.screen", "xml": "vm.xml.view", "access": "vm.access"}
+TABS = {"console": "vm.screen", "hardware": "vm.xml.view", "xml": "vm.xml.view", "access": "vm.access"}
 
 
 class FromBothEnds:
