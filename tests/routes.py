@@ -100,6 +100,7 @@ class World:
             "batch": str(self.operation.batch),
             "verb": "pause",
             "form": "csv",
+            "device": "rng0",
             "rest": "nowhere",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
@@ -112,6 +113,7 @@ class World:
         }
 
 
+DEFINITION = "<domain><memory>1024</memory><devices><rng model='virtio'/></devices></domain>"
 NET = (
     "<network><name>secret-net</name><forward mode='nat'/><bridge name='virbr9'/>"
     "<ip address='10.78.0.1' prefix='24'/></network>"
@@ -128,7 +130,7 @@ PACKED = {
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
-    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot="<domain/>")
+    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=DEFINITION)
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),

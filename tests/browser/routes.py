@@ -21,7 +21,7 @@ NO_PAGES = {
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-keep-cd", "vm-bulk-delete", "trash-put-back",
-    "vm-clone-preview", "template-vm", "template-offer",
+    "vm-clone-preview", "vm-hardware-preview", "vm-protect", "template-vm", "template-offer",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

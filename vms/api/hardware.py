@@ -47,6 +47,7 @@ class VmChanges(BaseModel):
     memory_max_mib: int | None = None
     boot_order: str | None = None
     boot_menu: str | None = None
+    boot_timeout: int | None = None
     on_poweroff: str | None = None
     on_reboot: str | None = None
     on_crash: str | None = None
@@ -126,7 +127,7 @@ def change(
     return ask(request, vm_id, response, Wish(sets=sets, apply=apply, seen=seen), key)
 
 
-@router.put("/{int:vm_id}/protection", response=answers(204, None, 403, 404), summary="Protect it, or lift that")
+@router.put("/{int:vm_id}/protection", response=answers(204, None, 400, 403, 404), summary="Protect it, or lift that")
 def protect(request: HttpRequest, vm_id: int, body: Protection) -> Status[None]:
     """Protected, it is neither deleted nor forced off."""
     who = actor(request)

@@ -55,6 +55,9 @@ class Shaped(forms.Form):
         found: dict[str, Any] = {}
         for name, value in self.cleaned_data.items():
             lens = self.part.lens(name)
+            is_box = isinstance(self.fields[name], forms.BooleanField)
+            if not is_box and (name not in self.data or (value is None and lens and lens.required)):
+                continue
             read = value if lens is None else back(lens, value, self.values[name])
             if read != self.values[name]:
                 found[name] = read
@@ -69,7 +72,7 @@ class Shaped(forms.Form):
 def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.Field:
     """The field that the lens is entered by."""
     if lens.form in ("number", "size"):
-        return forms.IntegerField(required=lens.required, min_value=0)
+        return forms.IntegerField(required=False, min_value=0)
     if lens.form == "flag":
         return forms.BooleanField(required=False)
     if lens.form in ("medium", "network"):

@@ -238,22 +238,22 @@ def digest_of(wish: Wish) -> str:
 
 def shaped(document: DomainXML, edits: Iterable[Edit]) -> tuple[DomainXML, list[dict[str, Any]]]:
     """A copy with the edits, and the edits with the keys that parts have then. Raises BadFields, SeenOtherwise."""
-    made, done = DomainXML.parse(document.text), []
-    for edit in edits:
-        if edit["do"] == AUTOSTART:
-            done.append(dict(edit))
-            continue
-        before = part(made, edit["part"]) if edit["do"] == "set" else None
-        try:
-            shape(made, [edit])
-        except BadValue as bad:
-            raise BadFields({bad.lens: f"shape_{bad.why}"}) from None
-        except Stale:
-            raise SeenOtherwise(name=document.name or "") from None
-        key = next((one.key for one in parts(made) if before and one.element is before.element), "")
-        renamed = before is not None and before.sort == "disk" and key != edit["part"]
-        done.append({**edit, "becomes": key} if renamed else dict(edit))
-    return made, done
+    made, edits = DomainXML.parse(document.text), list(edits)
+    before = {one.key: one.element for one in parts(made) if one.sort == "disk"}
+    try:
+        shape(made, [edit for edit in edits if edit["do"] != AUTOSTART])
+    except BadValue as bad:
+        raise BadFields({bad.lens: f"shape_{bad.why}"}) from None
+    except Stale:
+        raise SeenOtherwise(name=document.name or "") from None
+    keys = {one.element: one.key for one in parts(made) if one.sort == "disk"}
+    called = {key: keys.get(element, key) for key, element in before.items()}
+    return made, [
+        {**edit, "becomes": called[edit["part"]]}
+        if edit["do"] == "set" and called.get(edit["part"], edit["part"]) != edit["part"]
+        else dict(edit)
+        for edit in edits
+    ]
 
 
 def needed(before: DomainXML, after: DomainXML, given: Given) -> set[str]:

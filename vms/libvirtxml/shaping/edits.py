@@ -44,7 +44,13 @@ def digest(document: DomainXML, key: str) -> str:
 
 def shape(document: DomainXML, edits: Iterable[Edit]) -> None:
     """Do them all. Raises Stale for one of another document than this, BadValue for one that does not fit."""
-    for edit in edits:
+    edits = list(edits)
+    # Before anything is written: what one writes another may read.
+    places = [lens_of(document, edit) if edit["do"] == "set" else None for edit in edits]
+    for edit, place in zip(edits, places, strict=True):
+        if place and place[1].read(place[0].element) != edit["was"]:
+            raise Stale(f"{edit['part']}/{edit['lens']}")
+    for edit, place in zip(edits, places, strict=True):
         if edit["do"] == "add":
             made.add(document, edit["sort"], edit["said"])
         elif edit["do"] == "remove":
@@ -52,11 +58,8 @@ def shape(document: DomainXML, edits: Iterable[Edit]) -> None:
             if found is None or not found.can_go or digest(document, edit["part"]) != edit["was"]:
                 raise Stale(edit["part"])
             take_out(document, found)
-        else:
-            place, lens = lens_of(document, edit)
-            if lens.read(place.element) != edit["was"]:
-                raise Stale(f"{edit['part']}/{edit['lens']}")
-            lens.write(place.element, lens.check(edit["value"]))
+        elif place:
+            place[1].write(place[0].element, place[1].check(edit["value"]))
     machine.check(document.element)
 
 

@@ -11,13 +11,14 @@ from vms.libvirtxml.boot import in_order
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find
 from vms.libvirtxml.shaping.keys import keyed
-from vms.libvirtxml.shaping.lens import BadValue, Lens, Value, choice, kib, number, put_kib, text, whole
+from vms.libvirtxml.shaping.lens import BadValue, Lens, Value, choice, kib, put_kib, text, whole
 from vms.libvirtxml.shaping.tree import make, prune, put, remove
 
 MOST_CPUS: Final = 4096
 LEAST_KIB: Final = 1024
 TOPOLOGY: Final = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){2,3}")
-ENDS: Final = ("destroy", "restart", "preserve")
+# QEMU does no more where a guest ends by itself.
+ENDS: Final = ("destroy", "restart")
 CUSTOM: Final = "custom"
 
 
@@ -116,6 +117,18 @@ def write_order(domain: etree._Element, value: Value) -> None:
             make(element, "boot").set("order", str(place))
 
 
+def write_menu(domain: etree._Element, value: Value) -> None:
+    """How long it waits means nothing without it."""
+    put(domain, "os/bootmenu/@enable" if value else "os/bootmenu", str(value) if value else None)
+
+
+def write_timeout(domain: etree._Element, value: Value) -> None:
+    """In milliseconds; a menu that is waited for is there."""
+    put(domain, "os/bootmenu/@timeout", None if value is None else str(value))
+    if value is not None and not find(domain, "os/bootmenu/@enable"):
+        put(domain, "os/bootmenu/@enable", "yes")
+
+
 BOOTABLE: Final = ("disk", "interface", "hostdev", "redirdev")
 
 OVERVIEW: Final = (
@@ -123,7 +136,7 @@ OVERVIEW: Final = (
     text("description", "description", longest=8192, form="lines", live="metadata"),
     choice("on_poweroff", "on_poweroff", ENDS, live="lifecycle"),
     choice("on_reboot", "on_reboot", ENDS, live="lifecycle"),
-    choice("on_crash", "on_crash", ENDS, live="lifecycle"),
+    choice("on_crash", "on_crash", (*ENDS, "preserve"), live="lifecycle"),
 )
 CPU: Final = (
     Lens("cpus_max", "number", read_cpus_max, write_cpus_max, least=1, most=MOST_CPUS, required=True),
@@ -140,8 +153,22 @@ MEMORY: Final = (
 )
 BOOT: Final = (
     Lens("boot_order", "order", read_order, write_order, longest=1000, loses=True),
-    choice("boot_menu", "os/bootmenu/@enable", ("", "yes", "no")),
-    number("boot_timeout", "os/bootmenu/@timeout", most=65535),
+    Lens(
+        "boot_menu",
+        "choice",
+        lambda domain: find(domain, "os/bootmenu/@enable") or "",
+        write_menu,
+        choices=("", "yes", "no"),
+        loses=True,
+    ),
+    Lens(
+        "boot_timeout",
+        "number",
+        lambda domain: whole(find(domain, "os/bootmenu/@timeout")),
+        write_timeout,
+        most=65535,
+        loses=True,
+    ),
 )
 
 
