@@ -38,6 +38,8 @@ SORTS: Final = {
     "panic": mark("Panic device"),
     "vsock": mark("Socket to the host"),
     "memballoon": mark("Memory balloon"),
+    "mouse": mark("Mouse"),
+    "keyboard": mark("Keyboard"),
     # Only where one is added.
     "card": mark("Network card"),
     "tablet": mark("Tablet"),
@@ -46,7 +48,23 @@ SORTS: Final = {
     "clipboard": mark("Clipboard's channel"),
     "balloon": mark("Memory balloon"),
 }
-# By name; "sort.name" where it is another for one sort of device.
+OWN_SORTS: Final = frozenset(
+    {("disk", "cdrom"), ("disk", "floppy"), ("input", "tablet"), ("input", "mouse"), ("input", "keyboard")}
+)  # fmt: skip
+# Whose keys people know.
+NAMED: Final = frozenset({"disk", "interface", "controller"})
+ABOUT: Final = {
+    "source": mark("Is on"),
+    "format": mark("Format"),
+    "type": mark("Type"),
+    "mac": mark("MAC"),
+    "bridge": mark("Bridge"),
+    "filter": mark("Filter"),
+    "channel": mark("Name"),
+    "listen": mark("Listens"),
+    "backend": mark("Backend"),
+    "own_bus": mark("Bus"),
+}
 LENSES: Final = {
     "title": mark("Title"),
     "description": mark("Description"),
@@ -55,8 +73,7 @@ LENSES: Final = {
     "on_reboot": mark("When the guest reboots"),
     "on_crash": mark("When the guest crashes"),
     "cpus": mark("Processors"),
-    "cpus_max": mark("At most"),
-    "cpu.cpus_max": mark("Processors at most"),
+    "cpus_max": mark("Processors at most"),
     "topology": mark("Topology"),
     "cpu_mode": mark("Model"),
     "memory": mark("Memory"),
@@ -124,20 +141,34 @@ VALUES: Final = {
 }
 
 
+# Of these nothing is nothing, and no choice of libvirt's.
+EMPTY: Final = frozenset(
+    {"title", "description", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes"}
+)  # fmt: skip
+
+
 def sort_word(sort: str) -> str:
     return gettext(SORTS.get(sort, sort))
 
 
 def sort_of(part: Part) -> str:
-    """ "disk", "cdrom", "interface"."""
-    device = part.about.get("device", "")
-    return device if part.sort == "disk" and device in ("cdrom", "floppy") else part.sort
+    """ "disk", "cdrom", "interface", "tablet"."""
+    device = part.about.get("device" if part.sort == "disk" else "type", "")
+    return device if (part.sort, device) in OWN_SORTS else part.sort
 
 
 def part_word(part: Part) -> str:
-    """ "Disk vda", "Network card net0", "Memory"."""
+    """ "Disk vda", "Network card net0", "Memory", "Tablet", "Serial line 2"."""
     word = sort_word(sort_of(part))
-    return word if part.key == part.sort else f"{word} {part.key}"
+    if part.sort in NAMED:
+        return f"{word} {part.key}"
+    number = part.key[len(part.key.rstrip("0123456789")) :]
+    return word if number in ("", "0") or part.sort == "input" else f"{word} {int(number) + 1}"
+
+
+def about_words(part: Part) -> list[tuple[str, str]]:
+    """What tells it from others, as (what, value)."""
+    return [(gettext(ABOUT[name]), value) for name, value in part.about.items() if name in ABOUT and value]
 
 
 def lens_word(name: str) -> str:
@@ -181,7 +212,7 @@ def change_word(change: Change, *, runs: bool) -> str:
         said = gettext("{name} is added") if change.what == "added" else gettext("{name} is taken out")
         said = said.format(name=name)
     else:
-        own = gettext("libvirt's own choice")
+        own = "" if change.what in EMPTY else gettext("libvirt's own choice")
         was, value = (value_word(change.what, one, own) for one in (change.was, change.value))
         said = f"{lens_word(change.what)}: {was} → {value}"
     when = when_word(change.when, runs=runs)

@@ -37,8 +37,8 @@ from vms.libvirtxml.shaping import (
     slow_bus,
     twin,
 )
-from vms.models import Document, Host, Operation, VirtualMachine
-from vms.permissions import Actor, require, require_all
+from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
+from vms.permissions import Actor, Who, require, require_all, visible_volumes
 from vms.services import definitions, operations, reaching, shaped_with
 from vms.services.freshness import placed
 
@@ -163,6 +163,15 @@ def device_or_404(there: Machine, key: str) -> Part:
     if found is None:
         raise Http404
     return found
+
+
+def volume_of(who: Who, there: Machine, of: Part) -> Volume | None:
+    """The volume that a disk is on, for who may see it."""
+    pool, _, name = of.about.get("source", "").partition("/") if of.sort == "disk" else ("", "", "")
+    if not name:
+        return None
+    pools = StoragePool.objects.filter(host=there.host, name=pool, present=True)
+    return visible_volumes(who).filter(storage__in=pools.values("storage"), name=name, present=True).first()
 
 
 def addable(there: Machine) -> list[str]:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NothingChanges, RequestRefused
+from vms.errors import BadFields, NothingChanges, RequestRefused, WrongState
 from vms.forms.hardware import Added, Shaped
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
@@ -33,7 +33,10 @@ ADD = "add"
 def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The list and the form of ?part=, the first where none is said; sent, the change is asked for."""
     vm = get_vm_or_404(request.user, pk, to=SHAPE.privileges[0])
-    there = shaping.machine(vm)
+    try:
+        there = shaping.machine(vm)
+    except WrongState:
+        return render(request, "vms/hardware_unread.html", tab_context(request, vm, "hardware"))
     form, wish = read(request, there)
     asking = request.GET.get("ask") == "remove" and request.GET.get("part") != ADD
     if request.method != "POST" and asking:
@@ -132,7 +135,8 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "title": shape_words.sort_word(sort) if sort else shape_words.part_word(part),
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
-        "about": [] if is_adding else sorted(part.about.items()),
+        "about": [] if is_adding else shape_words.about_words(part),
+        "volume": None if is_adding else shaping.volume_of(request.user, there, part),
         "xml": "" if is_adding or part.key == part.sort else part.text,
         "mark": there.mark,
         "runs": there.live is not None,
