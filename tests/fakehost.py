@@ -412,6 +412,8 @@ class FakeWay:
     def finish(self, *, short: bool = False) -> None:
         if self.left and not short:
             raise StreamShort(left=self.left)
+        if "finish" in self.volume.connection.host.fail:
+            raise self.volume.connection.host.fail["finish"]
 
     def abort(self) -> None:
         return None

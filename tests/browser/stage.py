@@ -130,6 +130,8 @@ class Stage:
             self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
             guest = self.cast.guests.make("copied", graphics=None)
             guest.domain.attachDeviceFlags(DISK, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            # libvirt tells of a definition that is given to it, not of a disk that is.
+            guest.domain.connect().defineXML(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
             self.copied = self.dashboard.vm(guest.uuid)
             asked = f"/vms/{self.copied}/clone"
             eventually(

@@ -24,7 +24,7 @@ from tests.fakehost import FakeConnection, FakeHost, FakeVolume, FakeWay
 from tests.gateways.conftest import eventually
 from tests.grants import grant
 from tests.headers.images import made as image
-from vms.errors import HostRefused, Locked, OverQuota
+from vms.errors import HostRefused, HostUnreachable, Locked, OverQuota
 from vms.gateways import downloads as download_ways
 from vms.gateways import transfers, tus
 from vms.gateways.transfer import Application
@@ -277,15 +277,27 @@ def taken(what: str) -> None:
         Session.objects.all().delete()
 
 
-@pytest.mark.parametrize(("what", "clock"), [("grant", True), ("session", True), ("account", False)])
-def test_who_may_no_longer_is_stopped_in_the_middle(stage: Stage, what: str, clock: bool) -> None:
-    """By the clock where nothing more comes, and before each piece."""
+@pytest.mark.parametrize("what", ["grant", "session", "account"])
+def test_who_may_no_longer_is_stopped_in_the_middle(stage: Stage, what: str) -> None:
+    """By the clock, also where nothing more comes."""
     url = stage.begin()
-    rest = [stage.turn] if clock else [more(bytes(PIECE)), more(bytes(PIECE))]
-    answer = stage.patch(url, 0, more(bytes(PIECE)), stage.until(PIECE), lambda: taken(what), *rest, more(b""))
+    answer = stage.patch(url, 0, more(bytes(PIECE)), stage.until(PIECE), lambda: taken(what), stage.turn, more(b""))
     assert (answer.status, answer.code) == (403, "not_allowed")
     assert Upload.objects.get().offset_bytes == PIECE
     assert stage.fake.calls.count("upload new.img") == 1
+
+
+def test_nothing_counts_of_what_came_after_a_piece_that_was_not_written(stage: Stage) -> None:
+    """The host had begun with the next one when it said so."""
+    url = stage.begin()
+    stage.fake.fail["finish"] = HostUnreachable("gone")
+    worker = stage.transfers.worker
+    with pytest.raises(HostUnreachable):
+        work.Writer(work.take(Upload.objects.get(), worker), worker).write([bytes(PIECE), bytes(PIECE)])
+    assert stage.fake.calls.count("upload new.img") == 2 and Upload.objects.get().offset_bytes == 0
+    del stage.fake.fail["finish"]
+    assert stage.patch(url, 0, last(os.urandom(3 * PIECE))).status == 204
+    stage.ends("succeeded")
 
 
 @pytest.mark.parametrize("begun", [True, False])

@@ -40,7 +40,8 @@ def make_pool(host: Host, path: str = "/pool", storage: Storage | None = None, *
 
 def tell(pool: StoragePool, *told: VolumeFacts) -> set[str]:
     """What is announced of it."""
-    return run(volumes.plan(pool.host, str(pool.uuid), told))
+    before = volumes.known(pool.host, str(pool.uuid))
+    return run(volumes.plan(pool.host, str(pool.uuid), before, told))
 
 
 def run(steps: Iterable[volumes.Step]) -> set[str]:
@@ -203,6 +204,24 @@ def test_what_is_being_made_is_left_alone(pool: StoragePool, alice: User) -> Non
     tell(pool, listed())
     tell(pool)
     assert states() == {"a.img": ("incomplete", "", "")}
+
+
+def test_what_an_operation_has_written_since_the_host_was_asked_stays(pool: StoragePool, alice: User) -> None:
+    """One that grew, one that was made, and one that was deleted and made anew."""
+    tell(pool, listed(), listed("anew.img"))
+    asked = volumes.known(pool.host, str(pool.uuid))
+    mine = {"owner": alice, "state": "ready", "format": "raw", "present": True}
+    Volume.objects.filter(name="a.img").update(capacity_bytes=2 * MIB, **mine)
+    Volume.objects.get(name="anew.img").delete()
+    for name in ("made.img", "anew.img"):
+        Volume.objects.create(storage=pool.storage, name=name, capacity_bytes=MIB, **mine)
+    run(volumes.plan(pool.host, str(pool.uuid), asked, [listed(mtime=2000.0)]))
+    assert list(Volume.objects.order_by("name").values_list("name", "state", "present", "capacity_bytes")) == [
+        ("a.img", "ready", True, 2 * MIB), ("anew.img", "ready", True, MIB), ("made.img", "ready", True, MIB),
+    ]  # fmt: skip
+    tell(pool, listed(mtime=2000.0))
+    assert Volume.objects.get(name="a.img").capacity_bytes == MIB
+    assert set(Volume.objects.filter(present=False).values_list("name", flat=True)) == {"anew.img", "made.img"}
 
 
 def test_what_is_listed_no_more_keeps_its_row(pool: StoragePool, alice: User) -> None:

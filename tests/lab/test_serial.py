@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -52,6 +52,23 @@ def read(line: socket.socket, text: bytes) -> bytes:
     return got
 
 
+def command(line: socket.socket, text: bytes) -> None:
+    """Give it to the shell once that waits for one: what is typed before it is there is lost."""
+    eventually(lambda: is_at_prompt(line), "the shell waits")
+    line.sendall(text)
+
+
+def is_at_prompt(line: socket.socket) -> bool:
+    line.sendall(b"\x15\r")
+    line.settimeout(2)
+    got = b""
+    with suppress(TimeoutError):
+        while not got.endswith(b":/# "):
+            got += line.recv(65536)
+        return True
+    return False
+
+
 def free(guest: LabGuest, force: bool) -> socket.socket | None:
     """The line, None while somebody holds it: who has just let it go holds it for another moment."""
     try:
@@ -91,9 +108,7 @@ def virsh(guest: LabGuest) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_line_is_a_socket_that_sleeps_and_is_given_back(shell: LabGuest) -> None:
     before = threads()
     with opened(shell) as line:
-        line.sendall(b"\r")
-        read(line, b":/# ")
-        line.sendall(b"echo carried-$((6*7))\r")
+        command(line, b"echo carried-$((6*7))\r")
         read(line, b"carried-42")
         with pytest.raises(ConsoleBusy):
             virt.open_console(spec(shell), shell.uuid, LINE)
@@ -110,9 +125,7 @@ def test_a_line_is_a_socket_that_sleeps_and_is_given_back(shell: LabGuest) -> No
 
 def test_much_of_it_arrives_whole(shell: LabGuest) -> None:
     with opened(shell) as line:
-        line.sendall(b"\x03\r")
-        read(line, b":/# ")
-        line.sendall(b"stty -onlcr; seq 1 40000; echo the-$((2*3))-end\r")
+        command(line, b"stty -onlcr; seq 1 40000; echo the-$((2*3))-end\r")
         got = read(line, b"the-6-end")
         line.sendall(b"stty onlcr\r")
     assert b"\n".join(b"%d" % number for number in range(1, 40001)) in got

@@ -56,6 +56,21 @@ def test_what_was_sent_is_there_where_no_more_comes(pool: LabPool, connection: C
     assert (pool.folder / "short").read_bytes() == before[:100] + data + before[100 + len(data) :]
 
 
+def test_one_may_begin_before_the_one_before_has_ended(pool: LabPool, connection: Connection) -> None:
+    """So our uploads keep a host busy; whichever ends, its bytes are there and the other's come on."""
+    data = os.urandom(24 * MIB + 5)
+    pool.make("both", len(data))
+    first = upload(connection, pool.name, "both", 0, len(data))
+    first.send(data[: 16 * MIB])
+    second = upload(connection, pool.name, "both", 16 * MIB, len(data) - 16 * MIB)
+    second.send(data[16 * MIB : 20 * MIB])
+    first.finish(short=True)
+    assert (pool.folder / "both").read_bytes()[: 16 * MIB] == data[: 16 * MIB]
+    second.send(data[20 * MIB :])
+    second.finish()
+    assert (pool.folder / "both").read_bytes() == data
+
+
 def test_no_byte_goes_past_what_was_said(pool: LabPool, connection: Connection) -> None:
     pool.make("exact", MIB)
     way = upload(connection, pool.name, "exact", 0, MIB)

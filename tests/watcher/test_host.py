@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
-from vms.models import Happening, Host, Lease, Placement
+from vms.models import Document, Happening, Host, Lease, Placement
 from vms.virt import DevicesChanged, Disconnected, DomainChanged, DomainRebooted, Event
 from vms.watcher import Watcher, process
 from vms.watcher import host as watching
@@ -150,6 +150,15 @@ def test_the_sweep_heals_lost_events(stage: Stage, watcher: Watcher) -> None:
     eventually(lambda: Placement.objects.filter(name="web-01", autostart=True).exists())
     del stage.host.domains[made.uuid]
     eventually(lambda: Placement.objects.filter(name="web-01", present=False).exists())
+
+
+def test_the_sweep_finds_a_definition_that_was_changed_without_a_word(stage: Stage, watcher: Watcher) -> None:
+    made = stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    text = made.next_boot_xml.replace("<memory>", "<title>said to nobody</title><memory>", 1)
+    assert text != made.next_boot_xml
+    stage.host.domains[made.uuid] = replace(made, next_boot_xml=text)
+    eventually(lambda: Document.objects.filter(placement__name="web-01", next_boot__contains="said to nobody").exists())
 
 
 def test_only_hosts_of_its_node_are_watched_and_new_ones_are_found(stage: Stage, watcher: Watcher) -> None:

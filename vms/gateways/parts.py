@@ -42,6 +42,11 @@ class Parts:
         self.queue.put([])
 
     def __iter__(self) -> Iterator[bytes]:
-        while parts := self.queue.get():
+        """The parts; b"" where none is there yet."""
+        while True:
+            if self.queue.empty():
+                yield b""
+            if not (parts := self.queue.get()):
+                return
             yield from parts
             self.loop.call_soon_threadsafe(self.room.release)

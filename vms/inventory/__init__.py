@@ -3,7 +3,7 @@
 from vms.inventory.machines import recognise
 from vms.inventory.rows import Row, row
 from vms.inventory.terms import LeaseLost, Term
-from vms.inventory.volumes import unread
+from vms.inventory.volumes import known, unread
 from vms.inventory.writer import Reading, Writer
 
-__all__ = ["LeaseLost", "Reading", "Row", "Term", "Writer", "recognise", "row", "unread"]
+__all__ = ["LeaseLost", "Reading", "Row", "Term", "Writer", "known", "recognise", "row", "unread"]

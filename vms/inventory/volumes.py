@@ -9,12 +9,12 @@ tells: it is served when somebody who may has said so (docs/decisions/0064).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from vms.errors import RefusedImage
 from vms.headers import PLAIN, judge
@@ -51,27 +51,36 @@ def speaks(pool: StoragePool) -> bool:
     return first is not None and first.pk == pool.pk
 
 
-def plan(host: Host, uuid: str, told: Iterable[VolumeFacts]) -> Iterator[Step]:
-    """What there is to store of what the pool lists: nothing where it is no news, which is most of what is read."""
+def known(host: Host, uuid: str) -> dict[str, Volume]:
+    """{name: volume} of what the host's pool of that UUID has by the rows; to be asked before the host is."""
+    pool = StoragePool.objects.filter(host=host, uuid=uuid, present=True).first()
+    return {row.name: row for row in Volume.objects.filter(storage=pool.storage_id)} if pool else {}
+
+
+def plan(host: Host, uuid: str, before: Mapping[str, Volume], told: Iterable[VolumeFacts]) -> Iterator[Step]:
+    """What there is to store of what the pool lists: nothing where it is no news, which is most of what is read.
+    before: what was known when the host was asked; what an operation has written since then is newer than the list."""
     pool = StoragePool.objects.filter(host=host, uuid=uuid, present=True, active=True).first()
     if pool is None or not speaks(pool):
         return
-    known = {row.name: row for row in Volume.objects.filter(storage=pool.storage_id)}
     there = {facts.name: as_stored(pool, facts) for facts in told if 0 < len(facts.name) <= LONGEST_NAME}
-    new = [name for name in there if name not in known]
-    changed = [name for name, columns in there.items() if name in known and is_news(known[name], columns)]
-    gone = [
-        row.pk for name, row in known.items() if name not in there and row.present and row.state != State.INCOMPLETE
-    ]
+    new = [name for name in there if name not in before]
+    changed = [name for name, columns in there.items() if name in before and is_news(before[name], columns)]
+    gone = [row for name, row in before.items() if name not in there and row.present and row.state != State.INCOMPLETE]
     for start in range(0, len(new), MOST):
         yield partial(create, pool, {name: there[name] for name in new[start : start + MOST]})
     for name in changed:
-        yield partial(store, pool, known[name], there[name])
+        yield partial(store, pool, before[name], there[name])
     if gone:
         yield partial(lose, pool, gone)
     if new or changed or gone:
         yield partial(layer, pool)
         yield from link_all(pool)
+
+
+def untouched(row: Volume) -> QuerySet[Volume]:
+    """The row, unless another than it was."""
+    return Volume.objects.filter(pk=row.pk, **{name: getattr(row, name) for name in COLUMNS})
 
 
 def as_stored(pool: StoragePool, facts: VolumeFacts) -> dict[str, Any]:
@@ -130,14 +139,15 @@ def store(pool: StoragePool, row: Volume, columns: dict[str, Any]) -> set[str]:
         used = Use.objects.filter(volume=row.pk).exists()
         if not (used or (row.owner_id and not other) or row.state == State.INCOMPLETE):
             anew |= standing(pool, columns)
-    Volume.objects.filter(pk=row.pk).update(**columns, **anew)
+    untouched(row).update(**columns, **anew)
     return {f"volume:{row.pk}", f"pool:{pool.pk}"}
 
 
-def lose(pool: StoragePool, pks: list[int]) -> set[str]:
+def lose(pool: StoragePool, gone: list[Volume]) -> set[str]:
     """The pool lists them no more: the rows stay, for their return."""
-    Volume.objects.filter(pk__in=pks).update(present=False)
-    return {f"pool:{pool.pk}", *(f"volume:{pk}" for pk in pks)}
+    for row in gone:
+        untouched(row).update(present=False)
+    return {f"pool:{pool.pk}", *(f"volume:{row.pk}" for row in gone)}
 
 
 def layer(pool: StoragePool) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -119,10 +119,15 @@ class Writer:
         self.queue.put(Task(term, lambda: deque(steps())))
 
     def volumes(
-        self, term: Term, pool: str, told: list[VolumeFacts], done: Callable[[bool], None] = lambda stored: None
+        self,
+        term: Term,
+        pool: str,
+        before: Mapping[str, Volume],
+        told: list[VolumeFacts],
+        done: Callable[[bool], None] = lambda stored: None,
     ) -> None:
-        """Store what the host's pool of that UUID lists."""
-        self.queue.put(Task(term, lambda: deque(volumes.plan(term.host, pool, told)), done))
+        """Store what the host's pool of that UUID lists; before: what was known when it was asked."""
+        self.queue.put(Task(term, lambda: deque(volumes.plan(term.host, pool, before, told)), done))
 
     def judged(self, term: Term, volume: Volume, first: bytes | None, size: int) -> None:
         """Store what the first bytes of a volume say of it; None for one that cannot be read."""

@@ -44,6 +44,7 @@ from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
 from vms.virt import Connection, HostSpec, download, in_pieces, open_connection, upload
+from vms.virt import Upload as Way
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 PIECE: Final = 16 << 20
 LEAST: Final = 0.2
 LONGEST: Final = 5.0
+# How much of the next stream the host is given before the last one ends.
+AHEAD: Final = 4 << 20
 # When nobody waits for the host.
 NOBODY: Final = math.inf
 # Of these it is read at once what is in them.
@@ -99,6 +102,29 @@ def reached(operation: Operation) -> tuple[Host, StoragePool]:
     return operation.host, operation.pool
 
 
+class Stretch:
+    """What the host is given in one stream."""
+
+    def __init__(self, way: Way) -> None:
+        self.way = way
+        self.began = time.monotonic()
+        self.sent = 0
+
+    def send(self, part: bytes) -> None:
+        self.way.send(part)
+        self.sent += len(part)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the next part begins another."""
+        lasted = time.monotonic() - self.began
+        return lasted > LONGEST or (lasted > LEAST and self.sent >= PIECE)
+
+    def may_end(self, last: Stretch, *, waits: bool) -> bool:
+        """Whether the host has enough to do without it: the last of them has begun, or nobody has (waits) more."""
+        return waits and self.is_long if last is self else waits or last.sent >= AHEAD
+
+
 class Writer:
     """The one that writes a file now; in one thread at a time, except cut()."""
 
@@ -122,26 +148,46 @@ class Writer:
         return self.connection
 
     def write(self, parts: Iterable[bytes], *, note: bool = True) -> None:
-        """Return when the host has written them all; where note, the row says of each piece when that is so.
+        """Return when the host has written them all; where note, the row says of each stretch when that is so. A part
+        b"" says that none is there just now.
 
         Raises RefusedImage for a beginning that no image of its format may have, OverQuota for a disk that is larger
         than its owner may have, UploadStrange for one that is too short to be judged: nothing of it was sent. Raises
-        UploadStrange for more bytes than were said: the last of them do not count. Raises OperationLost, NotAllowed,
-        HostSilent, VirtError.
+        UploadStrange for more bytes than were said: the last of them do not count. Raises OperationLost, HostSilent,
+        VirtError.
         """
         left = iter(parts)
         if self.offset == 0:
             left = chain(self.judged(left), left)
-        part = next(left, b"")
-        while part:
-            # This can take hours, and a connection to the database does not stand so long by itself.
-            close_old_connections()
-            part = self.write_piece(part, left)
-            if self.is_whole and (part or next(left, b"")):
-                raise UploadStrange(reason="length")
-            if note:
-                self.note()
-            part = part or next(left, b"")
+        # The last one takes what comes; the one before it ends meanwhile, so that the host is never without.
+        stretches: list[Stretch] = []
+        at = self.offset
+        try:
+            while (part := self.next_of(left)) is not None:
+                if part:
+                    if len(part) > self.upload.size_bytes - at:
+                        raise UploadStrange(reason="length")
+                    if not stretches or stretches[-1].is_long:
+                        stretches.append(self.begin(at))
+                    stretches[-1].send(part)
+                    at += len(part)
+                while stretches and stretches[0].may_end(stretches[-1], waits=not part):
+                    self.end(stretches[0], note=note)
+                    stretches.pop(0)
+            while stretches:
+                self.end(stretches[0], note=note)
+                stretches.pop(0)
+        finally:
+            self.since = NOBODY
+            for stretch in stretches:
+                stretch.way.abort()
+
+    def next_of(self, parts: Iterator[bytes]) -> bytes | None:
+        """The next part, whenever it comes; None after the last."""
+        self.since = NOBODY
+        part = next(parts, None)
+        self.since = time.monotonic()
+        return part
 
     @property
     def is_whole(self) -> bool:
@@ -150,49 +196,30 @@ class Writer:
     def judged(self, parts: Iterator[bytes]) -> list[bytes]:
         """Those that it begins with, accepted."""
         wanted, found = min(headers.ENOUGH, self.upload.size_bytes), []
-        while wanted > 0 and (part := next(parts, b"")):
+        while wanted > 0 and (part := next(parts, None)) is not None:
             found.append(part)
             wanted -= len(part)
         if found:
             self.capacity = judge(self.upload, b"".join(found))
         return found
 
-    def write_piece(self, part: bytes, parts: Iterator[bytes]) -> bytes:
-        """The part and those that follow in one stream, which ends when it is long enough, has lasted long enough or
-        nothing more comes. Returns what is left of the last one, b"" for nothing."""
-        if self.is_whole:
-            raise UploadStrange(reason="length")
-        self.since = began = time.monotonic()
+    def begin(self, at: int) -> Stretch:
+        """From there on. Raises OperationLost, HostSilent, VirtError."""
+        # This can take hours, and a connection to the database does not stand so long by itself.
+        close_old_connections()
         operation = self.upload.operation
         _, pool = reached(operation)
-        check_allowed(operation)
         check_ours(operation, self.worker)
-        if self.offset == 0:
+        if at == 0:
             self.make()
-        room = self.upload.size_bytes - self.offset
-        way = upload(self.host(), pool.name, self.upload.name, self.offset, room)
-        sent = 0
-        try:
-            while part and sent < room:
-                part, rest = part[: room - sent], part[room - sent :]
-                way.send(part)
-                sent += len(part)
-                part = rest
-                lasted = time.monotonic() - began
-                if lasted > LONGEST or (lasted > LEAST and sent >= PIECE):
-                    break
-                if not part and sent < room:
-                    self.since = NOBODY
-                    part = next(parts, b"")
-                    self.since = time.monotonic()
-            way.finish(short=True)
-        except BaseException:
-            way.abort()
-            raise
-        finally:
-            self.since = NOBODY
-        self.offset += sent
-        return part
+        return Stretch(upload(self.host(), pool.name, self.upload.name, at, self.upload.size_bytes - at))
+
+    def end(self, stretch: Stretch, *, note: bool) -> None:
+        """Return when the host has written it."""
+        stretch.way.finish(short=True)
+        self.offset += stretch.sent
+        if note:
+            self.note()
 
     def make(self) -> None:
         """The volume, once: on the host after our row, which is what its room is charged by from here on."""

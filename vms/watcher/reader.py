@@ -15,7 +15,7 @@ import redis
 from vms import live
 from vms.errors import HostUnreachable, NotFound, VirtError
 from vms.headers import ENOUGH
-from vms.inventory import Reading, Row, Term, Writer, row, unread
+from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
@@ -28,6 +28,10 @@ NUMBERS: Final = 5.0
 # to let Python go. A host that hangs keeps the others waiting for so many seconds, once.
 reading = threading.BoundedSemaphore(2)
 TURN: Final = 2.0
+# libvirt tells nobody of a definition that was changed for the next boot alone (virsh attach-device --config): in each
+# sweep that part of the VMs is read again whole which was not for the longest.
+A_PART: Final = 10
+AT_LEAST: Final = 10
 # So many volumes' beginnings are read in one go, between two other things.
 MOST_UNREAD: Final = 8
 computing = threading.Lock()
@@ -69,6 +73,8 @@ class Reader:
         # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
         self.pools: dict[str, str] = {}
         self.quarantined = False
+        # By pool, that what it listed last is stored: the next list is compared with that.
+        self.listings: dict[str, threading.Event] = {}
         self.huge_pages: dict[int, tuple[int, ...]] = {}
 
     def look(self, connection: Connection, look: Look) -> None:
@@ -190,7 +196,8 @@ class Reader:
                 self.budget.ask(uuid, time.monotonic())
 
     def sweep(self, connection: Connection) -> None:
-        """Compare the states of all with what is known, and what has no event: heals what was lost."""
+        """Compare the states of all with what is known, and what has no event, and read some again: heals what was lost
+        and finds what nothing tells of."""
         there, starting = connection.states(), connection.starting_with_host()
         for uuid, (state, run_id) in there.items():
             seen = self.known.get(uuid)
@@ -198,6 +205,9 @@ class Reader:
             if seen is None or any(seen.placement[name] != value for name, value in now.items()):
                 self.budget.ask(uuid, time.monotonic())
         for uuid in self.known.keys() - there.keys():
+            self.budget.ask(uuid, time.monotonic())
+        longest = sorted(self.known, key=lambda uuid: self.budget.last.get(uuid, 0.0))
+        for uuid in longest[: max(len(longest) // A_PART, AT_LEAST)]:
             self.budget.ask(uuid, time.monotonic())
 
     def read_facts(self, connection: Connection) -> None:
@@ -213,6 +223,9 @@ class Reader:
 
     def read_pool(self, connection: Connection, uuid: str, done: Callable[[bool], None] = lambda stored: None) -> bool:
         """Read what is in the pool; False where the host cannot tell, as of one that was stopped in this moment."""
+        if last := self.listings.pop(uuid, None):
+            last.wait(TURN)
+        before = known(self.term.host, uuid)
         try:
             told = connection.volumes(uuid)
         except HostUnreachable:
@@ -221,11 +234,14 @@ class Reader:
             logger.info("%s: a pool cannot be listed: %s", self.term.host.name, error.details)
             return False
 
+        listing = self.listings[uuid] = threading.Event()
+
         def ended(stored: bool) -> None:
             self.quarantined = True
+            listing.set()
             done(stored)
 
-        self.writer.volumes(self.term, uuid, told, ended)
+        self.writer.volumes(self.term, uuid, before, told, ended)
         return True
 
     def read_beginnings(self, connection: Connection) -> None:
