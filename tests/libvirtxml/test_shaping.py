@@ -105,7 +105,8 @@ def c14n(element: etree._Element) -> bytes:
 
 
 OF_MACHINE = frozenset({
-    "title", "description", "on_poweroff", "on_reboot", "on_crash", "vcpu", "cpu", "memory", "currentMemory", "os",
+    "cputune", "memoryBacking", "title", "description",
+    "on_poweroff", "on_reboot", "on_crash", "vcpu", "cpu", "memory", "currentMemory", "os",
 })  # fmt: skip
 
 CORPUS = {
@@ -118,6 +119,8 @@ def choices(lens: Lens) -> list[Any]:
     """Values that the lens takes."""
     if lens.form in ("number", "size"):
         return [None, *([lens.least] if lens.required else [lens.least, lens.least + 7])][1 if lens.required else 0 :]
+    if lens.name == "cpuset":
+        return ["0-1", ""]
     known = {"choice": lens.choices, "flag": (True, False), "lines": ("a\nb", ""), "text": ("S1", "")}
     return list(known.get(lens.form, ()))
 

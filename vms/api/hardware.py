@@ -32,7 +32,8 @@ PLACES = {lens.name: place for place, lenses in MACHINE.items() for lens in lens
 
 class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
-    where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0"."""
+    where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
+    cpu_shares, cpuset, hugepages, locked: for who may tune VMs."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -43,8 +44,12 @@ class VmChanges(BaseModel):
     cpus_max: int | None = None
     topology: str | None = None
     cpu_mode: str | None = None
+    cpu_shares: int | None = None
+    cpuset: str | None = None
     memory_mib: int | None = None
     memory_max_mib: int | None = None
+    hugepages: bool | None = None
+    locked: bool | None = None
     boot_order: str | None = None
     boot_menu: str | None = None
     boot_timeout: int | None = None

@@ -38,6 +38,8 @@ class Shaped(forms.Form):
         self.part, self.values = part, values
         others = {"medium": list(media), "network": [(one.pk, one.name) for one in networks]}
         for lens in part.lenses:
+            if lens.privilege and lens.privilege not in may:
+                continue
             field = made(lens, values[lens.name], others.get(lens.form, []))
             field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])
             field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""

@@ -67,6 +67,10 @@ ABOUT: Final = {
 }
 LENSES: Final = {
     "title": mark("Title"),
+    "cpu_shares": mark("Share of the host's processors"),
+    "cpuset": mark("Only on the host's processors"),
+    "hugepages": mark("On huge pages of the host"),
+    "locked": mark("Never swapped by the host"),
     "description": mark("Description"),
     AUTOSTART: mark("Starts with its host"),
     "on_poweroff": mark("When the guest powers off"),
@@ -106,6 +110,8 @@ LENSES: Final = {
     "reporting": mark("Tells the host of free pages"),
 }
 HELP: Final = {
+    "cpu_shares": mark("A VM of 2048 gets twice as much as one of 1024 where both want more than there is."),
+    "cpuset": mark("Their numbers, like 0-3,8."),
     "topology": mark(
         "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
     ),
@@ -143,7 +149,7 @@ VALUES: Final = {
 
 # Of these nothing is nothing, and no choice of libvirt's.
 EMPTY: Final = frozenset(
-    {"title", "description", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes"}
+    {"title", "description", "cpuset", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes"}
 )  # fmt: skip
 
 

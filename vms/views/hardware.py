@@ -148,6 +148,8 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
 
 def row(there: Machine, part: Part, chosen: str) -> dict[str, Any]:
     about = part.about
+    # A tablet is a tablet.
+    typed = "" if part.sort == "input" else about.get("type", "")
     said = {
         "cpu": str(part.values.get("cpus", "")),
         "memory": shape_words.value_word("memory", part.values.get("memory")),
@@ -160,7 +162,7 @@ def row(there: Machine, part: Part, chosen: str) -> dict[str, Any]:
         "key": part.key,
         "sort": part.sort,
         "word": shape_words.part_word(part),
-        "said": said.get(part.sort) or about.get("own_model") or about.get("model") or about.get("type", ""),
+        "said": said.get(part.sort, about.get("own_model") or about.get("model") or typed),
         "waits": bool(there.now(part)) or there.is_new(part),
         "chosen": part.key == chosen,
     }

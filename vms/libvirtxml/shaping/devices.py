@@ -10,7 +10,7 @@ from lxml import etree
 from vms.libvirtxml.domain import Disk, DomainXML
 from vms.libvirtxml.drives import free_target
 from vms.libvirtxml.lenses import find
-from vms.libvirtxml.shaping.lens import Lens, Value, choice, flag, number, reader, text
+from vms.libvirtxml.shaping.lens import TUNE, Lens, Value, choice, flag, number, reader, text
 from vms.libvirtxml.shaping.tree import make, place_behind, put, remove
 
 SERIAL: Final = re.compile(r"[A-Za-z0-9_.+-]{1,36}")
@@ -87,6 +87,7 @@ def rate(name: str, way: str) -> Lens:
     return Lens(
         name, "number", number(name, f"bandwidth/{way}/@average").read,
         lambda card, value: write_rate(way, card, value), live="device", least=1, most=1 << 31, loses=True,
+        privilege=TUNE,
     )  # fmt: skip
 
 
@@ -148,8 +149,8 @@ DISK: Final = (
     choice("io", "driver/@io", ("", "threads", "native", "io_uring"), only=is_disk),
     flag("readonly", "readonly", only=is_disk),
     text("serial", "serial", longest=36, pattern=SERIAL),
-    number("bytes_sec", "iotune/total_bytes_sec", live="limits", least=1, most=1 << 50),
-    number("iops_sec", "iotune/total_iops_sec", live="limits", least=1, most=1 << 31),
+    number("bytes_sec", "iotune/total_bytes_sec", live="limits", least=1, most=1 << 50, privilege=TUNE),
+    number("iops_sec", "iotune/total_iops_sec", live="limits", least=1, most=1 << 31, privilege=TUNE),
     Lens("bus", "choice", reader("target/@bus"), write_bus, choices=("virtio", "sata", "scsi", "usb", "ide"),
          loses=True, required=True),
 )  # fmt: skip

@@ -84,7 +84,7 @@ def is_live(document: DomainXML, edit: Edit) -> bool:
     """Whether a run of that definition gets it by a call."""
     if edit["do"] == "add":
         said = edit["said"]
-        return SORTS[edit["sort"]].live and bool(edit["sort"] != "disk" or said["bus"] in LIVE_BUSES)
+        return SORTS[edit["sort"]].live and (edit["sort"] != "disk" or said["bus"] in LIVE_BUSES)
     found = part(document, edit["part"])
     if found is None:
         return False
@@ -125,7 +125,7 @@ def is_done(document: DomainXML, edit: Edit) -> bool:
         lens = found.lens(edit["lens"]) if found else None
         return bool(found and lens and lens.read(found.element) == edit["value"])
     if edit["do"] == "remove":
-        return digest(document, edit["part"]) != edit["was"]
+        return bool(digest(document, edit["part"]) != edit["was"])
     said = edit["said"]
     if edit["sort"] == "disk":
         return any(disk.source == f"{said['pool']}/{said['volume']}" for disk in document.disks)

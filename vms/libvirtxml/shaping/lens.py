@@ -20,6 +20,7 @@ Live = Literal["", "memory", "cpus", "metadata", "lifecycle", "device", "limits"
 Read = Callable[[etree._Element], Value]
 Write = Callable[[etree._Element, Value], None]
 
+TUNE: Final = "vm.tune"
 PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f\ufffe\uffff]*")
 LINES: Final = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*")
 LARGEST: Final = 1 << 40
@@ -38,7 +39,8 @@ class BadValue(ValueError):
 class Lens:
     """name: within its part. form: what it is entered by; a size is in KiB. choices: "" for libvirt's own choice, where
     it has one. least, most: of a number or size. pattern: of a text, longest: its letters. loses: writing it takes
-    along what belonged to the old value. only: whether an element has it at all."""
+    along what belonged to the old value. only: whether an element has it at all. privilege: what changing it always
+    takes, where that is more than who shapes VMs has; the difference decides in any case."""
 
     name: str
     form: Form
@@ -52,6 +54,7 @@ class Lens:
     longest: int = 0
     required: bool = False
     loses: bool = False
+    privilege: str = ""
     only: Callable[[etree._Element], bool] = lambda element: True
 
     def check(self, value: Any) -> Value:

@@ -11,12 +11,25 @@ from vms.libvirtxml.boot import in_order
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find
 from vms.libvirtxml.shaping.keys import keyed
-from vms.libvirtxml.shaping.lens import BadValue, Lens, Value, choice, kib, put_kib, text, whole
+from vms.libvirtxml.shaping.lens import (
+    TUNE,
+    BadValue,
+    Lens,
+    Value,
+    choice,
+    flag,
+    kib,
+    number,
+    put_kib,
+    text,
+    whole,
+)
 from vms.libvirtxml.shaping.tree import make, prune, put, remove
 
 MOST_CPUS: Final = 4096
 LEAST_KIB: Final = 1024
 TOPOLOGY: Final = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){2,3}")
+CPUSET: Final = re.compile(r"[0-9][0-9,^-]{0,199}")
 # QEMU does no more where a guest ends by itself.
 ENDS: Final = ("destroy", "restart")
 CUSTOM: Final = "custom"
@@ -146,10 +159,14 @@ CPU: Final = (
         "cpu_mode", "choice", lambda domain: find(domain, "cpu/@mode") or "", write_cpu_mode,
         required=True, choices=("host-model", "host-passthrough", "maximum"), loses=True,
     ),
+    number("cpu_shares", "cputune/shares", least=2, most=262144, privilege=TUNE),
+    text("cpuset", "vcpu/@cpuset", longest=200, pattern=CPUSET, privilege=TUNE),
 )  # fmt: skip
 MEMORY: Final = (
     Lens("memory_max", "size", read_memory_max, write_memory_max, least=LEAST_KIB, required=True),
     Lens("memory", "size", read_memory, write_memory, live="memory", least=LEAST_KIB, required=True),
+    flag("hugepages", "memoryBacking/hugepages", privilege=TUNE),
+    flag("locked", "memoryBacking/locked", privilege=TUNE),
 )
 BOOT: Final = (
     Lens("boot_order", "order", read_order, write_order, longest=1000, loses=True),
