@@ -16,7 +16,8 @@ from tests.data.shapes import MACHINE, TPM, TRIALS, UUID, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Answer, Dashboard
-from tests.lab.test_create import connected, in_turn, volume
+from tests.lab.test_create import connected, image, in_turn, volume
+from tests.osdata.test_osdata import iso
 
 MIB = 1 << 20
 OTHER = "<network><name>other</name></network>"
@@ -213,3 +214,23 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         add(sort=sort)
     keys = {one["key"] for one in shaped.dashboard.get(f"/vms/{shaped.vm}/devices")["items"]}
     assert {"rng0", "watchdog0", "sound0", "panic0", "channel0", "serial0", "sdb"} <= keys, keys
+
+
+def test_a_cd_comes_from_images_and_goes(shaped: Shaped) -> None:
+    name = "installer.iso"
+    (shaped.pool.folder / name).write_bytes(iso("Debian 13.1.0 amd64 n").ljust(MIB, b"\0"))
+    pools = shaped.dashboard.get("/pools?page_size=200")["items"]
+    pool = next(one["id"] for one in pools if one["name"] == shaped.pool.name)
+    shaped.dashboard.do(f"from vms.models import Storage; Storage.objects.filter(pools={pool}).update(trusted=True)")
+    shaped.done(shaped.dashboard.post(f"/pools/{pool}/refresh"))
+    number = image(shaped.dashboard, name)
+    where = "devices/disk[@device='cdrom']/source/@volume"
+    # Off, then while it runs: out, and in again.
+    shaped.done(shaped.patch("/devices/sda", {"values": {"medium": number}}))
+    assert shaped.next(where) == [name]
+    shaped.domain.create()
+    shaped.dashboard.await_state(shaped.vm, "running")
+    for medium, there in (("", []), (number, [name])):
+        shaped.done(shaped.patch("/devices/sda", {"values": {"medium": medium}}))
+        assert (shaped.now(where), shaped.next(where)) == (there, there), medium
+    assert shaped.patch("/devices/sda", {"values": {"medium": "/etc/shadow"}}).status == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from tests.operations.conftest import Stage
 from vms.errors import DeviceHeld, HostUnreachable
 from vms.libvirtxml import DomainXML
-from vms.models import Document, Operation, Placement, User
+from vms.models import Document, Network, NetworkFilter, Operation, Placement, User
 from vms.services import shaping
 from vms.services.shaping import Wish
 
@@ -134,3 +135,27 @@ def test_starting_with_the_host_is_the_hosts(machine: Stage, done: Done) -> None
 def test_what_a_lost_host_did_is_looked_at(machine: Stage, done: Done) -> None:
     machine.fake.fail["modify"] = HostUnreachable("gone")
     assert done(ask(machine, vda={"cache": "none"})).state == "failed"
+
+
+@pytest.mark.parametrize("state", ["shut_off", "running"])
+def test_the_judge_holds_it_to_what_was_asked_for(stage: Stage, done: Done, state: str) -> None:
+    stage.set_state(state)
+    known(stage)
+    asked = ask(stage, overview={"title": "Shop"})
+    Operation.objects.update(params={**asked.params, "needs": ["vm.disk"]})
+    ended = done(Operation.objects.get())
+    assert (ended.state, ended.error_code) == ("refused", "needs_more")
+    assert "title" not in stage.fake.domains[stage.uuid].next_boot_xml + stage.fake.domains[stage.uuid].live_xml
+
+
+def test_whoever_may_no_longer_use_the_network_connects_nothing(runs: Stage, done: Done) -> None:
+    NetworkFilter.objects.create(host=runs.host, uuid=uuid.uuid4(), name="clean-traffic")
+    office = Network.objects.create(host=runs.host, uuid=uuid.uuid4(), name="office", active=True)
+    wish = Wish(add="card", said={"network": office.pk})
+    assert done(shaping.ask(runs.actor, runs.vm, wish)).state == "succeeded"
+    assert len(after(runs).interfaces) == len(now(runs).interfaces) == 2
+    known(runs)
+    asked = shaping.ask(runs.actor, runs.vm, wish)
+    Network.objects.update(present=False)
+    assert done(asked).state == "refused"
+    assert len(after(runs).interfaces) == 1
