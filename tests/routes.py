@@ -103,6 +103,7 @@ class World:
             "batch": str(self.operation.batch),
             "verb": "pause",
             "form": "csv",
+            "device": "rng0",
             "rest": "nowhere",
             "number": "1",
             "user_id": str(self.user.pk),
@@ -124,7 +125,7 @@ NET = (
 
 DEFINED = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>64</memory><os><type>hvm</type></os>"
-    "</domain>"
+    "<devices><rng model='virtio'/></devices></domain>"
 )
 PACKED = {
     "name": "secret-vm", "system": "Debian 12", "cpus": 1, "memory_mib": 64, "firmware": "bios",

@@ -171,7 +171,8 @@ function look(some) {
 function connect() {
   socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/live`);
   socket.addEventListener("open", () => {
-    if (wait > 500 || last) look(["*"]);
+    // What was under way when the page was made may have ended before anything was heard here.
+    if (wait > 500 || last || document.querySelector("[data-under-way]")) look(["*"]);
     wait = 500;
     last = 0;
     document.getElementById("lost").hidden = true;

@@ -40,6 +40,12 @@ def at(path: str) -> Callable[[Stage], str]:
     return lambda stage: path
 
 
+def wants_more_memory(page: Page) -> None:
+    """The lines of XML too."""
+    page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
+    page.get_by_text("lines of XML change").click()
+
+
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
     """A page of that VM."""
     return lambda stage: player(stage).path + rest
@@ -474,6 +480,10 @@ SCENES = (
     Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
+    Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
+    Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
+    Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
     Scene("xml-edit", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_a_title),

@@ -17,6 +17,7 @@ from vms.api import (
     define,
     grants,
     groups,
+    hardware,
     history,
     hosts,
     images,
@@ -92,6 +93,7 @@ api.add_router("/os", systems.router)
 api.add_router("/vms", pending.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", xml.router)
+api.add_router("/vms", hardware.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -33,6 +33,12 @@ ERRORS: dict[str, str] = {
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
+    "nothing_changes": mark("{name} is so already."),
+    "not_live": mark("{name} gets this at a new start only. Ask for its next start, then restart it."),
+    "seen_otherwise": mark(
+        "Somebody else has changed {name} since you looked. Nothing was done; look at what it is now, then do it again."
+    ),
+    "vm_protected": mark("{name} is protected. Lift that first, on its Hardware page."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
     "volume_used": mark("{name} is in use: {users}. Take it off there first."),
     "volume_backs": mark("{name} lies below other volumes: {users}. Delete these first."),
@@ -208,6 +214,14 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "device_held": mark(
+        "The guest does not let {device} go. Its next start is without it; unmount or stop it in the guest, then try "
+        "again."
+    ),
+    "changed_meanwhile": mark(
+        "Somebody else has changed “{place}” meanwhile, so nothing was done there. Look at what it is now, then do it "
+        "again."
+    ),
     "cd_held": mark(
         "The system in the VM holds its CD drive shut. Let it eject the CD, or shut it down and try again; nothing was "
         "changed."
@@ -273,6 +287,15 @@ FIELDS: dict[str, str] = {
     "vm_no_folder": mark("cloud-init's disc needs a storage pool that is a folder, and none there may be used."),
     "vm_no_arch": mark("The image is for other processors than your hosts have."),
     "vm_no_uefi": mark("This host has no UEFI firmware for VMs. Choose BIOS."),
+    "shape_number": mark("A whole number that it takes."),
+    "shape_text": mark("Letters that it takes, and no more than it takes."),
+    "shape_flag": mark("Yes or no."),
+    "shape_choice": mark("One of those that are offered."),
+    "shape_over": mark("More than it has at most. Raise that too."),
+    "shape_product": mark("Sockets x cores x threads must be as many processors as it has at most."),
+    "shape_device": mark("The names of its disks and cards, with blanks between them."),
+    "shape_twice": mark("There is one already."),
+    "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
     ),
@@ -588,6 +611,9 @@ LOG: dict[str, str] = {
     "forgotten": mark("Its host has forgotten it."),
     "volume_deleted": mark("Deleted the volume “{name}”."),
     "seed_ejected": mark("Ejected the first boot's disc."),
+    "shaped_next": mark("Its next start has it."),
+    "shaped_now": mark("It has it now."),
+    "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
     "seed_deleted": mark("Deleted “{name}”."),
     "volume_left": mark("Left the volume “{name}” alone: something needs it by now."),
@@ -671,6 +697,7 @@ GOING_ON: dict[str, str] = {
     "vm.delete": mark("being deleted"),
     "vm.rename": mark("being renamed"),
     "vm.eject": mark("ejecting its CD"),
+    "vm.shape": mark("being changed"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -742,6 +769,8 @@ AUDIT: dict[str, str] = {
     "signed-out:user": mark("signed out"),
     "gave:grant": mark("gave a right"),
     "took:grant": mark("took a right away"),
+    "protected:vm": mark("protected"),
+    "unprotected:vm": mark("lifted the protection of"),
     "kept:cd": mark("left the CD in the drive of"),
     "tagged:vm": mark("changed the tags"),
     "activated:factor": mark("set up the second step of signing in"),
