@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from django.db import connection as database
+
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
 from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
+from vms.libvirtxml.shaping import Edit
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -26,6 +29,7 @@ from vms.virt import (
     VolumeFacts,
 )
 from vms.virt.judging import NOTHING, apart, judge
+from vms.virt.shaping import edited
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -122,6 +126,10 @@ class FakeConnection:
     close = cut
 
     def answer(self) -> None:
+        # A host may take long, and whoever writes would wait for it too.
+        assert all(vars(block)["_from_testcase"] for block in database.atomic_blocks), (
+            "a host is asked in a transaction"
+        )
         if not self.alive():
             raise HostUnreachable("it broke")
 
@@ -342,12 +350,14 @@ class FakeVolume:
     key: tuple[str, str]
 
     def facts(self) -> VolumeFacts:
+        self.connection.answer()
         size = len(self.connection.host.volumes[self.key])
         capacity = self.connection.host.sizes.get(self.key, size)
         below = self.connection.host.backings.get(self.key[1], "")
         return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size, below)
 
     def act(self, verb: str) -> None:
+        self.connection.answer()
         self.connection.host.calls.append(f"{verb} {self.key[1]}")
         if verb in self.connection.host.fail:
             raise self.connection.host.fail[verb]
@@ -366,6 +376,9 @@ class FakeVolume:
 
     def download(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         return FakeWay(self, length, offset)
+
+    def blocks(self, offset: int, length: int) -> Iterator[bytes]:
+        yield from iter(self.download(offset, length).read, b"")
 
     def upload(self, offset: int, length: int, *, sparse: bool = False) -> FakeWay:
         self.act("upload")
@@ -520,6 +533,17 @@ class FakeDomain:
         there.eject()
         judge(self.info().live_xml, before.text, allowed)
         self.host.domains[self.uuid] = replace(self.info(), live_xml=before.text)
+
+    def reshape(self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = NOTHING) -> None:
+        self.modify(lambda document: edited(document, edits), allowed=allowed, given=given)
+
+    def reshape_live(self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = NOTHING) -> None:
+        self.act("reshape", None, ("running", "paused"))
+        before = self.info().live_xml
+        document = DomainXML.parse(before)
+        edited(document, edits)
+        judge(apart(before, given), apart(document.text, given), allowed)
+        self.host.domains[self.uuid] = replace(self.info(), live_xml=document.text)
 
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str], given: Given = NOTHING) -> bool:
         self.act("modify", None)

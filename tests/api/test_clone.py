@@ -34,6 +34,18 @@ def test_the_same_key_makes_one(program: Program, source: VirtualMachine, pool: 
     assert (disk["linked"], disk["pool"], disk["name"]) == (True, pool.pk, "new.qcow2")
 
 
+def test_several_are_answered_with_all_of_them(program: Program, source: VirtualMachine) -> None:
+    where, key = f"/vms/{source.pk}/clone", {"Idempotency-Key": "once"}
+    answer = program.post(where, {"name": "new-#", "count": 2}, **key)
+    assert answer.status_code == 202, answer.content
+    found = answer.json()
+    assert [one["target"]["name"] for one in found["operations"]] == ["new-1", "new-2"]
+    assert found["operation"] == found["operations"][0]
+    assert program.post(where, {"name": "new-#", "count": 2}, **key).json() == found
+    shown = program.post(f"{where}/preview", {"name": "more-#", "count": 2}).json()
+    assert shown["takes"]["vms"] == 1 and "<name>more-1</name>" in shown["xml"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -42,6 +54,7 @@ def test_the_same_key_makes_one(program: Program, source: VirtualMachine, pool: 
         ({"name": "new", "disks": [{"target": "vdb", "how": "copy"}]}, 422),
         ({"name": "new", "networks": [{"network": 9999}]}, 422), ({"name": "new", "pool": 9999}, 422),
         ({"name": "new", "networks": []}, 202), ({"name": "a\nb"}, 422), ({}, 422),
+        ({"name": "new", "count": 2}, 422), ({"name": "new-#", "count": 101}, 422), ({"name": "new-#"}, 202),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(

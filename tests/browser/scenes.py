@@ -40,6 +40,12 @@ def at(path: str) -> Callable[[Stage], str]:
     return lambda stage: path
 
 
+def wants_more_memory(page: Page) -> None:
+    """The lines of XML too."""
+    page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
+    page.get_by_text("lines of XML change").click()
+
+
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
     """A page of that VM."""
     return lambda stage: player(stage).path + rest
@@ -420,6 +426,13 @@ VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
 
+
+def opens_what_adds(page: Page) -> None:
+    page.get_by_text("Where:").click()
+    page.get_by_role("button", name="Add a storage pool").click()
+    expect(page.get_by_role("dialog").get_by_label("Folder")).to_be_visible()
+
+
 SCENES = (
     Scene("login", "accounts/login/", at("/accounts/login/"), who=NOBODY),
     Scene("login-wrong", "accounts/login/", at("/accounts/login/"), signs_in_wrongly, who=NOBODY),
@@ -467,6 +480,10 @@ SCENES = (
     Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
+    Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
+    Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
+    Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
     Scene("xml-edit", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_a_title),
@@ -531,6 +548,7 @@ SCENES = (
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
+    Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),
     Scene("vm-import", "vms/import/", lambda stage: stage.archive() and "/vms/import/"),
     # Without a name, as above.
     Scene("volume-import", VOLUME + "import/", lambda stage: stage.archive() + "?name="),
@@ -574,6 +592,8 @@ SCENES = (
     Scene("group-remove", GROUP + "remove/", question_of_the_staff),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
+    Scene("sizes", "sizes/", at("/sizes/")),
+    Scene("size-remove", "sizes/<int:pk>/remove/", Stage.size),
     Scene("grant-question", "grants/<int:pk>/take-away/", Stage.grant_of_the_staff),
     Scene("networks", "networks/", at("/networks/")),
     Scene("network-add", "networks/add/", at("/networks/add/")),

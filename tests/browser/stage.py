@@ -369,6 +369,13 @@ class Stage:
         self.dashboard.do(made)
         return "/accounts/sessions/"
 
+    def size(self) -> str:
+        """The question before a size is removed; its address."""
+        found = {size["name"]: size["id"] for size in self.dashboard.get("/sizes")["items"]}
+        wish = {"name": "staged", "vcpus": 1, "memory_mib": 512, "disk_gib": 4}
+        pk = found.get("staged") or self.dashboard.post("/sizes", wish).body["id"]
+        return f"/sizes/{pk}/remove/"
+
     def network(self) -> str:
         """A private network that runs, with a fixed address and a change that waits; the address of its page."""
         connection = self.cast.guests.host.connect()

@@ -177,19 +177,13 @@ def stage(transactional_db: None, host: Host, mallory: User, monkeypatch: pytest
     )
     grant(mallory, "editor", pool)
 
-    def way(connection: FakeConnection, pool_name: str, name: str, offset: int, length: int) -> FakeWay:
+    def upload(connection: FakeConnection, pool_name: str, name: str, offset: int, length: int) -> FakeWay:
         found = connection.volume(str(pool.uuid), name)
         assert isinstance(found, FakeVolume) and pool_name == pool.name
-        return FakeWay(found, length, offset)
-
-    def upload(*words: Any) -> FakeWay:
-        made = way(*words)
-        made.volume.act("upload")
-        return made
+        return found.upload(offset, length)
 
     for module in (work, download_ways):
         monkeypatch.setattr(module, "open_connection", fake.open)
-        monkeypatch.setattr(module, "download", way)
     monkeypatch.setattr(work, "upload", upload)
     monkeypatch.setattr(work, "PIECE", PIECE)
     monkeypatch.setattr(work, "LEAST", 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,11 @@ import pytest
 
 from tests.chaos.holds import idle
 from tests.headers.images import MIB
+from tests.lab.doomed import die_at
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
-from tests.lab.stack import REHEARSAL, Dashboard
+from tests.lab.stack import Dashboard
 from tests.lab.test_create import number_of, pool, says, take_vms_away, volume
 from tests.lab.test_kills import held
 from vms.libvirtxml import DomainXML
@@ -202,6 +202,28 @@ def test_a_running_vm_is_cloned_as_it_is_in_one_moment(
 
 
 @pytest.mark.parametrize("runs", [False, True])
+def test_several_are_made_at_once(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool
+) -> None:
+    """Of one that runs one after the other: QEMU copies for one at a time."""
+    if runs:
+        lab_host.virsh("start", "the-source", "--paused")
+        dashboard.await_state(vm, "paused")
+    name, few = f"made-many-{runs}", chosen(vda="none", vdc="none", vdd="none")
+    body = {"name": f"{name}-#", "count": 4, "disks": few, "networks": [{"network": None}]}
+    asked = dashboard.post(f"/vms/{vm}/clone", body)
+    assert asked.status == 202, asked
+    assert len(asked.body["operations"]) == 4
+    refused = dashboard.post(f"/vms/{vm}/{'resume' if runs else 'start'}")
+    assert (refused.status, refused.body["code"]) == (409, "locked"), refused
+    for number, each in enumerate(asked.body["operations"], 1):
+        dashboard.await_operation(each["id"], within=120)
+        assert same(pool.folder / "data", pool.folder / f"{name}-{number}.raw")
+    assert dashboard.query("SELECT key FROM vms_operationlock") == []
+    assert lab_host.virsh("domstate", "the-source").strip() == ("paused" if runs else "shut off")
+
+
+@pytest.mark.parametrize("runs", [False, True])
 def test_a_full_pool_leaves_nothing(
     lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool
 ) -> None:
@@ -312,25 +334,6 @@ def test_a_clone_goes_to_another_host(
         host.virsh("undefine", "made-far")
 
 
-DOOMED = """
-import os, signal
-from dataclasses import replace
-from vms.operations import clone, volumes
-from vms.operations.process import WorkerProcess
-def die(*args):
-    os.kill(os.getpid(), signal.SIGKILL)
-def doomed(step):
-    def do(making):
-        if {when!r} == "before":
-            die()
-        if {when!r} == "in":
-            clone.tell = volumes.tell = die
-        step.do(making)
-        die()
-    return replace(step, do=do) if step.name == {step!r} else step
-clone.STEPS = tuple(map(doomed, clone.STEPS))
-WorkerProcess(name="doomed").take({operation})
-"""
 CASES = [(step.name, when) for step in STEPS for when in ("before", "after")] + [("disks", "in")]
 
 
@@ -347,12 +350,7 @@ def test_killed_at_any_step_it_is_there_whole_or_not_at_all(
     name = f"made-{step}-{when}-{runs}"
     with idle(dashboard, dashboard.pid("worker")):
         operation = ask(dashboard, large_vm, name, start=True)
-        doomed = subprocess.Popen(
-            [*dashboard.python, REHEARSAL, dashboard.code], cwd=dashboard.started_in, env=dashboard.environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        doomed.communicate(json.dumps(DOOMED.format(step=step, when=when, operation=operation)) + "\n", timeout=240)
-        assert doomed.returncode == -signal.SIGKILL, doomed.returncode
+        die_at(dashboard, operation, "clone", step, when)
     ended = dashboard.await_operation(operation, "succeeded", "failed", within=120)
     whole = (step, when) == ("start", "after")
     assert (ended["state"] == "succeeded") == whole, ended

@@ -19,10 +19,10 @@ from kvmweb import environment
 from tests.chaos.holds import idle
 from tests.headers.images import MIB
 from tests.lab.cloud_image import cached_image
+from tests.lab.doomed import die_at
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
-from tests.lab.test_kills import held, kill
 from tests.lab.test_volumes import pool_id
 from vms.demo import guest
 from vms.libvirtxml import filters_used, network_document
@@ -389,12 +389,10 @@ finally:
 
 @pytest.mark.long
 def test_whatever_step_fails_on_a_real_host_nothing_is_left(
-    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str
 ) -> None:
     """Each after it took effect; then a name that somebody takes outside meanwhile, and a pool that is full."""
-    cloud = made_image(dashboard, number_of)
-    disks = [{"pool": number_of, "image": cloud, "size_mib": 64}, {"pool": number_of, "size_mib": 16}]
-    body = {"disks": disks, "firmware": "bios", "cloud_init": {"user": "anna"}}
+    body = everything(dashboard, number_of, network)
     for step in [step.name for step in STEPS]:
         name = f"made-failing-{step}"
         with idle(dashboard, dashboard.pid("worker")):
@@ -417,7 +415,7 @@ def test_whatever_step_fails_on_a_real_host_nothing_is_left(
 
     with folder_pool(lab_host, disk="2m") as small:
         here = int(eventually(lambda: pool_id(dashboard, small), "the small pool is known", within=60))
-        disk = {"pool": here, "image": cloud, "size_mib": 64}
+        disk = {**body["disks"][0], "pool": here}
         answer = dashboard.post("/vms", {**SMALL, **body, "name": "made-full", "disks": [disk]})
         ended = nothing_of(lab_host, dashboard, small, answer.body["operation"]["id"], "made-full")
         assert ended["error"]["details"] and "undone" in [line["code"] for line in ended["log"]], ended
@@ -436,34 +434,34 @@ def nothing_of(
     return ended
 
 
-def reached(dashboard: Dashboard, operation: int, step: str) -> bool:
-    """Whether all steps before that one are done, of those of a VM with an empty disk alone."""
-    before = [each.name for each in STEPS][: [each.name for each in STEPS].index(step)]
-    before = [name for name in before if name in ("disk", "define", "start")]
-    rows = dashboard.query("SELECT code, params FROM vms_operationlog WHERE operation_id = ?", operation)
-    done = {json.loads(params)["step"] for code, params in rows if code == "step_done"}
-    return bool(rows) and done >= set(before)
+CASES = [(step.name, when) for step in STEPS for when in ("before", "after")] + [("disk", "in")]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("step", [step.name for step in STEPS])
-def test_a_worker_killed_at_a_step_leaves_a_whole_vm_or_nothing(
-    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, step: str
+@pytest.mark.parametrize(("step", "when"), CASES)
+def test_killed_at_any_step_it_is_there_whole_or_not_at_all(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, network: str, step: str, when: str
 ) -> None:
-    """libvirtd stands still from when the step begins, as far as one is quick enough; the worker dies in it."""
-    name = f"made-killed-{step}"
-    body = {"name": name, "disks": [{"pool": number_of, "size_mib": 64}], "firmware": "bios"}
-    answer = dashboard.post("/vms", {**SMALL, **body})
-    operation = answer.body["operation"]["id"]
-    eventually(lambda: reached(dashboard, operation, step), f"{step} begins", every=0.005)
-    with held(lab_host):
-        kill(dashboard, "worker")
-    told = dashboard.await_operation(operation, "failed", "succeeded", within=120)
-    there = name in lab_host.virsh("list", "--name").split()
-    assert there == (told["state"] == "succeeded")
-    assert (f"{name}.qcow2" in pool.names()) == there
-    if there:
-        assert volume(dashboard, number_of, f"{name}.qcow2")["state"] == "ready"
+    """Of one that has them all."""
+    name = f"made-{step}-{when}"
+    body = everything(dashboard, number_of, network)
+    with idle(dashboard, dashboard.pid("worker")):
+        operation = dashboard.post("/vms", {**SMALL, **body, "name": name}).body["operation"]["id"]
+        die_at(dashboard, operation, "create", step, when)
+    if (step, when) != ("start", "after"):
+        nothing_of(lab_host, dashboard, pool, operation, name)
     else:
-        assert name not in lab_host.virsh("list", "--all", "--name").split()
-        assert dashboard.request("GET", f"/api/v1/vms/{told['target']['id']}").status == 404
+        dashboard.await_operation(operation, "succeeded", within=120)
+        assert name in lab_host.virsh("list", "--name").split()
+        for volume_name in (f"{name}.qcow2", f"{name}-2.qcow2"):
+            assert volume(dashboard, number_of, volume_name)["state"] == "ready"
+        assert f"{name}-seed.iso" in pool.names()
+    assert dashboard.query("SELECT key FROM vms_operationlock") == []
+    assert dashboard.query("SELECT name FROM vms_volume WHERE state = 'incomplete'") == []
+
+
+def everything(dashboard: Dashboard, pool: int, network: str) -> dict[str, Any]:
+    """What takes every step there is."""
+    card = eventually(lambda: connected(dashboard, network), "the network and the filter are known")
+    disks = [{"pool": pool, "image": made_image(dashboard, pool), "size_mib": 64}, {"pool": pool, "size_mib": 16}]
+    return {"disks": disks, "firmware": "bios", "cloud_init": {"user": "anna"}, "networks": [{"network": card}]}

@@ -12,7 +12,7 @@ import pytest
 from tests.lab.machine import LabHost
 from tests.lab.pools import LabPool, folder_pool
 from vms.errors import HostRefused, HostUnreachable, NotFound, StreamShort
-from vms.virt import Connection, HostSpec, connect, download, upload
+from vms.virt import Connection, HostSpec, connect, streams, upload
 
 MIB = 1 << 20
 
@@ -39,7 +39,7 @@ def test_what_goes_in_in_pieces_comes_out_again(pool: LabPool, connection: Conne
         way.send(piece[100:])
         way.finish()
     assert (pool.folder / "pieces").read_bytes() == data
-    back = download(connection, pool.name, "pieces", 1000, 4 * MIB)
+    back = connection.volume(pool.uuid, "pieces").download(1000, 4 * MIB)
     found = b"".join(iter(lambda: back.read(300_000), b""))
     back.finish()
     assert found == data[1000 : 1000 + 4 * MIB]
@@ -54,6 +54,46 @@ def test_what_was_sent_is_there_where_no_more_comes(pool: LabPool, connection: C
     way.send(data)
     way.finish(short=True)
     assert (pool.folder / "short").read_bytes() == before[:100] + data + before[100 + len(data) :]
+
+
+def test_a_volume_of_many_pieces_comes_whole(
+    pool: LabPool, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holes and data on both sides of where a piece ends; what is a hole for long takes few of them."""
+    asked: list[int] = []
+    begin = streams.Download.begin
+
+    def counted(way: streams.Download) -> None:
+        begin(way)
+        asked.append(way.piece)
+
+    monkeypatch.setattr(streams.Download, "begin", counted)
+    size = 6 << 30
+    pool.make("holes", size)
+    wrote = {0: 3 * MIB, 15 * MIB: 2 * MIB, 40 * MIB: 30 * MIB, 3 << 30: 20 * MIB, size - MIB: MIB}
+    data = {start: os.urandom(length) for start, length in wrote.items()}
+    with (pool.folder / "holes").open("r+b") as written:
+        for start, piece in data.items():
+            written.seek(start)
+            written.write(piece)
+    way = connection.volume(pool.uuid, "holes").download(0, size, sparse=True)
+    found, at, held = {}, 0, bytearray()
+    while way.left:
+        part = way.read_or_hole()
+        if isinstance(part, bytes):
+            held += part
+        elif held:
+            found[at - len(held)] = bytes(held)
+            held.clear()
+        at += part if isinstance(part, int) else len(part)
+    way.finish()
+    assert at == size and {**found, at - len(held): bytes(held)} == data
+    assert len(asked) < 40, asked
+    there = connection.volume(pool.uuid, "holes").blocks(10 * MIB, 60 * MIB)
+    with (pool.folder / "holes").open("rb") as file:
+        file.seek(10 * MIB)
+        assert b"".join(there) == file.read(60 * MIB)
+    assert list(connection.volume(pool.uuid, "holes").blocks(0, 0)) == []
 
 
 def test_one_may_begin_before_the_one_before_has_ended(pool: LabPool, connection: Connection) -> None:
@@ -91,7 +131,7 @@ def test_a_volume_that_is_shorter_than_it_was_says_so(pool: LabPool, connection:
     pool.make("cut", MIB)
     os.truncate(pool.folder / "cut", 1000)
     with pytest.raises((StreamShort, HostRefused)):
-        way = download(connection, pool.name, "cut", 0, MIB)
+        way = connection.volume(pool.uuid, "cut").download(0, MIB)
         while way.read():
             pass
 

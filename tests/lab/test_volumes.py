@@ -356,3 +356,29 @@ def test_a_clone_goes_to_another_host(
 def sum_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def test_a_copy_of_much_takes_little_of_the_workers_memory(
+    dashboard: Dashboard, lab_host: LabHost, pool: LabPool, number_of: int
+) -> None:
+    """libvirt's client would keep whatever the host sends before it is read."""
+    size = 384 * MIB
+    found = make(dashboard, number_of, "much", size, "raw")
+    with (pool.folder / "much").open("r+b") as file:
+        for _ in range(size // (16 * MIB)):
+            file.write(os.urandom(16 * MIB))
+    worker = dashboard.pid("worker")
+    with folder_pool(lab_host) as other:
+        into = int(eventually(lambda: pool_id(dashboard, other), "the pool is known"))
+        # Its peak is what it has now.
+        Path(f"/proc/{worker}/clear_refs").write_text("5")
+        before = peak(worker)
+        ask(dashboard, f"/volumes/{found['id']}/clone", {"name": "copy", "pool": into})
+        assert (other.folder / "copy").stat().st_size == size
+        assert peak(worker) - before < 48 * MIB
+
+
+def peak(pid: int) -> int:
+    """The most bytes of memory that the process has had at a time."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) << 10

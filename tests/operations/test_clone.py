@@ -37,6 +37,8 @@ from vms.models import (
     Network,
     NetworkFilter,
     Operation,
+    OperationLock,
+    OperationLog,
     Placement,
     Quota,
     StoragePool,
@@ -47,6 +49,8 @@ from vms.models import (
 )
 from vms.operations import clone as ways
 from vms.operations import create as making_ways
+from vms.operations import jobs
+from vms.operations import making as making_room
 from vms.operations import volumes as volume_ways
 from vms.operations.making import Making, Step
 from vms.operations.process import WorkerProcess
@@ -124,6 +128,12 @@ def define(stage: Stage, devices: str, rest: str = "") -> None:
     Document.objects.filter(placement__current_of=stage.vm).update(next_boot=text)
 
 
+def ask(actor: Actor, source: VirtualMachine, wish: CloneWish, *, key: str | None = None) -> Operation:
+    """That of one."""
+    [made] = clone.clone(actor, source, wish, idempotency_key=key)
+    return made
+
+
 def run(stage: Stage, state: str = "running") -> None:
     stage.set_state(state)
     stage.vm.refresh_from_db()
@@ -146,7 +156,7 @@ def gone(stage: Stage) -> None:
 def test_it_is_the_same_machine_with_disks_and_addresses_of_its_own(
     stage: Stage, pool: StoragePool, source: VirtualMachine, done: Done
 ) -> None:
-    operation = clone.clone(stage.actor, source, WISH)
+    operation = ask(stage.actor, source, WISH)
     vm = VirtualMachine.objects.get(name="new")
     assert operation.vm == vm and vm.charged_user == stage.actor.user
     assert {row.resource: row.amount for row in operation.reservations.all()} == {
@@ -178,7 +188,7 @@ def test_a_disk_is_copied_laid_over_shared_or_left_out(
     ticked = {"vda": DiskChoice("linked"), "vdb": DiskChoice("share")}
     made_after = plan(stage.actor, source, replace(WISH, disks=ticked))
     assert {one.code for one in made_after.warnings} >= {"clone_frozen", "clone_same"}
-    assert done(clone.clone(stage.actor, source, replace(WISH, disks=ticked))).state == "succeeded"
+    assert done(ask(stage.actor, source, replace(WISH, disks=ticked))).state == "succeeded"
     layer = Volume.objects.get(name="new.qcow2")
     assert layer.backing == Volume.objects.get(name="web-01.qcow2")
     assert [disk.source for disk in document_of(stage, "new").disks] == ["default/new.qcow2", "default/data"]
@@ -190,7 +200,7 @@ def test_a_disk_is_copied_laid_over_shared_or_left_out(
     assert done(stage.ask("vm.start")).state == "succeeded"
     run(stage, "shut_off")
     left = {"vda": DiskChoice("copy"), "vdb": DiskChoice("none")}
-    assert done(clone.clone(stage.actor, source, replace(WISH, name="new-2", disks=left))).state == "succeeded"
+    assert done(ask(stage.actor, source, replace(WISH, name="new-2", disks=left))).state == "succeeded"
     assert [disk.target for disk in document_of(stage, "new-2").disks] == ["vda"]
     with pytest.raises(BadFields):
         plan(stage.actor, source, replace(WISH, disks={"vdb": DiskChoice("linked")}))
@@ -215,7 +225,7 @@ def test_of_one_that_runs_all_disks_are_of_one_moment(
     stage: Stage, pool: StoragePool, source: VirtualMachine, done: Done, state: str
 ) -> None:
     run(stage, state)
-    operation = done(clone.clone(stage.actor, source, WISH))
+    operation = done(ask(stage.actor, source, WISH))
     assert operation.state == "succeeded", (operation.error_code, operation.details)
     assert [call for call in stage.fake.calls if call.startswith("cop")] == ["copies ['vda', 'vdb']", "copied"]
     assert stage.fake.copies[stage.uuid] == {"/pool/new.qcow2", "/pool/new-2.raw"}
@@ -227,7 +237,7 @@ def test_whoever_cancels_it_has_its_host_end_it(
 ) -> None:
     monkeypatch.setattr(ways, "LOOK", 0.01)
     run(stage)
-    operation = clone.clone(stage.actor, source, WISH)
+    operation = ask(stage.actor, source, WISH)
 
     def cancel() -> None:
         stage.fake.jobs[stage.uuid] = Job(1, 2)
@@ -247,7 +257,7 @@ def test_another_job_of_the_source_is_not_ended(
     stage.fake.jobs[stage.uuid] = Job(1, 2)
     stage.fake.copies[stage.uuid] = {"/pool/somebody-s"}
     stage.fake.fail["create"] = HostRefused("no")
-    assert done(clone.clone(stage.actor, source, WISH)).error_code == "host_refused"
+    assert done(ask(stage.actor, source, WISH)).error_code == "host_refused"
     assert "abort" not in stage.fake.calls
     gone(stage)
 
@@ -256,7 +266,7 @@ def test_another_job_of_the_source_is_not_ended(
 def test_what_is_another_by_now_is_not_cloned(
     stage: Stage, pool: StoragePool, source: VirtualMachine, done: Done, what: str
 ) -> None:
-    operation = clone.clone(stage.actor, source, WISH)
+    operation = ask(stage.actor, source, WISH)
     if what == "started":
         stage.fake.set_state(stage.uuid, "running")
     elif what == "another disk":
@@ -277,7 +287,7 @@ def test_what_is_written_to_while_it_is_read_is_not_kept(
         stage.fake.volumes[key] = stage.fake.volumes[key] + b"more"
 
     stage.fake.after["send"] = write
-    operation = done(clone.clone(stage.actor, source, WISH))
+    operation = done(ask(stage.actor, source, WISH))
     assert (operation.state, operation.error_code) == ("failed", "source_changed")
     gone(stage)
 
@@ -285,7 +295,7 @@ def test_what_is_written_to_while_it_is_read_is_not_kept(
 def test_a_disk_on_which_its_guest_wrote_a_header_is_not_copied(
     stage: Stage, pool: StoragePool, source: VirtualMachine, done: Done, tmp_path: Path
 ) -> None:
-    operation = clone.clone(stage.actor, source, WISH)
+    operation = ask(stage.actor, source, WISH)
     header = made(tmp_path, "qcow2", size=MIB)
     stage.fake.volumes[str(pool.uuid), "data"] = header.ljust(MIB, b"\0")
     operation = done(operation)
@@ -307,7 +317,7 @@ def test_where_a_step_fails_nothing_is_left(
         return replace(original, do=do) if original.name == step else original
 
     monkeypatch.setattr(ways, "STEPS", tuple(failing(each) for each in ways.STEPS))
-    operation = done(clone.clone(stage.actor, source, replace(WISH, start=True)))
+    operation = done(ask(stage.actor, source, replace(WISH, start=True)))
     if step == "start" and isinstance(error, HostUnreachable):
         assert operation.state == "succeeded"
         return
@@ -333,7 +343,7 @@ def test_what_a_dead_worker_left_is_whole_or_gone(
         patch.setattr(ways, "STEPS", tuple(dying(each) for each in ways.STEPS))
         # Dead programs tidy nothing up.
         patch.setattr(making_ways, "undo", lambda *args: None)
-        operation = clone.clone(stage.actor, source, replace(WISH, start=True))
+        operation = ask(stage.actor, source, replace(WISH, start=True))
         with pytest.raises(Killed):
             worker.do(worker.claim(operation.pk))  # type: ignore[arg-type]
     Worker.objects.filter(pk=worker.worker.pk).update(stopped_at="2026-01-01T00:00Z")
@@ -359,7 +369,7 @@ def test_to_another_host_its_disks_are_copied(
     made_after = plan(stage.actor, source, replace(WISH, host=far.pk))
     assert {disk["pool"] for disk in made_after.params.disks} == {there.pk}
     assert made_after.params.cards == [{}], "there is no network of that name"
-    operation = done(clone.clone(stage.actor, source, replace(WISH, pool=there.pk)))
+    operation = done(ask(stage.actor, source, replace(WISH, pool=there.pk)))
     assert operation.state == "succeeded", (operation.error_code, operation.details)
     assert Placement.objects.get(vm__name="new").host == far
     assert stage.fake.volumes[str(there.uuid), "new-2.raw"] == bytes_of(stage, "data")
@@ -382,12 +392,12 @@ def test_a_layer_stays_one_and_goes_to_no_other_host(
     stage.fake.volumes[str(pool.uuid), "web-01.qcow2"] = path.read_bytes()
     stage.fake.backings["web-01.qcow2"] = "/pool/base"
     Volume.objects.filter(name="web-01.qcow2").update(backing=base, backing_path="/pool/base")
-    operation = done(clone.clone(stage.actor, source, WISH))
+    operation = done(ask(stage.actor, source, WISH))
     assert operation.state == "succeeded", (operation.error_code, operation.details, operation.error_params)
     assert Volume.objects.get(name="new.qcow2").backing == base
     layered(path, "/pool/other")
     stage.fake.volumes[str(pool.uuid), "web-01.qcow2"] = path.read_bytes()
-    operation = done(clone.clone(stage.actor, source, replace(WISH, name="new-2")))
+    operation = done(ask(stage.actor, source, replace(WISH, name="new-2")))
     assert (operation.state, operation.error_code) == ("failed", "refused_image")
     Volume.objects.filter(name="web-01.qcow2").update(backing=None)
     with pytest.raises(BadFields) as refused:
@@ -414,7 +424,7 @@ def olga(stage: Stage, pool: StoragePool, network: Network) -> Actor:
 def test_an_owner_clones_what_an_owner_may_define(
     stage: Stage, pool: StoragePool, source: VirtualMachine, olga: Actor, done: Done
 ) -> None:
-    operation = done(clone.clone(olga, source, WISH))
+    operation = done(ask(olga, source, WISH))
     assert operation.state == "succeeded", (operation.error_code, operation.details)
     assert VirtualMachine.objects.get(name="new").charged_user == olga.user
     define(stage, DISKS, "<cputune><shares>2048</shares></cputune>")
@@ -433,7 +443,7 @@ def test_what_needs_more_is_asked_for_again_by_the_worker(
     stage: Stage, pool: StoragePool, source: VirtualMachine, done: Done
 ) -> None:
     define(stage, DISKS, "<cputune><shares>2048</shares></cputune>")
-    operation = clone.clone(stage.actor, source, WISH)
+    operation = ask(stage.actor, source, WISH)
     grant(stage.actor.user, "owner", everything=True)
     grant(stage.actor.user, "creator", everything=True)
     User.objects.filter(pk=stage.actor.user.pk).update(is_administrator=False)
@@ -464,7 +474,7 @@ def test_a_disk_that_is_also_anothers_is_not_copied(
 def test_a_right_that_goes_meanwhile_ends_it(
     stage: Stage, pool: StoragePool, source: VirtualMachine, olga: Actor, done: Done
 ) -> None:
-    operation = clone.clone(olga, source, WISH)
+    operation = ask(olga, source, WISH)
     olga.user.grants.filter(vm=stage.vm).delete()
     operation = done(operation)
     assert (operation.state, operation.error_code) == ("refused", "not_allowed")
@@ -474,20 +484,20 @@ def test_a_right_that_goes_meanwhile_ends_it(
 def test_it_counts_for_whoever_clones(stage: Stage, pool: StoragePool, source: VirtualMachine, olga: Actor) -> None:
     Quota.objects.create(user=olga.user, disk_bytes=4 * MIB)
     with pytest.raises(OverQuota):
-        clone.clone(olga, source, WISH)
+        ask(olga, source, WISH)
     assert not VirtualMachine.objects.filter(name="new").exists()
-    clone.clone(olga, source, replace(WISH, disks={"vdb": DiskChoice("none")}))
+    ask(olga, source, replace(WISH, disks={"vdb": DiskChoice("none")}))
 
 
 def test_the_same_request_is_answered_by_the_same_operation(
     stage: Stage, pool: StoragePool, source: VirtualMachine
 ) -> None:
-    first = clone.clone(stage.actor, source, WISH, idempotency_key="once")
-    assert clone.clone(stage.actor, source, WISH, idempotency_key="once") == first
+    first = ask(stage.actor, source, WISH, key="once")
+    assert ask(stage.actor, source, WISH, key="once") == first
     with pytest.raises(BadParameters):
-        clone.clone(stage.actor, source, replace(WISH, name="other"), idempotency_key="once")
+        ask(stage.actor, source, replace(WISH, name="other"), key="once")
     with pytest.raises(BadFields):
-        clone.clone(stage.actor, source, replace(WISH, name="a b"))
+        ask(stage.actor, source, replace(WISH, name="a b"))
 
 
 def test_what_is_gone_is_not_cloned(stage: Stage, source: VirtualMachine) -> None:
@@ -495,3 +505,115 @@ def test_what_is_gone_is_not_cloned(stage: Stage, source: VirtualMachine) -> Non
     source.refresh_from_db()
     with pytest.raises(WrongState):
         plan(stage.actor, source, WISH)
+
+
+def several(stage: Stage, source: VirtualMachine, wish: CloneWish = WISH, count: int = 3) -> list[Operation]:
+    return clone.clone(stage.actor, source, replace(wish, name="new-#", count=count))
+
+
+def alone(worker: WorkerProcess, operation: Operation) -> Operation:
+    """After the worker has had it, and nothing else that is in line."""
+    claimed = worker.claim(operation.pk)
+    assert claimed
+    worker.do(claimed)
+    operation.refresh_from_db()
+    return operation
+
+
+def holder(source: VirtualMachine) -> Operation | None:
+    """Whose the source is."""
+    found = OperationLock.objects.filter(key=f"vm:{source.pk}").select_related("operation").first()
+    return found.operation if found else None
+
+
+def test_several_are_operations_of_one_batch(
+    stage: Stage, pool: StoragePool, source: VirtualMachine, worker: WorkerProcess, done: Done
+) -> None:
+    made = several(stage, source)
+    assert len({each.batch for each in made}) == 1 and made[0].batch
+    assert [each.target_name for each in made] == ["new-1", "new-2", "new-3"]
+    assert [each.params["disks"][1]["name"] for each in made] == ["new-1-2.raw", "new-2-2.raw", "new-3-2.raw"]
+    for each in made:
+        with pytest.raises(Locked):
+            stage.ask("vm.start")
+        with pytest.raises(Locked):
+            ask(stage.actor, source, replace(WISH, name="another"))
+        assert holder(source) == each
+        assert alone(worker, each).state == "succeeded", (each.error_code, each.details)
+    assert {row.name for row in VirtualMachine.objects.all()} == {"web-01", "new-1", "new-2", "new-3"}
+    assert len({document_of(stage, each.target_name).macs[0] for each in made}) == 3
+    assert bytes_of(stage, "new-3-2.raw") == bytes_of(stage, "data")
+    assert not OperationLock.objects.exists()
+    assert done(stage.ask("vm.start")).state == "succeeded"
+
+
+def test_what_is_cancelled_or_fails_of_several_leaves_the_source_to_the_others(
+    stage: Stage, pool: StoragePool, source: VirtualMachine, worker: WorkerProcess
+) -> None:
+    first, second, third = several(stage, source)
+    operations.cancel(first, actor=stage.actor)
+    assert holder(source) == second
+    assert set(second.locks.values_list("key", flat=True)) >= {
+        f"volume:{disk['of']}" for disk in second.params["disks"]
+    }
+    stage.fake.fail["create"] = HostRefused("no")
+    assert alone(worker, second).state == "failed"
+    assert holder(source) == third
+    del stage.fake.fail["create"]
+    assert alone(worker, third).state == "succeeded"
+    assert holder(source) is None
+    assert {row.name for row in VirtualMachine.objects.all()} == {"web-01", "new-3"}
+
+
+def test_several_are_asked_for_or_none(
+    stage: Stage, pool: StoragePool, source: VirtualMachine, network: Network
+) -> None:
+    make_vm(stage.host, "new-3")
+    with pytest.raises(BadFields) as taken:
+        several(stage, source)
+    assert taken.value.errors == {"name": "vm_taken"}
+    assert not Operation.objects.exists()
+    for name, count, field in (("new-#", 101, "count"), ("new-#", 0, "count"), ("new", 2, "name"), ("#-#", 2, "name")):
+        with pytest.raises(BadFields) as bad:
+            clone.clone(stage.actor, source, replace(WISH, name=name, count=count))
+        assert list(bad.value.errors) == [field]
+
+
+def test_of_several_no_more_are_asked_for_than_there_is_room_for(
+    stage: Stage, pool: StoragePool, source: VirtualMachine
+) -> None:
+    Quota.objects.create(user=stage.actor.user, vms=3)
+    with pytest.raises(OverQuota):
+        several(stage, source, count=4)
+    assert not Operation.objects.exists() and VirtualMachine.objects.count() == 1
+    assert len(several(stage, source, count=3)) == 3
+
+
+def test_the_same_key_asks_for_several_once(stage: Stage, pool: StoragePool, source: VirtualMachine) -> None:
+    wish = replace(WISH, name="new-#", count=2)
+    made = clone.clone(stage.actor, source, wish, idempotency_key="once")
+    assert clone.clone(stage.actor, source, wish, idempotency_key="once") == made
+    with pytest.raises(BadParameters):
+        clone.clone(stage.actor, source, replace(wish, count=3), idempotency_key="once")
+
+
+def test_one_that_runs_is_copied_for_one_at_a_time(
+    stage: Stage, pool: StoragePool, source: VirtualMachine, worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ways, "LOOK", 0.01)
+    run(stage)
+    first, second = several(stage, source, count=2)
+    mine = OperationLock.objects.create(operation=first, key=f"copies:{source.pk}")
+
+    def free(operation: Operation, *others: object) -> bool:
+        """While the second waits, the first has done."""
+        if mine.pk and OperationLog.objects.filter(operation=second, code="copies_awaited").exists():
+            assert not [call for call in stage.fake.calls if call.startswith("copies")]
+            mine.delete()
+        return jobs.is_to_end(operation)
+
+    monkeypatch.setattr(making_room, "is_to_end", free)
+    assert alone(worker, second).state == "succeeded"
+    assert second.log.filter(code="copies_awaited").count() == 1
+    assert alone(worker, first).state == "succeeded"
+    assert not OperationLock.objects.exists()

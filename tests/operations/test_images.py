@@ -18,6 +18,7 @@ from tests.headers.images import MIB, made, qcow2_over
 from tests.operations.conftest import Stage
 from tests.osdata.test_osdata import iso
 from tests.webserver import WebServer, body, moved, partly, status, web_server
+from vms import live
 from vms.errors import (
     Aborted,
     BadFields,
@@ -441,6 +442,22 @@ def test_what_is_another_where_it_is_fetched_again_is_not_kept(
         ways.place(work, image.pk, pool)
     assert stage.fake.volumes == {} and Volume.objects.count() == 1
     assert not OperationLock.objects.filter(key__startswith="image:").exists()
+
+
+def test_its_row_stays_until_the_watcher_has_seen_that_it_is_gone(
+    stage: Stage, pool: StoragePool, server: WebServer, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that had seen it would else make a row of what it found."""
+    looks: list[tuple[str, bool, bool]] = []
+
+    def look(host: int, name: str) -> bool:
+        looks.append((name, Volume.objects.filter(state="incomplete").exists(), bool(stage.fake.volumes)))
+        return True
+
+    monkeypatch.setattr(live, "look", look)
+    assert done(fetch(stage, pool, server, checksum="0" * 64)).state == "failed"
+    assert (f"pool:{pool.pk}", True, False) in looks
+    nothing_left(stage)
 
 
 def test_what_a_dead_worker_was_bringing_is_taken_away_and_nothing_else(

@@ -13,8 +13,10 @@ import pytest
 from django.utils import timezone
 
 from tests.archives.packing import envelope, item, ova, sums, vmdk
+from tests.headers.images import made
 from tests.operations.conftest import Stage
 from tests.operations.test_create import Done, Killed, nothing_is_left
+from vms import headers
 from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, VmsError
 from vms.libvirtxml import DomainXML
 from vms.models import (
@@ -37,6 +39,7 @@ from vms.operations.process import WorkerProcess
 from vms.permissions import Actor
 from vms.services import archives, imports, operations, volumes
 from vms.services.imports import ImportWish
+from vms.services.sentences import sentence
 from vms.virt import PoolInfo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -196,6 +199,16 @@ def test_what_is_refused_when_it_is_read(
     with pytest.raises(BadFields) as refused:
         imports.import_vm(stage.actor, ImportWish(volume.pk))
     assert refused.value.errors == {"volume": "archive_unread"}
+
+
+@pytest.mark.parametrize("format", headers.FOREIGN)
+def test_what_is_not_converted_says_what_to_do(
+    stage: Stage, pool: StoragePool, done: Done, tmp_path: Path, format: str
+) -> None:
+    volume = put(stage, pool, f"old.{format}", made(tmp_path, format, size=MIB))
+    operation = done(archives.read(stage.actor, volume))
+    assert (operation.error_code, operation.error_params) == ("refused_archive", {"reason": "other_disk"})
+    assert "qemu-img convert -O qcow2" in sentence(operation.error_code, operation.error_params)
 
 
 def test_what_was_written_since_is_read_anew(stage: Stage, archive: Volume) -> None:

@@ -68,6 +68,7 @@ ROUTES = {
     "vm.return": "vms/<int:pk>/history/<int:number>/restore/",
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.cloud-init": "vms/<int:pk>/boot-cd/",
+    "vm.shape": "vms/<int:pk>/hardware/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "vm.untemplate": "templates/<int:pk>/vm/",
     "pool.define": "pools/add/",

@@ -95,6 +95,23 @@ def test_what_is_sent_is_made(client_alice: Client, source: VirtualMachine, pool
     assert client_alice.post(where, {"name": "new"}).status_code == 400
 
 
+def test_several_are_made_at_once(client_alice: Client, source: VirtualMachine) -> None:
+    where, body = f"/vms/{source.pk}/clone/", {"name": "new-#", "count": "3"}
+    preview = words(client_alice.post(f"{where}preview/", body))
+    assert "<bdi>new-1</bdi></strong> and 2 more" in preview and "new-1.qcow2" in preview
+    refused = words(client_alice.post(where, {**body, "name": "new"}))
+    assert "one #" in refused and '<details class="fold" open><summary>Several at once' in refused
+    for wrong in ("101", "0", "many"):
+        assert client_alice.post(where, {**body, "count": wrong}).status_code == 400
+    assert not Operation.objects.exists()
+    answer = client_alice.post(where, body)
+    assert (answer.status_code, answer["Location"]) == (302, "/vms/")
+    assert set(VirtualMachine.objects.exclude(pk=source.pk).values_list("name", flat=True)) == {
+        "new-1", "new-2", "new-3",
+    }  # fmt: skip
+    assert "new-3" in words(client_alice.get("/vms/"))
+
+
 def test_it_is_not_offered_to_who_may_not(source: VirtualMachine, host: Host, pool: StoragePool) -> None:
     carol = User.objects.create(username="carol")
     client, where = sign_in(carol), f"/vms/{source.pk}/clone/"

@@ -9,7 +9,11 @@ from django.test import Client
 
 from tests.conftest import make_vm, sign_in
 from tests.grants import grant
-from vms.models import Host, Operation, StoragePool, User, Volume
+from vms import headers
+from vms.models import Host, Operation, StoragePool, Upload, User, Volume
+from vms.permissions import Actor
+from vms.services import uploads
+from vms.services.sentences import ARCHIVE_REASONS, field_sentence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 MIB = 1 << 20
@@ -90,6 +94,31 @@ def test_what_is_refused_says_why(browser: Client, pool: StoragePool, disk: Volu
     assert "its beginning is by now that of qcow2" in page(browser, f"/volumes/{disk.pk}/")
     for path in (f"/pools/{pool.pk}/", f"/pools/{pool.pk}/volumes/", f"/pools/{pool.pk}/volumes/?q=di&unused=1"):
         assert "disk" in page(browser, path)
+
+
+@pytest.mark.parametrize("format", headers.FOREIGN)
+def test_a_disk_that_no_vm_runs_from_says_what_to_do(
+    browser: Client, pool: StoragePool, disk: Volume, mallory: User, format: str
+) -> None:
+    way_out = "qemu-img convert -O qcow2"
+    assert way_out not in page(browser, f"/volumes/{disk.pk}/")
+    Volume.objects.update(format=format)
+    assert way_out in page(browser, f"/volumes/{disk.pk}/")
+    assert way_out in field_sentence("vm_disk_packed") and way_out in ARCHIVE_REASONS["disk_kind"]
+    grant(mallory, "editor", pool)
+    assert way_out in page(browser, f"/pools/{pool.pk}/upload/")
+
+
+def test_the_upload_that_brought_it_is_told_of(browser: Client, pool: StoragePool, disk: Volume, mallory: User) -> None:
+    grant(mallory, "editor", pool)
+    asked = []
+    for number, brought in enumerate((disk, None)):
+        upload, _ = uploads.ask(Actor(mallory), pool, name=f"new-{number}", size_bytes=MIB, format="raw")
+        Upload.objects.filter(pk=upload.pk).update(volume=brought)
+        Operation.objects.filter(pk=upload.operation_id).update(state="succeeded")
+        asked.append(f"/operations/{upload.operation_id}/")
+    shown = page(browser, f"/volumes/{disk.pk}/")
+    assert asked[0] in shown and asked[1] not in shown
 
 
 def test_a_volume_whose_pool_is_gone_still_has_its_page(browser: Client, pool: StoragePool, disk: Volume) -> None:

@@ -16,7 +16,7 @@ def test_these_are_all_its_names() -> None:
         "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo", "HostFacts", "HostHardware", "HostNumbers",
         "HostSpec", "Job", "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool",
         "PoolChanged", "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume",
-        "VolumeFacts", "connect", "download", "fingerprint", "in_pieces", "kind", "offered_key", "open_connection",
+        "VolumeFacts", "connect", "fingerprint", "kind", "offered_key", "open_connection",
         "open_console", "tunnel", "tunnel_to_socket", "unseal", "upload", "watch",
     ]  # fmt: skip
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from vms.api.answers import answers
 from vms.api.auth import actor
-from vms.api.create import Id, Strict, WarningItem
-from vms.api.operations import IdempotencyKey, Started, accepted
+from vms.api.create import Id, Making, Strict, WarningItem, all_accepted
+from vms.api.operations import IdempotencyKey
 from vms.kinds.clone import SOURCE
 from vms.permissions import get_vm_or_404
 from vms.services import clone, clone_plans, clone_rows, placing
@@ -42,7 +42,8 @@ class CardOfClone(Strict):
 class CloneBody(Strict):
     """What is left out is as it is proposed: a disk is copied, or shared where it may be; a card is on the network of
     the same name. networks: one for each card of the source, in order. host, pool: where copies go, left out beside
-    each disk. A UUID, MACs and paths are never chosen by a request."""
+    each disk. count: so many at once, with one # in the name, which is replaced by the number of each. A UUID, MACs and
+    paths are never chosen by a request."""
 
     name: Annotated[str, Field(max_length=300)]
     host: Id | None = None
@@ -50,6 +51,7 @@ class CloneBody(Strict):
     disks: Annotated[list[DiskOfClone], Field(max_length=64)] = []
     networks: Annotated[list[CardOfClone], Field(max_length=64)] | None = None
     start: bool = False
+    count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 class WayItem(BaseModel):
@@ -62,7 +64,7 @@ class WayItem(BaseModel):
 
 
 class CloneItem(BaseModel):
-    """What would be made. takes: of your quota."""
+    """What would be made of the first of them. takes: of your quota, of one."""
 
     xml: str
     warnings: list[WarningItem]
@@ -77,6 +79,7 @@ def wish(body: CloneBody) -> CloneWish:
         disks={disk.target: DiskChoice(disk.how, disk.pool) for disk in body.disks},
         networks=tuple(card.network or 0 for card in body.networks or ()),
         start=body.start,
+        count=body.count,
     )
 
 
@@ -98,17 +101,17 @@ def ways(request: HttpRequest, vm_id: int) -> list[WayItem]:
 
 @router.post(
     "/{int:vm_id}/clone",
-    response=answers(202, Started, 400, 403, 404, 409),
+    response=answers(202, Making, 400, 403, 404, 409),
     url_name="vm-clone",
-    summary="Make one after it",
+    summary="Make one after it, or several",
 )
 def make(
     request: HttpRequest, vm_id: int, body: CloneBody, response: HttpResponse, key: IdempotencyKey = None
-) -> Status[Started]:
-    """An operation that fails at any step undoes what it did; the source stays as it is."""
+) -> Status[Making]:
+    """All are asked for or none. An operation that fails at any step undoes what it did; the source stays as it is."""
     who = actor(request)
     made = clone.clone(who, get_vm_or_404(who, vm_id, to=SOURCE), wish(body), idempotency_key=key)
-    return accepted(request, response, made)
+    return all_accepted(request, response, made)
 
 
 @router.post(

@@ -13,6 +13,7 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, OperationItem, accepted, item
 from vms.api.vms import HostName, named
+from vms.models import Operation
 from vms.permissions import Actor, seen_hosts
 from vms.services import create, plans, seeds
 from vms.services.seeds import SeedWish
@@ -104,14 +105,17 @@ class CloudInitBody(Strict):
 
 
 class VmWish(Strict):
-    """What is left out is chosen as its system wants it; host: wherever it fits. name: a letter or digit, then letters,
-    digits and . _ -; for several with one #, which is replaced by the number of each. networks: one card each; left
-    out, one card on the first network that you may use. UUIDs, MACs and paths are never chosen by a request."""
+    """What is left out is chosen as its system wants it. size: one of /sizes by its name or its id, for cpus,
+    memory_mib and the first disk that is made from nothing or from an image; what is said of these wins over it. host:
+    wherever it fits. name: a letter or digit, then letters, digits and . _ -; for several with one #, which is replaced
+    by the number of each. networks: one card each; left out, one card on the first network that you may use. UUIDs,
+    MACs and paths are never chosen by a request."""
 
     name: Annotated[str, Field(max_length=300)]
     host: Id | None = None
     cpus: Annotated[int, Field(ge=0, le=512)] = 0
     memory_mib: Annotated[int, Field(ge=0, le=2**24)] = 0
+    size: Id | Annotated[str, Field(max_length=40)] = ""
     os: Annotated[str, Field(max_length=40)] = ""
     disks: Annotated[list[DiskBody], Field(max_length=16)] = []
     networks: Annotated[list[CardBody], Field(max_length=16)] | None = None
@@ -173,6 +177,7 @@ def wish(body: VmWish, who: Actor) -> Wish:
         host=body.host,
         cpus=body.cpus,
         memory_mib=body.memory_mib,
+        size=body.size,
         os=body.os,
         disks=tuple(
             DiskWish(
@@ -198,6 +203,11 @@ def add(
 ) -> Status[Making]:  # fmt: skip
     """All are asked for or none. An operation that fails at any step undoes what it did."""
     made = create.create(actor(request), wish(body, actor(request)), idempotency_key=key)
+    return all_accepted(request, response, made)
+
+
+def all_accepted(request: HttpRequest, response: HttpResponse, made: list[Operation]) -> Status[Making]:
+    """202 with all of them, and the address of the first."""
     started = accepted(request, response, made[0]).value
     told = as_told(actor(request), made)
     return Status(202, Making(operation=started.operation, operations=[item(each) for each in told]))

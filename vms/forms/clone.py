@@ -34,6 +34,10 @@ class Clone(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
     host = forms.ChoiceField(label=gettext_lazy("Host"), required=False)
     pool = forms.ChoiceField(label=gettext_lazy("Storage pool"), required=False)
+    count = forms.IntegerField(
+        label=gettext_lazy("How many"), min_value=1, max_value=100, required=False,
+        help_text=gettext_lazy("Several have names with one # in them, which is replaced by their numbers."),
+    )  # fmt: skip
 
     def __init__(self, who: Who, vm: VirtualMachine, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,6 +77,10 @@ class Clone(forms.Form):
         return f"{thing.name} · {self.called(thing.host)}" if self.many else thing.name
 
     @property
+    def several(self) -> bool:
+        return str(self["count"].value() or 1) != "1"
+
+    @property
     def disk_fields(self) -> list[Any]:
         return [self[f"disk_{row.target}"] for row in self.rows]
 
@@ -91,6 +99,7 @@ class Clone(forms.Form):
             disks={target: DiskChoice(how) for target, how in chosen.items() if how},
             networks=tuple(card_of(given.get(name, "")) for name in self.cards),
             start="start" in self.data,
+            count=given["count"] or 1,
         )
 
     def wrong(self) -> list[str]:

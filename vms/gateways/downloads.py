@@ -24,7 +24,8 @@ from vms.permissions import Actor, get_volume_or_404
 from vms.services import downloads
 from vms.services.operations import pool_of, refuse_silent
 from vms.services.uploads import require_good
-from vms.virt import Connection, HostSpec, download, in_pieces, open_connection
+from vms.virt import Connection, HostSpec, open_connection
+from vms.virt import Volume as There
 
 logger = logging.getLogger(__name__)
 RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
@@ -65,6 +66,7 @@ class Reader:
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
         self.connection: Connection | None = None
+        self.there: There | None = None
         self.blocks: Iterator[bytes] = iter(())
         self.size = 0
         self.since = time.monotonic()
@@ -77,33 +79,21 @@ class Reader:
         """
         pool = pool_of(self.volume)
         refuse_silent(pool.host)
-        self.pool = pool.name
         self.waits = True
         self.connection = open_connection(HostSpec(**pool.host.spec_fields()))
-        facts = self.connection.volume(str(pool.uuid), self.volume.name).facts()
+        self.there = self.connection.volume(str(pool.uuid), self.volume.name)
+        facts = self.there.facts()
         require_same(self.volume, facts)
         self.size = facts.physical
         if self.size:
-            first = self.first()
+            first = b"".join(self.there.blocks(0, min(headers.ENOUGH, self.size)))
             headers.require(first, self.volume.format, size=self.size)
         self.waits = False
 
-    def first(self) -> bytes:
-        way = download(self.host(), self.pool, self.volume.name, 0, min(headers.ENOUGH, self.size))
-        try:
-            found = b"".join(iter(way.read, b""))
-            way.finish()
-        finally:
-            way.abort()
-        return found
-
-    def host(self) -> Connection:
-        if self.connection is None:
-            raise HostUnreachable
-        return self.connection
-
     def go_to(self, part: Part) -> None:
-        self.blocks = in_pieces(partial(download, self.host(), self.pool, self.volume.name), part.begin, part.size)
+        if self.there is None:
+            raise HostUnreachable
+        self.blocks = self.there.blocks(part.begin, part.size)
 
     def read(self) -> bytes:
         """The next bytes, b"" after the last."""

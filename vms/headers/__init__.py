@@ -2,6 +2,6 @@
 libvirt, no qemu-img. An image is a program of the one who wrote it (docs/decisions/0054): what names another file, what
 we do not know in every bit and what does not fit together is refused."""
 
-from vms.headers.judge import ENOUGH, FORMATS, PLAIN, capacity, judge, looks, require
+from vms.headers.judge import ENOUGH, FOREIGN, FORMATS, PLAIN, capacity, judge, looks, require
 
-__all__ = ["ENOUGH", "FORMATS", "PLAIN", "capacity", "judge", "looks", "require"]
+__all__ = ["ENOUGH", "FOREIGN", "FORMATS", "PLAIN", "capacity", "judge", "looks", "require"]

@@ -45,6 +45,8 @@ CAPACITIES: Final[dict[str, Callable[[Head], int]]] = {
 # Served as raw: what they are is of use to who reads them only.
 PLAIN: Final = ("raw", "iso", "ova")
 FORMATS: Final = (*PLAIN, *CAPACITIES)
+# Known and kept, but given to no VM and never converted here.
+FOREIGN: Final = ("vdi", "vhdx", "vpc")
 
 
 def looks(first: bytes) -> str:

@@ -17,6 +17,7 @@ from vms.kinds import (
     renaming,
     secrets,
     seeds,
+    shaping,
     templates,
     trash,
     uploads,
@@ -31,7 +32,7 @@ KINDS: dict[str, Kind] = {
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
-        *xml.KINDS,
+        *xml.KINDS, *shaping.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -27,6 +27,11 @@ class Params:
     """An operation's parameters; a subclass adds fields of type str, int or bool, or of list or dict, which
     no form's texts hold."""
 
+    @property
+    def together(self) -> frozenset[str]:
+        """The keys that it holds while it is queued or runs ("vm:12"), those of one batch together."""
+        return frozenset()
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -89,7 +94,8 @@ class Kind:
     target. secrets: the names of what goes sealed to the worker beside the parameters, until the operation ends.
     apart: it is asked for on pages and addresses of its own, not on those that follow from the kind. makes: its target
     is a VM that is not there before; its row goes where the operation ends for certain without its effect. of_trash:
-    whether it is for VMs in the trash, where all others are refused; of_template: likewise for templates.
+    whether it is for VMs in the trash, where all others are refused; of_template: likewise for templates. spares: it is
+    refused for VMs that are protected.
     """
 
     name: str
@@ -122,6 +128,7 @@ class Kind:
     makes: bool = False
     of_trash: Literal["no", "only", "too"] = "no"
     of_template: Literal["no", "only", "too"] = "no"
+    spares: bool = False
 
     @property
     def defines(self) -> bool:

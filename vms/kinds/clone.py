@@ -27,6 +27,11 @@ class NewClone(NewVm):
     running: bool = False
     more: list = field(default_factory=list)  # type: ignore[type-arg]
 
+    @property
+    def together(self) -> frozenset[str]:
+        """Until its disks are copied nobody starts the source, changes it, takes it away or grows what is copied."""
+        return frozenset([f"vm:{self.source}", *(f"volume:{disk['of']}" for disk in self.disks if "of" in disk)])
+
 
 CLONE = replace(
     CREATE,

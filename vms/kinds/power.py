@@ -210,6 +210,7 @@ FORCE_OFF = Kind(
     harm=8,
     ask=True,
     of_template="too",
+    spares=True,
 )
 DISCARD_SAVED = Kind(
     name="vm.discard-saved",

@@ -39,6 +39,7 @@ TRASH = Kind(
     kept=True,
     apart=True,
     of_template="too",
+    spares=True,
 )
 
 PUT_BACK = Kind(
@@ -69,6 +70,7 @@ DELETE = Kind(
     apart=True,
     of_trash="too",
     of_template="too",
+    spares=True,
 )
 
 KINDS = (TRASH, PUT_BACK, DELETE)

@@ -13,6 +13,7 @@ from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.seeds import Seed
+from vms.models.sizes import Size
 from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
@@ -50,6 +51,7 @@ __all__ = [
     "Role",
     "RolePrivilege",
     "Seed",
+    "Size",
     "SshKey",
     "State",
     "Storage",

@@ -30,7 +30,7 @@ class VirtualMachine(models.Model):
     trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it. installs_from: the CD
     that it was made to install from, as its definition names that (Disk.source), "" once it is out or is to stay;
     restarted_at: when it was first seen to start anew since then. templated_at: a template since then (Template), which
-    never runs and stands in a list of its own.
+    never runs and stands in a list of its own. protected: it may be neither deleted nor forced off.
     """
 
     name = models.CharField(max_length=255)
@@ -41,6 +41,7 @@ class VirtualMachine(models.Model):
     installs_from = models.CharField(max_length=600, blank=True)
     restarted_at = models.DateTimeField(null=True)
     templated_at = models.DateTimeField(null=True)
+    protected = models.BooleanField(default=False)
     charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
     charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
 

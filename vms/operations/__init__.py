@@ -22,6 +22,7 @@ from vms.operations import (
     restarting,
     secrets,
     seeds,
+    shaping,
     templates,
     trash,
     volumes,
@@ -50,6 +51,7 @@ WAYS: Final[dict[str, Way]] = {
     **media.WAYS,
     **templates.WAYS,
     **xml.WAYS,
+    **shaping.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from vms.errors import Aborted, HostRefused, InvalidState, NotFound, SourceChanged
+from vms.errors import Aborted, HostRefused, InvalidState, Locked, NotFound, SourceChanged
 from vms.kinds import clone as kinds
 from vms.kinds.clone import NewClone
 from vms.libvirtxml import BadXML, DomainXML, Drive, Target, disk_at, volume_document
-from vms.models import Network, Operation, Placement, StoragePool, Volume
+from vms.models import Network, Operation, OperationLock, Placement, StoragePool, Volume
 from vms.operations import create
-from vms.operations.create import facts, free_mac, is_made, nothing, placement_of, refuse_taken, start, undefine
+from vms.operations.create import facts, is_made, nothing, placement_of, refuse_taken, start, undefine
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step, params_of
 from vms.operations.new_volumes import claimed, pool_here, unmake_disks
@@ -24,7 +24,9 @@ from vms.operations.work import Work
 from vms.permissions import held
 from vms.services import clone_definitions as definitions
 from vms.services import volumes as volume_services
+from vms.services.definitions import free_mac
 from vms.services.instances import source_pool
+from vms.services.locks import take_lock
 from vms.virt import Connection, Domain, DomainInfo
 
 # How often it is asked how far the host is with the disks of one that runs.
@@ -169,10 +171,28 @@ def copy_running(making: Making, domain: Domain, disks: list[dict[str, Any]]) ->
         with claimed(pool, disk["name"], making.actor.user, format=disk["format"]):
             made = make_empty(making.work, pool, disk["name"], disk["size_bytes"], disk["format"]).facts()
         targets[name] = Target(made.path, disk["format"], block=made.kind == "block")
-    making.go_on()
+    key = wait_for_turn(making)
     domain.begin_copies(targets)
     follow(making, domain)
     domain.require_copied()
+    OperationLock.objects.filter(operation=making.operation, key=key).delete()
+
+
+def wait_for_turn(making: Making) -> str:
+    """The key that is held then: its QEMU copies for one at a time, and others of the batch may be about it. Where that
+    fails it is held until what was begun has been ended."""
+    waits = False
+    while True:
+        making.go_on()
+        try:
+            take_lock(making.operation, key := f"copies:{wish_of(making.operation).source}")
+        except Locked:
+            if not waits:
+                making.work.log("copies_awaited")
+            waits = True
+            time.sleep(LOOK)
+        else:
+            return key
 
 
 def follow(making: Making, domain: Domain) -> None:

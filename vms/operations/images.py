@@ -51,7 +51,7 @@ from vms.permissions import require_deed
 from vms.services import images, quotas
 from vms.services import volumes as services
 from vms.services.addresses import parse
-from vms.services.operations import take_lock
+from vms.services.locks import take_lock
 from vms.services.outbound import open_url
 from vms.virt import Connection, HostSpec, Job, connect
 
@@ -171,8 +171,9 @@ def arrive(
             into.abort()
         arrival.require(expected)
         work.may_go_on()
+        facts = there.facts()
         with transaction.atomic():
-            keep(row, there, "raw" if format == "iso" else format)
+            keep(row, facts, "raw" if format == "iso" else format)
             row.capacity_bytes, row.sha256 = max(size, capacity), arrival.sha256
             row.save(update_fields=["capacity_bytes", "sha256"])
             # From here on it counts as a volume.

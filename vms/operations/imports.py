@@ -118,7 +118,7 @@ def look_into(reader: Afar, row: Volume) -> Ova:
     if format == "ova":
         return read_ova(reader.read, reader.size)
     if format != "vmdk":
-        raise RefusedArchive(reason="no_archive" if format in ("raw", "qcow2", "iso") else "disk_kind")
+        raise RefusedArchive(reason="other_disk" if format in headers.FOREIGN else "no_archive")
     inside = headers.capacity(first, size=reader.size)
     return archives.alone(row, Source("", format, inside, 0, reader.size))
 

@@ -229,5 +229,6 @@ def keep_made(
     row = Volume.objects.filter(storage=pool.storage_id, name=name, state=State.INCOMPLETE).first() if pool else None
     if pool is None or row is None:
         return None
-    keep(row, connection.volume(str(pool.uuid), row.name), row.format, of=operation, capacity=size)
+    facts = connection.volume(str(pool.uuid), row.name).facts()
+    keep(row, facts, row.format, of=operation, capacity=size)
     return row

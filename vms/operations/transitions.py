@@ -9,8 +9,9 @@ from django.db.models.functions import Now
 
 from vms import live
 from vms.errors import VmsError
-from vms.models import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
+from vms.models import OPEN_STATES, Operation, OperationLog, OperationState, Worker
 from vms.services import audit, unmade
+from vms.services.locks import release
 
 HELD: Final = (OperationState.RUNNING, OperationState.CANCELLING)
 Level = OperationLog.Level
@@ -38,7 +39,7 @@ def move(
         if not moved:
             return False
         if to not in HELD:
-            OperationLock.objects.filter(operation=operation).delete()
+            release(operation)
         if log:
             OperationLog.objects.create(operation=operation, code=log, level=level, params=log_params or {})
         if to not in OPEN_STATES:

@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -43,7 +42,7 @@ from vms.operations.transitions import HELD, fail, move, succeed
 from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
-from vms.virt import Connection, HostSpec, download, in_pieces, open_connection, upload
+from vms.virt import Connection, HostSpec, open_connection, upload
 from vms.virt import Upload as Way
 
 logger = logging.getLogger(__name__)
@@ -336,9 +335,9 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
     hold(reader)
     try:
         sum_ = hashlib.sha256()
-        blocks = in_pieces(partial(download, reader.host(), pool.name, found.name), 0, found.size_bytes)
         first, done = b"", 0
-        for data in blocks:
+        whole = reader.host().volume(str(pool.uuid), found.name)
+        for data in whole.blocks(0, found.size_bytes):
             reader.since = time.monotonic()
             sum_.update(data)
             done += len(data)
@@ -348,7 +347,6 @@ def complete(found: Upload, worker: Worker, hold: Callable[[Writer], None]) -> N
                 check_ours(operation, worker)
                 progress(operation, found.size_bytes + done, 2 * found.size_bytes)
         capacity = judge(found, first)
-        whole = reader.host().volume(str(pool.uuid), found.name)
         facts = whole.facts()
         packed = look_into(Afar(whole, found.size_bytes, reader.hear), volume) if found.format in PACKED else None
     finally:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from vms import live
 from vms.errors import (
     Aborted,
     HostLeftAlone,
@@ -76,7 +77,7 @@ def create(work: Work) -> None:
     pool, params = pool_of(work.operation), work.operation.params
     with being_made(work, pool) as row:
         there = make_empty(work, pool, params["name"], params["size_bytes"], params["format"])
-        keep(row, there, params["format"], of=work.operation)
+        keep(row, there.facts(), params["format"], of=work.operation)
 
 
 def make_empty(work: Work, pool: StoragePool, name: str, size: int, format: str) -> There:
@@ -135,10 +136,9 @@ def being_made(
         raise
 
 
-def keep(row: Volume, there: There, format: str, *, of: Operation | None = None, capacity: int = 0) -> None:
-    """It is made: from now on it is what it is to be. of: whose reservation stood for it until now. capacity: where the
-    host tells of its bytes only."""
-    facts = there.facts()
+def keep(row: Volume, facts: VolumeFacts, format: str, *, of: Operation | None = None, capacity: int = 0) -> None:
+    """It is made, as its host tells of it: from now on it is what it is to be. of: whose reservation stood for it until
+    now. capacity: where the host tells of its bytes only."""
     with transaction.atomic():
         Volume.objects.filter(pk=row.pk).update(
             state=State.READY, present=True, format=format, kind=facts.kind, path=facts.path,
@@ -168,6 +168,8 @@ def take_away(connection: Connection, pool: StoragePool, row: Volume) -> None:
         return
     with contextlib.suppress(NotFound):
         connection.volume(str(pool.uuid), row.name).delete()
+    # What its watcher has read of it before is stored by then; later it would be taken for one that was found.
+    live.look(pool.host_id, f"pool:{pool.pk}")
     Volume.objects.filter(pk=row.pk, state=State.INCOMPLETE).delete()
 
 
@@ -229,7 +231,8 @@ def clone(work: Work) -> None:
         with host_of(work.connection, operation, pool.host) as connection, being_made(work, pool, connection) as copy:
             copied = make_copy(work, connection, pool, copy, parts, length)
             way.finish()
-            keep(copy, copied, row.format, of=operation, capacity=0 if row.format == "raw" else row.capacity_bytes)
+            capacity = 0 if row.format == "raw" else row.capacity_bytes
+            keep(copy, copied.facts(), row.format, of=operation, capacity=capacity)
 
 
 @contextmanager

@@ -2,74 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
 from django.db import transaction
-from django.utils import timezone
 
 from vms import live
-from vms.errors import BadParameters
 from vms.kinds.clone import CLONE
-from vms.models import (
-    Operation,
-    User,
-    VirtualMachine,
-)  # fmt: skip
-from vms.permissions import (
-    Actor,
-    Who,
-    visible_vms,
-)
+from vms.models import Operation, User, VirtualMachine
+from vms.permissions import Actor, Who, visible_vms
 from vms.services import create, operations, volumes
 from vms.services.clone_plans import plan
-from vms.services.clone_wishes import CloneWish, digest
+from vms.services.clone_wishes import ClonePlan, CloneWish, digest
+from vms.services.definitions import disk_name
 from vms.services.freshness import placed
+from vms.services.wishes import names
 
 
-def clone(actor: Actor, vm: VirtualMachine, wish: CloneWish, *, idempotency_key: str | None = None) -> Operation:
-    """The operation that makes it, on the new VM, which is the actor's. Raises what plan() raises, NameGivesRights,
-    OverQuota and what request raises."""
+def clone(
+    actor: Actor, vm: VirtualMachine, wish: CloneWish, *, idempotency_key: str | None = None
+) -> list[Operation]:  # fmt: skip
+    """The operations that make them, each on a new VM, which is the actor's, in one stroke: all of them are asked for
+    or none. Raises what plan() raises, NameGivesRights, OverQuota and what request raises."""
     with transaction.atomic():
         if idempotency_key:
-            # One after the other, so that the second finds the first's row.
+            # One after the other, so that the second finds the first's rows.
             list(User.objects.select_for_update().filter(pk=actor.user.pk).values_list("pk", flat=True))
-            known = asked_before(actor, vm, wish, idempotency_key)
+            known = create.asked_before(actor, CLONE, digest(vm, wish), idempotency_key)
             if known:
                 return known
         made = plan(actor, vm, wish)
-        like = placed(vm)
-        new = create.new_vm(
-            actor, made.host, wish.name, vcpus=like.vcpus, memory_kib=like.memory_kib, graphics=like.graphics,
-            serials=like.serials,
-        )  # fmt: skip
-        operation = operations.request(
-            CLONE,
-            new,
-            actor=actor,
-            params=made.params,
-            takes=made.takes,
-            idempotency_key=idempotency_key,
-            locks=[
-                create.name_lock(made.host, wish.name),
-                # Until its disks are copied nobody starts it, changes it or takes it away.
-                operations.named(vm),
-                *(
-                    volumes.name_lock(made.pools[disk["pool"]], disk["name"])
-                    for disk in made.params.disks
-                    if "of" in disk
-                ),
-                *(f"volume:{disk['of']}" for disk in made.params.disks if "of" in disk),
-            ],
-        )
+        called = names(wish.name, wish.count)
+        batch = uuid4() if len(called) > 1 else None
+        return [
+            clone_one(actor, vm, made, name, batch=batch, key=idempotency_key if number == 0 else None)
+            for number, name in enumerate(called)
+        ]
+
+
+def clone_one(
+    actor: Actor, vm: VirtualMachine, made: ClonePlan, name: str, *, batch: UUID | None, key: str | None
+) -> Operation:  # fmt: skip
+    """Its row, and the operation."""
+    like = placed(vm)
+    new = create.new_vm(
+        actor, made.host, name, vcpus=like.vcpus, memory_kib=like.memory_kib, graphics=like.graphics,
+        serials=like.serials,
+    )  # fmt: skip
+    disks: list[dict[str, Any]] = []
+    own: list[str] = []
+    for disk in made.params.disks:
+        if "of" in disk:
+            pool = made.pools[disk["pool"]]
+            disk = {**disk, "name": disk_name(pool, name, len(own), disk["format"])}
+            own.append(volumes.name_lock(pool, disk["name"]))
+        disks.append(disk)
+    operation = operations.request(
+        CLONE,
+        new,
+        actor=actor,
+        params=replace(made.params, disks=disks),
+        takes=made.takes,
+        batch=batch,
+        idempotency_key=key,
+        locks=[create.name_lock(made.host, name), *own],
+    )
     live.announce(["vms:*"])
     return operation
-
-
-def asked_before(actor: Actor, vm: VirtualMachine, wish: CloneWish, key: str) -> Operation | None:
-    """The one of that key in the last day; BadParameters where it was another request."""
-    since = timezone.now() - operations.KEY_LIVES
-    known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
-    if known and (known.kind != CLONE.name or known.params["asked"] != digest(vm, wish)):
-        raise BadParameters(field="Idempotency-Key")
-    return known
 
 
 def free_name(who: Who, vm: VirtualMachine) -> str:

@@ -43,9 +43,9 @@ def warnings(
     for disk in new:
         sums[disk["pool"]] = sums.get(disk["pool"], 0) + (0 if disk["linked"] else disk["size_bytes"])
     for pool, size in sums.items():
-        if made.pools[pool].available_bytes < size:
+        if made.pools[pool].available_bytes < size * wish.count:
             free = made.pools[pool].available_bytes // GIB
             yield Warning("pool_room", {"pool": made.pools[pool].name, "free": free})
     free_kib = placing.free_memory(made.host)
-    if wish.start and free_kib < placement.memory_kib:
+    if wish.start and free_kib < placement.memory_kib * wish.count:
         yield Warning("host_memory", {"free": free_kib // 1024})

@@ -38,7 +38,7 @@ from vms.services.clone_wishes import ClonePlan, CloneWish, DiskChoice, digest
 from vms.services.definitions import disk_name
 from vms.services.plans import found
 from vms.services.telling import host_name
-from vms.services.vm_names import NAME
+from vms.services.wishes import names
 
 OFF: Final = volumes.OFF
 OWNERS: Final = frozenset(CLONE.privileges)
@@ -50,20 +50,19 @@ def plan(actor: Actor, vm: VirtualMachine, wish: CloneWish) -> ClonePlan:
     require(actor, SOURCE, vm)
     placement = require_there(vm)
     operations.refuse_silent(placement.host, host_name(actor, placement.host))
-    if not NAME.fullmatch(wish.name):
-        raise BadFields({"name": "vm_name"})
+    asked, name = digest(vm, wish), names(wish.name, wish.count)[0]
     host = where(actor, placement, wish)
     source, far = definition_of(vm), host.pk != placement.host_id
     running = placement.state not in OFF
     if far:
         refuse_far(placement.host, host, source, running=running)
     pools = {pool.pk: pool for pool in placing.usable_pools(actor, host)}
-    disks, media = drives(actor, vm, wish, placement, host, pools)
+    disks, media = drives(actor, vm, replace(wish, name=name), placement, host, pools)
     cards, networks = cards_of(actor, vm, source, wish, host, far=far)
     params = NewClone(
         os="", cpus=placement.vcpus, memory_mib=placement.memory_kib // 1024, firmware="", tpm=False,
         disks=disks, cds=[], networks=sorted(networks), boot=[], start=wish.start,
-        asked=digest(vm, wish), source=vm.pk, media=media, cards=cards, told=told_of(source), running=running,
+        asked=asked, source=vm.pk, media=media, cards=cards, told=told_of(source), running=running,
     )  # fmt: skip
     made = ClonePlan(
         source=vm,
@@ -78,7 +77,7 @@ def plan(actor: Actor, vm: VirtualMachine, wish: CloneWish) -> ClonePlan:
         warnings=(),
         document=source,
     )  # fmt: skip
-    document, given = preview(made, wish.name)
+    document, given = preview(made, name)
     more = judge(actor, vm, document, given)
     return replace(
         made,

@@ -36,7 +36,7 @@ class DiskChoice:
 class CloneWish:
     """What somebody asks for. host, pool: None for where the source and each of its disks is. disks: by target; what is
     not named is as it is proposed. networks: for each card a network, 0 for none, None for as it is proposed; () for
-    all as they are proposed."""
+    all as they are proposed. count: so many, "#" in the name being their number."""
 
     name: str
     host: int | None = None
@@ -44,12 +44,13 @@ class CloneWish:
     disks: Mapping[str, DiskChoice] = field(default_factory=dict)
     networks: tuple[int | None, ...] = ()
     start: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True)
 class ClonePlan:
-    """A wish that can be fulfilled. pools, networks: what its parameters name, by id. takes: of a quota; document: its
-    definition, in which NO_UUID and NO_MAC stand for what is given when it is made."""
+    """A wish that can be fulfilled; of several the first. pools, networks: what its parameters name, by id. takes: of a
+    quota, each; document: its definition, in which NO_UUID and NO_MAC stand for what is given when it is made."""
 
     source: VirtualMachine
     host: Host

@@ -16,7 +16,7 @@ from vms import live
 from vms.errors import BadFields, BadParameters
 from vms.kinds import Kind
 from vms.kinds.create import CREATE
-from vms.models import Document, Host, Operation, Placement, Quota, User, VirtualMachine
+from vms.models import Document, Host, Operation, Placement, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
 from vms.services import grants, operations, quotas, seeds, selectors, volumes
 from vms.services.definitions import disk_name, seed_name
@@ -36,10 +36,10 @@ def create(
         if idempotency_key:
             # One after the other, so that the second finds the first's rows.
             list(User.objects.select_for_update().filter(pk=actor.user.pk).values_list("pk", flat=True))
-            known = asked_before(actor, kind, wish, idempotency_key)
+            known = asked_before(actor, kind, digest(wish), idempotency_key)
             if known:
                 return known
-        called = names(wish)
+        called = names(wish.name, wish.count)
         made = plan(actor, wish)
         batch = uuid4() if len(called) > 1 or idempotency_key else None
         return [
@@ -50,14 +50,14 @@ def create(
         ]
 
 
-def asked_before(actor: Actor, kind: Kind, wish: Wish, key: str) -> list[Operation]:
-    """Those of that key in the last day; BadParameters where it was another request."""
+def asked_before(actor: Actor, kind: Kind, asked: str, key: str) -> list[Operation]:
+    """Those of that key in the last day; BadParameters where it was another request: of another digest."""
     since = timezone.now() - operations.KEY_LIVES
     known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
     if known is None:
         return []
     found = list(Operation.objects.filter(batch=known.batch).order_by("pk")) if known.batch else [known]
-    if known.kind != kind.name or known.params["asked"] != digest(wish):
+    if known.kind != kind.name or known.params["asked"] != asked:
         raise BadParameters(field="Idempotency-Key")
     return found
 
@@ -146,15 +146,11 @@ def free_name(who: Who) -> str:
 
 def room(actor: Actor, takes: Mapping[str, int]) -> list[str]:
     """What of the actor's quota is left and what that takes, in words; [] where he has none."""
-    quota = Quota.objects.filter(user=actor.user).first()
-    if quota is None:
-        return []
-    now = quotas.used(actor.user)
-    limits = {name: getattr(quota, name) for name in takes}
+    left = quotas.left(actor.user)
     return [
         gettext("takes {asked} of {left} that are left").format(
-            asked=amount(name, takes[name]), left=amount(name, max(limit - now[name], 0))
+            asked=amount(name, takes[name]), left=amount(name, left[name])
         )
-        for name, limit in limits.items()
-        if limit is not None and takes[name]
+        for name in takes
+        if name in left and takes[name]
     ]

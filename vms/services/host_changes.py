@@ -18,7 +18,7 @@ from vms.models import OPEN_STATES, Host, Lease, Operation, Placement, VirtualMa
 from vms.permissions import Actor, require
 from vms.services import audit, certificates, host_keys
 from vms.services.host_fields import HostFields, check
-from vms.services.operations import held_by
+from vms.services.locks import held_by
 from vms.services.sealing import seal
 
 PRIVILEGE = "host.admin"

@@ -10,13 +10,22 @@ from typing import Any
 from uuid import UUID
 
 from celery import current_app
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from vms import live
-from vms.errors import BadParameters, HostLeftAlone, HostSilent, Locked, NoPool, NotCancellable, NotKept, WrongState
+from vms.errors import (
+    BadParameters,
+    HostLeftAlone,
+    HostSilent,
+    NoPool,
+    NotCancellable,
+    NotKept,
+    VmProtected,
+    WrongState,
+)
 from vms.kinds import KINDS, Kind, Params
 from vms.models import (
     OPEN_STATES,
@@ -24,7 +33,6 @@ from vms.models import (
     Lease,
     Network,
     Operation,
-    OperationLock,
     OperationLog,
     OperationState,
     Placement,
@@ -36,6 +44,7 @@ from vms.models import (
 from vms.permissions import Actor, require_for
 from vms.services import audit, quotas, twins, unmade
 from vms.services.audit import NOUNS, Target
+from vms.services.locks import release, take_lock
 from vms.services.sealing import seal
 from vms.services.telling import host_name
 
@@ -122,7 +131,7 @@ def request(
 
     wait: on a silent host it waits for up to an hour until that is heard, instead of being refused. takes: how much the
     kind uses up of each resource that it names, charged to the actor or to whom it says. secrets: those of the kind
-    that are given. locks: what else it holds while it is queued or runs ("volume:8").
+    that are given. locks: what else it holds while it is queued or runs ("volume:8"), beside what its parameters say.
     Raises NotAllowed, NotFresh, BadParameters, WrongState, RunsElsewhere, HostSilent, OverQuota, or Locked naming the
     operation that holds the target, or starts another VM of its UUID; ValueError where not all that the kind takes is
     told.
@@ -182,6 +191,8 @@ def request(
             take_lock(operation, named(target))
         for key in locks:
             take_lock(operation, key)
+        for key in (params or Params()).together:
+            take_lock(operation, key, together=True)
         if uuid:
             take_lock(operation, f"uuid:{uuid}")
         facts = {"params": operation.params} if operation.params else {}
@@ -213,7 +224,7 @@ def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | No
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
     """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash or a template
-    and the kind not for that, or the reverse; NotKept when its host forgets it."""
+    and the kind not for that, or the reverse; NotKept when its host forgets it; VmProtected when the kind spares it."""
     placement = Placement.objects.select_related("host", "current_of").get(current_of=vm)
     trashed = placement.current_of.trashed_at is not None
     if kind.of_trash != "too" and trashed != (kind.of_trash == "only"):
@@ -227,6 +238,8 @@ def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
         raise WrongState(name=vm.name, state=placement.state)
     if kind.kept and not placement.persistent:
         raise NotKept(name=vm.name)
+    if kind.spares and placement.current_of.protected:
+        raise VmProtected(name=vm.name)
     return placement
 
 
@@ -236,36 +249,13 @@ def supersede(kind: Kind, operation: Operation) -> None:
         target_kind=operation.target_kind, target_id=operation.target_id, kind__in=kind.supersedes,
         state__in=OPEN_STATES,
     ).exclude(pk=operation.pk)  # fmt: skip
-    pks = []
     for each in ended:
         if Operation.objects.filter(pk=each.pk, state__in=OPEN_STATES).update(
             state=OperationState.SUPERSEDED, superseded_by=operation, ended_at=timezone.now(), sealed=""
         ):
             audit.record_end(each, OperationState.SUPERSEDED)
-            pks.append(each.pk)
-    OperationLock.objects.filter(operation__in=pks).delete()
-    live.announce(f"op:{pk}" for pk in pks)
-
-
-def take_lock(operation: Operation, key: str) -> None:
-    """Hold the key, or Locked names who does."""
-    try:
-        with transaction.atomic():
-            OperationLock.objects.create(key=key, operation=operation)
-    except IntegrityError:
-        holder = OperationLock.objects.select_related("operation").get(key=key).operation
-        raise held_by(holder) from None
-
-
-def held_by(holder: Operation) -> Locked:
-    """The refusal that names who holds the thing, and since when."""
-    return Locked(
-        operation=holder.pk,
-        kind=holder.kind,
-        title=KINDS[holder.kind].title if holder.kind in KINDS else holder.kind,
-        actor=holder.actor_name,
-        seconds=int((timezone.now() - holder.queued_at).total_seconds()),
-    )
+            release(each)
+            live.announce([f"op:{each.pk}"])
 
 
 def queue_name(queue: str, node: str) -> str:
@@ -305,7 +295,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk
         ).update(state=OperationState.CANCELLED, ended_at=timezone.now(), cancel_requested=True, sealed="")
         if ended:
-            OperationLock.objects.filter(operation=operation).delete()
+            release(operation)
             unmade.forget(operation, OperationState.CANCELLED)
         elif not (
             kind.cancellable

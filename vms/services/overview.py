@@ -8,10 +8,10 @@ from heapq import merge
 from itertools import islice
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Network, Operation, StoragePool, VirtualMachine, Volume
+from vms.models import Happening, Host, Network, Operation, StoragePool, Upload, VirtualMachine, Volume
 from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
@@ -99,7 +99,8 @@ def stream(
     most: int = 50,
 ) -> list[Entry]:
     """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
-    of one network and of what was asked for in one stroke, the operations alone."""
+    of one volume (also the upload that brought it), of one network and of what was asked for in one stroke, the
+    operations alone."""
     operations = (
         visible_operations(who)
         .select_related("vm", "host", "pool", "volume", "network")
@@ -113,7 +114,9 @@ def stream(
     if pool:
         operations, happenings = operations.filter(pool=pool), happenings.none()
     if volume:
-        operations, happenings = operations.filter(volume=volume), happenings.none()
+        # What came by upload was a pool's before it was a volume.
+        came = Upload.objects.filter(volume=volume).values("operation")
+        operations, happenings = operations.filter(Q(volume=volume) | Q(pk__in=came)), happenings.none()
     if network:
         operations, happenings = operations.filter(network=network), happenings.none()
     if batch:

@@ -15,6 +15,7 @@ from vms.libvirtxml import canonical
 from vms.models import OPEN_STATES, ImageCopy, Operation, Storage, StoragePool, Upload, Volume
 from vms.permissions import Actor, Who, require, visible_pools
 from vms.services import audit, operations
+from vms.services.locks import held_by
 from vms.services.pools import PRIVILEGE
 from vms.services.volumes import FILES
 
@@ -103,7 +104,7 @@ def refuse_busy(storages: Iterable[int]) -> None:
     storages = list(storages)
     there = Q(pool__storage__in=storages) | Q(volume__storage__in=storages)
     if busy := Operation.objects.filter(there, state__in=OPEN_STATES).order_by("pk").first():
-        raise operations.held_by(busy)
+        raise held_by(busy)
 
 
 def twins(goes: StoragePool, stays: StoragePool) -> list[tuple[Volume, Volume]]:

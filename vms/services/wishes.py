@@ -20,6 +20,9 @@ from vms.services.seeds import SeedWish
 from vms.services.vm_names import NAME
 
 MOST: Final = 100
+MOST_CPUS: Final = 512
+SMALLEST_MIB: Final = 32
+LARGEST_MIB: Final = 16 << 20
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 
@@ -45,11 +48,12 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
-    "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
-    from the network. drivers: where its system lacks some, they come on a second CD, if there is one. count: so many,
-    "#" in the name being their number. seed: what it is told at its first boot. careful: with disks and cards for which
-    every system brings drivers."""
+    """What somebody asks for. host, pool: None for wherever it fits. size: one that administrators defined, by name or
+    number, "" for none; what is said besides wins over it. cpus, memory_mib 0: as its size or its system wants.
+    firmware "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe:
+    it starts from the network. drivers: where its system lacks some, they come on a second CD, if there is one. count:
+    so many, "#" in the name being their number. seed: what it is told at its first boot. careful: with disks and cards
+    for which every system brings drivers."""
 
     name: str
     host: int | None = None
@@ -67,6 +71,7 @@ class Wish:
     start: bool = True
     seed: SeedWish | None = None
     careful: bool = False
+    size: int | str = ""
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,14 @@ class Plan:
     document: DomainXML
 
 
-def names(wish: Wish) -> list[str]:
-    """What they are called. Raises BadFields ("name", "count")."""
-    if not 1 <= wish.count <= MOST:
+def names(name: str, count: int) -> list[str]:
+    """What so many are called. Raises BadFields ("name", "count")."""
+    if not 1 <= count <= MOST:
         raise BadFields({"count": "vm_count"})
-    if wish.count > 1 and wish.name.count("#") != 1:
+    if count > 1 and name.count("#") != 1:
         raise BadFields({"name": "vm_number"})
-    found = [wish.name.replace("#", str(number)) for number in range(1, wish.count + 1)]
-    if not all(NAME.fullmatch(name) for name in found):
+    found = [name.replace("#", str(number)) for number in range(1, count + 1)]
+    if not all(NAME.fullmatch(one) for one in found):
         raise BadFields({"name": "vm_name"})
     return found
 

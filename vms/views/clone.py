@@ -20,6 +20,7 @@ from vms.services.clone_plans import plan as plan_clone
 from vms.services.create import room
 from vms.services.placing import require_somewhere
 from vms.services.sentences import sentence, warning
+from vms.services.wishes import names
 from vms.views import going
 
 
@@ -32,11 +33,13 @@ def vm_clone(request: HttpRequest, pk: int) -> HttpResponseBase:
     actor = session_actor(request)
     if request.method != "POST":
         name = request.GET.get("name", clone.free_name(actor, vm))
-        return page(request, vm, Clone(actor, vm, initial={"name": name}), Clone(actor, vm, {"name": name}))
+        given = {"name": name, "count": "1"}
+        return page(request, vm, Clone(actor, vm, initial=given), Clone(actor, vm, given))
     form = Clone(actor, vm, request.POST)
     if form.is_valid():
         with going.refusals(form):
-            return redirect("vm", clone.clone(actor, vm, form.wish()).target_id)
+            made = clone.clone(actor, vm, form.wish())
+            return redirect("vm", made[0].target_id) if len(made) == 1 else redirect("vm-list")
     return page(request, vm, form, form, status=400)
 
 
@@ -59,8 +62,9 @@ def told(request: HttpRequest, vm: VirtualMachine, form: Clone) -> dict[str, Any
     actor = session_actor(request)
     if not form.is_valid():
         return {"plan": None, "wrong": form.wrong()}
+    wish = form.wish()
     try:
-        plan = plan_clone(actor, vm, form.wish())
+        plan = plan_clone(actor, vm, wish)
     except NotFresh:
         # It is asked for when the form is sent.
         return {"plan": None, "wrong": []}
@@ -71,7 +75,8 @@ def told(request: HttpRequest, vm: VirtualMachine, form: Clone) -> dict[str, Any
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
     return {
         "plan": plan,
-        "name": form.wish().name,
+        "name": names(wish.name, wish.count)[0],
+        "count": wish.count,
         "host_name": plan.host.name if plan.host.pk in seen_hosts(actor, [plan.host]) else "",
         "disk_kib": plan.takes["disk_bytes"] // 1024,
         "new": [disk for disk in plan.params.disks if "of" in disk],

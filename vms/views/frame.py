@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
 
 from vms.models import Host, Operation
-from vms.permissions import may, sees_ground, visible_hosts
+from vms.permissions import Who, may, sees_ground, visible_hosts
 from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
@@ -23,47 +22,76 @@ THEME_COOKIE = "kvmweb-theme"
 ZONE_COOKIE = "kvmweb-zone"
 
 
-@dataclass(frozen=True)
 class Frame:
-    """hosts: at most two, to know whether there is one; running: what runs now, at most ten; may_audit: whether what
-    people did is shown to this one; may_users: whether accounts are;
-    may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for him;
-    may_create: whether there may be a host on which he makes VMs;
-    may_grants: whether all grants are; may_quotas: whether quotas are."""
+    """Each of them asked for once, where a page shows it. hosts: at most two, to know whether there is one; running:
+    what runs now, at most ten; may_audit: whether what people did is shown to this one; may_users: whether accounts
+    are; may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for
+    him; may_create: whether there may be a host on which he makes VMs; may_grants: whether all grants are; may_quotas:
+    whether quotas are; may_sizes: whether he may change the sizes of new VMs."""
 
-    hosts: list[Host]
-    running: list[Operation]
-    may_audit: bool
-    may_users: bool
-    may_groups: bool
-    may_pools: bool
-    may_networks: bool
-    may_images: bool
-    may_create: bool
-    may_grants: bool
-    may_quotas: bool
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    @property
+    def user(self) -> Who:
+        return self.request.user
+
+    @cached_property
+    def ground(self) -> frozenset[str]:
+        return sees_ground(self.user)
+
+    @cached_property
+    def hosts(self) -> list[Host]:
+        return list(visible_hosts(self.user).order_by("name")[:2])
+
+    @cached_property
+    def running(self) -> list[Operation]:
+        return as_told(self.user, open_operations(self.user).select_related("host")[:10])
+
+    @cached_property
+    def may_audit(self) -> bool:
+        return may(self.user, "audit.view")
+
+    @cached_property
+    def may_users(self) -> bool:
+        return may(self.user, "user.admin")
+
+    @cached_property
+    def may_groups(self) -> bool:
+        return may(self.user, "group.admin")
+
+    @cached_property
+    def may_grants(self) -> bool:
+        return may(self.user, "grant.any")
+
+    @cached_property
+    def may_quotas(self) -> bool:
+        return may(self.user, "quota.admin")
+
+    @cached_property
+    def may_sizes(self) -> bool:
+        return may(self.user, "size.admin")
+
+    @property
+    def may_pools(self) -> bool:
+        return "pools" in self.ground
+
+    @property
+    def may_networks(self) -> bool:
+        return "networks" in self.ground
+
+    @property
+    def may_images(self) -> bool:
+        return "images" in self.ground
+
+    @property
+    def may_create(self) -> bool:
+        return "hosts" in self.ground
 
 
 def theme(request: HttpRequest) -> str:
     asked = request.COOKIES.get(THEME_COOKIE, "auto")
     return asked if asked in THEMES else "auto"
-
-
-def make_frame(request: HttpRequest) -> Frame:
-    ground = sees_ground(request.user)
-    return Frame(
-        hosts=list(visible_hosts(request.user).order_by("name")[:2]),
-        running=as_told(request.user, open_operations(request.user).select_related("host")[:10]),
-        may_audit=may(request.user, "audit.view"),
-        may_users=may(request.user, "user.admin"),
-        may_groups=may(request.user, "group.admin"),
-        may_pools="pools" in ground,
-        may_networks="networks" in ground,
-        may_images="images" in ground,
-        may_create="hosts" in ground,
-        may_grants=may(request.user, "grant.any"),
-        may_quotas=may(request.user, "quota.admin"),
-    )
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -72,7 +100,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {
         "theme": theme(request),
         "themes": THEMES,
-        "frame": SimpleLazyObject(lambda: make_frame(request)),
+        "frame": Frame(request),
         "left": sessions.left(session) if session else None,
     }
 

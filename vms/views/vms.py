@@ -51,7 +51,8 @@ MOST_CHOICES = 12
 MOST_IDS = 500
 # The parts of a VM's page that need more than seeing it.
 TABS = {
-    "console": "vm.screen", "xml": "vm.xml.view", "history": "vm.xml.view", "pending": "vm.xml.view",
+    "console": "vm.screen", "hardware": "vm.xml.view", "xml": "vm.xml.view", "history": "vm.xml.view",
+    "pending": "vm.xml.view",
     "access": "vm.access",
 }  # fmt: skip
 

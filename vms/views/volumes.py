@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from vms import headers
 from vms.errors import BadFields, NoPool, NotAllowed, NotFresh, RequestRefused
 from vms.forms.volumes import GIB, Clone, Grow, New, Refusable
 from vms.kinds import KINDS
@@ -111,6 +112,7 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "working": open_operations(user).filter(volume=found, target_kind="volume").first(),
         "failure": failure,
         "may_read": bool(failure and may_read(failure, user)),
+        "foreign": found.format in headers.FOREIGN,
         "refused": {"reason": found.refusal},
         "told": {"name": found.name, "format": found.format, "told": found.told_format},
         "entries": stream(user, volume=found, most=8),

@@ -24,7 +24,7 @@ from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
-from vms.virt.streams import BLOCK, Download, Upload, download, in_pieces, upload
+from vms.virt.streams import BLOCK, Download, Upload, upload
 from vms.virt.tunnels import Tunnel, tunnel, tunnel_to_socket
 from vms.virt.unsealing import unseal
 from vms.virt.values import (
@@ -78,9 +78,7 @@ __all__ = [
     "Volume",
     "VolumeFacts",
     "connect",
-    "download",
     "fingerprint",
-    "in_pieces",
     "kind",
     "offered_key",
     "open_connection",

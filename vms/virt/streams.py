@@ -7,7 +7,6 @@ volume: so both ways carry exactly the bytes that were said, and only finish() s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 # The most that is handed over in one call; a host frees the one that waits when it has taken it. libvirt's client makes
 # a message of each: of 1 MiB they are new pages every time, which takes three times the processor.
 BLOCK: Final = 1 << 18
-# The most that is asked for in one stream to be read.
+# The most that is asked for in one libvirt stream to be read, and where nothing but a hole came.
 PIECE: Final = 16 << 20
+HOLES: Final = 1 << 30
 # What recvFlags() answers where the next is a hole.
 HOLE: Final = -3
 SPARSE: Final = {
@@ -76,35 +76,71 @@ class Upload:
 
 
 class Download:
-    """Bytes on their way out of a volume, in one thread; see Upload."""
+    """Bytes on their way out of a volume, in one thread; see Upload. left: those that are still to come.
 
-    def __init__(self, connection: Connection, stream: Any, length: int) -> None:
+    libvirt's client keeps whatever the host has sent until somebody reads it, a whole volume if need be: so each stream
+    of libvirt's asks for PIECE at most, and the next begins when it was read.
+    """
+
+    def __init__(self, connection: Connection, volume: Any, offset: int, length: int, *, sparse: bool = False) -> None:
+        more_than_none(length)
         self.connection = connection
-        self.stream = stream
+        self.volume = volume
+        self.flags = SPARSE["download"] if sparse else 0
+        self.at = offset
         self.left = length
+        self.most = PIECE
+        self.begin()
+
+    def begin(self) -> None:
+        """The libvirt stream of the next piece."""
+        self.piece = min(self.most, self.left)
+        with self.connection.guard():
+            self.stream = self.connection.handle.newStream(0)
+            self.volume.download(self.stream, self.at, self.piece, self.flags)
+
+    def go_on(self) -> None:
+        """The next piece, where this one was read."""
+        if not self.piece and self.left:
+            self.finish()
+            self.begin()
+
+    def came(self, length: int) -> None:
+        self.at += length
+        self.left -= length
+        self.piece -= length
 
     def read(self, most: int = BLOCK) -> bytes:
         """Some of the next bytes, b"" after the last; StreamShort where the volume has fewer than were said."""
         if not self.left:
             return b""
+        self.go_on()
         with self.connection.guard():
-            data: bytes = self.stream.recv(min(most, BLOCK, self.left))
+            data: bytes = self.stream.recv(min(most, BLOCK, self.piece))
         if not data:
             raise StreamShort(left=self.left)
-        self.left -= len(data)
+        self.came(len(data))
         return data
 
     def read_or_hole(self, most: int = BLOCK) -> bytes | int:
         """Some of the next bytes, or how many of the next are a hole of zeros; of a stream that was begun as sparse."""
+        self.go_on()
         with self.connection.guard():
-            data = self.stream.recvFlags(min(most, BLOCK, self.left), libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+            data = self.stream.recvFlags(min(most, BLOCK, self.piece), libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
             if data == HOLE:
-                length = min(int(self.stream.recvHole()), self.left)
-                self.left -= length
+                length = min(int(self.stream.recvHole()), self.piece)
+                self.came(length)
+                # Holes are no bytes to be kept: behind one, more is asked for.
+                self.most = min(2 * self.most, HOLES)
                 return length
         if not data:
             raise StreamShort(left=self.left)
-        self.left -= len(data)
+        self.came(len(data))
+        self.most = PIECE
+        if self.piece > PIECE:
+            # The rest might be bytes, too.
+            self.abort()
+            self.begin()
         return bytes(data)
 
     def finish(self) -> None:
@@ -124,34 +160,15 @@ def upload(connection: Connection, pool: str, name: str, offset: int, length: in
 
     Raises NotFound where the host does not know pool or volume, HostRefused where it does not let us.
     """
-    return Upload(connection, begin(connection, pool, name, offset, length, "upload", sparse), length)
-
-
-def download(
-    connection: Connection, pool: str, name: str, offset: int, length: int, *, sparse: bool = False
-) -> Download:
-    """The way for exactly length bytes, more than none, out of the pool's volume from the offset on; see upload()."""
-    return Download(connection, begin(connection, pool, name, offset, length, "download", sparse), length)
-
-
-def in_pieces(begin: Callable[[int, int], Download], offset: int, length: int) -> Iterator[bytes]:
-    """Blocks of so many bytes from the offset on; begin is download() of the volume. libvirt's client keeps whatever
-    the host has sent until somebody reads it, a whole file if need be: so no more than PIECE is asked for at once."""
-    for start in range(offset, offset + length, PIECE):
-        way = begin(start, min(PIECE, offset + length - start))
-        try:
-            yield from iter(way.read, b"")
-            way.finish()
-        finally:
-            way.abort()
-
-
-def begin(connection: Connection, pool: str, name: str, offset: int, length: int, way: str, sparse: bool) -> Any:
-    """libvirt's stream; ValueError for no length, which it would take for everything."""
-    if length < 1:
-        raise ValueError("a stream of no bytes")
+    more_than_none(length)
     with connection.guard():
         volume = connection.handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
         stream = connection.handle.newStream(0)
-        getattr(volume, way)(stream, offset, length, SPARSE[way] if sparse else 0)
-        return stream
+        volume.upload(stream, offset, length, SPARSE["upload"] if sparse else 0)
+    return Upload(connection, stream, length)
+
+
+def more_than_none(length: int) -> None:
+    """Nothing, or ValueError for no length, which libvirt would take for everything."""
+    if length < 1:
+        raise ValueError("a stream of no bytes")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
 
 from vms.errors import NameTaken
 from vms.libvirtxml import BadXML, VolumeXML, volume_document
-from vms.virt.streams import Download, Upload, download, upload
+from vms.virt.streams import Download, Upload, upload
 from vms.virt.values import VolumeFacts
 
 if TYPE_CHECKING:
@@ -48,8 +49,19 @@ class Volume:
             self.handle.delete(0)
 
     def download(self, offset: int, length: int, *, sparse: bool = False) -> Download:
-        """The way for exactly length bytes out of it; sparse: with its holes told as such."""
-        return download(self.connection, self.pool, self.handle.name(), offset, length, sparse=sparse)
+        """The way for exactly length bytes, more than none, out of it; sparse: with its holes told as such."""
+        return Download(self.connection, self.handle, offset, length, sparse=sparse)
+
+    def blocks(self, offset: int, length: int) -> Iterator[bytes]:
+        """So many of its bytes from the offset on, in order."""
+        if not length:
+            return
+        way = self.download(offset, length)
+        try:
+            yield from iter(way.read, b"")
+            way.finish()
+        finally:
+            way.abort()
 
     def upload(self, offset: int, length: int, *, sparse: bool = False) -> Upload:
         """The way for exactly length bytes into it; sparse: holes may be left."""

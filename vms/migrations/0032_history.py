@@ -23,7 +23,7 @@ def first_versions(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("vms", "0030_grants_of_the_deleted"),
+        ("vms", "0031_sizes"),
     ]
 
     operations = [

@@ -1,0 +1,54 @@
+"""What an operation holds while it is queued or runs, so that no other one comes in its way."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from vms.errors import BadParameters, Locked
+from vms.kinds import KINDS
+from vms.models import OPEN_STATES, Operation, OperationLock
+
+
+def take_lock(operation: Operation, key: str, *, together: bool = False) -> None:
+    """Hold the key, or Locked names who does. together: unless that is another one of its batch, which hands it on."""
+    try:
+        with transaction.atomic():
+            OperationLock.objects.create(key=key, operation=operation)
+    except IntegrityError:
+        holder = OperationLock.objects.select_related("operation").get(key=key).operation
+        if not (together and holder.batch and holder.batch == operation.batch):
+            raise held_by(holder) from None
+
+
+def held_by(holder: Operation) -> Locked:
+    """The refusal that names who holds the thing, and since when."""
+    return Locked(
+        operation=holder.pk,
+        kind=holder.kind,
+        title=KINDS[holder.kind].title if holder.kind in KINDS else holder.kind,
+        actor=holder.actor_name,
+        seconds=int((timezone.now() - holder.queued_at).total_seconds()),
+    )
+
+
+def release(operation: Operation) -> None:
+    """It holds nothing any more, in the transaction in which it ends. What it held together with others of its batch
+    goes to one of them that has not ended."""
+    held = OperationLock.objects.filter(operation=operation)
+    together = held.filter(key__in=shared(operation))
+    if together.exists():
+        others = Operation.objects.filter(batch=operation.batch, kind=operation.kind, state__in=OPEN_STATES)
+        # Held until this is committed, or it could end meanwhile and never let go.
+        heir = others.exclude(pk=operation.pk).select_for_update().order_by("pk").first()
+        if heir:
+            together.update(operation=heir)
+    held.delete()
+
+
+def shared(operation: Operation) -> frozenset[str]:
+    """What its parameters say that those of its batch hold together; nothing of parameters of another version."""
+    try:
+        return KINDS[operation.kind].params.from_json(operation.params).together if operation.batch else frozenset()
+    except (KeyError, BadParameters):
+        return frozenset()
