@@ -16,7 +16,7 @@ from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.shapes import MACHINE
 from tests.views.test_vm_page import make_operation
-from vms.models import Document, Happening, Host, Tag, User, VirtualMachine
+from vms.models import Document, Happening, Host, Tag, User, Version, VirtualMachine
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -41,6 +41,9 @@ PAGES = {
     # its volume
     "/vms/{vm}/hardware/?part=vda": PAGE + 8,
     "/vms/{vm}/xml/": PAGE + 7,
+    "/vms/{vm}/pending/": PAGE + 7,
+    # count, versions, their operations
+    "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/activity/": PAGE + 8,
     "/vms/{vm}/console/": PAGE + 8,
     # operations, happenings
@@ -93,6 +96,9 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
         Document.objects.update(next_boot=MACHINE)
         first = vms[0]
         assert first.placement
+        for version in range(1, number + 1):
+            made = first.operations.order_by("pk")[0]
+            Version.objects.create(vm=first, number=version, xml=MACHINE, operation=made, kind=made.kind)
         return {
             "host": str(first.placement.host_id),
             "vm": str(first.pk),
