@@ -166,6 +166,15 @@ def test_one_returns_to_what_was(stage: Stage, public: str, done: Done) -> None:
         xml.give_back(stage.actor, stage.vm, latest, base="0" * 64)
 
 
+def test_its_name_stays_what_it_is_now(stage: Stage, public: str, done: Done) -> None:
+    define(stage, titled(text_on(stage)).replace("<name>web-01<", "<name>web-02<"))
+    first = history.versions(stage.vm)[1]
+    assert xml.to_return(stage.actor, stage.vm, first).privileges == ("vm.describe",)
+    operation = done(xml.give_back(stage.actor, stage.vm, first))
+    assert operation.state == "succeeded", (operation.error_code, operation.details)
+    assert "<name>web-02<" in text_on(stage) and "title" not in text_on(stage)
+
+
 def test_returning_needs_what_an_edit_needs(stage: Stage, public: str, done: Done) -> None:
     bob = User.objects.create(username="bob")
     grant(bob, "editor", stage.vm)

@@ -14,6 +14,7 @@ from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.permissions import held
 from vms.services.history import digest
+from vms.services.xml import called_as_now
 from vms.virt import Connection
 
 
@@ -28,7 +29,8 @@ def give_back(work: Work) -> None:
     if version is None:
         raise NotFound(operation.target_name)
     holds = held(actor_of(operation), operation.vm)
-    put(work, version.xml, holds.intersection(operation.params["needs"]))
+    text = called_as_now(version.xml, work.domain().info().next_boot_xml)
+    put(work, text, holds.intersection(operation.params["needs"]))
 
 
 def put(work: Work, text: str, allowed: frozenset[str]) -> None:

@@ -173,9 +173,18 @@ class Return:
     base: str
 
 
+def called_as_now(text: str, current: str) -> str:
+    """The text with the name of the current one: renaming is a step of its own, and nothing returns from it."""
+    document, name = DomainXML.parse(text), DomainXML.parse(current).name
+    if document.name == name:
+        return text
+    document.name = name
+    return document.text
+
+
 def to_return(actor: Actor, vm: VirtualMachine, version: Version) -> Return:
     current = document_of(vm).next_boot
-    needs = difference(current, version.xml) if current else ()
+    needs = difference(current, called_as_now(version.xml, current)) if current else ()
     names = privileges(needs)
     holds = held(actor, vm)
     return Return(needs, names, tuple(name for name in names if name not in holds), digest(current))
@@ -186,7 +195,8 @@ def give_back(
 ) -> Operation:  # fmt: skip
     """The operation that makes the version the definition of the next start again, with the secrets that the VM has
     now. base: the digest of what the caller saw, "" for what is there. Raises NotAllowed, NotFresh, DefinitionChanged,
-    SecretGone, BadDefinition where it was called otherwise, and what request raises."""
+    SecretGone, BadDefinition where libvirt's schema does not take it any more, and what request raises. Its name stays
+    what it is."""
     if known := asked_before(actor, kinds.RETURN, vm, idempotency_key, number=version.number):
         return known
     found = to_return(actor, vm, version)
@@ -194,9 +204,10 @@ def give_back(
     if base and base != found.base:
         raise DefinitionChanged(name=vm.name)
     current = text_of(document_of(vm), "next")
-    if gone := ungrafted(current, version.xml):
+    text = called_as_now(version.xml, current)
+    if gone := ungrafted(current, text):
         raise SecretGone(name=vm.name, place=gone[0].place)
-    judge(vm, current, version.xml)
+    judge(vm, current, text)
     params = kinds.Returned(version.number, found.base, list(found.privileges))
     return operations.request(kinds.RETURN, vm, actor=actor, params=params, idempotency_key=idempotency_key)
 
