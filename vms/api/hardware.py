@@ -58,7 +58,7 @@ class VmChanges(BaseModel):
     on_crash: str | None = None
 
 
-class DeviceItem(BaseModel):
+class VmDeviceItem(BaseModel):
     """key: a disk's target, or its sort with its place ("vda", "net0"). values: of the next start. now: what is
     otherwise in this run; null where it does not run, or has no such device. can_go: whether it can be taken out."""
 
@@ -75,7 +75,7 @@ class DeviceItem(BaseModel):
 class Devices(BaseModel):
     """addable: the sorts that can be added. mark: send it as seen, and what was changed meanwhile is refused."""
 
-    items: list[DeviceItem]
+    items: list[VmDeviceItem]
     addable: list[str]
     mark: str
 
@@ -163,8 +163,8 @@ def add(
     return ask(request, vm_id, response, Wish(add=body.sort, said=said, apply=apply), key)
 
 
-@router.get("/{int:vm_id}/devices/{device}", response=answers(200, DeviceItem, 403, 404, 409), summary="One device")
-def show(request: HttpRequest, vm_id: int, device: Key) -> DeviceItem:
+@router.get("/{int:vm_id}/devices/{device}", response=answers(200, VmDeviceItem, 403, 404, 409), summary="One device")
+def show(request: HttpRequest, vm_id: int, device: Key) -> VmDeviceItem:
     there = machine(request, vm_id)
     return item(there, shaping.device_or_404(there, device))
 
@@ -217,8 +217,8 @@ def machine(request: HttpRequest, vm_id: int) -> Machine:
     return shaping.machine(get_vm_or_404(actor(request), vm_id, to=SHAPE.privileges[0]))
 
 
-def item(there: Machine, part: Part) -> DeviceItem:
-    return DeviceItem(
+def item(there: Machine, part: Part) -> VmDeviceItem:
+    return VmDeviceItem(
         key=part.key,
         sort=part.sort,
         title=shape_words.part_word(part),

@@ -96,7 +96,7 @@ class LeaseWish(BaseModel):
     name: Annotated[str, Field(max_length=253)] = ""
 
 
-class UserItem(BaseModel):
+class CardItem(BaseModel):
     """A card in the network. now: the VM runs with it; later: its next start has it."""
 
     vm: int
@@ -110,7 +110,7 @@ class UserItem(BaseModel):
 class UserList(BaseModel):
     """hidden: how many cards more there are, of VMs that you may not see."""
 
-    items: list[UserItem]
+    items: list[CardItem]
     hidden: int
 
 
@@ -229,7 +229,7 @@ def restart(
 def users(request: HttpRequest, network_id: int) -> UserList:
     found, hidden = networks.users(actor(request), get_network_or_404(actor(request), network_id))
     items = [
-        UserItem(
+        CardItem(
             vm=user.vm.pk, name=user.vm.name, mac=user.mac, now=user.now, later=user.later,
             addresses=list(user.addresses),
         )

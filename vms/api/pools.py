@@ -94,7 +94,7 @@ class Found(BaseModel):
     sources: list[dict[str, str]]
 
 
-class Twin(BaseModel):
+class SameStorage(BaseModel):
     """The pool that is the same storage."""
 
     model_config = ConfigDict(extra="forbid")
@@ -258,7 +258,7 @@ def refresh(
     response=answers(200, PoolItem, 400, 403, 404, 409),
     summary="Say that another pool is the same storage; both must be started and list the same",
 )
-def join(request: HttpRequest, pool_id: int, body: Twin) -> PoolItem:
+def join(request: HttpRequest, pool_id: int, body: SameStorage) -> PoolItem:
     pool = get_pool_or_404(actor(request), pool_id)
     require(actor(request), pools.PRIVILEGE, pool)
     other = visible_pools(actor(request)).filter(pk=body.pool).first()

@@ -13,6 +13,7 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.api.operations import IdempotencyKey, Nothing, Started, accepted
+from vms.api.volumes import Named
 from vms.kinds.templates import UNTEMPLATE
 from vms.models import VirtualMachine
 from vms.permissions import get_template_or_404, get_vm_or_404
@@ -30,11 +31,6 @@ class TemplateDisk(BaseModel):
     name: str
     capacity_bytes: int
     sha256: str
-
-
-class Named(BaseModel):
-    id: int
-    name: str
 
 
 class TemplateItem(BaseModel):

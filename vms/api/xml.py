@@ -25,7 +25,7 @@ MEDIA_TYPE: Final = "application/xml"
 TEXT: Final[dict[str, Any]] = {MEDIA_TYPE: {"schema": {"type": "string"}}}
 
 
-class PreviewItem(BaseModel):
+class ChangePreview(BaseModel):
     """What a text would make of the definition of the next start. base: the ETag of what it is compared with. diff:
     unified; differences: the places, with the privilege for each; privileges: all that are needed."""
 
@@ -81,10 +81,10 @@ def write(
 
 @router.post(
     "/{int:vm_id}/xml/preview",
-    response=answers(200, PreviewItem, 400, 403, 404, 409),
+    response=answers(200, ChangePreview, 400, 403, 404, 409),
     summary="What a text would change",
 )
-def preview(request: HttpRequest, vm_id: int, body: Definition) -> PreviewItem:
+def preview(request: HttpRequest, vm_id: int, body: Definition) -> ChangePreview:
     """By libvirt's schema and the definition that was last seen: nothing is handed to the host."""
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=xml.PRIVILEGE)
@@ -92,7 +92,7 @@ def preview(request: HttpRequest, vm_id: int, body: Definition) -> PreviewItem:
         found = xml.preview(who, vm, body.xml)
     except NotFound:
         raise Http404 from None
-    return PreviewItem(
+    return ChangePreview(
         base=found.base,
         diff=xml.as_text(found.lines),
         differences=[need_item(need) for need in found.needs],
