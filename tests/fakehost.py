@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +12,7 @@ from django.db import connection as database
 
 from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
 from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
+from vms.libvirtxml.shaping import Edit
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
@@ -28,6 +29,7 @@ from vms.virt import (
     VolumeFacts,
 )
 from vms.virt.judging import NOTHING, apart, judge
+from vms.virt.shaping import edited
 
 DOCUMENT = (
     "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory><vcpu>2</vcpu>{rest}</domain>"
@@ -532,13 +534,25 @@ class FakeDomain:
         judge(self.info().live_xml, before.text, allowed)
         self.host.domains[self.uuid] = replace(self.info(), live_xml=before.text)
 
+    def reshape(self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = NOTHING) -> None:
+        self.modify(lambda document: edited(document, edits), allowed=allowed, given=given)
+
+    def reshape_live(self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = NOTHING) -> None:
+        self.act("reshape", None, ("running", "paused"))
+        before = self.info().live_xml
+        document = DomainXML.parse(before)
+        edited(document, edits)
+        judge(apart(before, given), apart(document.text, given), allowed)
+        self.host.domains[self.uuid] = replace(self.info(), live_xml=document.text)
+
     def modify(self, edit: Callable[[DomainXML], object], *, allowed: frozenset[str], given: Given = NOTHING) -> bool:
         self.act("modify", None)
         before = self.info().next_boot_xml
         document = DomainXML.parse(before)
         edit(document)
         judge(apart(before, given), apart(document.text, given), allowed)
-        self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
+        if "modify" not in self.host.deaf:
+            self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=document.text)
         return True
 
     def act(self, verb: str, state: str | None, allowed: tuple[str, ...] = ()) -> None:

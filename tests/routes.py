@@ -32,6 +32,7 @@ from vms.models import (
     Operation,
     Placement,
     Quota,
+    Size,
     StoragePool,
     Template,
     TemplateVolume,
@@ -40,6 +41,7 @@ from vms.models import (
     VirtualMachine,
     Volume,
 )
+from vms.services import history
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -69,6 +71,7 @@ class World:
     operation: Operation
     grant: Grant
     quota: Quota
+    size: Size
     user: User
     session: UserSession
     console: Console
@@ -86,7 +89,7 @@ class World:
         noun = route.removeprefix("api/v1/").partition("/")[0]
         things = {
             "hosts": self.host, "vms": self.vm, "operations": self.operation, "grants": self.grant,
-            "quotas": self.quota, "users": self.user, "groups": self.group,
+            "quotas": self.quota, "sizes": self.size, "users": self.user, "groups": self.group,
             "sessions": self.session, "consoles": self.console, "tokens": self.token, "pools": self.pool,
             "volumes": self.volume,
             "networks": self.network,
@@ -100,7 +103,9 @@ class World:
             "batch": str(self.operation.batch),
             "verb": "pause",
             "form": "csv",
+            "device": "rng0",
             "rest": "nowhere",
+            "number": "1",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -118,6 +123,10 @@ NET = (
 )
 
 
+DEFINED = (
+    "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>64</memory><os><type>hvm</type></os>"
+    "<devices><rng model='virtio'/></devices></domain>"
+)
 PACKED = {
     "name": "secret-vm", "system": "Debian 12", "cpus": 1, "memory_mib": 64, "firmware": "bios",
     "disks": [{"file": "d.vmdk", "format": "vmdk", "size_bytes": 1 << 30}],
@@ -128,7 +137,10 @@ PACKED = {
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
-    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot="<domain/>")
+    text = DEFINED.format(name=name, uuid=Placement.objects.get(vm=vm).uuid)
+    Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
+    history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
+    history.keep(vm.pk, host.pk, text)
     operation = Operation.objects.create(
         kind="vm.shutdown", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=name,
         vm=vm, host=host, node=host.node, queue="quick", state="waiting", batch=uuid.uuid4(),
@@ -137,6 +149,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     expires_at = timezone.now() + timedelta(hours=1)
     Invitation.objects.get_or_create(user=user, defaults={"token_hash": "0" * 64, "expires_at": expires_at})
     quota, _ = Quota.objects.get_or_create(user=user, defaults={"vms": 2})
+    size, _ = Size.objects.get_or_create(name="of-the-world", defaults={"vcpus": 1, "memory_mib": 64, "disk_gib": 1})
     key = uuid.uuid4().hex
     Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
     session = UserSession.objects.create(user=user, session_key=key, ip="192.0.2.1", user_agent="tests")
@@ -167,6 +180,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         operation,
         given,
         quota,
+        size,
         user,
         session,
         console,

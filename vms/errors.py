@@ -13,6 +13,10 @@ VmsError
 │   ├── NothingToBoot         the VM has no such device, or no medium in it; params: name
 │   ├── BootFixed             the definition names a kernel, so that no device comes first; params: name
 │   ├── NotKept               its host does not keep the VM when it stops
+│   ├── NothingChanges        what is asked for is so already; params: name
+│   ├── NotLive               only a new start brings it, or it does not run; params: name, what
+│   ├── SeenOtherwise         the definition is another than the one that was looked at; params: name
+│   ├── VmProtected           it may be neither deleted nor forced off; params: name
 │   ├── NoPool                no host of the dashboard shows the storage that the volume is in; params: name
 │   ├── UploadStrange         an upload's request does not fit; params: reason
 │   ├── UploadOver            the upload has ended, or another request or somebody ended it
@@ -27,6 +31,9 @@ VmsError
 │   ├── VolumeSwapped         by its size or its time it is another file than was made; params: name
 │   ├── NameTaken             there is a volume of that name; params: name
 │   ├── BadDefinition         a definition that cannot be made; params: faults (how many)
+│   ├── DefinitionChanged     a VM has another definition by now than the one that was edited; params: name
+│   ├── SecretGone            a definition of before had a secret that is kept nowhere; params: name, place
+│   ├── LiveFixed             the definition of a run is not written; params: name
 │   ├── VmTaken               its host has a VM of this name; params: name
 │   ├── RefusedImage          a disk image whose header is none that is served; params: reason
 │   ├── RefusedArchive        a packed VM is none that is taken in; params: reason
@@ -101,6 +108,8 @@ VmsError
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── CdHeld                the guest holds its CD drive shut; params: drive
+    ├── DeviceHeld            the guest does not let a device go; params: device
+    ├── ChangedMeanwhile      somebody else has changed what was to be changed; params: place
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
     ├── BadDocument           the host refused a definition
     ├── DefinitionStrayed     the host made more of a definition than was asked; params: place. It is undone
@@ -190,6 +199,30 @@ class NotKept(RequestRefused):
     """The VM vanishes when it stops, and this is of use for its next start only; params: name."""
 
     code = "not_kept"
+
+
+class NothingChanges(RequestRefused):
+    """What is asked for is so already; params: name."""
+
+    code = "nothing_changes"
+
+
+class NotLive(RequestRefused):
+    """Only a new start brings it, or it does not run; params: name, what."""
+
+    code = "not_live"
+
+
+class SeenOtherwise(RequestRefused):
+    """The definition is another than the one that was looked at; params: name."""
+
+    code = "seen_otherwise"
+
+
+class VmProtected(RequestRefused):
+    """Somebody protects the VM from being deleted and forced off; params: name."""
+
+    code = "vm_protected"
 
 
 class NoPool(RequestRefused):
@@ -432,6 +465,25 @@ class BadFields(RequestRefused):
         super().__init__(fields=", ".join(sorted(self.errors)))
         if name:
             self.params["name"] = name
+
+
+class DefinitionChanged(RequestRefused):
+    """A VM has another definition by now than the one that was edited; params: name. Nothing was changed."""
+
+    code = "definition_changed"
+
+
+class SecretGone(RequestRefused):
+    """A definition of before had a secret at a place where the VM has none now, and it is kept nowhere; params: name,
+    place."""
+
+    code = "secret_gone"
+
+
+class LiveFixed(RequestRefused):
+    """The definition of a run is read, not written; params: name."""
+
+    code = "live_fixed"
 
 
 class BadDefinition(RequestRefused):
@@ -785,6 +837,18 @@ class CdHeld(VirtError):
     """The guest holds its CD drive shut, as it does while it uses what is in it; params: drive."""
 
     code = "cd_held"
+
+
+class DeviceHeld(VirtError):
+    """The guest does not let a device of its run go; its next start is without it; params: device."""
+
+    code = "device_held"
+
+
+class ChangedMeanwhile(VirtError):
+    """The definition is another by now where it was to be changed; nothing was; params: place."""
+
+    code = "changed_meanwhile"
 
 
 class BootOrderLeft(VirtError):

@@ -1,6 +1,8 @@
 // Clicks, keys and the pointer anywhere on a page say that somebody is there: the server is told once a minute at most,
 // and of nothing else. Before the session ends the page says so. It asks the server then, because another page or a
 // console may have been used meanwhile.
+import { forget } from "./leaving.js";
+
 const MINUTE = 60_000;
 const LONGEST = 12 * 60 * MINUTE;
 const REFRESH = { "X-Kvmweb-Refresh": "1" };
@@ -11,6 +13,7 @@ const part = (name) => box.querySelector(`[data-${name}]`);
 
 /** To the door, which says that the session has ended, and from there back to this page. */
 export function leave() {
+  forget();
   const here = location.pathname + location.search;
   location.assign(`${box?.dataset.door ?? "/accounts/login/"}?ended&next=${encodeURIComponent(here)}`);
 }

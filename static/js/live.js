@@ -2,6 +2,7 @@
 // An element says what it shows: data-live="vm:12 host:1 op:*"; and from where it comes: data-fragment, else this page.
 import htmx from "htmx.org";
 import { leave } from "./activity.js";
+import { forget } from "./leaving.js";
 
 const GATHER = 200;
 const RENEW = 60_000;
@@ -46,7 +47,10 @@ addEventListener("pageshow", () => (leaving = false));
 function reload(tries = 0) {
   const waits = leaving || document.querySelector("form[data-busy]");
   if (!tries || (waits && tries < 20)) setTimeout(() => reload(tries + 1), 500);
-  else location.reload();
+  else {
+    forget();
+    location.reload();
+  }
 }
 
 /** Text of a part; a session that has ended leads to the sign-in page, a right that has gone to the page that says so. */
@@ -167,7 +171,8 @@ function look(some) {
 function connect() {
   socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/live`);
   socket.addEventListener("open", () => {
-    if (wait > 500 || last) look(["*"]);
+    // What was under way when the page was made may have ended before anything was heard here.
+    if (wait > 500 || last || document.querySelector("[data-under-way]")) look(["*"]);
     wait = 500;
     last = 0;
     document.getElementById("lost").hidden = true;

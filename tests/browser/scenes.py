@@ -40,6 +40,12 @@ def at(path: str) -> Callable[[Stage], str]:
     return lambda stage: path
 
 
+def wants_more_memory(page: Page) -> None:
+    """The lines of XML too."""
+    page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
+    page.get_by_text("lines of XML change").click()
+
+
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
     """A page of that VM."""
     return lambda stage: player(stage).path + rest
@@ -365,6 +371,24 @@ def writes(text: str) -> Callable[[Page], None]:
     return act
 
 
+def writes_a_title(page: Page) -> None:
+    """Another one, as it is typed."""
+    field = page.get_by_label("The definition of its next start")
+    field.fill(field.input_value().replace("<title>", "<title>Once more "))
+    page.get_by_role("button", name="Write it").wait_for()
+
+
+def writes_what_does_not_fit(page: Page) -> None:
+    field = page.get_by_label("The definition of its next start")
+    field.fill(field.input_value().replace("<title>", "<odd/><title>").replace("<on_crash>", "<on_crash>not "))
+    page.locator("#you-get .faults").wait_for()
+
+
+def unfolds_all(page: Page) -> None:
+    for fold in page.locator("details.fold > summary").all():
+        fold.click()
+
+
 WRITTEN = """\
 <domain type="qemu">
   <name>written</name>
@@ -401,6 +425,13 @@ USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
+
+
+def opens_what_adds(page: Page) -> None:
+    page.get_by_text("Where:").click()
+    page.get_by_role("button", name="Add a storage pool").click()
+    expect(page.get_by_role("dialog").get_by_label("Folder")).to_be_visible()
+
 
 SCENES = (
     Scene("login", "accounts/login/", at("/accounts/login/"), who=NOBODY),
@@ -449,8 +480,21 @@ SCENES = (
     Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
+    Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
+    Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
+    Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
+    Scene("xml-edit", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_a_title),
+    Scene("xml-edit-faults", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_what_does_not_fit),
+    Scene("pending", VM + "pending/", of(Stage.edited, "pending/"), unfolds_all),
+    Scene("vm-waits", VM, of(Stage.edited)),
+    Scene("history", VM + "history/", of(Stage.edited, "history/")),
+    Scene("version", VM + "history/<int:number>/", of(Stage.edited, "history/1/?to=2"), unfolds_all),
+    Scene("gone", "trash/gone/", lambda stage: "/trash/gone/" if stage.forgotten() else ""),
+    Scene("gone-history", "trash/gone/<int:pk>/", lambda stage: f"/trash/gone/{stage.forgotten()}/"),
+    Scene("gone-version", "trash/gone/<int:pk>/<int:number>/", lambda stage: f"/trash/gone/{stage.forgotten()}/1/"),
     Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
@@ -504,6 +548,7 @@ SCENES = (
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
+    Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),
     Scene("vm-import", "vms/import/", lambda stage: stage.archive() and "/vms/import/"),
     # Without a name, as above.
     Scene("volume-import", VOLUME + "import/", lambda stage: stage.archive() + "?name="),
@@ -547,6 +592,8 @@ SCENES = (
     Scene("group-remove", GROUP + "remove/", question_of_the_staff),
     Scene("grants", "grants/", at("/grants/")),
     Scene("quotas", "quotas/", at("/quotas/")),
+    Scene("sizes", "sizes/", at("/sizes/")),
+    Scene("size-remove", "sizes/<int:pk>/remove/", Stage.size),
     Scene("grant-question", "grants/<int:pk>/take-away/", Stage.grant_of_the_staff),
     Scene("networks", "networks/", at("/networks/")),
     Scene("network-add", "networks/add/", at("/networks/add/")),

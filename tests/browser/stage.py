@@ -14,6 +14,7 @@ from tests.archives.packing import envelope, item, ova, vmdk
 from tests.browser.cast import Cast, Player
 from tests.lab.machine import eventually
 from tests.lab.sending import upload
+from vms.libvirtxml import DomainXML
 
 LONG_NAME = "a-name-without-a-place-to-break-" * 6 + "<b>&amp;\u202eltr 🧪"
 CROWD = 52  # more than one page of the list
@@ -138,6 +139,28 @@ class Stage:
                 lambda: [one["volume"] for one in self.dashboard.get(asked)] not in ([], [None]), "its disk is known"
             )
         return f"/vms/{self.copied}/"
+
+    def edited(self) -> Player:
+        """It runs otherwise than its next start's definition says, and obeys nobody."""
+        if "edited" not in self.cast.players:
+            self.cast.engage("edited", obeys=False)
+        player = self.runs("edited")
+        domain = player.guest.domain
+        document = DomainXML.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+        document.title, document.memory_kib, document.current_memory_kib = "Edited", 262144, 262144
+        domain.connect().defineXML(document.text)
+        pending = f"/vms/{player.pk}/pending"
+        eventually(lambda: len(self.dashboard.get(pending)["changes"]) == 2, "its changes wait")
+        return player
+
+    def forgotten(self) -> int:
+        """The number of a VM that was deleted for good."""
+        if not any(guest.name == "forgotten" for guest in self.cast.guests.made):
+            self.gone_for_good = self.dashboard.vm(self.cast.guests.make("forgotten", graphics=None).uuid)
+            wish = {"trash": False, "confirm": "forgotten"}
+            asked = self.dashboard.post(f"/vms/{self.gone_for_good}/delete", wish).body["operation"]["id"]
+            self.dashboard.await_operation(asked)
+        return self.gone_for_good
 
     def discarded(self, *, deleted: bool) -> int:
         """The number of a VM that nobody else needs, which is in the trash or (not deleted) can go there."""
@@ -345,6 +368,13 @@ class Stage:
         made += " UserSession.objects.update_or_create(session_key=key, defaults=told)\n\n"
         self.dashboard.do(made)
         return "/accounts/sessions/"
+
+    def size(self) -> str:
+        """The question before a size is removed; its address."""
+        found = {size["name"]: size["id"] for size in self.dashboard.get("/sizes")["items"]}
+        wish = {"name": "staged", "vcpus": 1, "memory_mib": 512, "disk_gib": 4}
+        pk = found.get("staged") or self.dashboard.post("/sizes", wish).body["id"]
+        return f"/sizes/{pk}/remove/"
 
     def network(self) -> str:
         """A private network that runs, with a fixed address and a change that waits; the address of its page."""

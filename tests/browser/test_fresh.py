@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewContext, sign_in
 from tests.browser.pages import live
@@ -63,3 +63,35 @@ def test_a_question_comes_after_the_password(mine: Page, running: Dashboard) -> 
     mine.get_by_role("button", name="More for").click()
     mine.get_by_role("button", name="Remove").click()
     expect(mine.get_by_role("dialog")).to_be_visible()
+
+
+def test_what_is_added_at_a_form_waits_for_the_password(mine: Page, running: Dashboard) -> None:
+    mine.goto("/vms/new/?source=empty")
+    mine.locator("[name=name]").fill("waits")
+    mine.get_by_text("Where:").click()
+    add, dialog = mine.get_by_role("button", name="Add a storage pool"), mine.locator("#dialog")
+    running.do(AGE.format(key=key(mine)))
+    add.click()
+    give(mine, dialog, running)
+    dialog.get_by_role("button", name="Put away").click()
+    add.click()
+    dialog.get_by_label("Name").fill("late")
+    running.do(AGE.format(key=key(mine)))
+    dialog.get_by_role("button", name="Add and start").click()
+    give(mine, dialog, running)
+    # What was typed is there still.
+    expect(dialog.get_by_label("Name")).to_have_value("late")
+    dialog.get_by_role("button", name="Add and start").click()
+    expect(dialog.locator(".field-error")).to_be_visible()
+    expect(mine.locator(".making [name=name]")).to_have_value("waits")
+
+
+def give(page: Page, dialog: Locator, running: Dashboard) -> None:
+    """The password, in a tab of its own."""
+    expect(dialog).to_contain_text("This needs your password once more.")
+    with page.expect_popup() as tab:
+        dialog.get_by_role("link", name="Give it in a new tab").click()
+    tab.value.get_by_label("Password").fill(running.password)
+    tab.value.get_by_role("button", name="Confirm").click()
+    tab.value.wait_for_url("**/vms/new/*")
+    tab.value.close()

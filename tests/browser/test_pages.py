@@ -22,6 +22,7 @@ from vms.models import (
     Offer,
     Operation,
     Quota,
+    Size,
     StoragePool,
     User,
     VirtualMachine,
@@ -60,7 +61,7 @@ def test_a_telephone_reaches_what_a_desk_reaches(new_browser: NewContext) -> Non
     desk = page.locator(".side nav a").evaluate_all(links)
     assert set(desk) <= set(page.locator(".bottom a, #more-menu a").evaluate_all(links)) and len(desk) > 8
     page.get_by_role("button", name="More").tap()
-    page.get_by_role("link", name="Storage").tap()
+    page.get_by_role("link", name="Storage", exact=True).tap()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Storage")
 
 
@@ -75,6 +76,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Operation(pk=stage.operations["failed"]),
         Grant(pk=1),
         Quota(pk=1),
+        Size(pk=1),
         User(pk=1),
         UserSession(pk=1),
         Console(pk=1),

@@ -225,7 +225,7 @@ def test_many_new_ones_are_made_in_as_many_queries_as_one(
         made = [info(f"of-{number}-{each}") for each in range(number)]
         # first, known; savepoint, lease, elsewhere, VMs, placements, documents, the VMs' placements, happenings,
         # what other hosts say of their UUIDs
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(13):
             see(term, *made)
     assert Happening.objects.filter(code="appeared").count() == 1 + room.MOST_NEW
     assert all(vm.placement and vm.placement.name == vm.name for vm in VirtualMachine.objects.all())

@@ -180,13 +180,15 @@ class Dashboard:
         return [pid for pid in children(self.process.pid) if words in command_line(pid)]
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request by the administrator's token."""
+        """One request by the administrator's token; bytes are sent as XML."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         sent = {"Authorization": f"Bearer {self.token}", "Accept": "application/json", **headers}
         if body is not None:
-            sent["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/xml" if isinstance(body, bytes) else "application/json"
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), sent)
+            connection.request(
+                method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), sent
+            )
             answer = connection.getresponse()
             text = answer.read().decode()
         finally:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
 from tests.grants import Thing
 from tests.routes import METHODS, World, address, make_template, make_world, put_in_trash, routes
 from tests.security.conftest import Ask
-from vms.models import ApiToken, Host, Network, StoragePool, User
+from vms.models import ApiToken, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions import ask as questions
 from vms.permissions import telling, visible
 from vms.permissions.who import account
@@ -41,6 +42,8 @@ class Walk:
         self.world: World = make_world(host, alice, state=self.row.get("state", "running"))
         if route.removeprefix("api/v1/").startswith("trash/"):
             put_in_trash(self.world.vm, alice)
+        if "/gone/<" in route:
+            VirtualMachine.objects.filter(pk=self.world.vm.pk).update(deleted_at=timezone.now(), trashed_at=None)
         if route.removeprefix("api/v1/").startswith("templates/<int:"):
             make_template(self.world.vm, alice)
         self.of_host = route.removeprefix("api/v1/").startswith("hosts")
@@ -62,7 +65,8 @@ class Walk:
         """The value of the table with the VM's number in its place, the user's and the host's."""
         if isinstance(value, list):
             return [self.filled(each) for each in value]
-        values = {"vm": self.world.vm.pk, "user": self.world.user.pk, "host": self.world.host.pk}
+        known = self.world.vm.placement.uuid if self.world.vm.placement else ""
+        values = {"uuid": known, "vm": self.world.vm.pk, "user": self.world.user.pk, "host": self.world.host.pk}
         return value.format(**values) if isinstance(value, str) else value
 
     def of_pool(self, role: str, *, here: bool) -> bool:

@@ -58,7 +58,7 @@ def test_every_answer_is_one_that_was_promised(case: Any, program: Program, worl
     for name in case.path_parameters or {}:
         # Numbers out of the air would meet nothing but 404; every other one meets what is there.
         if isinstance(case.path_parameters[name], int) and case.path_parameters[name] % 2 == 0:
-            case.path_parameters[name] = getattr(world, name.removesuffix("_id")).pk
+            case.path_parameters[name] = 1 if name == "number" else getattr(world, name.removesuffix("_id")).pk
     case.call_and_validate(headers=program.headers, checks=CHECKS)
 
 
@@ -93,6 +93,7 @@ NEED_MORE = {
     "POST /api/v1/vms/import",
     "POST /api/v1/vms/{vm_id}/console/take-over",
     "POST /api/v1/vms/{vm_id}/template",
+    "PUT /api/v1/vms/{vm_id}/xml",
 }
 
 

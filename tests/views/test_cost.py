@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from tests.api.conftest import Program
 from tests.conftest import make_vm
+from tests.data.shapes import MACHINE
 from tests.views.test_vm_page import make_operation
-from vms.models import Happening, Host, Tag, User, VirtualMachine
+from vms.models import Document, Happening, Host, Tag, User, VirtualMachine
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -36,6 +37,9 @@ PAGES = {
     # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
+    "/vms/{vm}/hardware/": PAGE + 7,
+    # its volume
+    "/vms/{vm}/hardware/?part=vda": PAGE + 8,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/activity/": PAGE + 8,
     "/vms/{vm}/console/": PAGE + 8,
@@ -86,6 +90,7 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
                 Happening.objects.create(vm=vm, host=place, code="rebooted")
                 make_vm(place, present=False, gone_at=timezone.now() - timedelta(days=1))
                 vms.append(vm)
+        Document.objects.update(next_boot=MACHINE)
         first = vms[0]
         assert first.placement
         return {

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import sign_in
 from tests.grants import grant
@@ -16,6 +17,8 @@ from vms.models import (
     Network,
     NetworkFilter,
     Operation,
+    Quota,
+    Size,
     SshKey,
     StoragePool,
     User,
@@ -147,3 +150,100 @@ def test_what_does_not_fit_is_said_and_the_password_is_not_shown_again(
     page = answer.content.decode()
     assert answer.status_code == 400 and sentence in page and "open sesame" not in page
     assert not VirtualMachine.objects.exists()
+
+
+def test_a_size_that_is_gone_or_larger_than_the_quota_is_said(client_alice: Client) -> None:
+    Quota.objects.create(user=User.objects.get(username="alice"), vcpus=3)
+    page = client_alice.get("/vms/new/?size=s").content.decode()
+    assert page.count("more than your quota has left") == 1 and 'value="S" checked' in page
+    Size.objects.filter(name="S").delete()
+    said = "There is no such size any more"
+    assert said in client_alice.post("/vms/new/preview", EMPTY).content.decode()
+    answer = client_alice.post("/vms/new/", EMPTY)
+    assert answer.status_code == 400 and answer.content.decode().count(said) == 2
+    Size.objects.all().delete()
+    assert 'value="own" checked' in client_alice.get("/vms/new/").content.decode()
+
+
+def test_folds_say_what_they_hold(client_alice: Client, cloud_image: Image) -> None:
+    body = {**CLOUD, "image": str(cloud_image.pk), "count": "3", "name": "new-#", "linked": "on"}
+    said = client_alice.post("/vms/new/preview", body).content.decode()
+    assert "nothing more" in said and "3 VMs" in said and "only what differs" in said
+    unfit = client_alice.post(
+        "/vms/new/preview", {**body, "name": "?", "network": "none", "firmware": "efi"}
+    ).content.decode()
+    assert "<bdi>no network card</bdi>" in unfit and "<bdi>UEFI</bdi>" in unfit
+    body |= {"packages": "vim, git", "hostname": "web", "commands": "true", "keep": "on", "keys": KEY}
+    said = client_alice.post("/vms/new/preview", body).content.decode()
+    for words in ("1 more key", "web", "2 packages", "1 command", "its disc stays"):
+        assert f"<bdi>{words}</bdi>" in said, words
+
+
+def test_what_is_stopped_has_its_button_until_it_runs(client_alice: Client) -> None:
+    network = Network.objects.get()
+    Network.objects.update(active=False)
+    button = f'data-start="/networks/{network.pk}/start/"'
+    assert button in client_alice.get("/vms/new/").content.decode()
+    chosen = {**EMPTY, "network": str(network.pk)}
+    assert button in client_alice.post("/vms/new/preview", chosen).content.decode()
+    refused = client_alice.post("/vms/new/", chosen)
+    assert refused.status_code == 400 and button in refused.content.decode()
+    client_alice.post(f"/networks/{network.pk}/start/", headers={"HX-Request": "true"})
+    shown = client_alice.post("/vms/new/preview", chosen).content.decode()
+    assert "is being started" in shown and button not in shown
+    Operation.objects.update(
+        state="failed", ended_at=timezone.now(), error_code="network_stopped", error_params={"network": "nat"}
+    )
+    assert "is stopped, and the VM needs it" in client_alice.post("/vms/new/preview", chosen).content.decode()
+    Network.objects.update(active=True)
+    shown = client_alice.post("/vms/new/preview", chosen).content.decode()
+    assert button not in shown and "network nat" in shown
+
+
+def test_why_it_cannot_be_started_is_said_beside(client_alice: Client) -> None:
+    Network.objects.update(active=False)
+    network = Network.objects.get()
+    for _ in ("asked for", "refused: it is asked for already"):
+        answer = client_alice.post(f"/networks/{network.pk}/start/", headers={"HX-Request": "true"})
+        assert answer.status_code == 204
+    shown = client_alice.post("/vms/new/preview", EMPTY).content.decode()
+    assert 'hx-target="#messages"' in shown and "message-error" in shown
+    assert 'hx-target="#messages"' not in client_alice.post("/vms/new/preview", EMPTY).content.decode()
+
+
+def test_a_stopped_pool_can_be_chosen_and_says_so(client_alice: Client) -> None:
+    StoragePool.objects.update(active=False)
+    pool = StoragePool.objects.get()
+    for body in (EMPTY, {**EMPTY, "pool": str(pool.pk)}):
+        shown = client_alice.post("/vms/new/preview", body).content.decode()
+        assert f'data-start="/pools/{pool.pk}/start/"' in shown
+    assert "This storage pool is stopped" in shown
+
+
+def test_what_may_be_added_has_its_button(client_alice: Client, host: Host) -> None:
+    page = client_alice.get("/vms/new/").content.decode()
+    for address in ("/images/", "/pools/add/", "/networks/add/"):
+        assert f'data-add="{address}"' in page, address
+    carol = User.objects.create(username="carol")
+    grant(carol, "creator", host=host)
+    assert "data-add=" not in sign_in(carol).get("/vms/new/").content.decode()
+
+
+def test_what_is_added_is_followed_and_chosen(client_alice: Client, host: Host) -> None:
+    spec = {"type": "dir", "name": "added", "path": "/srv/added"}
+    client_alice.post(f"/pools/add/?host={host.pk}&type=dir", {**spec, "autostart": "on"})
+    operation = Operation.objects.get(kind="pool.define")
+    path = f"/vms/new/added/{operation.pk}/"
+    assert "data-open" in client_alice.get(path).content.decode()
+    Operation.objects.update(state="succeeded", ended_at=timezone.now())
+    assert "data-open" in client_alice.get(path).content.decode()
+    pool = StoragePool.objects.create(
+        host=host, uuid=uuid.UUID(int=17), name="added", type="dir", path="/srv/added", active=True
+    )
+    shown = client_alice.get(path).content.decode()
+    assert 'data-chose="pool"' in shown and f'<option value="{pool.pk}" selected' in shown
+    Operation.objects.update(state="failed", error_code="pool_taken", error_params={"name": "added"})
+    shown = client_alice.get(path).content.decode()
+    assert "data-open" not in shown and "field-error" in shown
+    Operation.objects.update(actor_user=None)
+    assert client_alice.get(path).status_code == 404

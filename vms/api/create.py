@@ -105,14 +105,17 @@ class CloudInitBody(Strict):
 
 
 class VmWish(Strict):
-    """What is left out is chosen as its system wants it; host: wherever it fits. name: a letter or digit, then letters,
-    digits and . _ -; for several with one #, which is replaced by the number of each. networks: one card each; left
-    out, one card on the first network that you may use. UUIDs, MACs and paths are never chosen by a request."""
+    """What is left out is chosen as its system wants it. size: one of /sizes by its name or its id, for cpus,
+    memory_mib and the first disk that is made from nothing or from an image; what is said of these wins over it. host:
+    wherever it fits. name: a letter or digit, then letters, digits and . _ -; for several with one #, which is replaced
+    by the number of each. networks: one card each; left out, one card on the first network that you may use. UUIDs,
+    MACs and paths are never chosen by a request."""
 
     name: Annotated[str, Field(max_length=300)]
     host: Id | None = None
     cpus: Annotated[int, Field(ge=0, le=512)] = 0
     memory_mib: Annotated[int, Field(ge=0, le=2**24)] = 0
+    size: Id | Annotated[str, Field(max_length=40)] = ""
     os: Annotated[str, Field(max_length=40)] = ""
     disks: Annotated[list[DiskBody], Field(max_length=16)] = []
     networks: Annotated[list[CardBody], Field(max_length=16)] | None = None
@@ -174,6 +177,7 @@ def wish(body: VmWish, who: Actor) -> Wish:
         host=body.host,
         cpus=body.cpus,
         memory_mib=body.memory_mib,
+        size=body.size,
         os=body.os,
         disks=tuple(
             DiskWish(

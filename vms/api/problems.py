@@ -17,7 +17,17 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 from redis import RedisError
 
-from vms.errors import BadDefinition, BadFields, BadParameters, BadSeed, Locked, NotAllowed, NotFresh, VmsError
+from vms.errors import (
+    BadDefinition,
+    BadFields,
+    BadParameters,
+    BadSeed,
+    DefinitionChanged,
+    Locked,
+    NotAllowed,
+    NotFresh,
+    VmsError,
+)
 from vms.services import disk
 from vms.services.define import words
 from vms.services.sentences import field_sentence, sentence
@@ -97,13 +107,15 @@ def plain(code: str, errors: list[FieldError] | None = None) -> HttpResponse:
 
 
 def refusal(error: VmsError) -> HttpResponse:
-    """409 for what the state of things forbids, 403 for a missing right or a sign-in that is too old, 422 for
-    parameters that do not fit."""
+    """409 for what the state of things forbids, 412 where what was edited is another by now, 403 for a missing right or
+    a sign-in that is too old, 422 for parameters that do not fit."""
     status = (
         403
         if isinstance(error, NotAllowed | NotFresh)
         else 422
         if isinstance(error, BadParameters | BadFields | BadDefinition | BadSeed)
+        else 412
+        if isinstance(error, DefinitionChanged)
         else 409
     )
     blocking = None

@@ -17,6 +17,8 @@ from vms.api import (
     define,
     grants,
     groups,
+    hardware,
+    history,
     hosts,
     images,
     imports,
@@ -24,6 +26,7 @@ from vms.api import (
     nwfilters,
     offers,
     operations,
+    pending,
     pools,
     problems,
     query,
@@ -31,6 +34,8 @@ from vms.api import (
     secrets,
     seeds,
     sessions,
+    sizes,
+    systems,
     tags,
     templates,
     tokens,
@@ -38,6 +43,7 @@ from vms.api import (
     uploads,
     users,
     volumes,
+    xml,
 )
 from vms.api.auth import Bearer, Session
 
@@ -82,6 +88,12 @@ api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
 api.add_router("/vms", seeds.router)
+api.add_router("/sizes", sizes.router)
+api.add_router("/os", systems.router)
+api.add_router("/vms", pending.router)
+api.add_router("/vms", history.router)
+api.add_router("/vms", xml.router)
+api.add_router("/vms", hardware.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

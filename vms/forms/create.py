@@ -14,6 +14,7 @@ from vms.errors import BadFields
 from vms.forms.seeds import FirstBoot
 from vms.models import Host, Image, Network, StoragePool, Volume
 from vms.permissions import (
+    Actor,
     Who,
     seen_hosts,
     usable_templates,
@@ -22,7 +23,7 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.services import placing, systems
+from vms.services import placing, sizes, systems
 from vms.services.plans import DRIVERS
 from vms.services.seeds import SeedWish
 from vms.services.sentences import field_sentence
@@ -43,8 +44,6 @@ BACKINGS: Final = (
     ("linked", gettext_lazy("linked: made at once, needs the template as long as it is there")),
     ("full", gettext_lazy("full: a copy that stands by itself")),
 )
-# vCPUs, memory and disk in GiB.
-SIZES: Final = {"s": (1, 1, 10), "m": (2, 4, 20), "l": (4, 8, 40)}
 # So many are offered to choose from.
 MOST: Final = 200
 FIRMWARE: Final = (
@@ -80,7 +79,7 @@ def named(rows: Any) -> list[tuple[str, str]]:
 
 
 class Create(FirstBoot):
-    """Four questions, and what has an answer already. The size is one of those named, or "own"."""
+    """Four questions, and what has an answer already. The size is the name of one, or "own"."""
 
     source = forms.ChoiceField(
         label=gettext_lazy("Install from"), choices=[(word, title) for word, title, _ in SOURCES]
@@ -91,7 +90,7 @@ class Create(FirstBoot):
     template = forms.ChoiceField(label=gettext_lazy("Template"), required=False)
     backing = forms.ChoiceField(label=gettext_lazy("Its disks"), choices=BACKINGS, required=False)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    size = forms.ChoiceField(label=gettext_lazy("Size"), choices=[(word, word) for word in (*SIZES, "own")])
+    size = forms.CharField(label=gettext_lazy("Size"), max_length=sizes.LONGEST)
     cpus = forms.IntegerField(label=gettext_lazy("vCPUs"), min_value=1, max_value=512, required=False)
     memory = forms.IntegerField(
         label=gettext_lazy("Memory, MiB"), min_value=32, max_value=16 << 20, required=False
@@ -109,7 +108,8 @@ class Create(FirstBoot):
     def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
         super().__init__(who, *args, **kwargs)
         hosts = placing.usable_hosts(who)
-        pools = list(visible_pools(who).filter(host__in=hosts, active=True).select_related("host").order_by("name"))
+        # One that is stopped can be chosen: what says so has the button that starts it.
+        pools = list(visible_pools(who).filter(host__in=hosts).select_related("host").order_by("name"))
         networks = list(visible_networks(who).filter(host__in=hosts).select_related("host").order_by("name"))
         self.seen = seen_hosts(who, hosts)
         self.many = len(hosts) > 1
@@ -138,7 +138,7 @@ class Create(FirstBoot):
 
     def free_volumes(self, pools: list[StoragePool]) -> list[Volume]:
         """Disks that he may give to a VM and that nobody uses."""
-        storages = {pool.storage_id for pool in pools}
+        storages = {pool.storage_id for pool in pools if pool.active}
         rows = visible_volumes(self.who, "attach").filter(storage__in=storages, present=True, state="ready")
         return list(
             rows.filter(vms=None, layers=None, image_copy=None, archive=None, format__in=("raw", "qcow2")).order_by(
@@ -160,31 +160,44 @@ class Create(FirstBoot):
     @property
     def sizes(self) -> list[dict[str, Any]]:
         """Those that have names."""
-        chosen = self["size"].value() or "m"
+        chosen = str(self["size"].value() or "").casefold()
+        large = sizes.too_large(self.who) if isinstance(self.who, Actor) else set()
         return [
-            {"word": word, "cpus": cpus, "memory": memory, "disk": disk, "chosen": word == chosen}
-            for word, (cpus, memory, disk) in SIZES.items()
+            {"size": size, "chosen": size.name.casefold() == chosen, "too_large": size.pk in large}
+            for size in sizes.find_sizes()
         ]
 
     @property
     def own_size(self) -> bool:
-        return bool(self["size"].value() == "own")
+        return bool(self["size"].value() == sizes.OWN)
+
+    def chosen(self, *names: str) -> list[str]:
+        """What is chosen in these fields, as they call it."""
+        given = {name: str(self[name].value() or "") for name in names}
+        return [dict(self.fields[name].choices).get(value, "") for name, value in given.items() if value]  # type: ignore[attr-defined]
+
+    @property
+    def where(self) -> list[str]:
+        return self.chosen("host", "pool", "network")
+
+    @property
+    def machine(self) -> list[str]:
+        return self.chosen("os", "firmware")
 
     def wish(self) -> Wish:
         """What is asked for; only after is_valid()."""
         given = self.cleaned_data
         source = given["source"]
-        cpus, memory, disk = SIZES.get(
-            given["size"], (given["cpus"] or systems.CPUS, 0, given["disk"] or systems.DISK_GIB)
-        )
+        own = given["size"] == sizes.OWN
         network = given["network"]
         return Wish(
             name=given["name"],
             host=number(given["host"]),
-            cpus=cpus,
-            memory_mib=memory * GIB or given["memory"] or 0,
+            size="" if own else given["size"],
+            cpus=(own and given["cpus"]) or 0,
+            memory_mib=(own and given["memory"]) or 0,
             os=given["os"],
-            disks=(self.disk_wish(source, disk),),
+            disks=(self.disk_wish(source, (own and given["disk"]) or 0),),
             networks=None if not network else () if network == "none" else (int(network),),
             install=number(given["iso"]) if source == "iso" else None,
             pxe=source == "pxe",
@@ -200,10 +213,8 @@ class Create(FirstBoot):
         if source == "volume":
             return DiskWish(volume=number(given["volume"]))
         if source == "template":
-            # As large as the template's, where nobody says how large.
-            size = given["disk"] * GIB if given["size"] == "own" and given["disk"] else 0
             linked = given["backing"] != "full"
-            return DiskWish(number(given["pool"]), size, linked=linked, template=number(given["template"]))
+            return DiskWish(number(given["pool"]), gib * GIB, linked=linked, template=number(given["template"]))
         image = number(given["image"]) if source == "image" else None
         return DiskWish(
             number(given["pool"]), gib * GIB, image, linked=bool(image and given["linked"])
@@ -234,6 +245,8 @@ class Create(FirstBoot):
         """Say at its field what the service refused."""
         for name, code in bad.errors.items():
             field = CALLED.get(name, name)
+            if code == "vm_disk_small":
+                field = "disk" if self.own_size else "size"
             if field == "pool" and code in ("vm_disk_used", "vm_no_disk_image"):
                 field = "volume" if code == "vm_disk_used" else "image"
             if code.startswith("template_"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from vms.errors import BadFields, BadSeed
 from vms.models import Seed
@@ -80,6 +80,24 @@ class FirstBoot(forms.Form):
         """Whether something is answered beyond who may log in."""
         names = ("hostname", "packages", "commands", "address", "user_data", "network_config", "keep")
         return any(self[name].value() or self[name].errors for name in names)
+
+    @property
+    def said(self) -> list[str]:
+        """What is answered beyond who may log in, in words."""
+        told = {name: str(self[name].value() or "").strip() for name in self.fields}
+        keys, packages, commands = (
+            len(found)
+            for found in (seeds.lines(told["keys"]), seeds.words(told["packages"]), seeds.lines(told["commands"]))
+        )
+        return [
+            *([ngettext("{n} more key", "{n} more keys", keys).format(n=keys)] if keys else []),
+            *(filter(None, (told["hostname"], told["address"]))),
+            *([ngettext("{n} package", "{n} packages", packages).format(n=packages)] if packages else []),
+            *([ngettext("{n} command", "{n} commands", commands).format(n=commands)] if commands else []),
+            *([gettext("user data of your own")] if told["user_data"] else []),
+            *([gettext("network configuration of your own")] if told["network_config"] else []),
+            *([gettext("its disc stays")] if self["keep"].value() else []),
+        ]
 
     @property
     def again(self) -> bool:

@@ -11,7 +11,8 @@ from django.db.models.functions import Now
 from vms.inventory import identity, volumes
 from vms.inventory.rows import Row
 from vms.models import Document, Happening, Host, Placement, Trashed, VirtualMachine
-from vms.services import installing
+from vms.services import history, installing
+from vms.services.pending import shown
 
 
 def known(host: Host, uuids: Iterable[str]) -> dict[UUID, Placement]:
@@ -34,7 +35,7 @@ def changes(placement: Placement, seen: Row) -> dict[str, Any]:
 
 def has_document(placement: Placement, seen: Row) -> bool:
     stored = placement.document
-    names = ("live_sha256", "next_boot_sha256", "facts", "sources", "kept")
+    names = ("live_sha256", "next_boot_sha256", "facts", "sources", "kept", "pending", "settings")
     return all(getattr(stored, name) == seen.document[name] for name in names)
 
 
@@ -62,7 +63,10 @@ def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
         happened(placement, "rebooted")
     if rebooted or ("run_id" in changed and placement.run_id is not None):
         installing.restarted(placement.vm)
-    written = store_document(placement, seen)
+    began = begin(seen) if "run_id" in changed else placement.document.began
+    written = store_document(placement, seen, began)
+    if (waits := len(shown(seen.document["pending"], began, seen.document["settings"]))) != placement.waiting:
+        changed["waiting"] = waits
     if changed or written:
         Placement.objects.filter(pk=placement.pk).update(**changed, read_at=Now())
     if names or changed.keys() & {"state", "name", "present"}:
@@ -81,7 +85,8 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
     vms = {**joined, **{seen.uuid: vm for seen, vm in zip(new, made, strict=True)}}
     placements = Placement.objects.bulk_create(
         Placement(
-            vm=vms[seen.uuid], host=host, uuid=seen.uuid, read_at=Now(), state_since=Now(), **seen.placement
+            vm=vms[seen.uuid], host=host, uuid=seen.uuid, read_at=Now(), state_since=Now(),
+            waiting=len(shown(seen.document["pending"], {}, seen.document["settings"])), **seen.placement
         )
         for seen in rows
     )  # fmt: skip
@@ -92,6 +97,10 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
         if str(placement.uuid) not in joined:
             placement.vm.placement = placement
     VirtualMachine.objects.bulk_update(made, ["placement"])
+    texts = {seen.uuid: (vms[seen.uuid].pk, host.pk, seen.document["next_boot"]) for seen in rows}
+    history.begin([text for uuid, text in texts.items() if uuid not in joined], found=first)
+    for uuid in joined:
+        history.keep(*texts[uuid])
     names = {"vms:*", *(f"vm:{placement.vm_id}" for placement in placements)}
     for vm in joined.values():
         names |= identity.settle(vm)
@@ -104,11 +113,19 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
     return names | identity.beside(host, [seen.uuid for seen in rows])
 
 
-def store_document(placement: Placement, seen: Row) -> bool:
-    """Write the documents when one of them changed."""
-    if has_document(placement, seen):
+def begin(seen: Row) -> dict[str, str]:
+    """What its definition says as a run begins that was seen to, {} while it is off."""
+    return dict(seen.document["settings"]) if seen.placement["run_id"] is not None else {}
+
+
+def store_document(placement: Placement, seen: Row, began: dict[str, str]) -> bool:
+    """Write the documents when one of them changed, and what is new of the next start's into its history."""
+    if has_document(placement, seen) and began == placement.document.began:
         return False
-    Document.objects.filter(pk=placement.document.pk).update(**seen.document)
+    changed = placement.document.next_boot_sha256 != seen.document["next_boot_sha256"]
+    Document.objects.filter(pk=placement.document.pk).update(**seen.document, began=began)
+    if changed:
+        history.keep(placement.vm_id, placement.host_id, seen.document["next_boot"])
     return True
 
 

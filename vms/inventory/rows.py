@@ -6,11 +6,11 @@ What a host says is input: texts are cut to what the columns hold, numbers to wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from vms.libvirtxml import BadXML, DomainXML, glance, masked, sources
+from vms.libvirtxml import BadXML, DomainXML, glance, masked, pending, settings, sources
 from vms.virt import DomainInfo
 
 LONGEST_NAME: Final = 255
@@ -19,6 +19,7 @@ MOST_ADDRESSES: Final = 32
 MOST_SERIALS: Final = 16
 LONGEST_DEVICE: Final = 40
 LARGEST: Final = 2**31 - 1
+MOST_PENDING: Final = 100
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,22 @@ def read(info: DomainInfo, source: str) -> Documents:
             "facts": facts,
             "sources": named(info, now, then),
             "kept": kept(info),
+            "pending": waiting(now, then),
+            "settings": settings(then.element) if then else {},
         },
         macs=tuple(domain.macs) if domain else (),
     )
+
+
+def waiting(now: DomainXML | None, then: DomainXML | None) -> list[dict[str, Any]]:
+    """Where this run is another than the next start's definition; nothing where one of them is not there."""
+    if now is None or then is None:
+        return []
+    try:
+        found = pending(now.element, then.element)
+    except BadXML:
+        return []
+    return [{**asdict(one), "parts": [asdict(part) for part in one.parts]} for one in found[:MOST_PENDING]]
 
 
 def named(info: DomainInfo, *documents: DomainXML | None) -> list[list[str]]:

@@ -17,10 +17,12 @@ from vms.kinds import (
     renaming,
     secrets,
     seeds,
+    shaping,
     templates,
     trash,
     uploads,
     volumes,
+    xml,
 )  # fmt: skip
 from vms.kinds.base import Autostart, Kind, Params, whole_number
 
@@ -30,6 +32,7 @@ KINDS: dict[str, Kind] = {
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
+        *xml.KINDS, *shaping.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -18,6 +18,10 @@ Queue = Literal["quick", "slow", "transfer"]
 SAID: Final = {"true": True, "false": False}
 
 
+# Kinds that need nothing else leave a VM's definition as it is.
+LEAVING: Final = frozenset({"vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain"})
+
+
 @dataclass(frozen=True)
 class Params:
     """An operation's parameters; a subclass adds fields of type str, int or bool, or of list or dict, which
@@ -90,7 +94,8 @@ class Kind:
     target. secrets: the names of what goes sealed to the worker beside the parameters, until the operation ends.
     apart: it is asked for on pages and addresses of its own, not on those that follow from the kind. makes: its target
     is a VM that is not there before; its row goes where the operation ends for certain without its effect. of_trash:
-    whether it is for VMs in the trash, where all others are refused; of_template: likewise for templates.
+    whether it is for VMs in the trash, where all others are refused; of_template: likewise for templates. spares: it is
+    refused for VMs that are protected.
     """
 
     name: str
@@ -123,6 +128,12 @@ class Kind:
     makes: bool = False
     of_trash: Literal["no", "only", "too"] = "no"
     of_template: Literal["no", "only", "too"] = "no"
+    spares: bool = False
+
+    @property
+    def defines(self) -> bool:
+        """Whether it may leave another definition: all but what only drives a VM."""
+        return self.target == "vm" and (self.makes or not LEAVING.issuperset(self.privileges))
 
     @property
     def verb(self) -> str:

@@ -13,6 +13,8 @@ RUNS = frozenset({"running", "shutting_down"})
 OFF = frozenset({"shut_off", "crashed", "saved"})
 ALIVE = RUNS | {"paused", "pmsuspended", "crashed"}
 SAVED = frozenset({"saved"})
+# What waits for the guest.
+GUESTS = frozenset({"vm.shutdown", "vm.reboot", "vm.restart"})
 NOT_SAVED = ALIVE | {"shut_off", "unknown", "gone"}
 
 START = Kind(
@@ -120,7 +122,7 @@ SAVE = Kind(
     privileges=("vm.power",),
     queue="slow",
     states=RUNS | {"paused"},
-    supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
+    supersedes=GUESTS,
     cancellable=True,
     menu=True,
     icon="save",
@@ -135,7 +137,7 @@ REBOOT = Kind(
     target="vm",
     privileges=("vm.power",),
     states=RUNS,
-    supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
+    supersedes=GUESTS,
     waits=True,
     cancellable=True,
     menu=True,
@@ -149,12 +151,25 @@ SHUTDOWN = Kind(
     target="vm",
     privileges=("vm.power",),
     states=RUNS,
-    supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
+    supersedes=GUESTS,
     waits=True,
     cancellable=True,
     menu=True,
     harm=5,
     of_template="too",
+)
+RESTART = Kind(
+    name="vm.restart",
+    title=mark("Restart"),
+    done=mark("shut down and started anew"),
+    target="vm",
+    privileges=("vm.power",),
+    states=RUNS,
+    supersedes=GUESTS,
+    waits=True,
+    cancellable=True,
+    harm=5,
+    kept=True,
 )
 NMI = Kind(
     name="vm.nmi",
@@ -176,7 +191,7 @@ RESET = Kind(
     target="vm",
     privileges=("vm.force",),
     states=ALIVE,
-    supersedes=frozenset({"vm.shutdown", "vm.reboot"}),
+    supersedes=GUESTS,
     menu=True,
     icon="reset",
     harm=7,
@@ -189,12 +204,13 @@ FORCE_OFF = Kind(
     target="vm",
     privileges=("vm.force",),
     states=ALIVE,
-    supersedes=frozenset({"vm.shutdown", "vm.reboot", "vm.resume", "vm.save"}),
+    supersedes=GUESTS | {"vm.resume", "vm.save"},
     menu=True,
     icon="force-off",
     harm=8,
     ask=True,
     of_template="too",
+    spares=True,
 )
 DISCARD_SAVED = Kind(
     name="vm.discard-saved",
@@ -249,5 +265,5 @@ AUTOSTART = Kind(
 
 KINDS = (
     START, RESTORE, START_PAUSED, BOOT_CD, BOOT_NETWORK, START_WITH_NETWORKS, RESUME, PAUSE, SAVE, REBOOT, SHUTDOWN,
-    NMI, RESET, FORCE_OFF, DISCARD_SAVED, SEND_KEY, AUTOSTART,
+    RESTART, NMI, RESET, FORCE_OFF, DISCARD_SAVED, SEND_KEY, AUTOSTART,
 )  # fmt: skip

@@ -77,6 +77,7 @@ TABLE: Final = (
     Privilege("template.publish", "owner", mark("offer a template to others")),
     Privilege("host.maintain", "administrator", mark("get the host ready, and take it out of use for a while")),
     Privilege("quota.admin", "administrator", mark("set quotas")),
+    Privilege("size.admin", "administrator", mark("define the sizes of new VMs")),
     Privilege("alert.admin", "administrator", mark("set alerts")),
     Privilege("audit.view", "administrator", mark("read what people did")),
     Privilege("metrics.scrape", "administrator", mark("read all numbers")),

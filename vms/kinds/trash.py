@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vms.kinds.base import Kind, Params
+from vms.kinds.power import GUESTS
 from vms.kinds.words import mark
 
 # What a deletion does, in this order; the operation's log names each (docs/decisions/0075).
@@ -25,8 +26,6 @@ class Deletion(Params):
     told: dict  # type: ignore[type-arg]
 
 
-ENDED: Final = frozenset({"vm.shutdown", "vm.reboot"})
-
 TRASH = Kind(
     name="vm.trash",
     title=mark("Move to the trash"),
@@ -34,12 +33,13 @@ TRASH = Kind(
     target="vm",
     privileges=("vm.delete",),
     params=Deletion,
-    supersedes=ENDED,
+    supersedes=GUESTS,
     silence_seconds=120,
     harm=10,
     kept=True,
     apart=True,
     of_template="too",
+    spares=True,
 )
 
 PUT_BACK = Kind(
@@ -61,7 +61,7 @@ DELETE = Kind(
     target="vm",
     privileges=("vm.delete",),
     params=Deletion,
-    supersedes=ENDED,
+    supersedes=GUESTS,
     silence_seconds=600,
     harm=11,
     ask=True,
@@ -70,6 +70,7 @@ DELETE = Kind(
     apart=True,
     of_trash="too",
     of_template="too",
+    spares=True,
 )
 
 KINDS = (TRASH, PUT_BACK, DELETE)

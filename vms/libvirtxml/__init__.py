@@ -14,6 +14,7 @@ from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.drives import add_seed
 from vms.libvirtxml.folders import is_systems
 from vms.libvirtxml.glance import glance, without_password
+from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.network import (
@@ -43,6 +44,7 @@ from vms.libvirtxml.network import (
 from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, written
 from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.ovf import PackedCard, PackedDisk, PackedVm, read_ovf
+from vms.libvirtxml.pending import Change, Part, pending, settings, sure
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -90,6 +92,7 @@ __all__ = [
     "BadXML",
     "Belongings",
     "Card",
+    "Change",
     "Changes",
     "Disk",
     "DomainXML",
@@ -103,6 +106,7 @@ __all__ = [
     "How",
     "Interface",
     "Listen",
+    "Lost",
     "Machine",
     "Need",
     "NetworkSpec",
@@ -111,6 +115,7 @@ __all__ = [
     "PackedCard",
     "PackedDisk",
     "PackedVm",
+    "Part",
     "PoolSpec",
     "Source",
     "Subnet",
@@ -147,6 +152,7 @@ __all__ = [
     "free_lease",
     "free_subnet",
     "glance",
+    "grafted",
     "is_systems",
     "let_vnc_listen",
     "line_of",
@@ -161,6 +167,7 @@ __all__ = [
     "new_password",
     "overlapping",
     "parse",
+    "pending",
     "pool_document",
     "pool_sources",
     "public_pool",
@@ -174,15 +181,19 @@ __all__ = [
     "secret_name",
     "serialize",
     "set_read_only",
+    "settings",
     "snapshot_sources",
     "source_document",
     "sources",
     "spec_name",
     "spec_type",
+    "stand_ins",
     "strayed",
+    "sure",
     "system_of",
     "traits",
     "uncovered",
+    "ungrafted",
     "unreachable",
     "updates",
     "used_sources",

@@ -13,10 +13,12 @@ from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.seeds import Seed
+from vms.models.sizes import Size
 from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
 from vms.models.users import ApiToken, Invitation, SshKey, User
+from vms.models.versions import Version
 from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Role",
     "RolePrivilege",
     "Seed",
+    "Size",
     "SshKey",
     "State",
     "Storage",
@@ -59,6 +62,7 @@ __all__ = [
     "Trashed",
     "Upload",
     "User",
+    "Version",
     "VirtualMachine",
     "Volume",
     "Worker",

@@ -30,7 +30,7 @@ class VirtualMachine(models.Model):
     trashed_at: in the trash since then (Trashed), where nobody sees it who may not delete it. installs_from: the CD
     that it was made to install from, as its definition names that (Disk.source), "" once it is out or is to stay;
     restarted_at: when it was first seen to start anew since then. templated_at: a template since then (Template), which
-    never runs and stands in a list of its own.
+    never runs and stands in a list of its own. protected: it may be neither deleted nor forced off.
     """
 
     name = models.CharField(max_length=255)
@@ -41,6 +41,7 @@ class VirtualMachine(models.Model):
     installs_from = models.CharField(max_length=600, blank=True)
     restarted_at = models.DateTimeField(null=True)
     templated_at = models.DateTimeField(null=True)
+    protected = models.BooleanField(default=False)
     charged_user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
     charged_group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="charged_vms")
 
@@ -61,7 +62,8 @@ class Placement(models.Model):
     The age of a row is its host's heard_at. search is what the list searches: name, title, description, UUID,
     addresses and MACs in lower case. graphics lists the kinds of screen in the live (else the next-boot) document,
     exposed how others than the dashboard reach one of its screens now ("network no_password"), "" for not at all,
-    serials the names of the serial devices on which a console can be opened ("serial0").
+    serials the names of the serial devices on which a console can be opened ("serial0"). waiting: how many changes of
+    its definition apply at its next start.
     """
 
     vm = models.ForeignKey(VirtualMachine, on_delete=models.CASCADE, related_name="placements")
@@ -86,6 +88,7 @@ class Placement(models.Model):
     exposed = models.CharField(max_length=40, blank=True)
     addresses: models.JSONField[list[str]] = models.JSONField(default=list)
     search = models.TextField(blank=True)
+    waiting = models.PositiveIntegerField(default=0)
     read_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -105,9 +108,11 @@ class Placement(models.Model):
 class Document(models.Model):
     """A placement's definitions, masked; in a table of its own because lists never need them (decisions M10).
 
-    sources: what both name as something to read or write (vms.libvirtxml.sources), and what its snapshots name, to tell
-    who uses a volume. kept: what its host keeps beside them, by name: "snapshots", "checkpoints"; "sources": what the
-    snapshots name.
+    pending: where the live one differs from the other by what a person may have asked for (vms.libvirtxml.pending), as
+    JSON; settings: what the other says where only that tells whether somebody did, began: what it said there when the
+    run began, {} where nobody saw that. sources: what both name as something to read or write
+    (vms.libvirtxml.sources), and what its snapshots name, to tell who uses a volume. kept: what its host keeps beside
+    them, by name: "snapshots", "checkpoints"; "sources": what the snapshots name.
     """
 
     placement = models.OneToOneField(Placement, on_delete=models.CASCADE, related_name="document")
@@ -118,6 +123,9 @@ class Document(models.Model):
     facts: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
     sources: models.JSONField[list[list[str]]] = models.JSONField(default=list)
     kept: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)
+    pending: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
+    settings: models.JSONField[dict[str, str]] = models.JSONField(default=dict)
+    began: models.JSONField[dict[str, str]] = models.JSONField(default=dict)
 
 
 class Tag(models.Model):

@@ -19,11 +19,14 @@ from vms.operations import (
     pools,
     power,
     renaming,
+    restarting,
     secrets,
     seeds,
+    shaping,
     templates,
     trash,
     volumes,
+    xml,
 )  # fmt: skip
 from vms.operations.way import Trial, Way
 
@@ -42,10 +45,13 @@ WAYS: Final[dict[str, Way]] = {
     **define.WAYS,
     **trash.WAYS,
     **renaming.WAYS,
+    **restarting.WAYS,
     **seeds.WAYS,
     **imports.WAYS,
     **media.WAYS,
     **templates.WAYS,
+    **xml.WAYS,
+    **shaping.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -13,6 +13,7 @@ from vms.kinds import power as kinds
 from vms.libvirtxml import DomainXML, What, boot_first, boot_order, put_order
 from vms.models import Operation, OperationLog
 from vms.operations import power
+from vms.operations.history import note
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, allowed, domain
 from vms.virt import Connection, Domain
@@ -45,6 +46,7 @@ def boot_once(work: Work) -> None:
     device = DEVICES[work.operation.kind]
     vm.modify(lambda document: boot_first(document, device), allowed=work.allowed)
     try:
+        note(work.connection, work.operation)
         work.log("boot_order_changed")
         work.may_go_on()
         vm.start()

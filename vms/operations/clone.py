@@ -14,7 +14,7 @@ from vms.kinds.clone import NewClone
 from vms.libvirtxml import BadXML, DomainXML, Drive, Target, disk_at, volume_document
 from vms.models import Network, Operation, OperationLock, Placement, StoragePool, Volume
 from vms.operations import create
-from vms.operations.create import facts, free_mac, is_made, nothing, placement_of, refuse_taken, start, undefine
+from vms.operations.create import facts, is_made, nothing, placement_of, refuse_taken, start, undefine
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step, params_of
 from vms.operations.new_volumes import claimed, pool_here, unmake_disks
@@ -24,6 +24,7 @@ from vms.operations.work import Work
 from vms.permissions import held
 from vms.services import clone_definitions as definitions
 from vms.services import volumes as volume_services
+from vms.services.definitions import free_mac
 from vms.services.instances import source_pool
 from vms.services.locks import take_lock
 from vms.virt import Connection, Domain, DomainInfo

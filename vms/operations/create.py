@@ -12,7 +12,7 @@ from django.utils import timezone
 from vms import live
 from vms.errors import HostUnreachable, NotFound, TimedOut, VirtError, VmTaken
 from vms.kinds import create as kinds
-from vms.libvirtxml import Card, Given, new_mac
+from vms.libvirtxml import Card, Given
 from vms.models import Happening, Network, Operation, OperationLog, Placement, Reservation, Seed
 from vms.operations.images import unplace
 from vms.operations.making import Making, Step, params_of
@@ -31,7 +31,7 @@ from vms.operations.volumes import actor_of
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.services import installing, seeds, systems
-from vms.services.definitions import definition
+from vms.services.definitions import definition, free_mac
 from vms.virt import Connection
 
 
@@ -128,13 +128,6 @@ def refuse_taken(making: Making) -> None:
     name = making.operation.target_name
     if making.work.connection.has_domain(name):
         raise VmTaken(name=name)
-
-
-def free_mac() -> str:
-    """One of the range that no VM has which is known."""
-    while Placement.objects.filter(search__contains=(mac := new_mac())).exists():
-        pass
-    return mac
 
 
 def undefine(connection: Connection, operation: Operation) -> None:

@@ -11,6 +11,7 @@ from vms.errors import VirtError, VmsError
 from vms.models import Operation, OperationState, Worker
 from vms.operations import WAYS
 from vms.operations.connections import Connections
+from vms.operations.history import note
 from vms.operations.transitions import fail, move, succeed
 from vms.operations.way import Verdict
 
@@ -38,6 +39,8 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
             logger.warning("operation %s: no evidence: %s %s", operation.pk, error.code, error.details)
             return Verdict.UNKNOWN
         verdict = way.evidence(operation.before, now)
+        if verdict is Verdict.DONE:
+            note(connections.borrow(operation.host), operation)
         if verdict is not Verdict.UNDONE:
             break
     return verdict

@@ -27,6 +27,7 @@ from vms.operations import TRIALS, WAYS
 from vms.operations.claim import check_ours, check_rights, ours
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle
+from vms.operations.history import note
 from vms.operations.transitions import cancelled, deliver, fail, succeed
 from vms.operations.way import Facts, Verdict
 from vms.operations.work import Work
@@ -143,6 +144,8 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
             time.sleep(ASK)
             check_ours(operation, worker)
         return None
+    if verdict is Verdict.DONE:
+        note(connection, operation)
     if verdict is Verdict.UNDONE:
         raise InvalidState(operation.target_name)
     return verdict

@@ -16,7 +16,7 @@ from vms import live
 from vms.errors import BadFields, BadParameters
 from vms.kinds import Kind
 from vms.kinds.create import CREATE
-from vms.models import Document, Host, Operation, Placement, Quota, User, VirtualMachine
+from vms.models import Document, Host, Operation, Placement, User, VirtualMachine
 from vms.permissions import Actor, Who, visible_vms
 from vms.services import grants, operations, quotas, seeds, selectors, volumes
 from vms.services.definitions import disk_name, seed_name
@@ -146,15 +146,11 @@ def free_name(who: Who) -> str:
 
 def room(actor: Actor, takes: Mapping[str, int]) -> list[str]:
     """What of the actor's quota is left and what that takes, in words; [] where he has none."""
-    quota = Quota.objects.filter(user=actor.user).first()
-    if quota is None:
-        return []
-    now = quotas.used(actor.user)
-    limits = {name: getattr(quota, name) for name in takes}
+    left = quotas.left(actor.user)
     return [
         gettext("takes {asked} of {left} that are left").format(
-            asked=amount(name, takes[name]), left=amount(name, max(limit - now[name], 0))
+            asked=amount(name, takes[name]), left=amount(name, left[name])
         )
-        for name, limit in limits.items()
-        if limit is not None and takes[name]
+        for name in takes
+        if name in left and takes[name]
     ]

@@ -19,7 +19,7 @@ from vms import live
 from vms.errors import BadDefinition, BadParameters
 from vms.kinds.define import DEFINE, Written
 from vms.libvirtxml import DEFINE as ROOT
-from vms.libvirtxml import Belongings, DomainXML, Fault, belongings, blame, difference, line_of, mask
+from vms.libvirtxml import Belongings, DomainXML, Fault, belongings, blame, difference, line_of, mask, stand_ins
 from vms.models import Document, Host, Operation, Placement, User
 from vms.permissions import Actor, Who, require, visible_vms
 from vms.services import create, operations
@@ -43,6 +43,9 @@ WORDS: Final = {
     "name": mark("Its name: a letter or digit first, then letters, digits and . _ + -; 80 characters at most."),
     "taken": mark("There is a VM called {said} on this host. Give it another name."),
     "cpus": mark("So many processors has no machine."),
+    "uuid": mark("Its UUID stays what it is; this is another: {said}."),
+    "renamed": mark("Its name stays what it is here, renaming is a step of its own: {said}."),
+    "secret": mark("No secret was at {said}, so there is nothing to keep there. Write it anew, or take it out."),
     "memory": mark("Its memory is missing, or more than any machine has."),
 }
 
@@ -105,6 +108,13 @@ def faults_of(host: Host, document: DomainXML) -> Iterator[Fault]:
         yield Fault(line(document, "name"), "name", name)
     elif create.is_taken(host, name):
         yield Fault(line(document, "name"), "taken", name)
+    yield from sizes(document)
+    # It was made of a public form: what stands there is no secret.
+    yield from (Fault(one.line, "secret", one.place) for one in stand_ins(document.text))
+
+
+def sizes(document: DomainXML) -> Iterator[Fault]:
+    """Of processors and memory what no machine has."""
     if not 1 <= (1 if document.vcpus is None else document.vcpus) <= MOST_CPUS:
         yield Fault(line(document, "vcpu"), "cpus", "")
     if not 1 <= (document.memory_kib or 0) <= MOST_KIB:

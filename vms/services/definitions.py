@@ -7,9 +7,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 from vms.kinds.create import NewVm
-from vms.libvirtxml import FIRMWARES, Card, DomainXML, Drive, Firmware, Machine, Wanted, compose
+from vms.libvirtxml import FIRMWARES, Card, DomainXML, Drive, Firmware, Machine, Wanted, compose, new_mac
 from vms.models import (
     Host,
+    Placement,
     StoragePool,
     Volume,
 )
@@ -57,6 +58,13 @@ def definition(
 def clean_name(text: str) -> str:
     """A VM's name made of what others call one."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:60] or "vm"
+
+
+def free_mac() -> str:
+    """One of the range that no VM has which is known."""
+    while Placement.objects.filter(search__contains=(mac := new_mac())).exists():
+        pass
+    return mac
 
 
 def disk_name(pool: StoragePool, name: str, number: int, format: str) -> str:

@@ -155,6 +155,8 @@ def why_not(kind: Kind, placement: Placement, host: str) -> str:
         return words.format(state=state_word(placement.state))
     if kind.kept and not placement.persistent:
         return gettext("not kept after it stops")
+    if kind.spares and placement.current_of.protected:
+        return gettext("it is protected")
     return ""
 
 

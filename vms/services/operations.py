@@ -16,7 +16,16 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from vms import live
-from vms.errors import BadParameters, HostLeftAlone, HostSilent, NoPool, NotCancellable, NotKept, WrongState
+from vms.errors import (
+    BadParameters,
+    HostLeftAlone,
+    HostSilent,
+    NoPool,
+    NotCancellable,
+    NotKept,
+    VmProtected,
+    WrongState,
+)
 from vms.kinds import KINDS, Kind, Params
 from vms.models import (
     OPEN_STATES,
@@ -215,7 +224,7 @@ def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | No
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
     """Where the VM is; WrongState when its state forbids the kind, it is gone, or it is in the trash or a template
-    and the kind not for that, or the reverse; NotKept when its host forgets it."""
+    and the kind not for that, or the reverse; NotKept when its host forgets it; VmProtected when the kind spares it."""
     placement = Placement.objects.select_related("host", "current_of").get(current_of=vm)
     trashed = placement.current_of.trashed_at is not None
     if kind.of_trash != "too" and trashed != (kind.of_trash == "only"):
@@ -229,6 +238,8 @@ def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:
         raise WrongState(name=vm.name, state=placement.state)
     if kind.kept and not placement.persistent:
         raise NotKept(name=vm.name)
+    if kind.spares and placement.current_of.protected:
+        raise VmProtected(name=vm.name)
     return placement
 
 

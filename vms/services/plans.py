@@ -27,16 +27,24 @@ from vms.permissions import (
     visible_pools,
     visible_volumes,
 )
-from vms.services import archives, instances, operations, placing, seeds, systems, volumes
+from vms.services import archives, instances, operations, placing, seeds, sizes, systems, volumes
 from vms.services.cautions import warnings
 from vms.services.definitions import definition, disk_name, seed_name
 from vms.services.images import on_host, readable
 from vms.services.placing import Asked, Place
-from vms.services.wishes import GIB, MIB, DiskWish, Plan, Wish, digest, names
+from vms.services.wishes import (
+    GIB,
+    LARGEST_MIB,
+    MIB,
+    MOST_CPUS,
+    SMALLEST_MIB,
+    DiskWish,
+    Plan,
+    Wish,
+    digest,
+    names,
+)
 
-MOST_CPUS: Final = 512
-SMALLEST_MIB: Final = 32
-LARGEST_MIB: Final = 16 << 20
 MOST_DISKS: Final = 16
 # What a VM gets as it is; the rest is converted, or not taken.
 ATTACHED: Final = ("raw", "qcow2")
@@ -52,6 +60,7 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     NotAllowed."""
     placing.require_somewhere(actor)
     called, asked = names(wish.name, wish.count), wish
+    wish = sizes.filled(wish)
     of = instances.original(actor, wish)
     wish = instances.filled(wish, of) if of else wish
     images = {pk: found(visible_images(actor), pk, "install") for pk in chosen_images(wish)}
@@ -67,18 +76,20 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     }
     if wrong:
         raise BadFields(wrong)
-    sizes = [
+    capacities = [
         archives.find_disk(actor, disk).size_bytes
         if disk.packed is not None
         else size_of(disk, images, system, alone=number == 0)
         for number, disk in enumerate(wish.disks)
     ]
-    there = where(actor, wish, images, sizes, memory_mib, len(called))
+    there = where(actor, wish, images, capacities, memory_mib, len(called))
     there = replace(there, why="template") if of else there
     firmware = firmware_of(wish, there.host, system)
     tpm = wish.tpm if wish.tpm is not None else firmware != "bios" and bool(there.host.hardware.get("tpm"))
     pools = {pool.pk: pool for pool in placing.usable_pools(actor, there.host)}
-    disks = [described(actor, disk, size, images, there, pools) for disk, size in zip(wish.disks, sizes, strict=True)]
+    disks = [
+        described(actor, disk, size, images, there, pools) for disk, size in zip(wish.disks, capacities, strict=True)
+    ]
     networks = networks_of(actor, wish, there)
     drivers = drivers_of(actor, wish, there, system)
     images |= {image.pk: image for image in drivers}
@@ -174,6 +185,8 @@ def where(
     pool_ids = {disk.pool for disk in wish.disks if disk.pool is not None}
     pools = [found(visible_pools(actor), pk, "disks") for pk in sorted(pool_ids)]
     network = found(visible_networks(actor), wish.networks[0], "networks") if wish.networks else None
+    if not all(pool.active for pool in pools):
+        raise BadFields({"disks": "vm_pool_stopped"})
     there = [found(visible_volumes(actor, "attach"), disk.volume, "disks") for disk in wish.disks if disk.volume]
     hosts = [*([host] if host else []), *(pool.host for pool in pools), *([network.host] if network else [])]
     there += [archives.find_source(actor, disk) for disk in wish.disks if disk.packed is not None]

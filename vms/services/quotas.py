@@ -66,6 +66,16 @@ def used(subject: Subject) -> dict[str, int]:
     return found
 
 
+def left(subject: Subject) -> dict[str, int]:
+    """{resource: what of it may be taken still}, of those that are limited."""
+    quota = Quota.objects.filter(**whose(subject)).first()
+    if quota is None:
+        return {}
+    now = used(subject)
+    limits = {name: getattr(quota, name) for name in RESOURCES}
+    return {name: max(limit - now[name], 0) for name, limit in limits.items() if limit is not None}
+
+
 def summed(name: str, rows: QuerySet[Any], amount: Count | Sum) -> QuerySet[Any, tuple[str, int]]:
     """One row for all of them."""
     alike = rows.order_by().annotate(resource=Value(name)).values("resource")

@@ -33,6 +33,12 @@ ERRORS: dict[str, str] = {
     "nothing_to_boot": mark("{name} has no such device, or no medium is in it."),
     "boot_fixed": mark("{name} boots a kernel that its definition names, so that no device can come before it."),
     "not_kept": mark("{name} is not kept after it stops, so there is no next start that this could be for."),
+    "nothing_changes": mark("{name} is so already."),
+    "not_live": mark("{name} gets this at a new start only. Ask for its next start, then restart it."),
+    "seen_otherwise": mark(
+        "Somebody else has changed {name} since you looked. Nothing was done; look at what it is now, then do it again."
+    ),
+    "vm_protected": mark("{name} is protected. Lift that first, on its Hardware page."),
     "no_pool": mark("No host shows the storage that {name} is in. Start its pool on one of them."),
     "volume_used": mark("{name} is in use: {users}. Take it off there first."),
     "volume_backs": mark("{name} lies below other volumes: {users}. Delete these first."),
@@ -76,6 +82,18 @@ ERRORS: dict[str, str] = {
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
+    ),
+    "definition_changed": mark(
+        "The definition of {name} is another by now than the one that you had. Nothing was overwritten; look at both "
+        "and try again."
+    ),
+    "secret_gone": mark(
+        "This definition of {name} had a secret at “{place}” which is kept nowhere. Take it into the XML editor and "
+        "give the secret anew."
+    ),
+    "live_fixed": mark(
+        "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
+        "while it runs by its own addresses (eject, autostart, listen-locally)."
     ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
@@ -196,6 +214,14 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "device_held": mark(
+        "The guest does not let {device} go. Its next start is without it; unmount or stop it in the guest, then try "
+        "again."
+    ),
+    "changed_meanwhile": mark(
+        "Somebody else has changed “{place}” meanwhile, so nothing was done there. Look at what it is now, then do it "
+        "again."
+    ),
     "cd_held": mark(
         "The system in the VM holds its CD drive shut. Let it eject the CD, or shut it down and try again; nothing was "
         "changed."
@@ -241,6 +267,11 @@ FIELDS: dict[str, str] = {
     "template_small": mark("The template has a larger disk. A disk can be larger than the template's, never smaller."),
     "template_more": mark("A VM of a template has the template's disks, and no others."),
     "vm_disk_small": mark("The image has a larger disk. A disk can be larger than its image, never smaller."),
+    "size_gone": mark("There is no such size any more. Choose another one, or say how large it is to be."),
+    "size_name": mark("1 to 40 signs, no line breaks or control characters, no blank at its ends; “own” is taken."),
+    "size_taken": mark("There is a size of this name."),
+    "size_vcpus": mark("From 1 to 512."),
+    "size_disk": mark("From 1 GiB to 64 TiB."),
     "vm_disk_packed": mark(
         "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
         "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
@@ -251,10 +282,20 @@ FIELDS: dict[str, str] = {
     "vm_no_host": mark("There is no host on which you may make VMs."),
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
+    "vm_pool_stopped": mark("This storage pool is stopped. Start it first, or choose another one."),
     "vm_no_image": mark("This image is in no started pool of a host on which you may make VMs. Copy it there first."),
     "vm_no_folder": mark("cloud-init's disc needs a storage pool that is a folder, and none there may be used."),
     "vm_no_arch": mark("The image is for other processors than your hosts have."),
     "vm_no_uefi": mark("This host has no UEFI firmware for VMs. Choose BIOS."),
+    "shape_number": mark("A whole number that it takes."),
+    "shape_text": mark("Letters that it takes, and no more than it takes."),
+    "shape_flag": mark("Yes or no."),
+    "shape_choice": mark("One of those that are offered."),
+    "shape_over": mark("More than it has at most. Raise that too."),
+    "shape_product": mark("Sockets x cores x threads must be as many processors as it has at most."),
+    "shape_device": mark("The names of its disks and cards, with blanks between them."),
+    "shape_twice": mark("There is one already."),
+    "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
     ),
@@ -298,6 +339,7 @@ FIELDS: dict[str, str] = {
     "name_long": mark("A name has 255 characters at most."),
     "name_signs": mark("A name has no line breaks and no control characters."),
     "boot_order_changed": mark("The order of devices is another for this start."),
+    "definition_alike": mark("The host made of it what was there before."),
     "boot_order_back": mark("The old order of devices is back for the next start."),
     "boot_order_changed_still": mark("The old order of devices could not be put back yet."),
     "taken": mark("Another host has this name."),
@@ -569,6 +611,9 @@ LOG: dict[str, str] = {
     "forgotten": mark("Its host has forgotten it."),
     "volume_deleted": mark("Deleted the volume “{name}”."),
     "seed_ejected": mark("Ejected the first boot's disc."),
+    "shaped_next": mark("Its next start has it."),
+    "shaped_now": mark("It has it now."),
+    "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
     "seed_deleted": mark("Deleted “{name}”."),
     "volume_left": mark("Left the volume “{name}” alone: something needs it by now."),
@@ -630,6 +675,9 @@ GOING_ON: dict[str, str] = {
     "vm.save": mark("saving"),
     "vm.reboot": mark("rebooting"),
     "vm.shutdown": mark("shutting down"),
+    "vm.restart": mark("shutting down, to start anew"),
+    "vm.edit-xml": mark("changing its definition"),
+    "vm.return": mark("returning to an earlier definition"),
     "vm.nmi": mark("sending an NMI"),
     "vm.send-key": mark("sending keys"),
     "vm.autostart": mark("setting its autostart"),
@@ -649,6 +697,7 @@ GOING_ON: dict[str, str] = {
     "vm.delete": mark("being deleted"),
     "vm.rename": mark("being renamed"),
     "vm.eject": mark("ejecting its CD"),
+    "vm.shape": mark("being changed"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -720,6 +769,8 @@ AUDIT: dict[str, str] = {
     "signed-out:user": mark("signed out"),
     "gave:grant": mark("gave a right"),
     "took:grant": mark("took a right away"),
+    "protected:vm": mark("protected"),
+    "unprotected:vm": mark("lifted the protection of"),
     "kept:cd": mark("left the CD in the drive of"),
     "tagged:vm": mark("changed the tags"),
     "activated:factor": mark("set up the second step of signing in"),
@@ -730,6 +781,9 @@ AUDIT: dict[str, str] = {
     "added:ssh-key": mark("added an SSH key"),
     "removed:ssh-key": mark("removed an SSH key"),
     "chose:time-zone": mark("chose a time zone"),
+    "added:size": mark("added the size"),
+    "changed:size": mark("changed the size"),
+    "removed:size": mark("removed the size"),
     "added:group": mark("added the group"),
     "renamed:group": mark("renamed the group"),
     "removed:group": mark("removed the group"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vms.libvirtxml import PLAIN, Guest
-from vms.osdata import find_system, systems
+from vms.osdata import System, find_system, systems
 
 # What a VM gets where nobody says how much.
 MEMORY_MIB: Final = 2048
@@ -51,6 +51,11 @@ def needs(os: str, *, drivers: bool = False) -> Needs:
     )  # fmt: skip
 
 
+def offered() -> list[System]:
+    """Those that a VM can be made for."""
+    return [system for system in systems().values() if system.kernel and system.least.memory_mib]
+
+
 def choices() -> list[tuple[str, str]]:
-    """(short id, name) of those that a VM can be made for."""
-    return [(system.id, system.name) for system in systems().values() if system.kernel and system.least.memory_mib]
+    """(short id, name) of these."""
+    return [(system.id, system.name) for system in offered()]

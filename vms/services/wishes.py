@@ -20,6 +20,9 @@ from vms.services.seeds import SeedWish
 from vms.services.vm_names import NAME
 
 MOST: Final = 100
+MOST_CPUS: Final = 512
+SMALLEST_MIB: Final = 32
+LARGEST_MIB: Final = 16 << 20
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 
@@ -45,11 +48,12 @@ class DiskWish:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody asks for. host, pool: None for wherever it fits. cpus, memory_mib 0: as its system wants. firmware
-    "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe: it starts
-    from the network. drivers: where its system lacks some, they come on a second CD, if there is one. count: so many,
-    "#" in the name being their number. seed: what it is told at its first boot. careful: with disks and cards for which
-    every system brings drivers."""
+    """What somebody asks for. host, pool: None for wherever it fits. size: one that administrators defined, by name or
+    number, "" for none; what is said besides wins over it. cpus, memory_mib 0: as its size or its system wants.
+    firmware "": likewise; tpm None: likewise. networks None: the first that he may use. install: an ISO's image. pxe:
+    it starts from the network. drivers: where its system lacks some, they come on a second CD, if there is one. count:
+    so many, "#" in the name being their number. seed: what it is told at its first boot. careful: with disks and cards
+    for which every system brings drivers."""
 
     name: str
     host: int | None = None
@@ -67,6 +71,7 @@ class Wish:
     start: bool = True
     seed: SeedWish | None = None
     careful: bool = False
+    size: int | str = ""
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,12 @@ def gib(kib: int | float | None) -> str:
 
 
 @register.filter
+def mib(number: int | None) -> str:
+    """Mebibytes as GiB with one digit; less than one as MiB."""
+    return gib((number or 0) * 1024)
+
+
+@register.filter
 def why_it_stays(line: belongings.Line) -> str:
     """Why it stays when its VM is deleted; follows its name."""
     return sentences.stays(line.why, {"by": line.by, "others": line.others})

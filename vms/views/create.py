@@ -7,12 +7,12 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vms.errors import BadFields, BadSeed, RequestRefused
 from vms.forms.create import Create
 from vms.permissions import Actor, seen_hosts
-from vms.services import create, placing, plans
+from vms.services import adding, create, placing, plans, sizes
 from vms.services.actors import session_actor
 from vms.services.sentences import place_words, sentence, warning
 from vms.services.wishes import Plan, Wish, names
@@ -26,17 +26,29 @@ def vm_new(request: HttpRequest) -> HttpResponseBase:
     actor = session_actor(request)
     placing.require_somewhere(request.user)
     if request.method != "POST":
-        given = {"source": "", "name": create.free_name(actor), "size": "m", "count": "1", "my_keys": "on"}
+        given = {"source": "", "name": create.free_name(actor), "size": sizes.usual(), "count": "1", "my_keys": "on"}
         form = Create(actor, initial={**given, **request.GET.dict()})
-        return render(request, "vms/new.html", {"form": form, **told(request, filled(form))})
+        return form_page(request, form, filled(form))
     form = Create(actor, request.POST)
-    if form.is_valid():
+    wish = form.wish() if form.is_valid() else None
+    if wish:
         with going.refusals(form):
-            made = create.create(actor, form.wish())
+            made = create.create(actor, wish)
             if len(made) > 1:
                 return redirect("vm-list")
-            return redirect("vm-console" if form.wish().start else "vm", made[0].target_id)
-    return render(request, "vms/new.html", {"form": form, **told(request, form)}, status=400)
+            return redirect("vm-console" if wish.start else "vm", made[0].target_id)
+    return form_page(request, form, form, refused=wish, status=400)
+
+
+def form_page(
+    request: HttpRequest, form: Create, sent: Create, *, refused: Wish | None = None, status: int = 200
+) -> HttpResponse:
+    """sent: the form as it was sent, or would be. refused: what it asked for."""
+    actor = session_actor(request)
+    context = {**told(request, sent), "form": form, "may_add": adding.may_add(actor)}
+    if refused:
+        context["stopped"] = adding.stopped(actor, refused, None)
+    return render(request, "vms/new.html", context, status=status)
 
 
 @login_required
@@ -47,6 +59,22 @@ def vm_new_preview(request: HttpRequest) -> HttpResponse:
     form = Create(session_actor(request), request.POST)
     form.is_valid()
     return render(request, "vms/_you_get.html", {"form": form, **told(request, form)})
+
+
+@login_required
+@require_safe
+def vm_new_added(request: HttpRequest, pk: int) -> HttpResponse:
+    """How it stands with what he adds while the form waits, and once it is there the field with it chosen."""
+    placing.require_somewhere(request.user)
+    actor = session_actor(request)
+    operation = adding.get_adding_or_404(actor, pk)
+    chosen = adding.added(actor, operation)
+    context: dict[str, Any] = {"operation": operation, "waits": not chosen and adding.is_fresh(operation)}
+    if chosen:
+        name, row = chosen
+        form = Create(actor, initial={name: str(row)})
+        context |= {"field": form[name], "called": dict(form.fields[name].choices).get(str(row), "")}  # type: ignore[attr-defined]
+    return render(request, "vms/_added.html", context)
 
 
 def filled(form: Create) -> Create:
@@ -71,13 +99,13 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         plan = plans.plan(actor, wish)
     except BadFields as bad:
         form.refuse(bad)
-        return {"plan": None, "wrong": form.wrong()}
+        return {"plan": None, "wrong": form.wrong(), "stopped": adding.stopped(actor, wish, None)}
     except BadSeed as bad:
         form.refuse_file(bad)
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
-    return shown(actor, plan, wish)
+    return {**shown(actor, plan, wish), "stopped": adding.stopped(actor, wish, plan)}
 
 
 def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
@@ -88,6 +116,7 @@ def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
         "plan": plan,
         "name": names(wish.name, wish.count)[0],
         "count": wish.count,
+        "linked": any(disk.linked and disk.image for disk in wish.disks),
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
         "warnings": [warning(each.code, each.params) for each in plan.warnings],

@@ -10,10 +10,22 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from vms.errors import BadDefinition, NotAllowed, NotFresh, RequestRefused
+from vms.kinds import whole_number
+from vms.models import Version
 from vms.permissions import get_host_or_404
-from vms.services import define
+from vms.services import define, history
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence, warning
+
+
+def kept(request: HttpRequest) -> str:
+    """The definition in ?vm= and ?version= of a VM that is gone, to be defined again; "" for none."""
+    vm, number = whole_number(request.GET.get("vm", "")), whole_number(request.GET.get("version", ""))
+    if vm is None or number is None:
+        return ""
+    return (
+        Version.objects.filter(vm__in=history.gone(), vm=vm, number=number).values_list("xml", flat=True).first() or ""
+    )
 
 
 @login_required
@@ -23,7 +35,7 @@ def host_define(request: HttpRequest, pk: int) -> HttpResponseBase:
     the text is the one that was shown."""
     actor = session_actor(request)
     host = get_host_or_404(actor, pk, to=define.PRIVILEGE)
-    typed = request.POST.get("xml", "").replace("\r\n", "\n")
+    typed = request.POST.get("xml", "").replace("\r\n", "\n") or kept(request)
     context: dict[str, Any] = {"host": host, "typed": typed, "faults": [], "draft": None}
     if request.method != "POST":
         return render(request, "hosts/define.html", context)

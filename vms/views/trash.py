@@ -17,12 +17,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vms.errors import BadFields, BelongingsChanged, NotAllowed, NotFresh, RequestRefused
 from vms.forms.trash import Delete
 from vms.models import Operation, VirtualMachine
-from vms.permissions import get_trashed_or_404, get_vm_or_404
-from vms.services import belongings, trash
+from vms.permissions import get_trashed_or_404, get_vm_or_404, is_administrator
+from vms.services import belongings, history, trash
 from vms.services.actors import session_actor
 from vms.services.attention import open_operations
 from vms.services.freshness import placed
 from vms.services.sentences import field_sentence, sentence
+from vms.services.xml import PRIVILEGE
 from vms.views.bulk import MOST_AT_ONCE, OtherList, chosen, kept, told
 from vms.views.going import ask, go
 from vms.views.vms import PAGE
@@ -129,6 +130,7 @@ def trash_list(request: HttpRequest) -> HttpResponse:
         "working": working.exclude(target_id__in=[vm.pk for vm in vms])[:PAGE],
         "days": trash.days(),
         "query": "?",
+        "has_gone": is_administrator(request.user, PRIVILEGE) and history.gone().exists(),
     }
     return render(request, "trash/list.html", context)
 

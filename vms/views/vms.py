@@ -21,6 +21,7 @@ from vms.forms.tags import Tags
 from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.clone import SOURCE
 from vms.kinds.hardware import LISTEN_ON_NETWORK
+from vms.kinds.power import RESTART
 from vms.kinds.seeds import WRITE_SEED
 from vms.kinds.templates import TEMPLATE
 from vms.models import Document, Host, Operation, VirtualMachine
@@ -34,9 +35,10 @@ from vms.permissions import (
 from vms.services import viewers
 from vms.services.abilities import offers
 from vms.services.freshness import placed
-from vms.services.headers import Header, make_header, may_eject
+from vms.services.headers import Header, fits, make_header, may_eject, why_not
 from vms.services.lists import SHOWN, STATES, find_vms, these
 from vms.services.overview import stream
+from vms.services.pending import waits
 from vms.services.reaching import exposed
 from vms.services.rows import make_rows, present_use
 from vms.services.sections import LINE, others, sections, totals_by_host
@@ -48,7 +50,11 @@ SECTIONS = 20
 MOST_CHOICES = 12
 MOST_IDS = 500
 # The parts of a VM's page that need more than seeing it.
-TABS = {"console": "vm.screen", "xml": "vm.xml.view", "access": "vm.access"}
+TABS = {
+    "console": "vm.screen", "hardware": "vm.xml.view", "xml": "vm.xml.view", "history": "vm.xml.view",
+    "pending": "vm.xml.view",
+    "access": "vm.access",
+}  # fmt: skip
 
 
 class FromBothEnds:
@@ -208,7 +214,7 @@ def asked_ids(request: HttpRequest) -> list[int]:
 
 def tab_context(
     request: HttpRequest, vm: VirtualMachine, name: str, head: Header | None = None
-) -> dict[str, object]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """What the head and the tabs of a VM's page need; the console page uses it too. head: where it was made already."""
     head = head or make_header(vm, request.user)
     return {
@@ -218,6 +224,7 @@ def tab_context(
         "tab": name,
         "may_xml": "vm.xml.view" in head.rights,
         "may_access": "vm.access" in head.rights,
+        "may_write_xml": "vm.define" in head.rights and placed(vm).persistent and placed(vm).present,
         "may_console": "vm.console" in head.rights and offers(placed(vm).host.driver, "vm.send-key"),
         "may_drive": "vm.console" in head.rights,
         "may_device": "vm.device" in head.rights,
@@ -278,7 +285,9 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
     head = make_header(vm, request.user)
     context = tab_context(request, vm, "overview", head)
     use = present_use([vm]).get(vm.pk)
-    document = Document.objects.filter(placement=placed(vm)).only("facts", "next_boot").first()
+    document = Document.objects.filter(placement=placed(vm)).only(
+        "facts", "next_boot", "pending", "began", "settings"
+    ).first()  # fmt: skip
     return render(
         request,
         "vms/overview.html",
@@ -287,6 +296,8 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
             "use": use,
             "facts": document.facts if document else {},
             "exposed": exposed(placed(vm), document),
+            "waits": waits(placed(vm), document) if context["may_xml"] else [],
+            "may_restart": fits(head.rights, RESTART.name) and not why_not(RESTART, placed(vm), head.host_word),
             "viewer_file": bool(viewer_file(request, vm, head.rights)),
             "may_listen": head.rights >= set(LISTEN_ON_NETWORK.privileges),
             "tags": tags or Tags(initial={"tags": ", ".join(sorted(tag.name for tag in vm.tags.all()))}),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from vms.errors import (
     BadDocument,
     CdHeld,
     ConsoleBusy,
+    DeviceHeld,
     HostRefused,
     InvalidState,
     NetworkStopped,
@@ -33,7 +35,8 @@ from vms.libvirtxml import (
     snapshot_sources,
     without_password,
 )
-from vms.virt import judging
+from vms.libvirtxml.shaping import Edit, is_done
+from vms.virt import judging, shaping
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job, SnapshotInfo
@@ -47,6 +50,9 @@ FORGET: Final = (
 )
 # As long as a finger rests on a key: a guest that polls must see it down.
 HOLD_MS: Final = 100
+# A guest that knows of hot-plugging lets a device go within seconds.
+PATIENCE: Final = 20.0
+LOOK: Final = 0.25
 
 
 class Domain:
@@ -296,6 +302,29 @@ class Domain:
                     if other.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
                         raise
                     self.handle.undefine()
+
+    def reshape_live(self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = judging.NOTHING) -> None:
+        """Let this run be as the edits say, which were made for its document. Raises ChangedMeanwhile, NeedsMore,
+        CdHeld, and DeviceHeld where the guest does not let a device go."""
+        with self.guard():
+            shaping.reshape(self.handle, edits, allowed, given)
+        for edit in edits:
+            if edit["do"] == "remove":
+                self.await_gone(edit)
+
+    def await_gone(self, edit: Edit) -> None:
+        """Until the guest has let the device go. Raises DeviceHeld."""
+        until = time.monotonic() + PATIENCE
+        while not is_done(self.live()[0], edit):
+            if time.monotonic() > until:
+                raise DeviceHeld(device=str(edit["part"]))
+            time.sleep(LOOK)
+
+    def reshape(
+        self, edits: Sequence[Edit], *, allowed: frozenset[str], given: Given = judging.NOTHING
+    ) -> None:  # fmt: skip
+        """Let its next start be as the edits say. Raises ChangedMeanwhile, and what modify() raises."""
+        self.modify(lambda document: shaping.edited(document, edits), allowed=allowed, given=given)
 
     def networks(self) -> list[str]:
         """The names of the networks that its next start needs."""

@@ -88,7 +88,7 @@ ALLOWED: Final = (
     *lines("vm.media", """
         - devices/disk[@device=cdrom|floppy]/source  # what comes in is an offered image, see below
         - devices/disk[@device=cdrom|floppy]/backingStore
-        > devices/disk[@device=cdrom|floppy]/@type = file  # of an empty drive; a file would be in its source
+        > devices/disk[@device=cdrom|floppy]/@type = file|volume  # what is in the drive is in its source
     """),
     # A source, a network and what can be reached through them are resources of the host. Until there are rows of them
     # to offer, naming one is for who may define; a volume or a network gets a line with its rows.

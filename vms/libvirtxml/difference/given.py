@@ -71,7 +71,9 @@ def take_volume(disk: etree._Element, given: Given) -> None:
     where = (source.get("pool", ""), source.get("volume", ""))
     if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
         disk.remove(source)
-        del driver.attrib["type"]
+        # Bytes as they are need no permission; a drive has them before and after.
+        if driver.get("type") != "raw":
+            del driver.attrib["type"]
         shareable = disk.find("shareable")
         if shareable is not None and where in given.shared and not (len(shareable) or shareable.attrib):
             disk.remove(shareable)

@@ -1,0 +1,237 @@
+"""Lenses write what they read, change nothing else, and each is tried on a real host."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.data.shapes import MACHINE, TRIALS, Trial
+from vms.libvirtxml import DomainXML, faults
+from vms.libvirtxml.difference.canonical import canonical
+from vms.libvirtxml.shaping import (
+    DEVICES,
+    SORTS,
+    BadValue,
+    Edit,
+    Lens,
+    Stale,
+    as_live,
+    digest,
+    is_done,
+    is_live,
+    lens_of,
+    part,
+    parts,
+    shape,
+)
+from vms.libvirtxml.shaping import MACHINE as ROOTS
+from vms.libvirtxml.shaping.devices import CONTROLLERS
+
+GOLDEN = Path(__file__).parent / "golden"
+STRANGE = (
+    MACHINE.replace("<domain ", "<domain xmlns:site='urn:site' ")
+    .replace("  <vcpu>", "  <!-- whose? --><site:keys site:a='1'><site:b/></site:keys>\n  <vcpu>")
+    .replace("<target dev='vda'", "<!-- the first --><unheard-of kept='yes'/>\n      <target dev='vda'")
+)
+
+
+def edit(document: DomainXML, key: str, lens: str, value: object) -> Edit:
+    found = part(document, key)
+    assert found, key
+    return {"do": "set", "part": key, "lens": lens, "was": found.values[lens], "value": value}
+
+
+def test_each_lens_is_tried_on_a_real_host() -> None:
+    """tests/lab/test_shaping.py goes through the same list."""
+    document = DomainXML.parse(MACHINE)
+    sorts = {one.key: one.sort for one in parts(document)}
+    kinds = {one.key: one.element.get("type") for one in parts(document)}
+    tried = {
+        (kinds[trial.part] if sorts[trial.part] == "controller" else sorts[trial.part], trial.lens) for trial in TRIALS
+    }
+    declared = {
+        (sort, lens.name)
+        for table in (ROOTS, DEVICES, CONTROLLERS)
+        for sort, lenses in table.items()
+        for lens in lenses
+    }
+    assert declared - tried == set()
+    assert tried - declared == set()
+
+
+def try_out(document: DomainXML, trial: Trial) -> None:
+    if trial.first:
+        shape(document, [edit(document, trial.part, *trial.first)])
+    shape(document, [edit(document, trial.part, trial.lens, trial.value)])
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: f"{trial.part}-{trial.lens}")
+def test_a_lens_writes_what_it_reads_and_nothing_else(trial: Trial) -> None:
+    document, before = DomainXML.parse(STRANGE), DomainXML.parse(STRANGE)
+    if trial.lens == "medium":
+        shape(document, [edit(document, trial.part, "medium", "p/a.iso")])
+        assert document.cd("sda").source == "p/a.iso"  # type: ignore[union-attr]
+    try_out(document, trial)
+    after = part(document, trial.becomes or trial.part)
+    assert after and after.values[trial.lens] == trial.value
+    # Comments, and elements that nobody knows, stay where they were, and so does all that is of no part that changed.
+    assert document.text.count("<!--") == 2
+    assert document.element.find("{urn:site}keys/{urn:site}b") is not None
+    assert document.element.find("devices/disk/unheard-of") is not None
+    for one in parts(before):
+        now = part(document, one.key)
+        if one.sort in DEVICES and one.key != trial.part and trial.lens != "boot_order":
+            assert now and c14n(now.element) == c14n(one.element)
+    own = {"devices", *(str(element.tag) for element in before.element if element.tag in OF_MACHINE)}
+    there = {c14n(element) for element in document.element.iterchildren(etree.Element)}
+    for element in before.element.iterchildren(etree.Element):
+        assert element.tag in own or c14n(element) in there
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: f"{trial.part}-{trial.lens}")
+def test_what_was_valid_stays_valid(trial: Trial) -> None:
+    document = DomainXML.parse(MACHINE)
+    try_out(document, trial)
+    assert not faults(document.text)
+
+
+def c14n(element: etree._Element) -> bytes:
+    made = etree.fromstring(etree.tostring(element, with_tail=False))
+    return bytes(etree.tostring(made, method="c14n", with_comments=True))
+
+
+OF_MACHINE = frozenset({
+    "cputune", "memoryBacking", "title", "description",
+    "on_poweroff", "on_reboot", "on_crash", "vcpu", "cpu", "memory", "currentMemory", "os",
+})  # fmt: skip
+
+CORPUS = {
+    path.stem: path.read_text()
+    for path in (*GOLDEN.glob("*-got.xml"), *GOLDEN.glob("typical-in.xml"), *GOLDEN.glob("virt-install/*.xml"))
+}
+
+
+def choices(lens: Lens) -> list[Any]:
+    """Values that the lens takes."""
+    if lens.form in ("number", "size"):
+        return [None, *([lens.least] if lens.required else [lens.least, lens.least + 7])][1 if lens.required else 0 :]
+    if lens.name == "cpuset":
+        return ["0-1", ""]
+    known = {"choice": lens.choices, "flag": (True, False), "lines": ("a\nb", ""), "text": ("S1", "")}
+    return list(known.get(lens.form, ()))
+
+
+@pytest.mark.parametrize("name", sorted(CORPUS))
+@pytest.mark.parametrize("seed", range(6))
+def test_random_edits_stay_valid_and_can_be_taken_back(name: str, seed: int) -> None:
+    wild = random.Random(f"{name} {seed}")
+    text = CORPUS[name].replace("<devices>", "<!-- kept --><devices>", 1)
+    document, first = DomainXML.parse(text), DomainXML.parse(text)
+    was_valid = not faults(text)
+    done: list[Edit] = []
+    for _ in range(30):
+        one = wild.choice(parts(document))
+        lenses = [lens for lens in one.lenses if not lens.loses and lens.name not in UNEVEN and choices(lens)]
+        if not lenses:
+            continue
+        lens = wild.choice(lenses)
+        made = edit(document, one.key, lens.name, wild.choice(choices(lens)))
+        shape(document, [made])
+        done.append(made)
+        assert is_done(document, made)
+        assert not (was_valid and faults(document.text)), made
+    assert document.text.count("<!-- kept -->") == 1
+    for made in reversed(done):
+        place, lens = lens_of(document, made)
+        assert lens.read(place.element) == made["value"]
+        # Also back to nothing, which libvirt's own answers never have where it is no choice.
+        lens.write(place.element, made["was"])
+    assert canonical(document.element).digest == canonical(first.element).digest
+    assert document.text.count("<!--") == first.text.count("<!--")
+
+
+# What writes a second value too, and topology, which must fit the processors.
+UNEVEN = frozenset({"cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
+
+
+def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
+    document = DomainXML.parse(MACHINE)
+    old = edit(document, "vda", "cache", "none")
+    shape(document, [edit(document, "vda", "cache", "writeback")])
+    gone = {"do": "remove", "part": "rng0", "was": digest(document, "rng0")}
+    shape(document, [edit(document, "rng0", "bytes", 100)])
+    text = document.text
+    for stale in (old, gone, {**old, "part": "vdz"}, {**old, "lens": "nothing"}):
+        with pytest.raises(Stale):
+            shape(document, [stale])
+    assert document.text == text
+
+
+@pytest.mark.parametrize(
+    ("key", "lens", "value", "why"),
+    [
+        ("cpu", "cpus", 3, "over"), ("memory", "memory", 1 << 20, "over"), ("cpu", "topology", "2x2x2", "product"),
+        ("cpu", "cpus_max", 0, "number"), ("cpu", "cpus_max", "4", "number"), ("cpu", "cpus_max", True, "number"),
+        ("cpu", "topology", "0x1x1", "text"), ("vda", "cache", "best", "choice"), ("vda", "cache", None, "text"),
+        ("overview", "title", "a\nb", "text"), ("overview", "title", "a" * 256, "text"),
+        ("overview", "description", "\x00", "text"), ("vda", "serial", "a b", "text"), ("vda", "readonly", 1, "flag"),
+        ("boot", "boot_order", "vda vda", "twice"), ("boot", "boot_order", "video0", "device"),
+        ("sda", "medium", "../../etc/passwd", "text"), ("net0", "network", "a/b", "text"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(key: str, lens: str, value: object, why: str) -> None:
+    document = DomainXML.parse(MACHINE)
+    with pytest.raises(BadValue) as bad:
+        shape(document, [edit(document, key, lens, value)])
+    assert bad.value.why == why
+
+
+def test_each_sort_of_device_can_be_added_and_taken_out() -> None:
+    said = {
+        "disk": {"pool": "p", "volume": "v", "format": "qcow2", "bus": "virtio", "target": "vdc"},
+        "cdrom": {"bus": "sata", "target": "sdc"},
+        "card": {"network": "n", "mac": "52:54:00:00:00:02", "model": "virtio"},
+        "serial": {"number": 1},
+    }
+    bare = "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm</type></os><devices/></domain>"
+    for sort in SORTS:
+        document = DomainXML.parse(bare)
+        made: Edit = {"do": "add", "sort": sort, "said": said.get(sort, {"listen": "none"})}
+        assert not is_done(document, made)
+        shape(document, [made])
+        assert is_done(document, made) and not faults(document.text), sort
+        if sort in ("disk", "cdrom", "balloon") or SORTS[sort].once(document):
+            with pytest.raises(BadValue):
+                shape(document, [made])
+        key = parts(document)[-1].key
+        if sort != "balloon":
+            shape(document, [{"do": "remove", "part": key, "was": digest(document, key)}])
+            assert document.element.find("devices/*") is None, sort
+
+
+def test_a_serial_line_goes_with_the_console_that_says_it_again() -> None:
+    document = DomainXML.parse(CORPUS["rich-got"])
+    shape(document, [{"do": "remove", "part": "serial0", "was": digest(document, "serial0")}])
+    assert not document.serials
+
+
+def test_a_run_is_told_what_it_can_have() -> None:
+    after = DomainXML.parse(MACHINE)
+    live = DomainXML.parse(MACHINE.replace("<devices>", "<seclabel type='none'/><devices>"))
+    card = part(live, "net0")
+    assert card
+    title = edit(after, "overview", "title", "a")
+    assert is_live(after, title) and as_live(live, after, title) == title
+    assert not is_live(after, edit(after, "vda", "cache", "none"))
+    more = edit(after, "memory", "memory", 1 << 20)
+    assert is_live(after, more) and as_live(live, after, more) is None, "more than the run can ever have"
+    gone = {"do": "remove", "part": "net0", "was": digest(after, "net0")}
+    assert is_live(after, gone) and as_live(live, after, gone)
+    card.element.getparent().remove(card.element)  # type: ignore[union-attr]
+    assert as_live(live, after, gone) is None
+    assert not is_live(after, {"do": "remove", "part": "sda", "was": ""})
+    assert not is_live(after, {"do": "add", "sort": "sound", "said": {}})

@@ -1,0 +1,219 @@
+"""The hardware of a VM: its parts, what a form would change in words and lines, and by whose right."""
+
+from __future__ import annotations
+
+import html
+import uuid
+
+import pytest
+from django.test import Client
+
+from tests.conftest import make_vm, sign_in
+from tests.data.shapes import MACHINE
+from tests.grants import grant
+from vms.models import (
+    Document,
+    Host,
+    Image,
+    ImageCopy,
+    Network,
+    NetworkFilter,
+    Operation,
+    Reservation,
+    StoragePool,
+    User,
+    VirtualMachine,
+    Volume,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+@pytest.fixture
+def machine(host: Host) -> VirtualMachine:
+    """It is off."""
+    made = make_vm(host, "web-01", "shut_off", persistent=True)
+    Document.objects.update(next_boot=MACHINE)
+    return made
+
+
+@pytest.fixture
+def runs(host: Host) -> VirtualMachine:
+    made = make_vm(host, "web-01", "running", persistent=True)
+    Document.objects.update(next_boot=MACHINE.replace("'MiB'>64<", "'MiB'>128<"), live=MACHINE)
+    return made
+
+
+@pytest.fixture
+def pool(host: Host) -> StoragePool:
+    return StoragePool.objects.create(
+        host=host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
+    )
+
+
+@pytest.fixture
+def network(host: Host) -> Network:
+    NetworkFilter.objects.create(host=host, uuid=uuid.uuid4(), name="clean-traffic")
+    return Network.objects.create(host=host, uuid=uuid.uuid4(), name="office", active=True)
+
+
+def words(response: object) -> str:
+    return " ".join(html.unescape(response.content.decode()).split())  # type: ignore[attr-defined]
+
+
+def page(client: Client, vm: VirtualMachine, query: str = "") -> str:
+    answer = client.get(f"/vms/{vm.pk}/hardware/{query}")
+    assert answer.status_code == 200
+    return words(answer)
+
+
+def preview(client: Client, vm: VirtualMachine, part: str, **fields: object) -> str:
+    answer = client.post(f"/vms/{vm.pk}/hardware/preview/?part={part}", fields)
+    assert answer.status_code == 200
+    return words(answer)
+
+
+def test_its_parts_are_listed_and_one_is_a_form(client_alice: Client, machine: VirtualMachine) -> None:
+    shown = page(client_alice, machine)
+    order = ["Overview", "Processors", "Memory", "Boot", "Disk vda", "Disk vdb", "CD drive sda", "Network card net0",
+             "Screen", "Sound", "Video", "Watchdog"]  # fmt: skip
+    places = [shown.index(f'<span class="what">{word}</span>') for word in order]
+    assert places == sorted(places) and "64 MiB" in shown and 'name="title"' in shown
+    disk = page(client_alice, machine, "?part=vda")
+    assert 'name="cache"' in disk and "libvirt's own choice" in disk and '<target dev="vda"' in disk
+    assert client_alice.get(f"/vms/{machine.pk}/hardware/?part=vdz").status_code == 404
+
+
+def test_a_change_is_told_in_words_and_lines_before_it_is_done(client_alice: Client, machine: VirtualMachine) -> None:
+    told = preview(client_alice, machine, "memory", memory="128", memory_max="96")
+    assert "More than it has at most" in told
+    told = preview(client_alice, machine, "memory", memory="128")
+    assert "Memory at most: 64 MiB → 128 MiB" in told and "Memory: 64 MiB → 128 MiB" in told
+    assert "4 lines of XML change" in told and "after a restart" not in told
+    assert '+ <memory unit="KiB">131072</memory>' in told
+    assert "Nothing yet" in preview(client_alice, machine, "memory", memory="64")
+    assert not Operation.objects.exists()
+
+
+def test_of_one_that_runs_it_is_said_what_comes_when(client_alice: Client, runs: VirtualMachine) -> None:
+    shown = page(client_alice, runs, "?part=memory")
+    assert "Now: 64 MiB; this is after a restart." in shown and "A change waits for a restart." in shown
+    told = preview(client_alice, runs, "vda", cache="none", bytes_sec="1000", apply="both")
+    assert "Cache: libvirt's own choice → none, after a restart" in told
+    assert "Limit, bytes a second: nothing → 1000, now and after a restart" in told
+    told = preview(client_alice, runs, "vda", bytes_sec="1000", apply="next")
+    assert "1000, after a restart" in told
+
+
+def test_it_is_asked_for(client_alice: Client, machine: VirtualMachine) -> None:
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=vda", {"cache": "none", "discard": "unmap"})
+    assert (answer.status_code, answer["Location"]) == (302, f"/vms/{machine.pk}/hardware/?part=vda")
+    operation = Operation.objects.get()
+    assert [(edit["lens"], edit["was"], edit["value"]) for edit in operation.params["edits"]] == [
+        ("cache", "", "none"), ("discard", "", "unmap"),
+    ]  # fmt: skip
+    assert operation.params["needs"] == ["vm.disk"]
+    shown = page(client_alice, machine, "?part=vda")
+    assert "being changed" in shown and "when what is being done with the VM is done" in shown
+
+
+def test_whoever_looked_at_another_definition_is_told(client_alice: Client, machine: VirtualMachine) -> None:
+    body = {"cache": "none", "seen": "0" * 32}
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=vda", body)
+    assert answer.status_code == 400 and "Somebody else has changed web-01" in words(answer)
+    assert not Operation.objects.exists()
+
+
+def test_a_device_is_taken_out_after_a_question(client_alice: Client, machine: VirtualMachine) -> None:
+    asked = page(client_alice, machine, "?part=rng0&ask=remove")
+    assert "Random numbers rng0 is taken out" in asked and "btn-danger" in asked
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=rng0&ask=remove", {"remove": "1"})
+    assert answer["Location"] == f"/vms/{machine.pk}/hardware/"
+    assert Operation.objects.get().params["edits"][0]["do"] == "remove"
+
+
+def test_a_disk_and_a_card_are_added_by_rows(
+    client_alice: Client, machine: VirtualMachine, pool: StoragePool, network: Network
+) -> None:
+    Volume.objects.create(storage=pool.storage, name="used.qcow2", format="qcow2").vms.add(make_other(machine))
+    free = Volume.objects.create(storage=pool.storage, name="free.qcow2", format="qcow2", origin="created")
+    shown = page(client_alice, machine, "?part=add")
+    assert "sort=disk" in shown and "sort=serial" in shown and "sort=tpm" not in shown
+    shown = page(client_alice, machine, "?part=add&sort=disk")
+    assert "free.qcow2" in shown and "used.qcow2" not in shown
+    told = client_alice.post(
+        f"/vms/{machine.pk}/hardware/?part=add&sort=disk", {"volume": str(free.pk), "bus": "virtio"}
+    )
+    assert told.status_code == 302, words(told)
+    said = Operation.objects.get().params
+    assert said["edits"][0]["said"] == {
+        "pool": "default", "volume": "free.qcow2", "format": "qcow2", "bus": "virtio", "target": "vdc"
+    }  # fmt: skip
+    assert (said["needs"], said["given"]) == (["vm.disk"], {"volumes": [free.pk]})
+    Operation.objects.all().delete()
+    told = client_alice.post(
+        f"/vms/{machine.pk}/hardware/?part=add&sort=card", {"network": str(network.pk), "model": "virtio"}
+    )
+    assert told.status_code == 302, words(told)
+    assert Operation.objects.get().params["edits"][0]["said"]["network"] == "office"
+
+
+def make_other(vm: VirtualMachine) -> VirtualMachine:
+    assert vm.placement
+    return make_vm(vm.placement.host, "db-01")
+
+
+def test_a_cd_comes_from_images(client_alice: Client, machine: VirtualMachine, pool: StoragePool) -> None:
+    volume = Volume.objects.create(storage=pool.storage, name="debian.iso", format="raw", origin="created")
+    image = Image.objects.create(name="Debian 13", kind="iso", format="raw")
+    ImageCopy.objects.create(image=image, volume=volume, published=True)
+    assert "Debian 13" in page(client_alice, machine, "?part=sda")
+    told = preview(client_alice, machine, "sda", medium=str(image.pk))
+    assert "Medium: nothing → default/debian.iso" in told
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=sda", {"medium": str(image.pk)})
+    assert answer.status_code == 302
+    assert Operation.objects.get().params["needs"] == ["vm.media"]
+
+
+def test_an_editor_does_what_he_may_and_is_told_what_not(machine: VirtualMachine, mallory: User) -> None:
+    client = sign_in(mallory)
+    path = f"/vms/{machine.pk}/hardware/"
+    grant(mallory, "operator", machine)
+    assert client.get(path).status_code == 403
+    grant(mallory, "editor", machine)
+    assert 'name="bytes_sec"' not in page(client, machine, "?part=vda")
+    assert "Nothing yet" in preview(client, machine, "vda", bytes_sec="1000")
+    tuned = client.generic(
+        "PATCH", f"/api/v1/vms/{machine.pk}", '{"cpu_shares": 512}', content_type="application/json"
+    )  # fmt: skip
+    assert (tuned.status_code, tuned.json()["params"]) == (403, {"privilege": "vm.tune"})
+    # What was given read only stays so: only who may define VMs takes that away.
+    Document.objects.update(next_boot=MACHINE.replace("<target dev='vda'", "<readonly/><target dev='vda'"))
+    assert "needs the right vm.define" in preview(client, machine, "vda", cache="")
+    Document.objects.update(next_boot=MACHINE)
+    assert client.post(f"{path}?part=vda", {"cache": "none", "readonly": "on"}).status_code == 302
+    assert 'name="protected"' not in page(client, machine)
+    assert not Reservation.objects.exists()
+
+
+def test_more_is_charged_to_whom_the_vm_is_charged(client_alice: Client, machine: VirtualMachine, alice: User) -> None:
+    VirtualMachine.objects.filter(pk=machine.pk).update(charged_user=alice)
+    client_alice.post(f"/vms/{machine.pk}/hardware/?part=cpu", {"cpus_max": "4"})
+    assert list(Reservation.objects.values_list("resource", "amount", "user")) == [("vcpus", 2, alice.pk)]
+
+
+def test_a_protected_vm_is_neither_deleted_nor_forced_off(client_alice: Client, runs: VirtualMachine) -> None:
+    answer = client_alice.post(f"/vms/{runs.pk}/protect/", {"protected": "1"})
+    assert answer.status_code == 302 and VirtualMachine.objects.get(pk=runs.pk).protected
+    shown = page(client_alice, runs)
+    assert "Lift the protection" in shown and "it is protected" in shown
+    for verb in ("force-off", "delete"):
+        client_alice.post(f"/vms/{runs.pk}/{verb}/", {"confirmed": "1", "trash": "on", "seen": ""})
+        assert not Operation.objects.exists(), verb
+    client_alice.post(f"/vms/{runs.pk}/protect/", {"protected": "0"})
+    assert not VirtualMachine.objects.get(pk=runs.pk).protected
+
+
+def test_one_of_which_nothing_is_known_says_so(client_alice: Client, machine: VirtualMachine) -> None:
+    Document.objects.update(next_boot="")
+    assert "It has not been read yet." in page(client_alice, machine)

@@ -1,0 +1,230 @@
+"""What a VM is made of: changed by PATCH on the VM, and device by device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Status
+from pydantic import BaseModel, ConfigDict, Field
+
+from vms.api import vms
+from vms.api.answers import answers
+from vms.api.auth import actor
+from vms.api.operations import IdempotencyKey, Started, accepted
+from vms.kinds.shaping import SHAPE
+from vms.libvirtxml.shaping import MACHINE, Part
+from vms.permissions import get_vm_or_404
+from vms.services import protection, shape_words, shaping
+from vms.services.shaping import Machine, Wish
+
+router = Router(tags=["vms"])
+# One address has one router.
+vms_router = vms.router
+
+Apply = Literal["both", "next", "live"]
+Key = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+KIB = 1024
+# What is called otherwise here: sizes in MiB.
+SIZES = {"memory_mib": "memory", "memory_max_mib": "memory_max"}
+PLACES = {lens.name: place for place, lenses in MACHINE.items() for lens in lenses} | {shaping.AUTOSTART: "overview"}
+
+
+class VmChanges(BaseModel):
+    """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
+    where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
+    cpu_shares, cpuset, hugepages, locked: for who may tune VMs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: str | None = None
+    description: str | None = None
+    autostart: bool | None = None
+    cpus: int | None = None
+    cpus_max: int | None = None
+    topology: str | None = None
+    cpu_mode: str | None = None
+    cpu_shares: int | None = None
+    cpuset: str | None = None
+    memory_mib: int | None = None
+    memory_max_mib: int | None = None
+    hugepages: bool | None = None
+    locked: bool | None = None
+    boot_order: str | None = None
+    boot_menu: str | None = None
+    boot_timeout: int | None = None
+    on_poweroff: str | None = None
+    on_reboot: str | None = None
+    on_crash: str | None = None
+
+
+class DeviceItem(BaseModel):
+    """key: a disk's target, or its sort with its place ("vda", "net0"). values: of the next start. now: what is
+    otherwise in this run; null where it does not run, or has no such device. can_go: whether it can be taken out."""
+
+    key: str
+    sort: str
+    title: str
+    about: dict[str, str]
+    values: dict[str, str | int | bool | None]
+    now: dict[str, str | int | bool | None] | None
+    can_go: bool
+    xml: str
+
+
+class Devices(BaseModel):
+    """addable: the sorts that can be added. mark: send it as seen, and what was changed meanwhile is refused."""
+
+    items: list[DeviceItem]
+    addable: list[str]
+    mark: str
+
+
+class NewDevice(BaseModel):
+    """sort: one of addable. volume, bus: of a disk, by the volume's id. network, model: of a card, by the network's
+    id."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sort: str
+    volume: int | None = None
+    bus: str | None = None
+    network: int | None = None
+    model: str | None = None
+
+
+class DeviceChanges(BaseModel):
+    """values: by the names that the device has. A medium is an image's id, "" for none; a network is its id."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    values: dict[str, str | int | bool | None]
+
+
+class Protection(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    protected: bool
+
+
+Chosen = Annotated[Apply, Query()]
+Seen = Annotated[str, Query(max_length=64)]
+
+
+@vms_router.patch(
+    "/{int:vm_id}", response=answers(202, Started, 400, 403, 404, 409), url_name="vm-shape", summary="Change it"
+)
+def change(
+    request: HttpRequest,
+    vm_id: int,
+    body: VmChanges,
+    response: HttpResponse,
+    apply: Chosen = "both",
+    seen: Seen = "",
+    key: IdempotencyKey = None,
+) -> Status[Started]:
+    """apply: both, the next start and, as far as that is possible, this run; next; or live, this run alone, with 409
+    where only a new start brings it."""
+    sets: dict[str, dict[str, Any]] = {}
+    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
+        lens = SIZES.get(name, name)
+        sets.setdefault(PLACES[lens], {})[lens] = value * KIB if name in SIZES else value
+    return ask(request, vm_id, response, Wish(sets=sets, apply=apply, seen=seen), key)
+
+
+@router.put("/{int:vm_id}/protection", response=answers(204, None, 400, 403, 404), summary="Protect it, or lift that")
+def protect(request: HttpRequest, vm_id: int, body: Protection) -> Status[None]:
+    """Protected, it is neither deleted nor forced off."""
+    who = actor(request)
+    protection.protect(who, get_vm_or_404(who, vm_id, to=protection.PRIVILEGE), protected=body.protected)
+    return Status(204, None)
+
+
+@router.get("/{int:vm_id}/devices", response=answers(200, Devices, 403, 404, 409), summary="Its devices")
+def index(request: HttpRequest, vm_id: int) -> Devices:
+    there = machine(request, vm_id)
+    return Devices(
+        items=[item(there, part) for part in there.parts if part.sort not in MACHINE],
+        addable=shaping.addable(there),
+        mark=there.mark,
+    )
+
+
+@router.post("/{int:vm_id}/devices", response=answers(202, Started, 400, 403, 404, 409), summary="Add a device")
+def add(
+    request: HttpRequest,
+    vm_id: int,
+    body: NewDevice,
+    response: HttpResponse,
+    apply: Chosen = "both",
+    key: IdempotencyKey = None,
+) -> Status[Started]:
+    said = body.model_dump(exclude={"sort"}, exclude_none=True)
+    return ask(request, vm_id, response, Wish(add=body.sort, said=said, apply=apply), key)
+
+
+@router.get("/{int:vm_id}/devices/{device}", response=answers(200, DeviceItem, 403, 404, 409), summary="One device")
+def show(request: HttpRequest, vm_id: int, device: Key) -> DeviceItem:
+    there = machine(request, vm_id)
+    return item(there, shaping.device_or_404(there, device))
+
+
+@router.patch(
+    "/{int:vm_id}/devices/{device}", response=answers(202, Started, 400, 403, 404, 409), summary="Change a device"
+)
+def change_device(
+    request: HttpRequest,
+    vm_id: int,
+    device: Key,
+    body: DeviceChanges,
+    response: HttpResponse,
+    apply: Chosen = "both",
+    seen: Seen = "",
+    key: IdempotencyKey = None,
+) -> Status[Started]:
+    there = machine(request, vm_id)
+    part = shaping.device_or_404(there, device)
+    return ask(request, vm_id, response, Wish(sets={part.key: body.values}, apply=apply, seen=seen), key)
+
+
+@router.delete(
+    "/{int:vm_id}/devices/{device}", response=answers(202, Started, 400, 403, 404, 409), summary="Take a device out"
+)
+def remove(
+    request: HttpRequest,
+    vm_id: int,
+    device: Key,
+    response: HttpResponse,
+    apply: Chosen = "both",
+    seen: Seen = "",
+    key: IdempotencyKey = None,
+) -> Status[Started]:
+    """A disk's volume stays."""
+    there = machine(request, vm_id)
+    part = shaping.device_or_404(there, device)
+    return ask(request, vm_id, response, Wish(remove=part.key, apply=apply, seen=seen), key)
+
+
+def ask(
+    request: HttpRequest, vm_id: int, response: HttpResponse, wish: Wish, key: str | None
+) -> Status[Started]:  # fmt: skip
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SHAPE.privileges[0])
+    return accepted(request, response, shaping.ask(who, vm, wish, idempotency_key=key))
+
+
+def machine(request: HttpRequest, vm_id: int) -> Machine:
+    return shaping.machine(get_vm_or_404(actor(request), vm_id, to=SHAPE.privileges[0]))
+
+
+def item(there: Machine, part: Part) -> DeviceItem:
+    return DeviceItem(
+        key=part.key,
+        sort=part.sort,
+        title=shape_words.part_word(part),
+        about=part.about,
+        values=part.values,
+        now=None if there.live is None or there.is_new(part) else there.now(part),
+        can_go=part.can_go,
+        xml=part.text,
+    )

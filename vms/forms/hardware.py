@@ -1,0 +1,140 @@
+"""Forms for the parts of a machine, made of their lenses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext, gettext_lazy
+
+from vms.errors import BadFields
+from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
+from vms.models import Network, Volume
+from vms.services.sentences import field_sentence
+from vms.services.shape_words import HELP, lens_word, value_word
+from vms.services.shaping import AUTOSTART, CARD_MODELS
+
+MIB: Final = 1024
+KEPT: Final = "="
+Choices = list[tuple[str, str]]
+
+
+class Shaped(forms.Form):
+    """The properties of one part. media, networks: (id, name) of what may be chosen."""
+
+    def __init__(
+        self,
+        part: Part,
+        values: Mapping[str, Value],
+        now: Mapping[str, Value],
+        data: Any = None,
+        *,
+        media: Sequence[tuple[int, str]] = (),
+        networks: Sequence[Network] = (),
+        may: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(data)
+        self.part, self.values = part, values
+        others = {"medium": list(media), "network": [(one.pk, one.name) for one in networks]}
+        for lens in part.lenses:
+            if lens.privilege and lens.privilege not in may:
+                continue
+            field = made(lens, values[lens.name], others.get(lens.form, []))
+            field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])
+            field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""
+            if lens.name in now:
+                field.help_text = gettext("Now: {value}; this is after a restart.").format(
+                    value=value_word(lens.name, now[lens.name], gettext("libvirt's own choice"))
+                )
+            self.fields[lens.name] = field
+        if AUTOSTART in values and "vm.force" in may:
+            box = forms.BooleanField(label=lens_word(AUTOSTART), required=False, initial=values[AUTOSTART])
+            self.fields[AUTOSTART] = box
+
+    def wished(self) -> dict[str, Any]:
+        """What is otherwise than it is, in the words of lenses; only after is_valid()."""
+        found: dict[str, Any] = {}
+        for name, value in self.cleaned_data.items():
+            lens = self.part.lens(name)
+            is_box = isinstance(self.fields[name], forms.BooleanField)
+            if not is_box and (name not in self.data or (value is None and lens and lens.required)):
+                continue
+            read = value if lens is None else back(lens, value, self.values[name])
+            if read != self.values[name]:
+                found[name] = read
+        return found
+
+    def refuse(self, bad: BadFields) -> None:
+        """Say at its field what the service refused."""
+        for name, code in bad.errors.items():
+            self.add_error(name if name in self.fields else None, field_sentence(code))
+
+
+def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.Field:
+    """The field that the lens is entered by."""
+    if lens.form in ("number", "size"):
+        return forms.IntegerField(required=False, min_value=0)
+    if lens.form == "flag":
+        return forms.BooleanField(required=False)
+    if lens.form in ("medium", "network"):
+        empty = [("", gettext("nothing"))] if lens.form == "medium" else []
+        there = [(KEPT, str(value))] if value else []
+        chosen = [(str(pk), name) for pk, name in others if name != value]
+        return forms.ChoiceField(required=False, choices=[*there, *empty, *chosen])
+    if lens.form == "choice":
+        words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in lens.choices]
+        if value not in lens.choices:
+            words.insert(0, (str(value), value_word(lens.name, value, gettext("libvirt's own choice"))))
+        return forms.ChoiceField(required=False, choices=words)
+    if lens.form == "lines":
+        return forms.CharField(required=False, max_length=lens.longest, widget=forms.Textarea)
+    return forms.CharField(required=False, max_length=lens.longest)
+
+
+def shown(lens: Lens, value: Value) -> Any:
+    if lens.form == "size" and isinstance(value, int):
+        return value // MIB
+    return KEPT if lens.form in ("medium", "network") and value else value
+
+
+def back(lens: Lens, entered: Any, value: Value) -> Any:
+    """What was entered as the lens has it; what was not touched stays as exact as it was."""
+    if lens.form == "size":
+        return value if entered is None or entered == shown(lens, value) else entered * MIB
+    if lens.form in ("medium", "network"):
+        return value if entered == KEPT else int(entered) if entered else ""
+    return entered.replace("\r\n", "\n") if isinstance(entered, str) else entered
+
+
+class Added(forms.Form):
+    """What is said of a device that is added: of a disk or a card; others are as they are."""
+
+    def __init__(
+        self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = ()
+    ) -> None:  # fmt: skip
+        super().__init__(data)
+        self.sort = sort
+        if sort == "disk":
+            self.fields["volume"] = forms.ChoiceField(
+                label=gettext_lazy("Volume"), choices=[(str(one.pk), one.name) for one in disks],
+                help_text=gettext_lazy("Ready ones that nothing uses. A new one is made in its pool, under Storage."),
+            )  # fmt: skip
+            self.fields["bus"] = forms.ChoiceField(label=lens_word("bus"), choices=[(one, one) for one in DISK_BUSES])
+        if sort == "card":
+            self.fields["network"] = forms.ChoiceField(
+                label=lens_word("network"), choices=[(str(one.pk), one.name) for one in networks]
+            )
+            self.fields["model"] = forms.ChoiceField(
+                label=lens_word("model"), choices=[(one, one) for one in CARD_MODELS]
+            )
+
+    def said(self) -> dict[str, Any]:
+        """Only after is_valid()."""
+        return {
+            name: int(value) if name in ("volume", "network") else value for name, value in self.cleaned_data.items()
+        }
+
+    def refuse(self, bad: BadFields) -> None:
+        for name, code in bad.errors.items():
+            self.add_error(name if name in self.fields else None, field_sentence(code))

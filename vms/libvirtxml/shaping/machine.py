@@ -1,0 +1,203 @@
+"""What the machine itself is: its name tags, processors, memory, and what it starts from."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from vms.libvirtxml.boot import in_order
+from vms.libvirtxml.domain import DomainXML
+from vms.libvirtxml.lenses import find
+from vms.libvirtxml.shaping.keys import keyed
+from vms.libvirtxml.shaping.lens import (
+    TUNE,
+    BadValue,
+    Lens,
+    Value,
+    choice,
+    flag,
+    kib,
+    number,
+    put_kib,
+    text,
+    whole,
+)
+from vms.libvirtxml.shaping.tree import make, prune, put, remove
+
+MOST_CPUS: Final = 4096
+LEAST_KIB: Final = 1024
+TOPOLOGY: Final = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){2,3}")
+CPUSET: Final = re.compile(r"[0-9][0-9,^-]{0,199}")
+# QEMU does no more where a guest ends by itself.
+ENDS: Final = ("destroy", "restart")
+CUSTOM: Final = "custom"
+
+
+def read_cpus_max(domain: etree._Element) -> Value:
+    return whole((find(domain, "vcpu") or "1").strip())
+
+
+def read_cpus(domain: etree._Element) -> Value:
+    return whole(find(domain, "vcpu/@current")) or read_cpus_max(domain)
+
+
+def write_cpus_max(domain: etree._Element, value: Value) -> None:
+    now = read_cpus(domain)
+    put(domain, "vcpu", str(value))
+    write_cpus(domain, min(int(now or 1), int(value or 1)))
+
+
+def write_cpus(domain: etree._Element, value: Value) -> None:
+    put(domain, "vcpu/@current", None if value == read_cpus_max(domain) else str(value))
+
+
+def read_memory_max(domain: etree._Element) -> Value:
+    return kib(domain, "memory")
+
+
+def read_memory(domain: etree._Element) -> Value:
+    return kib(domain, "currentMemory") or kib(domain, "memory")
+
+
+def write_memory_max(domain: etree._Element, value: Value) -> None:
+    now, most = int(read_memory(domain) or 0), int(value or 0)
+    put_kib(domain, "memory", most)
+    write_memory(domain, min(now, most))
+
+
+def write_memory(domain: etree._Element, value: Value) -> None:
+    if domain.find("currentMemory") is not None or value != read_memory_max(domain):
+        put_kib(domain, "currentMemory", int(value or 0))
+
+
+def read_topology(domain: etree._Element) -> Value:
+    """ "sockets x dies x cores x threads" without blanks, without dies where there is one."""
+    told = domain.find("cpu/topology")
+    if told is None:
+        return ""
+    names = ["sockets", *(["dies"] if told.get("dies", "1") != "1" else []), "cores", "threads"]
+    return "x".join(told.get(name, "1") for name in names)
+
+
+def write_topology(domain: etree._Element, value: Value) -> None:
+    if not value:
+        put(domain, "cpu/topology", None)
+        return
+    names = ["sockets", "dies", "cores", "threads"]
+    parts = str(value).split("x")
+    if len(parts) == 3:
+        parts.insert(1, "1")
+    for name, part in zip(names, parts, strict=True):
+        if name != "dies" or part != "1" or find(domain, "cpu/topology/@dies"):
+            put(domain, f"cpu/topology/@{name}", part)
+
+
+def write_cpu_mode(domain: etree._Element, value: Value) -> None:
+    """What the old mode says of the processor goes."""
+    there = domain.find("cpu")
+    if there is not None:
+        for name in ("model", "vendor", "feature"):
+            for element in there.findall(name):
+                remove(element)
+        for name in ("match", "check", "migratable"):
+            there.attrib.pop(name, "")
+    put(domain, "cpu/@mode", str(value) if value else None)
+
+
+def read_order(domain: etree._Element) -> Value:
+    """The names of the devices that it starts from, in their order."""
+    names = {element: key for key, element in keyed(domain)}
+    return " ".join(names[element] for element in in_order(DomainXML(domain)) if element in names)
+
+
+def write_order(domain: etree._Element, value: Value) -> None:
+    """Raises BadValue where it has no such device, or one that nothing starts from."""
+    there = dict(keyed(domain))
+    wanted = [there.get(key) for key in str(value).split()]
+    if len(set(wanted)) < len(wanted):
+        raise BadValue("boot_order", "twice")
+    if any(element is None or element.tag not in BOOTABLE for element in wanted):
+        raise BadValue("boot_order", "device")
+    for boot in [*domain.findall("os/boot"), *domain.findall("devices/*/boot")]:
+        parent = boot.getparent()
+        remove(boot)
+        if parent is not None:
+            prune(parent, parent)
+    for place, element in enumerate(wanted, start=1):
+        if element is not None:
+            make(element, "boot").set("order", str(place))
+
+
+def write_menu(domain: etree._Element, value: Value) -> None:
+    """How long it waits means nothing without it."""
+    put(domain, "os/bootmenu/@enable" if value else "os/bootmenu", str(value) if value else None)
+
+
+def write_timeout(domain: etree._Element, value: Value) -> None:
+    """In milliseconds; a menu that is waited for is there."""
+    put(domain, "os/bootmenu/@timeout", None if value is None else str(value))
+    if value is not None and not find(domain, "os/bootmenu/@enable"):
+        put(domain, "os/bootmenu/@enable", "yes")
+
+
+BOOTABLE: Final = ("disk", "interface", "hostdev", "redirdev")
+
+OVERVIEW: Final = (
+    text("title", "title", longest=255, live="metadata"),
+    text("description", "description", longest=8192, form="lines", live="metadata"),
+    choice("on_poweroff", "on_poweroff", ENDS, live="lifecycle"),
+    choice("on_reboot", "on_reboot", ENDS, live="lifecycle"),
+    choice("on_crash", "on_crash", (*ENDS, "preserve"), live="lifecycle"),
+)
+CPU: Final = (
+    Lens("cpus_max", "number", read_cpus_max, write_cpus_max, least=1, most=MOST_CPUS, required=True),
+    Lens("cpus", "number", read_cpus, write_cpus, live="cpus", least=1, most=MOST_CPUS, required=True),
+    Lens("topology", "text", read_topology, write_topology, pattern=TOPOLOGY, longest=40),
+    Lens(
+        "cpu_mode", "choice", lambda domain: find(domain, "cpu/@mode") or "", write_cpu_mode,
+        required=True, choices=("host-model", "host-passthrough", "maximum"), loses=True,
+    ),
+    number("cpu_shares", "cputune/shares", least=2, most=262144, privilege=TUNE),
+    text("cpuset", "vcpu/@cpuset", longest=200, pattern=CPUSET, privilege=TUNE),
+)  # fmt: skip
+MEMORY: Final = (
+    Lens("memory_max", "size", read_memory_max, write_memory_max, least=LEAST_KIB, required=True),
+    Lens("memory", "size", read_memory, write_memory, live="memory", least=LEAST_KIB, required=True),
+    flag("hugepages", "memoryBacking/hugepages", privilege=TUNE),
+    flag("locked", "memoryBacking/locked", privilege=TUNE),
+)
+BOOT: Final = (
+    Lens("boot_order", "order", read_order, write_order, longest=1000, loses=True),
+    Lens(
+        "boot_menu",
+        "choice",
+        lambda domain: find(domain, "os/bootmenu/@enable") or "",
+        write_menu,
+        choices=("", "yes", "no"),
+        loses=True,
+    ),
+    Lens(
+        "boot_timeout",
+        "number",
+        lambda domain: whole(find(domain, "os/bootmenu/@timeout")),
+        write_timeout,
+        most=65535,
+        loses=True,
+    ),
+)
+
+
+def check(domain: etree._Element) -> None:
+    """What no lens sees by itself. Raises BadValue."""
+    cpus, most = int(read_cpus(domain) or 1), int(read_cpus_max(domain) or 1)
+    if cpus > most:
+        raise BadValue("cpus", "over")
+    if int(read_memory(domain) or 0) > int(read_memory_max(domain) or 0):
+        raise BadValue("memory", "over")
+    topology, product = str(read_topology(domain)), 1
+    for part in topology.split("x") if topology else ():
+        product *= whole(part) or 1
+    if topology and product != most:
+        raise BadValue("topology", "product")

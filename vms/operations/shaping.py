@@ -1,0 +1,83 @@
+"""Changing what a VM is made of: the edits are done in the documents that its host has at that moment, with their
+secrets. The next start's comes first: whatever the host refuses of it, the run has not changed then."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vms.errors import InvalidState, NotAllowed, VirtError
+from vms.kinds import shaping as kinds
+from vms.libvirtxml import DomainXML
+from vms.libvirtxml.shaping import Edit, as_live, is_done, is_live
+from vms.models import Operation
+from vms.operations.volumes import actor_of
+from vms.operations.way import Facts, Verdict, Way
+from vms.operations.work import Work, domain
+from vms.permissions import require_all
+from vms.services import shaped_with
+from vms.virt import Connection, Domain
+
+AUTOSTART: Final = "autostart"
+
+
+def do(work: Work) -> None:
+    operation = work.operation
+    params, actor, vm = kinds.Shape.from_json(operation.params), actor_of(operation), operation.vm
+    if actor is None or vm is None:
+        raise NotAllowed(privilege=kinds.SHAPE.privileges[0])
+    # By the rights of this moment: what of the host it may use is asked again too.
+    require_all(actor, params.needs, vm, fresh=False)
+    given = shaped_with.given(actor, operation.host, params.given)
+    allowed = frozenset(params.needs)
+    there = work.domain()
+    edits = [edit for edit in params.edits if edit["do"] != AUTOSTART]
+    live = live_edits(there.live()[0], there.next_boot(), edits) if wants_live(params, there.state()[1]) else []
+    if params.apply == "live" and len(live) < len(edits):
+        raise InvalidState(operation.target_name)
+    if edits and params.apply != "live":
+        there.reshape(edits, allowed=allowed, given=given)
+        work.log("shaped_next")
+    for edit in params.edits:
+        if edit["do"] == AUTOSTART:
+            there.start_with_host(edit["value"])
+    if live:
+        work.may_go_on()
+        try:
+            there.reshape_live(live, allowed=allowed, given=given)
+        except VirtError:
+            if params.apply != "live":
+                work.log("shaped_not_now")
+            raise
+        work.log("shaped_now")
+
+
+def wants_live(params: kinds.Shape, run_id: int | None) -> bool:
+    return params.apply != "next" and run_id is not None
+
+
+def live_edits(live: DomainXML, document: DomainXML, edits: list[Edit]) -> list[Edit]:
+    """Those that the run can have, for its document."""
+    possible = [edit for edit in edits if is_live(document, edit)]
+    return [found for edit in possible if (found := as_live(live, document, edit)) is not None]
+
+
+def facts(connection: Connection, operation: Operation) -> Facts:
+    """Whether the next start is as each edit wants it; for a run alone, whether that is."""
+    there, params = domain(connection, operation), kinds.Shape.from_json(operation.params)
+    runs = params.apply == "live" and there.state()[1] is not None
+    document = there.live()[0] if runs else there.next_boot()
+    return {"done": [is_so(document, there, edit, runs=runs) for edit in params.edits]}
+
+
+def is_so(document: DomainXML, there: Domain, edit: Edit, *, runs: bool) -> bool:
+    if edit["do"] == AUTOSTART:
+        return bool(there.starts_with_host() == edit["value"])
+    # How much a guest gives back, and when, is the guest's to say.
+    return (runs and edit.get("lens") == "memory") or is_done(document, edit)
+
+
+def is_shaped(before: Facts, now: Facts) -> Verdict:
+    return Verdict.DONE if all(now["done"]) else Verdict.UNDONE
+
+
+WAYS: Final = {kinds.SHAPE.name: Way(do, facts, is_shaped)}

@@ -1,0 +1,225 @@
+"""What the parts of a machine, their properties and what they can be are called."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as mark
+
+from vms.libvirtxml.shaping import Part, Value
+from vms.services.shaping import AUTOSTART, Change
+
+SORTS: Final = {
+    "overview": mark("Overview"),
+    "cpu": mark("Processors"),
+    "memory": mark("Memory"),
+    "boot": mark("Boot"),
+    "disk": mark("Disk"),
+    "cdrom": mark("CD drive"),
+    "floppy": mark("Floppy drive"),
+    "interface": mark("Network card"),
+    "input": mark("Input"),
+    "graphics": mark("Screen"),
+    "sound": mark("Sound"),
+    "serial": mark("Serial line"),
+    "parallel": mark("Parallel port"),
+    "console": mark("Console"),
+    "channel": mark("Channel"),
+    "hostdev": mark("Host device"),
+    "redirdev": mark("USB redirection"),
+    "filesystem": mark("Shared folder"),
+    "video": mark("Video"),
+    "watchdog": mark("Watchdog"),
+    "controller": mark("Controller"),
+    "smartcard": mark("Smartcard reader"),
+    "tpm": mark("TPM"),
+    "rng": mark("Random numbers"),
+    "panic": mark("Panic device"),
+    "vsock": mark("Socket to the host"),
+    "memballoon": mark("Memory balloon"),
+    "mouse": mark("Mouse"),
+    "keyboard": mark("Keyboard"),
+    # Only where one is added.
+    "card": mark("Network card"),
+    "tablet": mark("Tablet"),
+    "screen": mark("VNC screen"),
+    "agent": mark("Guest agent's channel"),
+    "clipboard": mark("Clipboard's channel"),
+    "balloon": mark("Memory balloon"),
+}
+OWN_SORTS: Final = frozenset(
+    {("disk", "cdrom"), ("disk", "floppy"), ("input", "tablet"), ("input", "mouse"), ("input", "keyboard")}
+)  # fmt: skip
+# Whose keys people know.
+NAMED: Final = frozenset({"disk", "interface", "controller"})
+ABOUT: Final = {
+    "source": mark("Is on"),
+    "format": mark("Format"),
+    "type": mark("Type"),
+    "mac": mark("MAC"),
+    "bridge": mark("Bridge"),
+    "filter": mark("Filter"),
+    "channel": mark("Name"),
+    "listen": mark("Listens"),
+    "backend": mark("Backend"),
+    "own_bus": mark("Bus"),
+}
+LENSES: Final = {
+    "title": mark("Title"),
+    "cpu_shares": mark("Share of the host's processors"),
+    "cpuset": mark("Only on the host's processors"),
+    "hugepages": mark("On huge pages of the host"),
+    "locked": mark("Never swapped by the host"),
+    "description": mark("Description"),
+    AUTOSTART: mark("Starts with its host"),
+    "on_poweroff": mark("When the guest powers off"),
+    "on_reboot": mark("When the guest reboots"),
+    "on_crash": mark("When the guest crashes"),
+    "cpus": mark("Processors"),
+    "cpus_max": mark("Processors at most"),
+    "topology": mark("Topology"),
+    "cpu_mode": mark("Model"),
+    "memory": mark("Memory"),
+    "memory_max": mark("Memory at most"),
+    "boot_order": mark("Order"),
+    "boot_menu": mark("Boot menu"),
+    "boot_timeout": mark("Boot menu for so many milliseconds"),
+    "medium": mark("Medium"),
+    "bus": mark("Bus"),
+    "cache": mark("Cache"),
+    "discard": mark("Discard"),
+    "detect_zeroes": mark("Detect zeroes"),
+    "io": mark("Input and output"),
+    "readonly": mark("Read only"),
+    "serial": mark("Serial number"),
+    "bytes_sec": mark("Limit, bytes a second"),
+    "iops_sec": mark("Limit, operations a second"),
+    "network": mark("Network"),
+    "model": mark("Model"),
+    "link": mark("Link"),
+    "inbound": mark("Limit in, KiB a second"),
+    "outbound": mark("Limit out, KiB a second"),
+    "keymap": mark("Keymap"),
+    "clipboard": mark("Copy and paste"),
+    "version": mark("Version"),
+    "bytes": mark("Limit, bytes a second"),
+    "action": mark("When the guest hangs"),
+    "period": mark("Reads its numbers every so many seconds"),
+    "autodeflate": mark("Gives memory back before the guest runs out"),
+    "reporting": mark("Tells the host of free pages"),
+}
+HELP: Final = {
+    "cpu_shares": mark("A VM of 2048 gets twice as much as one of 1024 where both want more than there is."),
+    "cpuset": mark("Their numbers, like 0-3,8."),
+    "topology": mark(
+        "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
+    ),
+    "boot_order": mark("The names of its devices with blanks between them, like “vda net0”."),
+    "memory": mark("In MiB. More than it has at most comes with a restart."),
+    "memory_max": mark("In MiB."),
+    "cpus": mark("More than it has at most comes with a restart."),
+    "bus": mark("Its system must have a driver for it; the disk gets another name."),
+    "serial": mark("As the guest sees it."),
+    "readonly": mark("What was given read only stays so, but for who may define VMs."),
+}
+# What libvirt's words mean, where people call it otherwise.
+VALUES: Final = {
+    "on_poweroff.destroy": mark("it is off"),
+    "on_reboot.destroy": mark("it is off"),
+    "on_crash.destroy": mark("it is off"),
+    "restart": mark("it starts again"),
+    "preserve": mark("it stays as it is, for looking at"),
+    "yes": mark("yes"),
+    "no": mark("no"),
+    "on": mark("on"),
+    "off": mark("off"),
+    "up": mark("connected"),
+    "down": mark("unplugged"),
+    "host-model": mark("like the host's"),
+    "host-passthrough": mark("the host's own"),
+    "maximum": mark("all that this host can give"),
+    "reset": mark("reset it"),
+    "shutdown": mark("shut it down"),
+    "poweroff": mark("force it off"),
+    "pause": mark("pause it"),
+    "inject-nmi": mark("send an NMI"),
+}
+
+
+# Of these nothing is nothing, and no choice of libvirt's.
+EMPTY: Final = frozenset(
+    {"title", "description", "cpuset", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes"}
+)  # fmt: skip
+
+
+def sort_word(sort: str) -> str:
+    return gettext(SORTS.get(sort, sort))
+
+
+def sort_of(part: Part) -> str:
+    """ "disk", "cdrom", "interface", "tablet"."""
+    device = part.about.get("device" if part.sort == "disk" else "type", "")
+    return device if (part.sort, device) in OWN_SORTS else part.sort
+
+
+def part_word(part: Part) -> str:
+    """ "Disk vda", "Network card net0", "Memory", "Tablet", "Serial line 2"."""
+    word = sort_word(sort_of(part))
+    if part.sort in NAMED:
+        return f"{word} {part.key}"
+    number = part.key[len(part.key.rstrip("0123456789")) :]
+    return word if number in ("", "0") or part.sort == "input" else f"{word} {int(number) + 1}"
+
+
+def about_words(part: Part) -> list[tuple[str, str]]:
+    """What tells it from others, as (what, value)."""
+    return [(gettext(ABOUT[name]), value) for name, value in part.about.items() if name in ABOUT and value]
+
+
+def lens_word(name: str) -> str:
+    return gettext(LENSES.get(name, name))
+
+
+def value_word(name: str, value: Value, own: str = "") -> str:
+    """ "8 GiB", "unmap", "yes"; own: what a definition that says nothing means."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if value is None or value == "":
+        return own or gettext("nothing")
+    if name in ("memory", "memory_max") and isinstance(value, int):
+        return size_word(value)
+    word = VALUES.get(f"{name}.{value}") or VALUES.get(str(value))
+    return gettext(word) if word else str(value)
+
+
+def size_word(kib: int) -> str:
+    for unit, word in ((1 << 20, "GiB"), (1 << 10, "MiB")):
+        if kib >= unit and kib % (unit // 8) == 0:
+            return f"{kib / unit:g} {word}"
+    return f"{kib} KiB"
+
+
+def when_word(when: str, *, runs: bool) -> str:
+    if not runs:
+        return ""
+    return {
+        "now": gettext("now"),
+        "restart": gettext("after a restart"),
+        "both": gettext("now and after a restart"),
+    }[when]
+
+
+def change_word(change: Change, *, runs: bool) -> str:
+    """ "Memory 4 GiB → 8 GiB, after a restart"."""
+    if change.what in ("added", "removed"):
+        sort = sort_word(change.sort)
+        name = f"{sort} {change.part}" if change.part and change.part != change.sort else sort
+        said = gettext("{name} is added") if change.what == "added" else gettext("{name} is taken out")
+        said = said.format(name=name)
+    else:
+        own = "" if change.what in EMPTY else gettext("libvirt's own choice")
+        was, value = (value_word(change.what, one, own) for one in (change.was, change.value))
+        said = f"{lens_word(change.what)}: {was} → {value}"
+    when = when_word(change.when, runs=runs)
+    return f"{said}, {when}" if when else said
