@@ -4,40 +4,57 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 LOOK: Final = 0.0005
+WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Begins a transaction within a millisecond of the end of another's.
+    """Begins to write within a millisecond of the end of another's transaction, in one of its own or by one statement.
 
     SQLite's own busy handler sleeps 1, 2, 5, 10, 15, 20, 25 ms and so on between its looks, and meets the gaps between
-    short transactions by luck (https://www.sqlite.org/c3ref/busy_timeout.html).
+    short transactions by luck (https://www.sqlite.org/c3ref/busy_timeout.html): beside others that look more often it
+    may meet none.
     """
 
-    def _start_transaction_under_autocommit(self) -> None:
-        patience = self.connection.execute("PRAGMA busy_timeout").fetchone()[0]
-        until = time.monotonic() + patience / 1000
-        self.connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            while not self.begun(last=time.monotonic() > until):
-                time.sleep(LOOK)
-        finally:
-            self.connection.execute(f"PRAGMA busy_timeout = {patience}")
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return self.connection.cursor(factory=Cursor)  # type: ignore[no-any-return]
 
-    def begun(self, *, last: bool) -> bool:
-        """Begin; False where another one writes, at last Django's OperationalError."""
-        try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]  # not in django-stubs
-        except OperationalError as error:
-            if last or not is_busy(error.__cause__):
-                raise
-            return False
-        return True
+    def _start_transaction_under_autocommit(self) -> None:
+        begin = super()._start_transaction_under_autocommit  # type: ignore[misc]  # not in django-stubs
+        patiently(self.connection, begin)
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    def execute(self, query: str, params: Any = None) -> Any:
+        run = super().execute
+        if self.connection.in_transaction or not query.startswith(WRITES):
+            return run(query, params)
+        return patiently(self.connection, lambda: run(query, params))
+
+
+def patiently(connection: sqlite3.Connection, do: Callable[[], Any]) -> Any:
+    """What it returns, which is tried as long as another one writes; at last its error is raised."""
+    patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    until = time.monotonic() + patience / 1000
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            last = time.monotonic() > until
+            try:
+                return do()
+            except (OperationalError, sqlite3.Error) as error:
+                cause = error if isinstance(error, sqlite3.Error) else error.__cause__
+                if last or not is_busy(cause):
+                    raise
+            time.sleep(LOOK)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def is_busy(cause: BaseException | None) -> bool:

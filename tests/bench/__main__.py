@@ -12,6 +12,7 @@ from contextlib import closing
 
 from tests.bench import (
     click_to_running,
+    clones,
     event_to_page,
     hung_host,
     instance,
@@ -45,6 +46,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "rights": rights.measure,
     "scale": scale.measure,
     "hung": hung_host.measure,
+    "clones": clones.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

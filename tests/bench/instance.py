@@ -96,8 +96,8 @@ class Creator:
         assert answer.status == 302, told.decode()
 
 
-def make_template(dashboard: Dashboard, pool: LabPool, iso: Path) -> int:
-    """Of a VM with the guest on its disk; the VM's number."""
+def make_golden(dashboard: Dashboard, pool: LabPool, iso: Path) -> int:
+    """A VM, off, with the guest on its disk; its number."""
     subprocess.run(
         ["qemu-img", "convert", "-q", "-O", "qcow2", iso, pool.folder / "golden.qcow2"], check=True
     )  # fmt: skip
@@ -120,6 +120,12 @@ def make_template(dashboard: Dashboard, pool: LabPool, iso: Path) -> int:
     made = dashboard.await_operation(dashboard.post("/vms", body).body["operation"]["id"], within=60)
     vm = int(made["target"]["id"])
     eventually(lambda: dashboard.get(f"/vms/{vm}/belongings")["goes"], "its disk is the VM's", within=60)
+    return vm
+
+
+def make_template(dashboard: Dashboard, pool: LabPool, iso: Path) -> int:
+    """Of such a VM; its number."""
+    vm = make_golden(dashboard, pool, iso)
     asked = dashboard.post(f"/vms/{vm}/template")
     assert asked.status == 202, asked
     dashboard.await_operation(asked.body["operation"]["id"], within=60)

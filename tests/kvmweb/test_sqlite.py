@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,35 @@ def begin(ours: DatabaseWrapper) -> None:
     ours.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
 
 
+def write(ours: DatabaseWrapper) -> None:
+    """One statement that is no part of a transaction."""
+    with ours.cursor() as cursor:
+        cursor.execute("INSERT INTO a (b) VALUES (%s)", [1])
+
+
+def test_one_statement_looks_again_at_once_too(
+    shared: tuple[DatabaseWrapper, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would starve beside those that begin transactions (docs/decisions/0091)."""
+    ours, other = shared
+    other.execute("begin immediate")
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            other.execute("rollback")
+
+    monkeypatch.setattr("kvmweb.sqlite.base.time.sleep", sleep)
+    write(ours)
+    assert looks == [LOOK] * 3
+    assert other.execute("select b from a").fetchall() == [(1,)]
+    begin(ours)
+    write(ours)
+    ours.rollback()
+    assert other.execute("select count(*) from a").fetchone() == (1,)
+
+
 def test_it_looks_again_at_once_and_begins_in_the_first_gap(
     shared: tuple[DatabaseWrapper, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,11 +85,14 @@ def test_it_looks_again_at_once_and_begins_in_the_first_gap(
     ours.rollback()
 
 
-def test_who_has_waited_long_enough_is_told(shared: tuple[DatabaseWrapper, sqlite3.Connection]) -> None:
+@pytest.mark.parametrize("do", [begin, write])
+def test_who_has_waited_long_enough_is_told(
+    shared: tuple[DatabaseWrapper, sqlite3.Connection], do: Callable[[DatabaseWrapper], None]
+) -> None:
     ours, other = shared
     other.execute("begin immediate")
     with pytest.raises(OperationalError, match="locked"):
-        begin(ours)
+        do(ours)
     other.execute("rollback")
     ours.set_autocommit(True)
     assert ours.connection.execute("pragma busy_timeout").fetchone() == (300,)

@@ -223,6 +223,26 @@ def test_several_are_made_at_once(
     assert lab_host.virsh("domstate", "the-source").strip() == ("paused" if runs else "shut off")
 
 
+@pytest.mark.long
+def test_fifty_linked_ones_are_made_and_twenty_of_them_start(
+    lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int
+) -> None:
+    few = chosen(vda="linked", vdb="none", vdc="none", vdd="none", sda="none")
+    body = {"name": "made-of-fifty-#", "count": 50, "disks": few, "networks": [{"network": None}]}
+    asked = dashboard.post(f"/vms/{vm}/clone", body)
+    assert asked.status == 202, asked
+    made = [dashboard.await_operation(each["id"], within=600) for each in asked.body["operations"]]
+    assert len([name for name in pool.names() if name.startswith("made-of-fifty-")]) == 50
+    numbers = [each["target"]["id"] for each in made[:20]]
+    for number in numbers:
+        dashboard.await_state(number, "shut_off")
+    for operation in [dashboard.ask(number, "start") for number in numbers]:
+        dashboard.await_operation(operation, within=300)
+    running = lab_host.virsh("list", "--name").split()
+    assert len([name for name in running if name.startswith("made-of-fifty-")]) == 20
+    take_vms_away(lab_host)
+
+
 @pytest.mark.parametrize("runs", [False, True])
 def test_a_full_pool_leaves_nothing(
     lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: int, vm: int, runs: bool

@@ -12,6 +12,7 @@ import pytest
 from tests.lab.machine import LabHost
 from tests.lab.pools import LabPool, folder_pool
 from vms.errors import HostRefused, HostUnreachable, NotFound, StreamShort
+from vms.libvirtxml import volume_document
 from vms.virt import Connection, HostSpec, connect, streams, upload
 
 MIB = 1 << 20
@@ -109,6 +110,33 @@ def test_one_may_begin_before_the_one_before_has_ended(pool: LabPool, connection
     second.send(data[20 * MIB :])
     second.finish()
     assert (pool.folder / "both").read_bytes() == data
+
+
+def test_a_pool_is_looked_through_while_others_make_something_in_it(
+    pool: LabPool, lab_host: LabHost, connection: Connection
+) -> None:
+    """Which libvirt refuses as long as it makes one."""
+    begun, ends = threading.Event(), threading.Event()
+
+    def make() -> None:
+        with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as other:
+            number = 0
+            while not ends.is_set():
+                name = f"beside-{number}"
+                other.create_volume(pool.uuid, volume_document(name, MIB, "qcow2", whole=False), name=name)
+                begun.set()
+                number += 1
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        assert begun.wait(20)
+        for _ in range(15):
+            connection.pool(pool.uuid).refresh()
+    finally:
+        ends.set()
+        thread.join(60)
+    assert "beside-0" in pool.names()
 
 
 def test_no_byte_goes_past_what_was_said(pool: LabPool, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,10 +12,11 @@ from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
 from vms import live
 from vms.kinds import KINDS, Kind, Params
-from vms.models import Host, Operation, Placement, VirtualMachine
+from vms.models import Host, Network, NetworkFilter, Operation, Placement, StoragePool, VirtualMachine
 from vms.operations import connections, evidence, process
 from vms.permissions import Actor
 from vms.services import operations
+from vms.virt import PoolInfo
 
 
 @dataclass
@@ -63,6 +65,29 @@ def stage(host: Host, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
     monkeypatch.setattr(live, "look", look)
     return made
+
+
+def make_pool(
+    fake: FakeHost, host: Host, number: int, name: str, *, type: str = "dir", path: str = "/pool"
+) -> StoragePool:  # fmt: skip
+    """A started pool with room, on the fake host and as its watcher would have stored it."""
+    identity = str(uuid.UUID(int=number))
+    fake.pools[identity] = PoolInfo(identity, name, type, path, True, False, 1 << 40, 1 << 40)
+    return StoragePool.objects.create(
+        host=host, uuid=identity, name=name, type=type, path=path, active=True, available_bytes=1 << 40
+    )
+
+
+@pytest.fixture
+def pool(stage: Stage) -> StoragePool:
+    return make_pool(stage.fake, stage.host, 7, "default")
+
+
+@pytest.fixture
+def network(stage: Stage) -> Network:
+    """Started, on a host with the filter for VMs' cards."""
+    NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
+    return Network.objects.create(host=stage.host, uuid=uuid.UUID(int=8), name="default", active=True)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ fails."""
 from __future__ import annotations
 
 import subprocess
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_vm
-from tests.fakehost import FakeHost
 from tests.grants import grant
 from tests.headers.images import MIB, made
-from tests.operations.conftest import Stage
+from tests.operations.conftest import Stage, make_pool
 from tests.operations.test_create import Killed, nothing_is_left
 from vms.errors import (
     BadFields,
@@ -35,7 +33,6 @@ from vms.models import (
     Document,
     Host,
     Network,
-    NetworkFilter,
     Operation,
     OperationLock,
     OperationLog,
@@ -59,7 +56,7 @@ from vms.services import clone, operations
 from vms.services.clone_plans import plan
 from vms.services.clone_rows import rows
 from vms.services.clone_wishes import CloneWish, DiskChoice
-from vms.virt import Job, PoolInfo
+from vms.virt import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -73,25 +70,6 @@ DISKS = """<devices>
 <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/><model type='virtio'/>
 </interface><graphics type='vnc' passwd='secret'/></devices>"""
 WISH = CloneWish("new")
-
-
-@pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    return add_pool(stage.fake, stage.host, 7, "default")
-
-
-def add_pool(fake: FakeHost, host: Host, number: int, name: str) -> StoragePool:
-    identity = str(uuid.UUID(int=number))
-    fake.pools[identity] = PoolInfo(identity, name, "dir", "/pool", True, False, 1 << 40, 1 << 40)
-    return StoragePool.objects.create(
-        host=host, uuid=identity, name=name, type="dir", path="/pool", active=True, available_bytes=1 << 40
-    )  # fmt: skip
-
-
-@pytest.fixture
-def network(stage: Stage) -> Network:
-    NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
-    return Network.objects.create(host=stage.host, uuid=uuid.UUID(int=8), name="default", active=True)
 
 
 @pytest.fixture
@@ -364,7 +342,7 @@ def test_to_another_host_its_disks_are_copied(
 ) -> None:
     far = Host.objects.create(name="far", transport="tls", address="far.example.org", node=stage.host.node)
     Host.objects.update(heard_at="2026-01-01T00:00Z")
-    there = add_pool(stage.fake, far, 70, "far-pool")
+    there = make_pool(stage.fake, far, 70, "far-pool")
     monkeypatch.setattr(volume_ways, "connect", stage.fake.connect)
     made_after = plan(stage.actor, source, replace(WISH, host=far.pk))
     assert {disk["pool"] for disk in made_after.params.disks} == {there.pk}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -24,7 +23,6 @@ from vms.models import (
     Image,
     ImageCopy,
     Network,
-    NetworkFilter,
     Operation,
     OperationLock,
     Placement,
@@ -45,26 +43,9 @@ from vms.permissions import Actor, visible_volumes
 from vms.services import create, operations, quotas
 from vms.services.seeds import SeedWish
 from vms.services.wishes import DiskWish, Wish
-from vms.virt import PoolInfo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
-
-
-@pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    identity = str(uuid.UUID(int=7))
-    stage.fake.pools[identity] = PoolInfo(identity, "default", "dir", "/pool", True, False, 1 << 40, 1 << 40)
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True,
-        available_bytes=1 << 40,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def network(stage: Stage) -> Network:
-    NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
-    return Network.objects.create(host=stage.host, uuid=uuid.UUID(int=8), name="default", active=True)
 
 
 @pytest.fixture

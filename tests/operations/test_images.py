@@ -61,13 +61,6 @@ SHA = hashlib.sha256(DISK).hexdigest()
 
 
 @pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
-    )
-
-
-@pytest.fixture
 def server(stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """What the site allows to be fetched from."""
     monkeypatch.setattr(ways, "PAUSE", 0.01)

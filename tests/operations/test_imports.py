@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from tests.archives.packing import envelope, item, ova, sums, vmdk
 from tests.headers.images import made
-from tests.operations.conftest import Stage
+from tests.operations.conftest import Stage, make_pool
 from tests.operations.test_create import Done, Killed, nothing_is_left
 from vms import headers
 from vms.errors import BadFields, HostRefused, HostUnreachable, Locked, NotAllowed, VmsError
@@ -22,7 +21,6 @@ from vms.libvirtxml import DomainXML
 from vms.models import (
     Archive,
     Network,
-    NetworkFilter,
     Operation,
     Placement,
     Quota,
@@ -40,9 +38,8 @@ from vms.permissions import Actor
 from vms.services import archives, imports, operations, volumes
 from vms.services.imports import ImportWish
 from vms.services.sentences import sentence
-from vms.virt import PoolInfo
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis", "network")]
 MIB: Final = 1 << 20
 NAME: Final = "web-disk1.vmdk"
 
@@ -58,18 +55,6 @@ def disk() -> bytes:
 @pytest.fixture(scope="module")
 def image(disk: bytes, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return vmdk(tmp_path_factory.mktemp("vmdk"), disk)
-
-
-@pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    identity = str(uuid.UUID(int=7))
-    stage.fake.pools[identity] = PoolInfo(identity, "default", "dir", "/pool", True, False, 1 << 40, 1 << 40)
-    NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
-    Network.objects.create(host=stage.host, uuid=uuid.UUID(int=8), name="default", active=True)
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True,
-        available_bytes=1 << 40,
-    )  # fmt: skip
 
 
 def put(stage: Stage, pool: StoragePool, name: str, data: bytes, format: str = "raw") -> Volume:
@@ -171,14 +156,10 @@ def test_a_disk_alone_becomes_a_vm(
 def test_in_a_pool_of_block_devices_it_is_raw(
     stage: Stage, pool: StoragePool, archive: Volume, done: Done, disk: bytes
 ) -> None:
-    identity = str(uuid.UUID(int=17))
-    stage.fake.pools[identity] = PoolInfo(identity, "vg", "logical", "/dev/vg", True, False, 1 << 40, 1 << 40)
-    other = StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=17), name="vg", type="logical", active=True, available_bytes=1 << 40
-    )
+    other = make_pool(stage.fake, stage.host, 17, "vg", type="logical", path="/dev/vg")
     operation = done(imports.import_vm(stage.actor, ImportWish(archive.pk, name="new", pool=other.pk)))
     assert operation.state == "succeeded", (operation.error_code, operation.details)
-    assert stage.fake.volumes[identity, "new"] == disk and "wipe new" in stage.fake.calls
+    assert stage.fake.volumes[str(other.uuid), "new"] == disk and "wipe new" in stage.fake.calls
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +32,6 @@ from vms.operations.work import Work
 from vms.permissions import Actor, visible_volumes
 from vms.services import seed_discs, seeds
 from vms.services.seeds import SeedWish
-from vms.virt import PoolInfo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -41,15 +39,6 @@ DISC = (
     "<disk type='volume' device='cdrom'><driver name='qemu' type='raw'/><source pool='default' volume='web-seed.iso'/>"
 )
 DISC += "<target dev='sda' bus='sata'/><readonly/></disk>"
-
-
-@pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    identity = str(uuid.UUID(int=7))
-    stage.fake.pools[identity] = PoolInfo(identity, "default", "dir", "/pool", True, False, 1 << 40, 1 << 40)
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
-    )
 
 
 @pytest.fixture

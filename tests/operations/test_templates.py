@@ -34,7 +34,6 @@ from vms.operations import templates as ways
 from vms.services import create, templates
 from vms.services import trash as service
 from vms.services.wishes import DiskWish, Wish
-from vms.virt import PoolInfo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -49,17 +48,11 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def disk(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Volume:
+def disk(stage: Stage, pool: StoragePool, tmp_path_factory: pytest.TempPathFactory) -> Volume:
     """The VM's only one; it starts with its host."""
-    identity = str(uuid.UUID(int=7))
-    stage.fake.pools[identity] = PoolInfo(identity, "default", "dir", "/pool", True, False, 1 << 40, 1 << 40)
-    pool = StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True,
-        available_bytes=1 << 40,
-    )  # fmt: skip
     NetworkFilter.objects.create(host=stage.host, uuid=uuid.UUID(int=9), name="clean-traffic")
     data = made(tmp_path_factory.mktemp("disk"), "qcow2")
-    stage.fake.volumes[identity, "golden.qcow2"] = data
+    stage.fake.volumes[str(pool.uuid), "golden.qcow2"] = data
     row = Volume.objects.create(
         storage=pool.storage, name="golden.qcow2", path="/pool/golden.qcow2", format="qcow2", capacity_bytes=len(data)
     )

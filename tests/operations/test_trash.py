@@ -65,13 +65,6 @@ class Killed(BaseException):
     """As kill -9 would end it: nothing after it is done."""
 
 
-@pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
-    )
-
-
 def put(stage: Stage, pool: StoragePool, name: str, *vms: VirtualMachine, **fields: Any) -> Volume:
     """A volume of 1 MiB that these use."""
     stage.fake.volumes[str(pool.uuid), name] = bytes(MIB)

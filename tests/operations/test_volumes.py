@@ -25,13 +25,6 @@ Done = Callable[[Operation], Operation]
 
 
 @pytest.fixture
-def pool(stage: Stage) -> StoragePool:
-    return StoragePool.objects.create(
-        host=stage.host, uuid=uuid.UUID(int=7), name="default", type="dir", path="/pool", active=True
-    )
-
-
-@pytest.fixture
 def disk(stage: Stage, pool: StoragePool) -> Volume:
     """A raw volume of 6 MiB that nothing uses."""
     return put(stage, pool, "disk", bytes(range(256)) * (6 * MIB // 256))

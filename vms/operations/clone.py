@@ -95,7 +95,7 @@ def copy_disks(making: Making) -> None:
                 copy(making, connection, disk)
         # One that was started outside meanwhile wrote while it was read.
         require_told(making.operation, domain.info())
-    for pool in {disk["pool"] for disk in new}:
+    for pool in {disk["pool"] for disk in new if not disk["linked"]}:
         # Its host learns what came into the volumes when it looks through the pool.
         making.work.connection.pool(str(pool_here(making, pool, "").uuid)).refresh()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -18,6 +19,11 @@ BUILD: Final = {
     "disk": libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE,
     "logical": libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE,
 }
+# What a host says that is just making something in a pool, among other things.
+BUSY: Final = (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_STORAGE)
+# So long it is asked again whether it has done, and how often.
+MAKES: Final = 30.0
+AGAIN: Final = 0.05
 
 
 class Pool:
@@ -47,9 +53,22 @@ class Pool:
             self.handle.destroy()
 
     def refresh(self) -> None:
-        """Let the host look through it."""
+        """Let the host look through it, as soon as it makes nothing there."""
+        until = time.monotonic() + MAKES
+        while not self.refreshed(time.monotonic() > until):
+            time.sleep(AGAIN)
+
+    def refreshed(self, last: bool) -> bool:
+        """False, unless it is the last time, where it may be that something is just being made there."""
         with self.guard():
-            self.handle.refresh(0)
+            try:
+                self.handle.refresh(0)
+            except libvirt.libvirtError as error:
+                busy = (error.get_error_code(), error.get_error_domain()) == BUSY
+                if last or not busy:
+                    raise
+                return False
+            return True
 
     def start_with_host(self, enabled: bool) -> None:
         with self.guard():
