@@ -24,10 +24,11 @@ from tests.lab.stack import Dashboard
 
 SIZE = 2000 * MIB
 TURNS = 3
-# design.md's 500 MB/s, where virsh writes 1,361: what a machine can do changes by the minute.
+# The goals are 500 MB/s, and 0.9 of virsh behind a line of 300, where virsh writes 1,361: what a machine can do changes
+# by the minute, and behind a line of 300 a slower one is its own limit.
 LEAST = 500 / 1361
-# Over a line that carries so many bytes a second.
-LINE = 300_000_000
+LINE = 300 / 1361
+FAST_LINE = 300_000_000
 OF_VIRSH = 0.9
 BLOCK = 1 << 20
 
@@ -126,19 +127,25 @@ def measure(stage: Stage) -> list[Figure]:
                     (pool.folder / name).unlink()
                 pool.names()
         used = cpu_seconds(process) - used
-    return [*speeds(times), of_process(used / carried, rest, peak.kib), over_a_line(stage)]
+    line = int(LINE * SIZE / median(times["up virsh"]))
+    return [*speeds(times), of_process(used / carried, rest, peak.kib), *over_lines(stage, line)]
 
 
-def over_a_line(stage: Stage) -> Figure:
-    """To a host by TCP, behind a line that is the limit."""
+def over_lines(stage: Stage, line: int) -> list[Figure]:
+    """To a host by TCP, behind a line of so many bytes a second that is the limit, and behind a fast one."""
     machine = stage.host_with_doors
+    assert machine.doors
+    wish = {"name": "far", "transport": "tcp", "host": machine.doors.address, "unencrypted": True}
+    assert stage.small_dashboard.post("/hosts", wish).status == 201
+    return [over_a_line(stage, line, goal=True), over_a_line(stage, FAST_LINE, goal=False)]
+
+
+def over_a_line(stage: Stage, line: int, *, goal: bool) -> Figure:
+    machine, dashboard = stage.host_with_doors, stage.small_dashboard
     assert machine.doors
     uri = f"qemu+tcp://{machine.doors.address}/system"
     times: dict[str, list[float]] = {"ours": [], "virsh": []}
-    dashboard = stage.small_dashboard
-    wish = {"name": "far", "transport": "tcp", "host": machine.doors.address, "unencrypted": True}
-    assert dashboard.post("/hosts", wish).status == 201
-    with file() as path, folder_pool(machine) as pool, machine.doors.narrow(LINE):
+    with file() as path, folder_pool(machine) as pool, machine.doors.narrow(line):
         pk = pool_of(dashboard, pool)
         for turn in range(TURNS):
             pool.make("theirs.img", SIZE)
@@ -151,10 +158,10 @@ def over_a_line(stage: Stage) -> Figure:
             pool.names()
     ours, theirs = (SIZE / median(times[name]) / 1e6 for name in ("ours", "virsh"))
     return Figure(
-        f"upload of {SIZE / 1e9:.1f} GB to a host behind a line of {LINE / 1e6:.0f} MB/s",
+        f"upload of {SIZE / 1e9:.1f} GB to a host behind a line of {line / 1e6:.0f} MB/s",
         f"{ours:,.0f} MB/s; virsh vol-upload {theirs:,.0f} MB/s; ratio {ours / theirs:.2f}",
-        f"at least {OF_VIRSH} of virsh",
-        ours >= OF_VIRSH * theirs,
+        f"at least {OF_VIRSH} of virsh" if goal else "",
+        ours >= OF_VIRSH * theirs if goal else None,
     )
 
 

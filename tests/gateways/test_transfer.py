@@ -20,7 +20,7 @@ from django.db import connections
 from django.utils import timezone
 
 from tests.conftest import sign_in
-from tests.fakehost import FakeConnection, FakeHost, FakeVolume, FakeWay
+from tests.fakehost import FakeConnection, FakeHost
 from tests.gateways.conftest import eventually
 from tests.grants import grant
 from tests.headers.images import made as image
@@ -177,14 +177,8 @@ def stage(transactional_db: None, host: Host, mallory: User, monkeypatch: pytest
     )
     grant(mallory, "editor", pool)
 
-    def upload(connection: FakeConnection, pool_name: str, name: str, offset: int, length: int) -> FakeWay:
-        found = connection.volume(str(pool.uuid), name)
-        assert isinstance(found, FakeVolume) and pool_name == pool.name
-        return found.upload(offset, length)
-
     for module in (work, download_ways):
         monkeypatch.setattr(module, "open_connection", fake.open)
-    monkeypatch.setattr(work, "upload", upload)
     monkeypatch.setattr(work, "PIECE", PIECE)
     monkeypatch.setattr(work, "LEAST", 0.0)
     made = Transfers("test-transfer")

@@ -42,14 +42,16 @@ from vms.operations.transitions import HELD, fail, move, succeed
 from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent
 from vms.services.uploads import LIVES, require_still_in
-from vms.virt import Connection, HostSpec, open_connection, upload
+from vms.virt import Connection, HostSpec, open_connection
 from vms.virt import Upload as Way
+from vms.virt import Volume as Target
 
 logger = logging.getLogger(__name__)
 
-# How much the host is given at least in one stream, and for how many seconds at least and at most: the longer, the less
-# there is between two, and the more a killed process has to be sent again.
+# How much the host is given at least in one stream, of a large file which part, and for how many seconds at least and
+# at most: the longer, the less there is between two, and the more a killed process has to be sent again.
 PIECE: Final = 16 << 20
+SHARE: Final = 25
 LEAST: Final = 0.2
 LONGEST: Final = 5.0
 # How much of the next stream the host is given before the last one ends.
@@ -102,10 +104,11 @@ def reached(operation: Operation) -> tuple[Host, StoragePool]:
 
 
 class Stretch:
-    """What the host is given in one stream."""
+    """What the host is given in one stream; least: so many bytes, unless they come slowly."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, least: int) -> None:
         self.way = way
+        self.least = least
         self.began = time.monotonic()
         self.sent = 0
 
@@ -117,7 +120,7 @@ class Stretch:
     def is_long(self) -> bool:
         """Whether the next part begins another."""
         lasted = time.monotonic() - self.began
-        return lasted > LONGEST or (lasted > LEAST and self.sent >= PIECE)
+        return lasted > LONGEST or (lasted > LEAST and self.sent >= self.least)
 
     def may_end(self, last: Stretch, *, waits: bool) -> bool:
         """Whether the host has enough to do without it: the last of them has begun, or nobody has (waits) more."""
@@ -136,6 +139,7 @@ class Writer:
         # Where the row is: behind, while a sum over several pieces is still to be compared.
         self.noted = found.offset_bytes
         self.connection: Connection | None = None
+        self.target: Target | None = None
         self.since = NOBODY
 
     def host(self) -> Connection:
@@ -211,7 +215,11 @@ class Writer:
         check_ours(operation, self.worker)
         if at == 0:
             self.make()
-        return Stretch(upload(self.host(), pool.name, self.upload.name, at, self.upload.size_bytes - at))
+        # Each question to the host would wait behind what is on its way.
+        if self.target is None:
+            self.target = self.host().volume(str(pool.uuid), self.upload.name)
+        size = self.upload.size_bytes
+        return Stretch(self.target.upload(at, size - at), max(PIECE, size // SHARE))
 
     def end(self, stretch: Stretch, *, note: bool) -> None:
         """Return when the host has written it."""

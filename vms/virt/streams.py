@@ -36,10 +36,13 @@ class Upload:
     Every method raises VirtError leaves; the connection's cut() frees one that waits for the host.
     """
 
-    def __init__(self, connection: Connection, stream: Any, length: int) -> None:
+    def __init__(self, connection: Connection, volume: Any, offset: int, length: int, *, sparse: bool = False) -> None:
+        more_than_none(length)
         self.connection = connection
-        self.stream = stream
         self.left = length
+        with connection.guard():
+            self.stream = connection.handle.newStream(0)
+            volume.upload(self.stream, offset, length, SPARSE["upload"] if sparse else 0)
 
     def send(self, data: bytes) -> None:
         """Hand them over, waiting while the host has not taken the former ones; ValueError for more than was said."""
@@ -160,12 +163,9 @@ def upload(connection: Connection, pool: str, name: str, offset: int, length: in
 
     Raises NotFound where the host does not know pool or volume, HostRefused where it does not let us.
     """
-    more_than_none(length)
     with connection.guard():
         volume = connection.handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
-        stream = connection.handle.newStream(0)
-        volume.upload(stream, offset, length, SPARSE["upload"] if sparse else 0)
-    return Upload(connection, stream, length)
+    return Upload(connection, volume, offset, length, sparse=sparse)
 
 
 def more_than_none(length: int) -> None:

@@ -10,7 +10,7 @@ import libvirt
 
 from vms.errors import NameTaken
 from vms.libvirtxml import BadXML, VolumeXML, volume_document
-from vms.virt.streams import Download, Upload, upload
+from vms.virt.streams import Download, Upload
 from vms.virt.values import VolumeFacts
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Volume:
 
     def upload(self, offset: int, length: int, *, sparse: bool = False) -> Upload:
         """The way for exactly length bytes into it; sparse: holes may be left."""
-        return upload(self.connection, self.pool, self.handle.name(), offset, length, sparse=sparse)
+        return Upload(self.connection, self.handle, offset, length, sparse=sparse)
 
 
 def known(pool: Any) -> list[VolumeFacts]:
