@@ -54,7 +54,7 @@ def read(line: socket.socket, text: bytes) -> bytes:
 
 def command(line: socket.socket, text: bytes) -> None:
     """Give it to the shell once that waits for one: what is typed before it is there is lost."""
-    eventually(lambda: is_at_prompt(line), "the shell waits")
+    eventually(lambda: is_at_prompt(line), "the shell waits", within=180)
     line.sendall(text)
 
 
