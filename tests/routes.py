@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -137,7 +138,9 @@ PACKED = {
 def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "running") -> World:
     vm = make_vm(host, name, state=state)
     screen = {"type": "vnc", "listen": "address", "address": "0.0.0.0", "port": 5900}
-    text = DEFINED.format(name=name, uuid=Placement.objects.get(vm=vm).uuid)
+    # What XML cannot hold no definition has in its name.
+    called = html.escape("".join(sign for sign in name if sign.isprintable()))
+    text = DEFINED.format(name=called, uuid=Placement.objects.get(vm=vm).uuid)
     Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
     history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
     history.keep(vm.pk, host.pk, text)

@@ -59,14 +59,14 @@ def command(line: socket.socket, text: bytes) -> None:
 
 
 def is_at_prompt(line: socket.socket) -> bool:
+    """Whether it says nothing more after a prompt: what is typed while it still answers is lost, too."""
     line.sendall(b"\x15\r")
     line.settimeout(2)
     got = b""
     with suppress(TimeoutError):
-        while not got.endswith(b":/# "):
-            got += line.recv(65536)
-        return True
-    return False
+        while piece := line.recv(65536):
+            got += piece
+    return b":/# " in got
 
 
 def free(guest: LabGuest, force: bool) -> socket.socket | None:

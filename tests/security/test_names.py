@@ -9,13 +9,25 @@ from typing import Any
 import pytest
 from django.template.defaultfilters import force_escape
 from django.test import Client
+from django.utils import timezone
 
 from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.names import STRANGE_NAMES, STRANGE_TEXTS
 from tests.routes import World, address, make_template, make_world, put_in_trash
 from tests.security.test_access import TABLE
-from vms.models import AuditEvent, Document, Happening, Host, Operation, OperationLog, Placement, Tag, User
+from vms.models import (
+    AuditEvent,
+    Document,
+    Happening,
+    Host,
+    Operation,
+    OperationLog,
+    Placement,
+    Tag,
+    User,
+    VirtualMachine,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -30,7 +42,9 @@ PAGES = [
 # What shows a template, which has no page of a VM, and a VM that is in the trash, where no other page knows it.
 OF_TEMPLATE = "templates/<int:pk>/"
 OF_TRASH = "trash/<int:pk>/delete/"
-LAST = (OF_TEMPLATE, OF_TRASH)
+# What is deleted for good.
+GONE = ("trash/gone/<int:pk>/", "trash/gone/<int:pk>/<int:number>/")
+LAST = (OF_TEMPLATE, OF_TRASH, *GONE)
 
 
 def strange_world(host: Host, alice: User, name: str) -> World:
@@ -67,6 +81,8 @@ def test_every_page_shows_it_escaped(name: str, host: Host, alice: User, client_
             make_template(world.vm, alice)
         if route == OF_TRASH:
             put_in_trash(world.vm, alice)
+        if route == GONE[0]:
+            VirtualMachine.objects.filter(pk=world.vm.pk).update(deleted_at=timezone.now(), trashed_at=None)
         path = address(route, world.values(route))
         Host.objects.update(transport=TABLE[route].get("transport", "local"))
         answer: Any = client_alice.get(path if route != "vms/rows" else f"{path}?ids={world.vm.pk}")

@@ -1,5 +1,5 @@
-"""The only functions that hand a domain's XML to libvirt: each compares it with what is there, and refuses what the
-privileges do not cover.
+"""The functions that hand a domain's XML to libvirt: each compares it with what is there, and refuses what the
+privileges do not cover. Beside them only vms.virt.shaping does, for a run whose whole document it had judged here.
 """
 
 from __future__ import annotations
