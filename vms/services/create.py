@@ -9,7 +9,6 @@ from itertools import count
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from vms import live
@@ -52,8 +51,7 @@ def create(
 
 def asked_before(actor: Actor, kind: Kind, asked: str, key: str) -> list[Operation]:
     """Those of that key in the last day; BadParameters where it was another request: of another digest."""
-    since = timezone.now() - operations.KEY_LIVES
-    known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
+    known = operations.of_key(actor, key)
     if known is None:
         return []
     found = list(Operation.objects.filter(batch=known.batch).order_by("pk")) if known.batch else [known]

@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Final
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as mark
 
@@ -209,8 +208,7 @@ def digest(text: str) -> str:
 
 def asked_before(actor: Actor, host: Host, text: str, key: str) -> Operation | None:
     """The one of that key in the last day; BadParameters where it was another request."""
-    since = timezone.now() - operations.KEY_LIVES
-    known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
+    known = operations.of_key(actor, key)
     if known is None:
         return None
     if blame(text) or (known.kind, known.host_id, known.params.get("asked")) != (DEFINE.name, host.pk, digest(text)):

@@ -215,11 +215,17 @@ def asked_before(kind: Kind, target: Target, actor: Actor, params: Params, idemp
 def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | None) -> Operation | None:
     """The actor's operation of this key in the last 24 hours that took the thing of that id out of his sight, so that
     who asks once more is told the same; None where there is none, or it was another request."""
-    if not idempotency_key:
-        return None
+    known = of_key(actor, idempotency_key) if idempotency_key else None
+    alike = known and (known.kind, known.target_kind, known.target_id) == (kind.name, kind.target, pk)
+    return known if alike else None
+
+
+def of_key(actor: Actor, idempotency_key: str) -> Operation | None:
+    """The actor's operation of this key in the last 24 hours, whatever it was."""
     since = timezone.now() - KEY_LIVES
-    same_key = Operation.objects.filter(actor_user=actor.user, idempotency_key=idempotency_key, queued_at__gte=since)
-    return same_key.filter(kind=kind.name, target_kind=kind.target, target_id=pk).first()
+    return Operation.objects.filter(
+        actor_user=actor.user, idempotency_key=idempotency_key, queued_at__gte=since
+    ).first()  # fmt: skip
 
 
 def check_placement(kind: Kind, vm: VirtualMachine) -> Placement:

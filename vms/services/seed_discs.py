@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from uuid import uuid4
 
-from django.utils import timezone
-
 from vms.errors import BadFields, BadParameters, NotAllowed
 from vms.kinds.seeds import WRITE_SEED, NewSeed
 from vms.models import Document, Operation, Placement, Seed, StoragePool, VirtualMachine
@@ -49,8 +47,7 @@ def write(actor: Actor, vm: VirtualMachine, wish: SeedWish, *, idempotency_key: 
 def asked_before(actor: Actor, vm: VirtualMachine, asked: str, key: str) -> Operation | None:
     """That of the key in the last day; BadParameters where it was another request. By what was asked for: the disc is
     called otherwise each time."""
-    since = timezone.now() - operations.KEY_LIVES
-    known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
+    known = operations.of_key(actor, key)
     if known and (known.kind, known.target_id, known.params.get("asked")) != (WRITE_SEED.name, vm.pk, asked):
         raise BadParameters(field="Idempotency-Key")
     return known

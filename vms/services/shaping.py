@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Any, Final, Literal
 
 from django.http import Http404
-from django.utils import timezone
 
 from vms.errors import BadFields, BadParameters, NothingChanges, NotLive, SeenOtherwise, WrongState
 from vms.kinds.shaping import APPLY, SHAPE, Shape
@@ -234,8 +233,7 @@ def asked_before(actor: Actor, vm: VirtualMachine, wish: Wish, key: str | None) 
     if not key:
         return None
     require(actor, SHAPE.privileges[0], vm)
-    since = timezone.now() - operations.KEY_LIVES
-    known = Operation.objects.filter(actor_user=actor.user, idempotency_key=key, queued_at__gte=since).first()
+    known = operations.of_key(actor, key)
     if known and (known.kind, known.target_id, known.params.get("asked")) != (SHAPE.name, vm.pk, digest_of(wish)):
         raise BadParameters(field="Idempotency-Key")
     return known
