@@ -49,6 +49,15 @@ class Played:
 
         return eventually(look, f"it reports {word!r}", within=within, every=0.5)
 
+    def fails(self) -> None:
+        """Until it is told that it did not answer."""
+
+        def look() -> bool:
+            assert self.dashboard.post(f"/vms/{self.vm}/agent/ask").status == 204
+            return bool(self.told()["error"])
+
+        eventually(look, "it is told", within=120, every=1)
+
 
 @pytest.fixture(scope="module")
 def joined(lab_host: LabHost, guest_files: Guest) -> Iterator[tuple[LabGuest, PlayedAgent]]:
@@ -58,6 +67,8 @@ def joined(lab_host: LabHost, guest_files: Guest) -> Iterator[tuple[LabGuest, Pl
     agent = PlayedAgent(path)
     line = eventually(lambda: free(made, force=True), "the line")
     command(line, JOIN.encode())
+    # What is still on its way when the line is let go may be lost.
+    eventually(lambda: "state='connected'" in made.domain.XMLDesc(), "the guest has opened its port", within=60)
     line.close()
     yield made, agent
     agent.close()
@@ -107,6 +118,8 @@ def test_a_password_is_left_nowhere(played: Played) -> None:
             looked += 1
             assert not any(word in path.read_bytes() for word in words), path
     assert looked > 5
+    told = played.dashboard.query("SELECT params FROM vms_operation WHERE kind = 'vm.agent-password'")
+    assert [json.loads(params) for (params,) in told] == [{"user": "anna"}]
     assert played.dashboard.query("SELECT sealed FROM vms_operation WHERE kind = 'vm.agent-password'") == [("",)]
 
 
@@ -148,29 +161,19 @@ def test_whatever_it_says_is_cut(played: Played) -> None:
     played.agent.host_name = loud.replace("\0", "")
     played.agent.file_systems = [{**FILE_SYSTEM, "mountpoint": f"/{number}\n<b>"} for number in range(150)]
     reported = played.hear("loud")["reported"]
-    assert reported["host_name"] == "loud\ufffd[31m\ufffd" + "x" * 244
+    assert reported["host_name"] == "loud\ufffd[31m\ufffd" + "x" * 245
     assert (len(reported["file_systems"]), reported["left_out"]) == (64, 86)
-    assert reported["file_systems"][0]["mounted_at"] == "/0\ufffd<b>"
+    assert all(one["mounted_at"].endswith("\ufffd<b>") for one in reported["file_systems"])
 
 
-@pytest.mark.parametrize("how", ["many", "broken", "endless", "wrong"])
+@pytest.mark.parametrize("how", ["many", "wrong"])
 def test_what_is_no_answer_is_told_as_that_and_ends(played: Played, how: str) -> None:
     played.hear("guest-7")
     if how == "many":
-        played.agent.host_name = "many"
         played.agent.file_systems = [{**FILE_SYSTEM, "mountpoint": f"/{number}"} for number in range(10_000)]
-    played.agent.raw = {
-        "many": None,
-        "broken": b'{"return": [[[\n',
-        "endless": b"x" * (12 << 20) + b"\n",
-        "wrong": b'{"return": {"host-name": 7, "zone": []}}\n',
-    }[how]
-
-    def failed() -> bool:
-        assert played.dashboard.post(f"/vms/{played.vm}/agent/ask").status == 204
-        return bool(played.told()["error"])
-
-    eventually(failed, "it is told", within=120, every=1)
+    else:
+        played.agent.raw = b'{"return": {"host-name": 7, "zone": []}}\n'
+    played.fails()
     played.agent.raw, played.agent.file_systems, played.agent.host_name = None, [FILE_SYSTEM], "well again"
     played.hear("well again", within=180)
 
@@ -195,3 +198,11 @@ def test_one_that_never_answers_is_in_nobodys_way(played: Played, guests: Guests
     assert max(took) < 4, took
     ends = [played.dashboard.await_operation(one, "unknown", "failed", within=240) for one in hanging]
     assert {end["error"]["code"] for end in ends} == {"agent_silent"}
+
+
+def test_what_is_not_even_json_ends_it_for_libvirt(played: Played) -> None:
+    """The last one: it is asked no more until the guest opens its port anew."""
+    played.hear("guest-7")
+    played.agent.raw = b'{"return": [[[\n'
+    played.fails()
+    assert played.told()["reported"]["host_name"] == "guest-7"

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+
+from django.utils import timezone
 
 from vms import live
 from vms.errors import BadFields
 from vms.kinds import agent as kinds
+from vms.kinds.volumes import GROW
 from vms.libvirtxml import BadXML, DomainXML
 from vms.models import AgentReport, Document, Freeze, GuestKeys, Operation, VirtualMachine, Volume
 from vms.permissions import Actor, require
@@ -26,6 +29,7 @@ PASSWORD: Final = kinds.PASSWORD.privileges[0]
 LONGEST_PASSWORD: Final = 200
 # A guest that uses this much less of its disk than there is has not grown into it; partitions' tables take a little.
 GROWN: Final = 0.92
+LATELY: Final = timedelta(days=7)
 
 # none: no channel. next_start: its next start has one. off: it does not run. away: nobody is at the channel.
 Channel = Literal["none", "next_start", "off", "away", "connected"]
@@ -143,23 +147,32 @@ def wrong_user(user: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """What the guest tells to have on one of the VM's disks. small: noticeably less than the disk has room for."""
+    """What the guest tells to have on one of the VM's disks, where it tells that. told_at: None where it does not.
+    larger: the disk has room for noticeably more, or was grown lately and the guest tells nothing."""
 
     file_systems: list[dict[str, Any]]
-    told_at: datetime
-    small: bool
+    told_at: datetime | None
+    larger: bool
 
 
-def on_disk(vm: VirtualMachine, target: str, volume: Volume | None) -> OnDisk | None:
-    """None where it tells nothing of the disk of that name. A file system over several disks says nothing of one."""
+def on_disk(vm: VirtualMachine, target: str, volume: Volume | None, *, may_view: bool) -> OnDisk:
+    """Of the disk of that name. A file system over several disks says nothing of one. may_view: whether the reader may
+    hear of what the guest tells."""
+    grown = volume is not None and grown_lately(volume)
     placement = placed(vm)
-    report = AgentReport.objects.filter(placement=placement, run_id=placement.run_id).exclude(told_at=None).first()
-    if report is None or report.told_at is None or placement.run_id is None:
-        return None
-    found = [one for one in report.facts.get("file_systems", []) if one["disks"] == [target]]
-    if not found:
-        return None
+    reports = AgentReport.objects.filter(placement=placement, run_id=placement.run_id).exclude(told_at=None)
+    report = reports.first() if may_view and placement.run_id is not None else None
+    found = [one for one in report.facts.get("file_systems", []) if one["disks"] == [target]] if report else []
+    if report is None or not found:
+        return OnDisk([], None, grown)
     taken = sum(one["total_bytes"] or 0 for one in found)
     known = all(one["total_bytes"] for one in found)
-    small = volume is not None and known and taken < volume.capacity_bytes * GROWN
-    return OnDisk(found, report.told_at, small)
+    larger = volume is not None and known and taken < volume.capacity_bytes * GROWN
+    return OnDisk(found, report.told_at, larger)
+
+
+def grown_lately(volume: Volume) -> bool:
+    since = timezone.now() - LATELY
+    return Operation.objects.filter(
+        kind=GROW.name, target_kind="volume", target_id=volume.pk, state="succeeded", ended_at__gte=since
+    ).exists()

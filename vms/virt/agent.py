@@ -190,7 +190,7 @@ def read(told: Mapping[str, Any], ahead: int | None) -> GuestInfo:
         time_zone=text(told, "timezone.name"),
         ahead_seconds=None if ahead is None else max(-LARGEST, min(ahead, LARGEST)),
         cards=tuple(one for one in cards if one.addresses),
-        file_systems=tuple(file_system(told, at) for at in names["fs"]),
+        file_systems=tuple(sorted((file_system(told, at) for at in names["fs"]), key=lambda one: one.mounted_at)),
         users=tuple(logged_in(told, at) for at in names["user"]),
         left_out=sum(max(count(told, name) - most, 0) for name, most in listed),
     )
