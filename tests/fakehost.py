@@ -127,7 +127,7 @@ class FakeHost:
         yield self.open(spec)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeConnection:
     host: FakeHost
     broken: threading.Event = field(default_factory=threading.Event)

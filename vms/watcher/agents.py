@@ -140,6 +140,8 @@ class Agents:
             close_old_connections()
         except VirtError as error:
             logger.info("%s: no way to its agents: %s", self.term.host.name, error.code)
+        except Exception:
+            logger.exception("%s: asking an agent failed", self.term.host.name)
         finally:
             self.note(uuid, pause, failed=failed)
         return connection
