@@ -94,13 +94,13 @@ class Handle:
     def agentSetResponseTimeout(self, seconds: int, flags: int) -> None:
         self.timeouts.append(seconds)
 
-    def guestInfo(self, types: int, flags: int) -> dict[str, Any]:
+    def guestInfo(self, types: int, flags: int) -> Any:
         return self.answer({"hostname": "web-7"})
 
     def getTime(self) -> NoReturn:
         raise failure(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, "")
 
-    def fsFreeze(self, mountpoints: None, flags: int) -> int:
+    def fsFreeze(self, mountpoints: None, flags: int) -> Any:
         return self.answer(2)
 
     def answer(self, value: Any) -> Any:
