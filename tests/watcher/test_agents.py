@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -62,6 +63,10 @@ def eventually(ask: Callable[[], object], within: float = 10) -> None:
         time.sleep(0.01)
 
 
+def has_failed(stage: Stage, uuid: str, times: int) -> bool:
+    return stage.agents.turns[uuid].failures == times
+
+
 def report() -> AgentReport | None:
     return AgentReport.objects.first()
 
@@ -96,7 +101,7 @@ def test_one_that_does_not_answer_is_asked_less_and_less(stage: Stage) -> None:
     stage.fake.fail["agent"] = AgentSilent()
     for failures in (1, 2, 3):
         stage.agents.plan([uuid], [uuid])
-        eventually(lambda number=failures: stage.agents.turns[uuid].failures == number)
+        eventually(partial(has_failed, stage, uuid, failures))
         pause = stage.agents.turns[uuid].due - time.monotonic()
         assert pause == pytest.approx(agents.AGAIN * 2 ** (failures - 1), abs=2)
         # Opening its end anew helps it to nothing.
