@@ -10,13 +10,23 @@ from dataclasses import dataclass, field, replace
 
 from django.db import connection as database
 
-from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
+from vms.errors import (
+    AgentRefused,
+    HostUnreachable,
+    InvalidState,
+    NameTaken,
+    NetworkStopped,
+    NotFound,
+    StreamShort,
+    VirtError,
+)
 from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
 from vms.libvirtxml.shaping import Edit
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
     FilterInfo,
+    GuestInfo,
     HostFacts,
     HostHardware,
     HostNumbers,
@@ -84,6 +94,11 @@ class FakeHost:
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     # What some of them lie over, by name.
     backings: dict[str, str] = field(default_factory=dict)
+    # What its guests' agents tell; whose keys are there, which clock is how wrong, and which guests are frozen.
+    guests: dict[str, GuestInfo] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    ahead: int = 0
+    frozen: set[str] = field(default_factory=set)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -112,7 +127,7 @@ class FakeHost:
         yield self.open(spec)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeConnection:
     host: FakeHost
     broken: threading.Event = field(default_factory=threading.Event)
@@ -489,6 +504,9 @@ class FakeDomain:
         self.connection.answer()
         return self.info().state, self.info().run_id
 
+    def agent(self) -> FakeAgent:
+        return FakeAgent(self)
+
     def next_boot(self) -> DomainXML:
         return DomainXML.parse(self.info().next_boot_xml)
 
@@ -633,6 +651,56 @@ class FakeDomain:
 
     def resume(self) -> None:
         self.act("resume", "running", ("paused",))
+
+
+@dataclass
+class FakeAgent:
+    """fail["agent"] is raised by whatever is asked."""
+
+    domain: FakeDomain
+
+    def act(self, verb: str) -> FakeHost:
+        host = self.domain.host
+        self.domain.connection.answer()
+        self.domain.act(f"agent {verb}", None)
+        if "agent" in host.fail:
+            raise host.fail["agent"]
+        return host
+
+    def info(self) -> GuestInfo:
+        return self.act("info").guests.get(self.domain.uuid, GuestInfo())
+
+    def clock(self) -> int | None:
+        return self.act("clock").ahead
+
+    def set_clock(self) -> None:
+        self.act("set clock").ahead = 0
+
+    def freeze(self) -> int:
+        self.act("freeze").frozen.add(self.domain.uuid)
+        return 2
+
+    def thaw(self) -> int:
+        host = self.act("thaw")
+        number = 2 if self.domain.uuid in host.frozen else 0
+        host.frozen.discard(self.domain.uuid)
+        return number
+
+    def set_password(self, user: str, password: str) -> None:
+        self.act(f"password {user} {password}")
+
+    def keys(self, user: str) -> list[str]:
+        host = self.act(f"keys {user}")
+        if user not in host.keys:
+            raise AgentRefused("no such file")
+        return list(host.keys[user])
+
+    def add_keys(self, user: str, lines: Sequence[str]) -> None:
+        self.act(f"add {user}").keys.setdefault(user, []).extend(lines)
+
+    def remove_keys(self, user: str, lines: Sequence[str]) -> None:
+        keys = self.act(f"remove {user}").keys
+        keys[user] = [line for line in keys[user] if line not in lines]
 
 
 STOPPED = NetworkStopped("network 'default' is not active", network="default")

@@ -46,6 +46,14 @@ def wants_more_memory(page: Page) -> None:
     page.get_by_text("lines of XML change").click()
 
 
+def sets_a_password_wrongly(page: Page) -> None:
+    form = page.locator("form", has=page.get_by_label("New password"))
+    form.get_by_label("User").fill("a:b")
+    form.get_by_label("New password").fill("secret-7")
+    form.get_by_role("button", name="Set the password").click()
+    page.get_by_role("heading", name="SSH keys").scroll_into_view_if_needed()
+
+
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
     """A page of that VM."""
     return lambda stage: player(stage).path + rest
@@ -480,6 +488,9 @@ SCENES = (
     Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("guest", VM + "agent/", Stage.reporter),
+    Scene("guest-asks", VM + "agent/", Stage.reporter, sets_a_password_wrongly, says=("400",)),
+    Scene("guest-none", VM + "agent/", of(off, "agent/")),
     Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
     Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),

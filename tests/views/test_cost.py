@@ -38,8 +38,10 @@ PAGES = {
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
     "/vms/{vm}/hardware/": PAGE + 7,
-    # its volume
-    "/vms/{vm}/hardware/?part=vda": PAGE + 8,
+    # its volume, what its guest tells
+    "/vms/{vm}/hardware/?part=vda": PAGE + 9,
+    # document, report, freezing, keys, own keys
+    "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/pending/": PAGE + 7,
     # count, versions, their operations

@@ -6,6 +6,7 @@ from typing import Final
 
 from vms.kinds import KINDS
 from vms.operations import (
+    agent,
     booting,
     clone,
     create,
@@ -52,6 +53,7 @@ WAYS: Final[dict[str, Way]] = {
     **templates.WAYS,
     **xml.WAYS,
     **shaping.WAYS,
+    **agent.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

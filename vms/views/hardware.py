@@ -17,7 +17,7 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import placing, protection, shape_words, shaped_with, shaping
+from vms.services import agent, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -125,6 +125,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
     part = chosen(request, there)
     rows = [row(there, one, "" if is_adding else part.key) for one in there.parts]
     rights = held(request.user, vm)
+    volume = None if is_adding else shaping.volume_of(request.user, there, part)
     return {
         "rows": [one for one in rows if one["sort"] != "controller"],
         "controllers": [one for one in rows if one["sort"] == "controller"],
@@ -136,7 +137,10 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
         "about": [] if is_adding else shape_words.about_words(part),
-        "volume": None if is_adding else shaping.volume_of(request.user, there, part),
+        "volume": volume,
+        "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
+        if part.sort == "disk" and not is_adding
+        else None,
         "xml": "" if is_adding or part.key == part.sort else part.text,
         "mark": there.mark,
         "runs": there.live is not None,

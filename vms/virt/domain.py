@@ -37,6 +37,7 @@ from vms.libvirtxml import (
 )
 from vms.libvirtxml.shaping import Edit, is_done
 from vms.virt import judging, shaping
+from vms.virt.agent import Agent
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job, SnapshotInfo
@@ -196,6 +197,10 @@ class Domain:
         """Hold the keys of these Linux numbers together for a moment."""
         with self.guard():
             self.handle.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, HOLD_MS, numbers, len(numbers), 0)
+
+    def agent(self) -> Agent:
+        """The agent of its guest, which may be there or not."""
+        return Agent(self.handle, self.guard)
 
     def starts_with_host(self) -> bool:
         with self.guard():

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lxml import etree
 from lxml.builder import E
 
-from vms.libvirtxml.domain import DomainXML, Graphics
+from vms.libvirtxml.domain import AGENT, DomainXML, Graphics
 from vms.libvirtxml.drives import free_target
 from vms.libvirtxml.network import CLEAN_TRAFFIC
 from vms.libvirtxml.screen import Listen, set_listen
@@ -19,7 +19,6 @@ from vms.libvirtxml.shaping.lens import BadValue
 from vms.libvirtxml.shaping.tree import place as put_in
 from vms.libvirtxml.shaping.tree import place_behind
 
-AGENT: Final = "org.qemu.guest_agent.0"
 CLIPBOARD: Final = "com.redhat.spice.0"
 DISK_BUSES: Final = ("virtio", "scsi", "sata", "usb", "ide")
 
