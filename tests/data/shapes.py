@@ -111,6 +111,7 @@ TRIALS: Final = (
     Trial("net0", "inbound", 100, f"{CARD}/bandwidth/inbound/@average", "100"),
     Trial("net0", "outbound", 200, f"{CARD}/bandwidth/outbound/@average", "200"),
     Trial("graphics0", "keymap", "de", "devices/graphics/@keymap", "de"),
+    Trial("graphics0", "password", "hunter 2", "devices/graphics/@passwd", "hunter 2"),
     Trial("video0", "model", "virtio", "devices/video/model/@type", "virtio"),
     Trial("sound0", "model", "ac97", "devices/sound/@model", "ac97"),
     Trial("channel0", "clipboard", "no", "devices/channel/source/clipboard/@copypaste", "no"),

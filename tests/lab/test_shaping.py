@@ -20,6 +20,7 @@ from tests.lab.test_create import connected, image, in_turn, volume
 from tests.osdata.test_osdata import iso
 
 MIB = 1 << 20
+SECURE = libvirt.VIR_DOMAIN_XML_SECURE
 OTHER = "<network><name>other</name></network>"
 
 
@@ -38,10 +39,10 @@ class Shaped:
         return self.host.connect().lookupByUUIDString(self.uuid)
 
     def next(self, path: str) -> Any:
-        return etree.fromstring(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).xpath(path)
+        return etree.fromstring(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | SECURE)).xpath(path)
 
     def now(self, path: str) -> Any:
-        return etree.fromstring(self.domain.XMLDesc()).xpath(path)
+        return etree.fromstring(self.domain.XMLDesc(SECURE)).xpath(path)
 
     def done(self, answer: Answer, *states: str) -> dict[str, Any]:
         assert answer.status == 202, answer.body
@@ -234,3 +235,24 @@ def test_a_cd_comes_from_images_and_goes(shaped: Shaped) -> None:
         shaped.done(shaped.patch("/devices/sda", {"values": {"medium": medium}}))
         assert (shaped.now(where), shaped.next(where)) == (there, there), medium
     assert shaped.patch("/devices/sda", {"values": {"medium": "/etc/shadow"}}).status == 422
+
+
+def test_a_screen_gets_a_password_and_loses_it(shaped: Shaped) -> None:
+    where = "devices/graphics/@passwd"
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "first"}}))
+    shaped.domain.create()
+    shaped.dashboard.await_state(shaped.vm, "running")
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "second"}}))
+    assert (shaped.now(where), shaped.next(where)) == (["second"], ["second"])
+    shown = shaped.dashboard.get(f"/vms/{shaped.vm}/devices/graphics0")
+    assert "second" not in str(shown) and shown["values"]["password"] == ""
+    shaped.done(shaped.patch("/devices/graphics0?apply=next", {"values": {"password": ""}}))
+    assert (shaped.now(where), shaped.next(where)) == (["second"], [])
+    # libvirt would take it out of its document, and QEMU would go on asking for it.
+    refused = shaped.patch("/devices/graphics0?apply=live", {"values": {"password": ""}})
+    assert (refused.status, refused.body["code"]) == (409, "not_live")
+    shaped.domain.destroy()
+    shaped.domain.create()
+    # A run that began without one takes none.
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "third"}}))
+    assert (shaped.now(where), shaped.next(where)) == ([], ["third"])

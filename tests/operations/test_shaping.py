@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fakehost import FakeConnection
 from tests.operations.conftest import Stage
 from vms.errors import DeviceHeld, HostUnreachable
 from vms.libvirtxml import DomainXML
-from vms.models import Document, Network, NetworkFilter, Operation, Placement, User
+from vms.models import AuditEvent, Document, Network, NetworkFilter, Operation, Placement, User
+from vms.operations.shaping import facts
 from vms.services import shaping
 from vms.services.shaping import Wish
 
@@ -159,3 +161,34 @@ def test_whoever_may_no_longer_use_the_network_connects_nothing(runs: Stage, don
     Network.objects.update(present=False)
     assert done(asked).state == "refused"
     assert len(after(runs).interfaces) == 1
+
+
+@pytest.mark.parametrize("state", ["shut_off", "running"])
+def test_a_password_is_set_and_stands_nowhere_else(stage: Stage, done: Done, state: str) -> None:
+    stage.set_state(state)
+    known(stage)
+    asked = ask(stage, graphics0={"password": "s3cret"})
+    assert asked.params["needs"] == ["vm.device"]
+    assert "s3cret" not in f"{asked.params}{asked.sealed}"
+    assert shaping.digest_of(Wish(sets={"graphics0": {"password": "s3cret"}})) == shaping.digest_of(
+        Wish(sets={"graphics0": {"password": "another"}})
+    ), "a digest of it would let it be guessed"
+    ended = done(asked)
+    assert ended.state == "succeeded", (ended.error_code, ended.details)
+    assert 'passwd="s3cret"' in after(stage).text and ended.sealed == ""
+    assert state != "running" or 'passwd="s3cret"' in now(stage).text
+    told = [*ended.log.values_list("code", "params"), *AuditEvent.objects.values_list("facts"), ended.params]
+    assert "s3cret" not in str(told)
+    assert not Document.objects.filter(next_boot__contains="s3cret").exists()
+
+
+def test_a_password_goes_with_the_right_to_open_a_screen(machine: Stage, done: Done) -> None:
+    asked = ask(machine, graphics0={"password": ""})
+    assert asked.params["needs"] == ["vm.define"]
+    assert done(asked).state == "succeeded"
+    assert "passwd" not in after(machine).text
+
+
+def test_a_password_that_a_lost_worker_did_not_set_is_not_taken_for_set(machine: Stage) -> None:
+    asked = Operation.objects.get(pk=ask(machine, graphics0={"password": "s3cret"}).pk)
+    assert facts(FakeConnection(machine.fake), asked) == {"done": [False]}  # type: ignore[arg-type]

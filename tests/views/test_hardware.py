@@ -217,3 +217,20 @@ def test_a_protected_vm_is_neither_deleted_nor_forced_off(client_alice: Client, 
 def test_one_of_which_nothing_is_known_says_so(client_alice: Client, machine: VirtualMachine) -> None:
     Document.objects.update(next_boot="")
     assert "It has not been read yet." in page(client_alice, machine)
+
+
+def test_a_password_is_typed_and_never_shown(client_alice: Client, runs: VirtualMachine) -> None:
+    path = f"/vms/{runs.pk}/hardware/?part=graphics0"
+    assert 'type="password"' in page(client_alice, runs, "?part=graphics0")
+    told = preview(client_alice, runs, "graphics0", password="s3cret", apply="both")
+    assert (
+        "A new password, now where this run asks for one already, and after a restart" in told and "s3cret" not in told
+    )
+    assert "Either a new one or none." in preview(client_alice, runs, "graphics0", password="s3cret", no_password="on")
+    told = preview(client_alice, runs, "graphics0", no_password="on", apply="next")
+    assert "No password, after a restart" in told and "This equals root on the host." in told
+    assert "Nothing yet" in preview(client_alice, runs, "graphics0", password="")
+    answer = client_alice.post(path, {"password": "far too long", "keymap": ""})
+    assert answer.status_code == 400 and "far too long" not in words(answer)
+    assert client_alice.post(path, {"password": "s3 cret", "keymap": ""}).status_code == 302
+    assert "s3 cret" not in str(Operation.objects.values())

@@ -213,3 +213,10 @@ def test_the_api_tells_of_the_history(vm: VirtualMachine, defined: str, client_a
     asked = client_alice.post(f"/api/v1/vms/{vm.pk}/history/1/restore", {}, content_type="application/json")
     assert asked.status_code == 202 and asked.json()["operation"]["kind"] == "vm.return"
     assert Version.objects.count() == 2
+
+
+def test_the_passwords_of_screens_go_with_a_word(vm: VirtualMachine, defined: str, client_alice: Client) -> None:
+    fields = {"xml": defined, "base": digest(defined), "open_screens": "1"}
+    assert "no password but those in the text" in edit(client_alice, vm, 200, preview="1", **fields)
+    edit(client_alice, vm, 302, save="1", **fields)
+    assert Operation.objects.get().params["open_screens"] is True

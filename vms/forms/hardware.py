@@ -17,6 +17,7 @@ from vms.services.shaping import AUTOSTART, CARD_MODELS
 
 MIB: Final = 1024
 KEPT: Final = "="
+NONE: Final = "no_password"
 Choices = list[tuple[str, str]]
 
 
@@ -48,6 +49,10 @@ class Shaped(forms.Form):
                     value=value_word(lens.name, now[lens.name], gettext("libvirt's own choice"))
                 )
             self.fields[lens.name] = field
+            if lens.form == "password":
+                self.fields[NONE] = forms.BooleanField(
+                    label=lens_word(NONE), required=False, help_text=gettext(HELP[NONE])
+                )
         if AUTOSTART in values and "vm.force" in may:
             box = forms.BooleanField(label=lens_word(AUTOSTART), required=False, initial=values[AUTOSTART])
             self.fields[AUTOSTART] = box
@@ -56,6 +61,10 @@ class Shaped(forms.Form):
         """What is otherwise than it is, in the words of lenses; only after is_valid()."""
         found: dict[str, Any] = {}
         for name, value in self.cleaned_data.items():
+            if name == NONE:
+                if value:
+                    found["password"] = ""
+                continue
             lens = self.part.lens(name)
             is_box = isinstance(self.fields[name], forms.BooleanField)
             if not is_box and (name not in self.data or (value is None and lens and lens.required)):
@@ -63,6 +72,12 @@ class Shaped(forms.Form):
             read = value if lens is None else back(lens, value, self.values[name])
             if read != self.values[name]:
                 found[name] = read
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get(NONE) and found.get("password"):
+            self.add_error("password", gettext("Either a new one or none."))
         return found
 
     def refuse(self, bad: BadFields) -> None:
@@ -87,6 +102,10 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.F
         if value not in lens.choices:
             words.insert(0, (str(value), value_word(lens.name, value, gettext("libvirt's own choice"))))
         return forms.ChoiceField(required=False, choices=words)
+    if lens.form == "password":
+        # With its blanks: they are part of it.
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        return forms.CharField(required=False, max_length=lens.longest, strip=False, widget=widget)
     if lens.form == "lines":
         return forms.CharField(required=False, max_length=lens.longest, widget=forms.Textarea)
     return forms.CharField(required=False, max_length=lens.longest)

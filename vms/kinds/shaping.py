@@ -39,6 +39,7 @@ SHAPE: Final = Kind(
     params=Shape,
     silence_seconds=60,
     kept=True,
+    secrets=frozenset({"password"}),
     apart=True,
     takes=frozenset({"vcpus", "memory_kib"}),
 )

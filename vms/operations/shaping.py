@@ -3,16 +3,17 @@ secrets. The next start's comes first: whatever the host refuses of it, the run 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from vms.errors import InvalidState, NotAllowed, VirtError
 from vms.kinds import shaping as kinds
 from vms.libvirtxml import DomainXML
-from vms.libvirtxml.shaping import Edit, as_live, is_done, is_live
+from vms.libvirtxml.shaping import HIDDEN, Edit, as_live, is_done, is_live
 from vms.models import Operation
 from vms.operations.volumes import actor_of
 from vms.operations.way import Facts, Verdict, Way
-from vms.operations.work import Work, domain
+from vms.operations.work import Work, domain, opened
 from vms.permissions import require_all
 from vms.services import shaped_with
 from vms.virt import Connection, Domain
@@ -30,7 +31,7 @@ def do(work: Work) -> None:
     given = shaped_with.given(actor, operation.host, params.given)
     allowed = frozenset(params.needs)
     there = work.domain()
-    edits = [edit for edit in params.edits if edit["do"] != AUTOSTART]
+    edits = [filled(edit, work.secrets) for edit in params.edits if edit["do"] != AUTOSTART]
     live = live_edits(there.live()[0], there.next_boot(), edits) if wants_live(params, there.state()[1]) else []
     if params.apply == "live" and len(live) < len(edits):
         raise InvalidState(operation.target_name)
@@ -51,11 +52,17 @@ def do(work: Work) -> None:
         work.log("shaped_now")
 
 
+def filled(edit: dict[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
+    """The edit with the password in the place of its stand-in."""
+    is_one = edit.get("lens") == HIDDEN and edit["value"]
+    return {**edit, "value": secrets[HIDDEN]} if is_one else edit
+
+
 def wants_live(params: kinds.Shape, run_id: int | None) -> bool:
     return params.apply != "next" and run_id is not None
 
 
-def live_edits(live: DomainXML, document: DomainXML, edits: list[Edit]) -> list[Edit]:
+def live_edits(live: DomainXML, document: DomainXML, edits: Sequence[Edit]) -> list[Edit]:
     """Those that the run can have, for its document."""
     possible = [edit for edit in edits if is_live(document, edit)]
     return [found for edit in possible if (found := as_live(live, document, edit)) is not None]
@@ -66,7 +73,8 @@ def facts(connection: Connection, operation: Operation) -> Facts:
     there, params = domain(connection, operation), kinds.Shape.from_json(operation.params)
     runs = params.apply == "live" and there.state()[1] is not None
     document = there.live()[0] if runs else there.next_boot()
-    return {"done": [is_so(document, there, edit, runs=runs) for edit in params.edits]}
+    secrets = opened(operation)
+    return {"done": [is_so(document, there, filled(edit, secrets), runs=runs) for edit in params.edits]}
 
 
 def is_so(document: DomainXML, there: Domain, edit: Edit, *, runs: bool) -> bool:

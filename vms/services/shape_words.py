@@ -101,6 +101,8 @@ LENSES: Final = {
     "inbound": mark("Limit in, KiB a second"),
     "outbound": mark("Limit out, KiB a second"),
     "keymap": mark("Keymap"),
+    "password": mark("Password"),
+    "no_password": mark("No password"),
     "clipboard": mark("Copy and paste"),
     "version": mark("Version"),
     "bytes": mark("Limit, bytes a second"),
@@ -121,6 +123,8 @@ HELP: Final = {
     "cpus": mark("More than it has at most comes with a restart."),
     "bus": mark("Its system must have a driver for it; the disk gets another name."),
     "serial": mark("As the guest sees it."),
+    "password": mark("A new one; whether there is one now is not shown. Empty, it stays as it is."),
+    "no_password": mark("Whoever reaches the screen sees it, then."),
     "readonly": mark("What was given read only stays so, but for who may define VMs."),
 }
 # What libvirt's words mean, where people call it otherwise.
@@ -217,9 +221,13 @@ def change_word(change: Change, *, runs: bool) -> str:
         name = f"{sort} {change.part}" if change.part and change.part != change.sort else sort
         said = gettext("{name} is added") if change.what == "added" else gettext("{name} is taken out")
         said = said.format(name=name)
+    elif change.what == "password":
+        said = gettext("A new password") if change.value else gettext("No password")
     else:
         own = "" if change.what in EMPTY else gettext("libvirt's own choice")
         was, value = (value_word(change.what, one, own) for one in (change.was, change.value))
         said = f"{lens_word(change.what)}: {was} → {value}"
     when = when_word(change.when, runs=runs)
+    if change.what == "password" and change.when == "both":
+        when = gettext("now where this run asks for one already, and after a restart")
     return f"{said}, {when}" if when else said

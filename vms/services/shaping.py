@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -16,13 +16,15 @@ from django.http import Http404
 
 from vms.errors import BadFields, BadParameters, NothingChanges, NotLive, SeenOtherwise, WrongState
 from vms.kinds.shaping import APPLY, SHAPE, Shape
-from vms.libvirtxml import BadXML, DomainXML, Given, difference, without
+from vms.libvirtxml import SECRET, BadXML, DomainXML, Given, difference, without
 from vms.libvirtxml.shaping import (
     DISK_BUSES,
+    HIDDEN,
     MACHINE,
     SORTS,
     BadValue,
     Edit,
+    Lens,
     Part,
     Stale,
     Value,
@@ -191,24 +193,26 @@ def draft(actor: Actor, vm: VirtualMachine, wish: Wish) -> Draft:
     if not edits:
         raise NothingChanges(name=vm.name)
     given = shaped_with.given(actor, there.host, ids)
-    after, edits = shaped(there.next, edits)
+    before = pretended(there.next, edits)
+    after, edits = shaped(before, edits)
     live = [edit for edit in edits if edit["do"] != AUTOSTART and is_live(there.next, edit)]
-    run = [(edit, found) for edit in live if there.live and (found := as_live(there.live, there.next, edit))]
+    runs_as = pretended(there.live, edits, all=True) if there.live else None
+    run = [(edit, found) for edit in live if runs_as and (found := as_live(runs_as, there.next, edit))]
     if wish.apply == "live" and (there.live is None or len(run) < len(edits)):
         raise NotLive(name=vm.name, what="")
     needs = set(more)
     if wish.apply != "live":
-        needs |= needed(there.next, after, given)
-    if there.live and run and wish.apply != "next":
-        made, _ = shaped(there.live, [found for _, found in run])
-        needs |= needed(there.live, made, given)
+        needs |= needed(before, after, given)
+    if runs_as and run and wish.apply != "next":
+        made, _ = shaped(runs_as, [found for _, found in run])
+        needs |= needed(runs_as, made, given)
     else:
         run = []
     now = [edit for edit, _ in run]
     return Draft(
         params=Shape(wish.apply, edits, sorted(needs), ids, digest_of(wish)),
         changes=tuple(told(there, edit, wish.apply, is_now=edit in now) for edit in edits),
-        diff=tuple(lines(there.next.text, after.text)),
+        diff=tuple(lines(before.text, after.text)),
         needs=tuple(sorted(needs)),
         takes=takes(vm, there.next, after),
         locks=tuple(locks),
@@ -222,7 +226,7 @@ def ask(actor: Actor, vm: VirtualMachine, wish: Wish, *, idempotency_key: str | 
     made = draft(actor, vm, wish)
     require_all(actor, made.needs, vm)
     return operations.request(
-        SHAPE, vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks,
+        SHAPE, vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks, secrets=secrets_of(wish),
         charged_to=vm.charged_user or vm.charged_group or actor.user, idempotency_key=idempotency_key,
     )  # fmt: skip
 
@@ -240,7 +244,29 @@ def asked_before(actor: Actor, vm: VirtualMachine, wish: Wish, key: str | None) 
 
 
 def digest_of(wish: Wish) -> str:
-    return sha256(repr(wish).encode()).hexdigest()
+    """Without its password, which a digest would let be guessed."""
+    sets = {part: {name: hidden(name, value) for name, value in values.items()} for part, values in wish.sets.items()}
+    return sha256(repr(replace(wish, sets=sets)).encode()).hexdigest()
+
+
+def hidden(name: str, value: Any) -> Any:
+    return SECRET if name == HIDDEN and value else value
+
+
+def secrets_of(wish: Wish) -> dict[str, str]:
+    """Its password; one part has one, and nobody changes two at once."""
+    given = [values[HIDDEN] for values in wish.sets.values() if values.get(HIDDEN)]
+    return {HIDDEN: given[0]} if given else {}
+
+
+def pretended(document: DomainXML, edits: Iterable[Edit], *, all: bool = False) -> DomainXML:
+    """The document as if there was a password where one is taken away, or where any is changed: whether there is one,
+    the host alone knows."""
+    made = DomainXML.parse(document.text)
+    for edit in edits:
+        if edit.get("lens") == HIDDEN and (all or not edit["value"]) and (found := part(made, edit["part"])):
+            found.element.set("passwd", SECRET)
+    return made
 
 
 def shaped(document: DomainXML, edits: Iterable[Edit]) -> tuple[DomainXML, list[dict[str, Any]]]:
@@ -328,6 +354,9 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
                 raise BadFields({name: "unknown"})
             chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
             was = lens.read(there_is.element)
+            if lens.form == HIDDEN:
+                edits.append({"do": "set", "part": key, "lens": name, "was": "", "value": checked(lens, value)})
+                continue
             if wish.apply == "live" and there.live:
                 run = twin(there.live, there_is)
                 was_now = run.lens(name) if run else None
@@ -335,12 +364,18 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
                     continue
             elif chosen == was:
                 continue
-            try:
-                edits.append({"do": "set", "part": key, "lens": name, "was": was, "value": lens.check(chosen)})
-            except BadValue as bad:
-                raise BadFields({name: f"shape_{bad.why}"}) from None
+            edits.append({"do": "set", "part": key, "lens": name, "was": was, "value": checked(lens, chosen)})
             more |= {NEEDS[lens.form]} if lens.form in NEEDS else set()
     return edits, ids, more, []
+
+
+def checked(lens: Lens, value: Any) -> Value:
+    """The value as it stands in an edit. Raises BadFields."""
+    try:
+        found = lens.check(value)
+    except BadValue as bad:
+        raise BadFields({lens.name: f"shape_{bad.why}"}) from None
+    return SECRET if lens.form == HIDDEN and found else found
 
 
 def followed(of: Part, values: Mapping[str, Any], *, live: bool) -> dict[str, Any]:

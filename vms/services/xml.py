@@ -135,19 +135,19 @@ def faults_of(vm: VirtualMachine, current: str, text: str) -> Iterator[Fault]:
 
 def edit(
     actor: Actor, vm: VirtualMachine, text: str, *, base: str, document: Which = "next",
-    idempotency_key: str | None = None,
+    open_screens: bool = False, idempotency_key: str | None = None,
 ) -> Operation:  # fmt: skip
-    """The operation that puts it in the place of the definition whose digest base is. Raises what preview raises,
-    DefinitionChanged, LiveFixed, and what request raises."""
+    """The operation that puts it in the place of the definition whose digest base is. open_screens: a password that
+    the text does not have goes. Raises what preview raises, DefinitionChanged, LiveFixed, and what request raises."""
     require(actor, PRIVILEGE, vm)
     if document == "live":
         raise LiveFixed(name=vm.name)
-    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base):
+    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base, open_screens=open_screens):
         return known
     if digest(document_of(vm).next_boot) != base:
         raise DefinitionChanged(name=vm.name)
     preview(actor, vm, text)
-    params = kinds.Edited(base, digest(mask(text)))
+    params = kinds.Edited(base, digest(mask(text)), open_screens)
     return operations.request(
         kinds.EDIT, vm, actor=actor, params=params, secrets={"definition": text}, idempotency_key=idempotency_key
     )

@@ -37,10 +37,11 @@ def vm_xml_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     if "go_on" in request.POST:
         # He has seen how his text differs from what is there now.
         base = request.POST.get("new_base", "")
-    context |= {"typed": typed, "base": base, **judged(actor, vm, typed, base)}
+    open_screens = "open_screens" in request.POST
+    context |= {"typed": typed, "base": base, "open_screens": open_screens, **judged(actor, vm, typed, base)}
     if "save" in request.POST and not context["faults"] and "changed" not in context:
         try:
-            xml.edit(actor, vm, typed, base=base)
+            xml.edit(actor, vm, typed, base=base, open_screens=open_screens)
             return redirect("vm-xml", vm.pk)
         except (NotAllowed, NotFresh):
             raise
@@ -56,7 +57,16 @@ def vm_xml_preview(request: HttpRequest, pk: int) -> HttpResponse:
     actor = session_actor(request)
     vm = get_vm_or_404(actor, pk, to=xml.PRIVILEGE)
     typed, base = typed_in(request)
-    return render(request, "vms/_xml_get.html", {"vm": vm, "base": base, **judged(actor, vm, typed, base)})
+    return render(
+        request,
+        "vms/_xml_get.html",
+        {
+            "vm": vm,
+            "base": base,
+            "open_screens": "open_screens" in request.POST,
+            **judged(actor, vm, typed, base),
+        },
+    )
 
 
 def typed_in(request: HttpRequest) -> tuple[str, str]:
