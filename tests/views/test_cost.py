@@ -45,7 +45,8 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/activity/": PAGE + 8,
-    "/vms/{vm}/console/": PAGE + 8,
+    # its definition, and pools for what could be in its drives
+    "/vms/{vm}/console/": PAGE + 10,
     # operations, happenings
     "/activity/": PAGE + 2,
     # operation, VM, host, log
