@@ -184,10 +184,13 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         return shaped.done(shaped.dashboard.post(f"/vms/{shaped.vm}/devices", body))
 
     add(sort="disk", volume=third, bus="virtio")
+    add(sort="disk", pool=pool, size_gib=1)
+    made = volume(shaped.dashboard, pool, "shaped-5.qcow2")
+    assert (made["state"], made["capacity_bytes"]) == ("ready", 1 << 30), made
     add(sort="card", network=other)
     add(sort="agent")
     for look in (shaped.now, shaped.next):
-        assert look("devices/disk/source/@volume").count("third") == 1
+        assert look("devices/disk/source/@volume")[-2:] == ["third", "shaped-5.qcow2"]
         assert len(look("devices/interface[source/@network='other'][filterref/@filter='clean-traffic']")) == 1
         assert look("devices/channel/target/@name").count("org.qemu.guest_agent.0") == 1
     again = shaped.dashboard.post(f"/vms/{shaped.vm}/devices", {"sort": "disk", "volume": third})

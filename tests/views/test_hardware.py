@@ -151,6 +151,16 @@ def test_a_disk_and_a_card_are_added_by_rows(
     }  # fmt: skip
     assert (said["needs"], said["given"]) == (["vm.disk"], {"volumes": [free.pk]})
     Operation.objects.all().delete()
+    new = {"volume": "", "pool": str(pool.pk), "size_gib": "3", "bus": "virtio"}
+    assert "is added" in preview(client_alice, machine, "add&sort=disk", **new)
+    assert client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", new).status_code == 302
+    assert Operation.objects.get().params["given"]["new"] == {
+        "pool": pool.pk, "name": "web-01-4.qcow2", "size_bytes": 3 << 30, "format": "qcow2"
+    }  # fmt: skip
+    new["size_gib"] = ""
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", new)
+    assert answer.status_code == 400
+    Operation.objects.all().delete()
     told = client_alice.post(
         f"/vms/{machine.pk}/hardware/?part=add&sort=card", {"network": str(network.pk), "model": "virtio"}
     )

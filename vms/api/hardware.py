@@ -81,13 +81,15 @@ class Devices(BaseModel):
 
 
 class NewDevice(BaseModel):
-    """sort: one of addable. volume, bus: of a disk, by the volume's id. network, model: of a card, by the network's
-    id."""
+    """sort: one of addable. Of a disk: volume, the id of one that is there, or pool and size_gib of one that is made;
+    bus. Of a card: network, its id; model."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     sort: str
     volume: int | None = None
+    pool: int | None = None
+    size_gib: int | None = None
     bus: str | None = None
     network: int | None = None
     model: str | None = None

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
-from vms.models import Network, Volume
+from vms.models import Network, StoragePool, Volume
 from vms.services.sentences import field_sentence
 from vms.services.shape_words import HELP, lens_word, value_word
 from vms.services.shaping import AUTOSTART, CARD_MODELS
@@ -130,15 +130,25 @@ class Added(forms.Form):
     """What is said of a device that is added: of a disk or a card; others are as they are."""
 
     def __init__(
-        self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = ()
+        self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = (),
+        pools: Sequence[StoragePool] = (),
     ) -> None:  # fmt: skip
         super().__init__(data)
         self.sort = sort
         if sort == "disk":
             self.fields["volume"] = forms.ChoiceField(
-                label=gettext_lazy("Volume"), choices=[(str(one.pk), one.name) for one in disks],
-                help_text=gettext_lazy("Ready ones that nothing uses. A new one is made in its pool, under Storage."),
+                label=gettext_lazy("Volume"), required=False,
+                choices=[*([("", gettext("A new one"))] if pools else []), *((str(one.pk), one.name) for one in disks)],
+                help_text=gettext_lazy("A new one, or a ready one that nothing uses."),
             )  # fmt: skip
+            if pools:
+                self.fields["pool"] = forms.ChoiceField(
+                    label=gettext_lazy("Pool of a new one"), required=False,
+                    choices=[(str(one.pk), one.name) for one in pools],
+                )  # fmt: skip
+                self.fields["size_gib"] = forms.IntegerField(
+                    label=gettext_lazy("Size of a new one, GiB"), required=False, min_value=1, initial=20
+                )
             self.fields["bus"] = forms.ChoiceField(label=lens_word("bus"), choices=[(one, one) for one in DISK_BUSES])
         if sort == "card":
             self.fields["network"] = forms.ChoiceField(
@@ -150,8 +160,11 @@ class Added(forms.Form):
 
     def said(self) -> dict[str, Any]:
         """Only after is_valid()."""
+        given = self.cleaned_data
+        left = ("pool", "size_gib") if given.get("volume") else ("volume",) if self.sort == "disk" else ()
+        ids = ("volume", "network", "pool")
         return {
-            name: int(value) if name in ("volume", "network") else value for name, value in self.cleaned_data.items()
+            name: int(value) if name in ids and value else value for name, value in given.items() if name not in left
         }
 
     def refuse(self, bad: BadFields) -> None:

@@ -3,15 +3,17 @@ secrets. The next start's comes first: whatever the host refuses of it, the run 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vms.errors import InvalidState, NotAllowed, VirtError
+from vms.errors import HostUnreachable, InvalidState, NameTaken, NotAllowed, NotFound, TimedOut, VirtError
 from vms.kinds import shaping as kinds
 from vms.libvirtxml import DomainXML
 from vms.libvirtxml.shaping import HIDDEN, Edit, as_live, is_done, is_live
-from vms.models import Operation
-from vms.operations.volumes import actor_of
+from vms.models import Operation, StoragePool, Volume
+from vms.operations.new_volumes import claimed
+from vms.operations.volumes import actor_of, keep, make_empty, take_away
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain, opened
 from vms.permissions import require_all
@@ -52,6 +54,69 @@ def do(work: Work) -> None:
         work.log("shaped_now")
 
 
+def add_disk(work: Work) -> None:
+    """The volume, then all as above; where that fails nothing is left of it."""
+    operation = work.operation
+    new, pool, user = new_of(operation), pool_of(operation), operation.actor_user
+    if user is None:
+        raise NotAllowed(privilege=kinds.SHAPE.privileges[0])
+    with claimed(pool, new["name"], user, format=new["format"]) as row:
+        try:
+            there = make_empty(work, pool, new["name"], new["size_bytes"], new["format"])
+            work.may_go_on()
+            do(work)
+            keep(row, there.facts(), new["format"], of=operation)
+        except (HostUnreachable, TimedOut, NameTaken):
+            # What became of it is asked of the host by whoever ends the operation (mend_disk).
+            raise
+        except BaseException:
+            with contextlib.suppress(VirtError):
+                detach(work.domain(), kinds.Shape.from_json(operation.params))
+                take_away(work.connection, pool, row)
+                work.log("volume_taken_away", name=new["name"])
+            raise
+
+
+def new_of(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = operation.params["given"]["new"]
+    return found
+
+
+def pool_of(operation: Operation) -> StoragePool:
+    """Where the new disk is; NotFound where the host has it no more."""
+    found = StoragePool.objects.filter(pk=new_of(operation)["pool"], host=operation.host_id, present=True).first()
+    if found is None:
+        raise NotFound(operation.target_name)
+    return found
+
+
+def detach(there: Domain, params: kinds.Shape) -> None:
+    """Its next start has the disk no more; the run that was to have it has refused it."""
+    [edit] = params.edits
+    if not is_done(there.next_boot(), edit):
+        return
+
+    def without(document: DomainXML) -> None:
+        for disk in document.disks:
+            if disk.source == f"{edit['said']['pool']}/{edit['said']['volume']}":
+                document.devices.remove(disk.element)
+
+    there.modify(without, allowed=frozenset(params.needs))
+
+
+def mend_disk(connection: Connection, operation: Operation) -> None:
+    """What a dead worker made is a disk where the definition has it, else nothing is left of it."""
+    new, pool = new_of(operation), pool_of(operation)
+    rows = Volume.objects.filter(
+        storage=pool.storage_id, name=new["name"], state=Volume.State.INCOMPLETE, owner=operation.actor_user_id
+    )
+    for row in rows:
+        if all(facts(connection, operation)["done"]):
+            keep(row, connection.volume(str(pool.uuid), row.name).facts(), new["format"], of=operation)
+        else:
+            take_away(connection, pool, row)
+
+
 def filled(edit: dict[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
     """The edit with the password in the place of its stand-in."""
     is_one = edit.get("lens") == HIDDEN and edit["value"]
@@ -88,4 +153,7 @@ def is_shaped(before: Facts, now: Facts) -> Verdict:
     return Verdict.DONE if all(now["done"]) else Verdict.UNDONE
 
 
-WAYS: Final = {kinds.SHAPE.name: Way(do, facts, is_shaped)}
+WAYS: Final = {
+    kinds.SHAPE.name: Way(do, facts, is_shaped),
+    kinds.ADD_DISK.name: Way(add_disk, facts, is_shaped, mend=mend_disk),
+}

@@ -698,6 +698,7 @@ GOING_ON: dict[str, str] = {
     "vm.rename": mark("being renamed"),
     "vm.eject": mark("ejecting its CD"),
     "vm.shape": mark("being changed"),
+    "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),

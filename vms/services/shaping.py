@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 from django.http import Http404
 
 from vms.errors import BadFields, BadParameters, NothingChanges, NotLive, SeenOtherwise, WrongState
-from vms.kinds.shaping import APPLY, SHAPE, Shape
+from vms.kinds import Kind
+from vms.kinds.shaping import ADD_DISK, APPLY, SHAPE, Shape
 from vms.libvirtxml import SECRET, BadXML, DomainXML, Given, difference, without
 from vms.libvirtxml.shaping import (
     DISK_BUSES,
@@ -40,7 +41,7 @@ from vms.libvirtxml.shaping import (
 )
 from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import definitions, operations, reaching, shaped_with
+from vms.services import definitions, operations, reaching, shaped_with, volumes
 from vms.services.freshness import placed
 
 When = Literal["now", "restart", "both"]
@@ -209,12 +210,15 @@ def draft(actor: Actor, vm: VirtualMachine, wish: Wish) -> Draft:
     else:
         run = []
     now = [edit for edit, _ in run]
+    took = takes(vm, before, after)
+    if new := ids.get("new"):
+        took = {"disk_bytes": new["size_bytes"] if is_charged(vm) else 0}
     return Draft(
         params=Shape(wish.apply, edits, sorted(needs), ids, digest_of(wish)),
         changes=tuple(told(there, edit, wish.apply, is_now=edit in now) for edit in edits),
         diff=tuple(lines(before.text, after.text)),
         needs=tuple(sorted(needs)),
-        takes=takes(vm, there.next, after),
+        takes=took,
         locks=tuple(locks),
     )
 
@@ -226,8 +230,9 @@ def ask(actor: Actor, vm: VirtualMachine, wish: Wish, *, idempotency_key: str | 
     made = draft(actor, vm, wish)
     require_all(actor, made.needs, vm)
     return operations.request(
-        SHAPE, vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks, secrets=secrets_of(wish),
-        charged_to=vm.charged_user or vm.charged_group or actor.user, idempotency_key=idempotency_key,
+        kind_of(wish), vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks,
+        secrets=secrets_of(wish), charged_to=vm.charged_user or vm.charged_group or actor.user,
+        idempotency_key=idempotency_key,
     )  # fmt: skip
 
 
@@ -238,9 +243,15 @@ def asked_before(actor: Actor, vm: VirtualMachine, wish: Wish, key: str | None) 
         return None
     require(actor, SHAPE.privileges[0], vm)
     known = operations.of_key(actor, key)
-    if known and (known.kind, known.target_id, known.params.get("asked")) != (SHAPE.name, vm.pk, digest_of(wish)):
+    asked = (kind_of(wish).name, vm.pk, digest_of(wish))
+    if known and (known.kind, known.target_id, known.params.get("asked")) != asked:
         raise BadParameters(field="Idempotency-Key")
     return known
+
+
+def kind_of(wish: Wish) -> Kind:
+    """A disk that is made takes as long as its pool needs."""
+    return ADD_DISK if wish.add == "disk" and "pool" in wish.said else SHAPE
 
 
 def digest_of(wish: Wish) -> str:
@@ -295,12 +306,16 @@ def needed(before: DomainXML, after: DomainXML, given: Given) -> set[str]:
 
 def takes(vm: VirtualMachine, before: DomainXML, after: DomainXML) -> dict[str, int]:
     """How much more is charged for it; nothing for one that is charged to nobody."""
-    if vm.charged_user_id is None and vm.charged_group_id is None:
+    if not is_charged(vm):
         return {"vcpus": 0, "memory_kib": 0}
     return {
         "vcpus": max(0, (after.vcpus or 0) - (before.vcpus or 0)),
         "memory_kib": max(0, (after.memory_kib or 0) - (before.memory_kib or 0)),
     }
+
+
+def is_charged(vm: VirtualMachine) -> bool:
+    return vm.charged_user_id is not None or vm.charged_group_id is not None
 
 
 def lines(before: str, after: str) -> Iterable[tuple[str, str]]:
@@ -323,7 +338,7 @@ def told(there: Machine, edit: Edit, apply: str, *, is_now: bool) -> Change:
     return Change(str(edit["said"].get("target", "")), edit["sort"], "added", None, None, when)
 
 
-Made = tuple[list[dict[str, Any]], dict[str, list[Any]], set[str], list[str]]
+Made = tuple[list[dict[str, Any]], dict[str, Any], set[str], list[str]]
 
 
 def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
@@ -414,17 +429,25 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
     if wish.add not in addable(there):
         raise BadFields({"sort": "shape_twice"})
     documents = [there.next, *([there.live] if there.live else [])]
-    ids: dict[str, list[Any]] = {}
+    ids: dict[str, Any] = {}
     locks: list[str] = []
     said: dict[str, Any] = {}
     if wish.add == "disk":
         bus = wish.said.get("bus") or "virtio"
         if bus not in DISK_BUSES:
             raise BadFields({"bus": "choice"})
-        volume, pool = shaped_with.volume(actor, there.host, number(wish.said, "volume"))
-        ids, locks = {"volumes": [volume.pk]}, [operations.named(volume)]
-        said = {"pool": pool.name, "volume": volume.name, "format": volume.format, "bus": bus,
-                "target": name_of(bus, *documents)}  # fmt: skip
+        said = {"bus": bus, "target": name_of(bus, *documents)}
+        if kind_of(wish) is ADD_DISK:
+            if "volume" in wish.said:
+                raise BadFields({"volume": "unknown"})
+            pool = shaped_with.pool_for(actor, there.host, wish.said["pool"])
+            new = new_disk(there, pool, wish.said.get("size_gib"))
+            ids, locks = {"new": new}, [volumes.name_lock(pool, new["name"])]
+            said |= {"pool": pool.name, "volume": new["name"], "format": new["format"]}
+        else:
+            volume, pool = shaped_with.volume(actor, there.host, number(wish.said, "volume"))
+            ids, locks = {"volumes": [volume.pk]}, [operations.named(volume)]
+            said |= {"pool": pool.name, "volume": volume.name, "format": volume.format}
     elif wish.add == "cdrom":
         bus = slow_bus(there.next)
         said = {"bus": bus, "target": name_of(bus, *documents)}
@@ -441,6 +464,19 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
     elif wish.add == "serial":
         said = {"number": len([one for one in there.parts if one.sort == "serial"]) + 1}
     return [{"do": "add", "sort": wish.add, "said": said}], ids, set(), locks
+
+
+def new_disk(there: Machine, pool: StoragePool, size: object) -> dict[str, Any]:
+    """What is made in the pool, called after its VM. size: in GiB. Raises BadFields."""
+    if type(size) is not int:
+        raise BadFields({"size_gib": "volume_size"})
+    try:
+        volumes.check_size(size << 30)
+    except BadFields:
+        raise BadFields({"size_gib": "volume_size"}) from None
+    format = volumes.formats(pool)[0]
+    name = definitions.disk_name(pool, definitions.clean_name(there.vm.name), len(there.next.disks), format)
+    return {"pool": pool.pk, "name": name, "size_bytes": size << 30, "format": format}
 
 
 CARD_MODELS: Final = ("virtio", "e1000e", "e1000", "rtl8139")

@@ -88,7 +88,8 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     if sort := adding(request):
         disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
-        add = Added(sort, data, disks=disks, networks=networks)
+        pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
+        add = Added(sort, data, disks=disks, networks=networks, pools=pools)
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
