@@ -76,6 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/header", vms.vm_header, name="vm-header"),
     path("vms/<int:pk>/hardware/", hardware.vm_hardware, name="vm-hardware"),
     path("vms/<int:pk>/hardware/preview/", hardware.vm_hardware_preview, name="vm-hardware-preview"),
+    path("vms/<int:pk>/move-disk/", hardware.vm_move_disk, name="vm-move-disk"),
     path("vms/<int:pk>/protect/", hardware.vm_protect, name="vm-protect"),
     path("vms/<int:pk>/xml/", vms.vm_xml, name="vm-xml"),
     path("vms/<int:pk>/xml/edit/", xml.vm_xml_edit, name="vm-xml-edit"),

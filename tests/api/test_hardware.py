@@ -108,3 +108,10 @@ def test_a_protected_vm_refuses_what_takes_it_away(client_alice: Client, runs: V
     assert ask(client_alice, runs, "POST", "/pause", {}).status_code == 202
     assert ask(client_alice, runs, "PUT", "/protection", {"protected": False}).status_code == 204
     assert ask(client_alice, runs, "POST", "/delete", {"trash": False, "confirm": "web-01"}).status_code in (202, 409)
+
+
+def test_a_disk_is_moved_by_its_key(client_alice: Client, runs: VirtualMachine) -> None:
+    answer = ask(client_alice, runs, "POST", "/devices/vda/move", {"pool": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, "move_refused"), answer.content
+    assert "no storage pool" in answer.json()["detail"]
+    assert ask(client_alice, runs, "POST", "/devices/vdz/move", {"pool": 1}).status_code == 404

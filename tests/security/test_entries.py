@@ -69,6 +69,7 @@ ROUTES = {
     "vm.drop-seed": "vms/<int:pk>/boot-cd/",
     "vm.cloud-init": "vms/<int:pk>/boot-cd/",
     "vm.shape": "vms/<int:pk>/hardware/",
+    "vm.move-disk": "vms/<int:pk>/move-disk/",
     "vm.add-disk": "vms/<int:pk>/hardware/",
     "vm.put-back": "trash/<int:pk>/put-back/",
     "vm.untemplate": "templates/<int:pk>/vm/",

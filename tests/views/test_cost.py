@@ -38,8 +38,8 @@ PAGES = {
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
     "/vms/{vm}/hardware/": PAGE + 7,
-    # its volume
-    "/vms/{vm}/hardware/?part=vda": PAGE + 8,
+    # pools, for its volume and for where it could go
+    "/vms/{vm}/hardware/?part=vda": PAGE + 9,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/pending/": PAGE + 7,
     # count, versions, their operations

@@ -244,3 +244,24 @@ def test_a_password_is_typed_and_never_shown(client_alice: Client, runs: Virtual
     assert answer.status_code == 400 and "far too long" not in words(answer)
     assert client_alice.post(path, {"password": "s3 cret", "keymap": ""}).status_code == 302
     assert "s3 cret" not in str(Operation.objects.values())
+
+
+def test_a_disk_is_moved_from_its_form(client_alice: Client, machine: VirtualMachine, pool: StoragePool) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("POOL", "default"))
+    disk = Volume.objects.create(storage=pool.storage, name="first", format="raw", origin="created")
+    disk.vms.add(machine)
+    path = f"/vms/{machine.pk}/move-disk/"
+    assert "Move it to another pool" not in page(client_alice, machine, "?part=vda"), "there is none"
+    other = StoragePool.objects.create(
+        host=pool.host, uuid=uuid.UUID(int=9), name="fast", type="dir", path="/fast", active=True
+    )
+    shown = page(client_alice, machine, "?part=vda")
+    assert "Move it to another pool" in shown and "first stays where it is" in shown and ">fast<" in shown
+    assert "Move it to another pool" not in page(client_alice, machine, "?part=sda")
+    answer = client_alice.post(path, {"part": "vda", "pool": str(pool.pk)}, follow=True)
+    assert "It is there already." in words(answer) and not Operation.objects.exists()
+    answer = client_alice.post(path, {"part": "vdb", "pool": str(other.pk)}, follow=True)
+    assert "Disk vdb cannot be moved: it is in no storage pool that is known here." in words(answer)
+    assert client_alice.post(path, {"part": "vda", "pool": str(other.pk)}).status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.params["name"]) == ("vm.move-disk", "first")

@@ -15,7 +15,7 @@ from vms.api.operations import IdempotencyKey, Started, accepted
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import MACHINE, Part
 from vms.permissions import get_vm_or_404
-from vms.services import protection, shape_words, shaping
+from vms.services import moving, protection, shape_words, shaping
 from vms.services.shaping import Machine, Wish
 
 router = Router(tags=["vms"])
@@ -103,6 +103,14 @@ class DeviceChanges(BaseModel):
     values: dict[str, str | int | bool | None]
 
 
+class Move(BaseModel):
+    """pool: the id of one of the same host."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pool: int
+
+
 class Protection(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -187,6 +195,21 @@ def change_device(
     there = machine(request, vm_id)
     part = shaping.device_or_404(there, device)
     return ask(request, vm_id, response, Wish(sets={part.key: body.values}, apply=apply, seen=seen), key)
+
+
+@router.post(
+    "/{int:vm_id}/devices/{device}/move",
+    response=answers(202, Started, 400, 403, 404, 409),
+    summary="Move a disk to another pool",
+)
+def move(
+    request: HttpRequest, vm_id: int, device: Key, body: Move, response: HttpResponse, key: IdempotencyKey = None
+) -> Status[Started]:  # fmt: skip
+    """While its VM runs, that goes on. The old volume stays, attached to nothing."""
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SHAPE.privileges[0])
+    part = shaping.device_or_404(shaping.machine(vm), device)
+    return accepted(request, response, moving.ask(who, vm, part.key, body.pool, idempotency_key=key))
 
 
 @router.delete(

@@ -17,6 +17,7 @@ from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
+from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
 from vms.libvirtxml.network import (
     CHANGED,
     CLEAN_TRAFFIC,
@@ -161,6 +162,9 @@ __all__ = [
     "made_pool",
     "mask",
     "masked",
+    "mirror_document",
+    "mirror_of",
+    "move_disk",
     "names_secret",
     "network_document",
     "new_mac",

@@ -15,6 +15,7 @@ from vms.operations import (
     images,
     imports,
     media,
+    moving,
     networks,
     pools,
     power,
@@ -52,6 +53,7 @@ WAYS: Final[dict[str, Way]] = {
     **templates.WAYS,
     **xml.WAYS,
     **shaping.WAYS,
+    **moving.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

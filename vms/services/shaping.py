@@ -169,11 +169,19 @@ def device_or_404(there: Machine, key: str) -> Part:
 
 def volume_of(who: Who, there: Machine, of: Part) -> Volume | None:
     """The volume that a disk is on, for who may see it."""
-    pool, _, name = of.about.get("source", "").partition("/") if of.sort == "disk" else ("", "", "")
-    if not name:
-        return None
-    pools = StoragePool.objects.filter(host=there.host, name=pool, present=True)
-    return visible_volumes(who).filter(storage__in=pools.values("storage"), name=name, present=True).first()
+    found = volume_at(there.host, of.about.get("source", "")) if of.sort == "disk" else None
+    return visible_volumes(who).filter(pk=found.pk).first() if found else None
+
+
+def volume_at(host: Host, source: str) -> Volume | None:
+    """What a definition of the host calls so: "pool/volume", or a path in a pool of it."""
+    for pool in StoragePool.objects.filter(host=host, present=True) if source else ():
+        start = f"{pool.path.rstrip('/')}/" if source.startswith("/") else f"{pool.name}/"
+        if source.startswith(start) and "/" not in (name := source.removeprefix(start)):
+            found = Volume.objects.filter(storage=pool.storage_id, name=name, present=True).first()
+            if found:
+                return found
+    return None
 
 
 def addable(there: Machine) -> list[str]:

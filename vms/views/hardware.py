@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -11,21 +13,24 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NothingChanges, RequestRefused, WrongState
+from vms.errors import BadFields, NotAllowed, NotFresh, NothingChanges, RequestRefused, WrongState
 from vms.forms.hardware import Added, Shaped
+from vms.kinds import whole_number
+from vms.kinds.moving import MOVE
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import placing, protection, shape_words, shaped_with, shaping
+from vms.services import moving, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
-from vms.services.sentences import sentence
+from vms.services.sentences import field_sentence, sentence
 from vms.services.shaping import Draft, Machine, Wish
 from vms.views import going
 from vms.views.vms import tab_context
 
 FIRST = "overview"
 ADD = "add"
+MOVES = frozenset(MOVE.privileges)
 
 
 @login_required
@@ -68,6 +73,23 @@ def vm_hardware_preview(request: HttpRequest, pk: int) -> HttpResponse:
     form, wish = read(request, there)
     context = {"vm": vm, "part": chosen(request, there), "form": form, "runs": there.live is not None}
     return render(request, "vms/_hardware_change.html", {**context, **told(request, vm, there, form, wish)})
+
+
+@login_required
+@require_POST
+def vm_move_disk(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """To another pool; back at the disk, above which its progress stands."""
+    vm = get_vm_or_404(request.user, pk, to=MOVE.privileges[0])
+    part, pool = request.POST.get("part", ""), whole_number(request.POST.get("pool", ""))
+    try:
+        moving.ask(session_actor(request), vm, part, pool)
+    except (NotAllowed, NotFresh):
+        raise
+    except BadFields as bad:
+        messages.error(request, " ".join(field_sentence(code) for code in bad.errors.values()))
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return redirect(reverse("vm-hardware", args=[vm.pk]) + f"?{urlencode({'part': part})}")
 
 
 @login_required
@@ -139,6 +161,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "about": [] if is_adding else shape_words.about_words(part),
         "volume": None if is_adding else shaping.volume_of(request.user, there, part),
         "xml": "" if is_adding or part.key == part.sort else part.text,
+        "moving": moving.offer(request.user, there, part) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),

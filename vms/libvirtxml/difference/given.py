@@ -18,7 +18,7 @@ class Given:
     """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
     which nobody acts by. shared: those of the volumes that may be shareable. read_only: (how, where) of disks of which
-    our rows say whether they are read only."""
+    our rows say whether they are read only. files: as volumes, by their paths."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
@@ -27,6 +27,7 @@ class Given:
     system: str = ""
     shared: frozenset[tuple[str, str]] = frozenset()
     read_only: frozenset[tuple[str, str]] = frozenset()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def without(text: str, given: Given) -> str:
@@ -65,11 +66,16 @@ def take_system(root: etree._Element, given: Given) -> None:
 
 def take_volume(disk: etree._Element, given: Given) -> None:
     """One that is read as another format than is remembered is not the one that was given."""
-    source, driver = disk.find("source"), disk.find("driver")
-    if source is None or driver is None or len(source) or disk.get("type") != "volume":
+    source, driver, how = disk.find("source"), disk.find("driver"), disk.get("type")
+    if source is None or driver is None or len(source):
         return
     where = (source.get("pool", ""), source.get("volume", ""))
-    if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
+    if how == "volume":
+        known = given.volumes.get(where) if set(source.attrib) == {"pool", "volume"} else None
+    else:
+        [name] = {"file": ["file"], "block": ["dev"]}.get(str(how), [""])
+        known = given.files.get(source.get(name, "")) if set(source.attrib) == {name} else None
+    if known and known == driver.get("type"):
         disk.remove(source)
         # Bytes as they are need no permission; a drive has them before and after.
         if driver.get("type") != "raw":
