@@ -545,7 +545,7 @@ class FakeDomain:
         path = self.host.mirrors.pop(self.uuid)
         if not go_over:
             return
-        changed = {}
+        changed: dict[str, Any] = {}
         for name in ("live_xml", "next_boot_xml"):
             document = DomainXML.parse(getattr(self.info(), name))
             for disk in document.disks:

@@ -12,9 +12,10 @@ from vms.api import vms
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, Started, accepted
+from vms.errors import NothingChanges
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import MACHINE, Part
-from vms.permissions import get_vm_or_404
+from vms.permissions import get_vm_or_404, held
 from vms.services import moving, protection, shape_words, shaping
 from vms.services.shaping import Machine, Wish
 
@@ -103,6 +104,26 @@ class DeviceChanges(BaseModel):
     values: dict[str, str | int | bool | None]
 
 
+class ShapedItem(BaseModel):
+    """One change. part: the device's key, or "overview", "cpu", "memory", "boot"; of one that is added its name, where
+    that has one. what: of what, or "added". when: now, restart (from the next start on), or both. text: in words."""
+
+    part: str
+    what: str
+    when: Literal["now", "restart", "both"]
+    text: str
+
+
+class ShapePreview(BaseModel):
+    """What would change; empty for nothing. diff: unified, of the next start's definition. privileges: all that it
+    takes; missing: those of them that you do not hold."""
+
+    changes: list[ShapedItem]
+    diff: str
+    privileges: list[str]
+    missing: list[str]
+
+
 class Move(BaseModel):
     """pool: the id of one of the same host."""
 
@@ -135,11 +156,7 @@ def change(
 ) -> Status[Started]:
     """apply: both, the next start and, as far as that is possible, this run; next; or live, this run alone, with 409
     where only a new start brings it."""
-    sets: dict[str, dict[str, Any]] = {}
-    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
-        lens = SIZES.get(name, name)
-        sets.setdefault(PLACES[lens], {})[lens] = value * KIB if name in SIZES else value
-    return ask(request, vm_id, response, Wish(sets=sets, apply=apply, seen=seen), key)
+    return ask(request, vm_id, response, Wish(sets=sets_of(body), apply=apply, seen=seen), key)
 
 
 @router.put("/{int:vm_id}/protection", response=answers(204, None, 400, 403, 404), summary="Protect it, or lift that")
@@ -169,8 +186,17 @@ def add(
     apply: Chosen = "both",
     key: IdempotencyKey = None,
 ) -> Status[Started]:
-    said = body.model_dump(exclude={"sort"}, exclude_none=True)
-    return ask(request, vm_id, response, Wish(add=body.sort, said=said, apply=apply), key)
+    return ask(request, vm_id, response, Wish(add=body.sort, said=said_of(body), apply=apply), key)
+
+
+# Before the devices' own addresses, which would take the word for one.
+@router.post(
+    "/{int:vm_id}/devices/preview",
+    response=answers(200, ShapePreview, 400, 403, 404, 409),
+    summary="What adding a device would change",
+)
+def preview_added(request: HttpRequest, vm_id: int, body: NewDevice, apply: Chosen = "both") -> ShapePreview:
+    return told(request, vm_id, Wish(add=body.sort, said=said_of(body), apply=apply))
 
 
 @router.get("/{int:vm_id}/devices/{device}", response=answers(200, VmDeviceItem, 403, 404, 409), summary="One device")
@@ -228,6 +254,64 @@ def remove(
     there = machine(request, vm_id)
     part = shaping.device_or_404(there, device)
     return ask(request, vm_id, response, Wish(remove=part.key, apply=apply, seen=seen), key)
+
+
+@vms_router.post(
+    "/{int:vm_id}/preview", response=answers(200, ShapePreview, 400, 403, 404, 409), summary="What a PATCH would change"
+)
+def preview(
+    request: HttpRequest, vm_id: int, body: VmChanges, apply: Chosen = "both", seen: Seen = ""
+) -> ShapePreview:  # fmt: skip
+    """By the definitions that were last seen: no host is asked."""
+    return told(request, vm_id, Wish(sets=sets_of(body), apply=apply, seen=seen))
+
+
+@router.post(
+    "/{int:vm_id}/devices/{device}/preview",
+    response=answers(200, ShapePreview, 400, 403, 404, 409),
+    summary="What changing a device would change",
+)
+def preview_device(
+    request: HttpRequest, vm_id: int, device: Key, body: DeviceChanges, apply: Chosen = "both", seen: Seen = ""
+) -> ShapePreview:  # fmt: skip
+    part = shaping.device_or_404(machine(request, vm_id), device)
+    return told(request, vm_id, Wish(sets={part.key: body.values}, apply=apply, seen=seen))
+
+
+def told(request: HttpRequest, vm_id: int, wish: Wish) -> ShapePreview:
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SHAPE.privileges[0])
+    try:
+        made = shaping.draft(who, vm, wish)
+    except NothingChanges:
+        return ShapePreview(changes=[], diff="", privileges=[], missing=[])
+    runs = shaping.machine(vm).live is not None
+    return ShapePreview(
+        changes=[
+            ShapedItem(
+                part=change.part,
+                what=change.what,
+                when=change.when,
+                text=shape_words.change_word(change, runs=runs),
+            )
+            for change in made.changes
+        ],
+        diff="".join(f"{'@@' if sign == '…' else sign}{line}\n" for sign, line in made.diff),
+        privileges=list(made.needs),
+        missing=sorted(set(made.needs) - held(who, vm)),
+    )
+
+
+def sets_of(body: VmChanges) -> dict[str, dict[str, Any]]:
+    sets: dict[str, dict[str, Any]] = {}
+    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
+        lens = SIZES.get(name, name)
+        sets.setdefault(PLACES[lens], {})[lens] = value * KIB if name in SIZES else value
+    return sets
+
+
+def said_of(body: NewDevice) -> dict[str, Any]:
+    return body.model_dump(exclude={"sort"}, exclude_none=True)
 
 
 def ask(
