@@ -78,6 +78,8 @@ CARD: Final = "devices/interface[mac/@address='52:54:00:5e:ed:01']"
 TRIALS: Final = (
     Trial("overview", "title", "Shop & blog", "title", "Shop & blog"),
     Trial("overview", "description", "one\ntwo", "description", "one\ntwo"),
+    Trial("overview", "firmware", "efi", "os/@firmware", "efi"),
+    Trial("overview", "machine", "pc-q35-6.2", "os/type/@machine", "pc-q35-6.2"),
     Trial("overview", "on_reboot", "destroy", "on_reboot", "destroy"),
     Trial("overview", "on_reboot", "restart", "on_reboot", "restart"),
     Trial("overview", "on_poweroff", "restart", "on_poweroff", "restart"),

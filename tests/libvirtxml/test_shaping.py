@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.data.shapes import MACHINE, TRIALS, Trial
-from vms.libvirtxml import DomainXML, faults
+from vms.libvirtxml import DomainXML, difference, faults
 from vms.libvirtxml.difference.canonical import canonical
 from vms.libvirtxml.shaping import (
     DEVICES,
@@ -235,3 +235,57 @@ def test_a_run_is_told_what_it_can_have() -> None:
     assert as_live(live, after, gone) is None
     assert not is_live(after, {"do": "remove", "part": "sda", "was": ""})
     assert not is_live(after, {"do": "add", "sort": "sound", "said": {}})
+
+
+def test_another_chipset_has_other_places() -> None:
+    text = (
+        "<domain type='kvm'><name>a</name><memory>1</memory><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>"
+        "</os><devices><disk type='file' device='disk'><source file='/a'/><target dev='hda' bus='ide'/>"
+        "<address type='drive' controller='0' bus='0' target='0' unit='0'/></disk><disk type='file' device='cdrom'>"
+        "<target dev='hdc' bus='ide'/></disk><controller type='ide' index='0'><address type='pci' slot='1'/>"
+        "</controller><controller type='pci' index='0' model='pci-root'/><controller type='scsi' model='virtio-scsi'>"
+        "<address type='pci' slot='5'/></controller><sound model='ich9'><address type='pci' slot='4'/></sound>"
+        "</devices></domain>"
+    )
+    document = DomainXML.parse(text)
+    shape(document, [edit(document, "overview", "machine", "q35")])
+    assert not faults(document.text)
+    assert [(disk.target, disk.element.xpath("string(target/@bus)")) for disk in document.disks] == [
+        ("sda", "sata"), ("sdb", "sata"),
+    ]  # fmt: skip
+    assert document.element.find("devices/*/address") is None
+    assert [each.get("type") for each in document.element.findall("devices/controller")] == ["scsi"]
+    assert {need.privilege for need in difference(text, document.text)} == {"vm.boot", "vm.disk", "vm.device"}
+    # Of the same chipset another version is that alone.
+    same = DomainXML.parse(text)
+    shape(same, [edit(same, "overview", "machine", "pc-i440fx-6.2")])
+    assert same.text.count("address") == text.count("address")
+    assert {need.privilege for need in difference(text, same.text)} == {"vm.boot"}
+
+
+FILLED = (
+    "<domain type='kvm'><name>a</name><memory>1</memory><os firmware='efi'><type machine='q35'>hvm</type><firmware>"
+    "<feature enabled='no' name='secure-boot'/></firmware><loader readonly='yes' type='pflash'>/usr/OVMF.fd</loader>"
+    "<nvram template='/usr/share/VARS.fd'>/var/lib/a_VARS.fd</nvram></os><devices/></domain>"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "was", "value", "needs"),
+    [
+        (FILLED, "efi", "bios", {"vm.boot"}),
+        (FILLED, "efi", "secure", {"vm.boot", "vm.device"}),
+        (FILLED.replace(" firmware='efi'", ""), "efi", "bios", {"vm.boot"}),
+        (FILLED.replace("readonly", "secure='yes' readonly"), "secure", "bios", {"vm.boot"}),
+        (MACHINE, "bios", "efi", {"vm.boot"}),
+        (MACHINE, "bios", "secure", {"vm.boot", "vm.device"}),
+    ],
+)  # fmt: skip
+def test_the_host_chooses_the_files_of_another_firmware(text: str, was: str, value: str, needs: set[str]) -> None:
+    document = DomainXML.parse(text)
+    before = document.text
+    assert part(document, "overview").values["firmware"] == was  # type: ignore[union-attr]
+    shape(document, [edit(document, "overview", "firmware", value)])
+    assert part(document, "overview").values["firmware"] == value  # type: ignore[union-attr]
+    assert not faults(document.text) and "OVMF" not in document.text and "VARS" not in document.text
+    assert {need.privilege for need in difference(before, document.text)} == needs

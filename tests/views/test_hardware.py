@@ -265,3 +265,27 @@ def test_a_disk_is_moved_from_its_form(client_alice: Client, machine: VirtualMac
     assert client_alice.post(path, {"part": "vda", "pool": str(other.pk)}).status_code == 302
     operation = Operation.objects.get()
     assert (operation.kind, operation.params["name"]) == ("vm.move-disk", "first")
+
+
+def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machine: VirtualMachine) -> None:
+    assert machine.placement
+    host = machine.placement.host
+    shown = page(client_alice, machine)
+    assert "UEFI" not in shown.partition('id="id_firmware"')[2].partition("</select>")[0]
+    answer = client_alice.generic(
+        "PATCH", f"/api/v1/vms/{machine.pk}", '{"firmware": "efi"}', content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "vm_no_uefi")
+    Host.objects.filter(pk=host.pk).update(
+        hardware={"firmwares": ["bios", "efi"], "secure_boot": True, "machines": ["q35", "pc"]}
+    )
+    shown = page(client_alice, machine)
+    assert "UEFI with secure boot" in shown and ">pc<" in shown and "Windows may want to be activated again" in shown
+    told = preview(client_alice, machine, "overview", firmware="secure")
+    assert "Firmware: BIOS → UEFI with secure boot" in told
+    told = preview(client_alice, machine, "overview", machine="pc")
+    assert "Machine type: q35 → pc" in told
+    Document.objects.update(next_boot=MACHINE.replace("machine='q35'", "machine='pc'"))
+    assert "secure boot" not in page(client_alice, machine).partition("</select>")[0], "its chipset has none"
+    refused = client_alice.post(f"/vms/{machine.pk}/hardware/?part=overview", {"machine": "virt"})
+    assert refused.status_code == 400 and not Operation.objects.exists()

@@ -34,7 +34,8 @@ PLACES = {lens.name: place for place, lenses in MACHINE.items() for lens in lens
 class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
     where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
-    cpu_shares, cpuset, hugepages, locked: for who may tune VMs."""
+    firmware: bios, efi, or secure; machine: a type that its host has. cpu_shares, cpuset, hugepages, locked: for
+    who may tune VMs."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -54,6 +55,8 @@ class VmChanges(BaseModel):
     boot_order: str | None = None
     boot_menu: str | None = None
     boot_timeout: int | None = None
+    firmware: str | None = None
+    machine: str | None = None
     on_poweroff: str | None = None
     on_reboot: str | None = None
     on_crash: str | None = None

@@ -22,7 +22,8 @@ Choices = list[tuple[str, str]]
 
 
 class Shaped(forms.Form):
-    """The properties of one part. media, networks: (id, name) of what may be chosen."""
+    """The properties of one part. media, networks: (id, name) of what may be chosen. offered: of lenses
+    that depend on the host, what it has."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Shaped(forms.Form):
         media: Sequence[tuple[int, str]] = (),
         networks: Sequence[Network] = (),
         may: frozenset[str] = frozenset(),
+        offered: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(data)
         self.part, self.values = part, values
@@ -41,7 +43,7 @@ class Shaped(forms.Form):
         for lens in part.lenses:
             if lens.privilege and lens.privilege not in may:
                 continue
-            field = made(lens, values[lens.name], others.get(lens.form, []))
+            field = made(lens, values[lens.name], others.get(lens.form, []), (offered or {}).get(lens.name))
             field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])
             field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""
             if lens.name in now:
@@ -86,7 +88,7 @@ class Shaped(forms.Form):
             self.add_error(name if name in self.fields else None, field_sentence(code))
 
 
-def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.Field:
+def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]], offered: Sequence[str] | None) -> forms.Field:
     """The field that the lens is entered by."""
     if lens.form in ("number", "size"):
         return forms.IntegerField(required=False, min_value=0)
@@ -97,9 +99,10 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.F
         there = [(KEPT, str(value))] if value else []
         chosen = [(str(pk), name) for pk, name in others if name != value]
         return forms.ChoiceField(required=False, choices=[*there, *empty, *chosen])
-    if lens.form == "choice":
-        words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in lens.choices]
-        if value not in lens.choices:
+    if lens.form in ("choice", "machine"):
+        choices = lens.choices if offered is None else offered
+        words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in choices]
+        if value not in choices:
             words.insert(0, (str(value), value_word(lens.name, value, gettext("libvirt's own choice"))))
         return forms.ChoiceField(required=False, choices=words)
     if lens.form == "password":

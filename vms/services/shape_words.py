@@ -76,6 +76,8 @@ LENSES: Final = {
     "on_poweroff": mark("When the guest powers off"),
     "on_reboot": mark("When the guest reboots"),
     "on_crash": mark("When the guest crashes"),
+    "firmware": mark("Firmware"),
+    "machine": mark("Machine type"),
     "cpus": mark("Processors"),
     "cpus_max": mark("Processors at most"),
     "topology": mark("Topology"),
@@ -118,6 +120,16 @@ HELP: Final = {
         "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
     ),
     "boot_order": mark("The names of its devices with blanks between them, like “vda net0”."),
+    "firmware": mark(
+        "Only what its host has. What was installed with the one mostly does not start with the other. The host "
+        "chooses the firmware's files; what the old one had remembered stays in its file there, and is read again "
+        "where it comes back."
+    ),
+    "machine": mark(
+        "A newer version is like a newer board. Another chipset is another machine to the guest: its devices get "
+        "other places, disks on IDE become SATA on Q35, names of network cards change, and Windows may want to be "
+        "activated again."
+    ),
     "memory": mark("In MiB. More than it has at most comes with a restart."),
     "memory_max": mark("In MiB."),
     "cpus": mark("More than it has at most comes with a restart."),
@@ -134,6 +146,9 @@ VALUES: Final = {
     "on_crash.destroy": mark("it is off"),
     "restart": mark("it starts again"),
     "preserve": mark("it stays as it is, for looking at"),
+    "bios": mark("BIOS"),
+    "efi": mark("UEFI"),
+    "secure": mark("UEFI with secure boot"),
     "yes": mark("yes"),
     "no": mark("no"),
     "on": mark("on"),

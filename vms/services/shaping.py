@@ -51,8 +51,10 @@ NEEDS: Final = {"medium": "vm.media", "network": "vm.nic"}
 # What a machine's second value is, which follows the first where both are the same.
 FOLLOWS: Final = {"cpus": "cpus_max", "memory": "memory_max"}
 # libvirt writes what it found there into a run's document.
-RESOLVED: Final = frozenset({"cpu_mode"})
+RESOLVED: Final = frozenset({"cpu_mode", "firmware", "machine"})
 CARD_MODEL: Final = "virtio"
+# What depends on the host, with what is said of what it lacks.
+OFFERED: Final = {"firmware": "vm_no_uefi", "machine": "choice"}
 
 
 @dataclass(frozen=True)
@@ -375,6 +377,8 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
             lens = there_is.lens(name)
             if lens is None:
                 raise BadFields({name: "unknown"})
+            if name in OFFERED and value != lens.read(there_is.element) and value not in offered(there, name):
+                raise BadFields({name: OFFERED[name]})
             chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
             was = lens.read(there_is.element)
             if lens.form == HIDDEN:
@@ -399,6 +403,18 @@ def checked(lens: Lens, value: Any) -> Value:
     except BadValue as bad:
         raise BadFields({lens.name: f"shape_{bad.why}"}) from None
     return SECRET if lens.form == HIDDEN and found else found
+
+
+def offered(there: Machine, name: str) -> tuple[str, ...]:
+    """The values of the lens that its host has: firmware, machine types."""
+    hardware = there.host.hardware
+    if name == "machine":
+        return tuple(str(one) for one in hardware.get("machines") or ())
+    starts = hardware.get("firmwares") or ["bios"]
+    system = there.next.element.find("os/type")
+    is_q35 = system is not None and "q35" in system.get("machine", "")
+    secure = bool("efi" in starts and hardware.get("secure_boot") and is_q35)
+    return tuple(one for one in ("bios", "efi") if one in starts) + (("secure",) if secure else ())
 
 
 def followed(of: Part, values: Mapping[str, Any], *, live: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from difflib import unified_diff
 from typing import Final, Literal
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as mark
 
 from vms.errors import BadDefinition, DefinitionChanged, LiveFixed, NotFound, SecretGone
 from vms.kinds import Kind
@@ -24,6 +25,7 @@ from vms.libvirtxml import (
     Need,
     blame,
     difference,
+    examples,
     mask,
     parse,
     serialize,
@@ -37,6 +39,14 @@ from vms.services.history import digest
 
 PRIVILEGE: Final = "vm.define"
 Which = Literal["live", "next"]
+# Rare parts that are written here alone, with what they need.
+EXAMPLES: Final = {
+    "smartcard": mark("Smartcard reader (with a SPICE screen)"),
+    "redirdev": mark("Redirected USB (with a SPICE screen)"),
+    "iommu": mark("IOMMU (Intel's, on Q35)"),
+    "numa": mark("NUMA nodes"),
+    "iothreads": mark("IO thread for a disk"),
+}
 # Of a difference so many lines are told.
 MOST_LINES: Final = 4000
 # Comparing takes time with the square of what is compared, at worst.
@@ -94,6 +104,17 @@ def one_way(text: str) -> str:
         return serialize(parse(text))
     except BadXML:
         return text
+
+
+def with_example(text: str, name: str) -> tuple[str, str]:
+    """(the text with the example of that name, what is in the way). Of what is no XML nothing is said here: judge()
+    does."""
+    try:
+        return examples.add(text, name), ""
+    except BadXML:
+        return text, ""
+    except (examples.ThereAlready, KeyError):
+        return text, gettext("There is one already.")
 
 
 def preview(actor: Actor, vm: VirtualMachine, text: str) -> Preview:

@@ -120,6 +120,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
+        offered={name: shaping.offered(there, name) for name in shaping.OFFERED},
     )  # fmt: skip
     if data is None:
         return form, None

@@ -8,9 +8,8 @@ from typing import Final
 
 from lxml import etree
 
-from vms.libvirtxml.domain import Disk, DomainXML
-from vms.libvirtxml.drives import free_target
-from vms.libvirtxml.lenses import find
+from vms.libvirtxml.domain import Disk
+from vms.libvirtxml.shaping.buses import write_bus
 from vms.libvirtxml.shaping.lens import TUNE, Lens, Value, choice, flag, number, reader, text
 from vms.libvirtxml.shaping.tree import make, place_behind, put, remove
 
@@ -19,16 +18,10 @@ MEDIUM: Final = re.compile(r"[^/\x00-\x1f]{1,255}/[^/\x00-\x1f]{1,255}")
 # What a keyboard has: clients send bytes, and disagree about others.
 TYPED: Final = re.compile(r"[\x20-\x7e]+")
 NETWORK: Final = re.compile(r"[^/\x00-\x1f]{1,255}")
-PREFIXES: Final = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd", "ide": "hd"}
 KEYMAPS: Final = (
     "", "ar", "cz", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca", "fr-ch",
     "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv", "th", "tr",
 )  # fmt: skip
-
-
-def owner(element: etree._Element) -> DomainXML:
-    """The document that the device stands in."""
-    return DomainXML(next(element.iterancestors("domain"), element))
 
 
 def is_drive(element: etree._Element) -> bool:
@@ -37,18 +30,6 @@ def is_drive(element: etree._Element) -> bool:
 
 def is_disk(element: etree._Element) -> bool:
     return not is_drive(element)
-
-
-def write_bus(disk: etree._Element, value: Value) -> None:
-    """It is another device to the guest, with a place and a name of its own."""
-    document = owner(disk)
-    address = disk.find("address")
-    if address is not None:
-        remove(address)
-    prefix = PREFIXES[str(value)]
-    if not (find(disk, "target/@dev") or "").startswith(prefix):
-        put(disk, "target/@dev", free_target(document, prefix))
-    put(disk, "target/@bus", str(value))
 
 
 def read_medium(drive: etree._Element) -> Value:

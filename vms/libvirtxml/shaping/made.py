@@ -14,7 +14,7 @@ from vms.libvirtxml.domain import DomainXML, Graphics
 from vms.libvirtxml.drives import free_target
 from vms.libvirtxml.network import CLEAN_TRAFFIC
 from vms.libvirtxml.screen import Listen, set_listen
-from vms.libvirtxml.shaping.devices import PREFIXES
+from vms.libvirtxml.shaping.buses import PREFIXES
 from vms.libvirtxml.shaping.lens import BadValue
 from vms.libvirtxml.shaping.tree import place as put_in
 from vms.libvirtxml.shaping.tree import place_behind
