@@ -216,6 +216,21 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         assert len(shaped.next(tag)) == number - 1, key
     for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
         add(sort=sort)
+    shaped.dashboard.do(
+        "from vms.models import Host, HostDevice, Offer; host = Host.objects.get(); "
+        "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
+        "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
+        "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
+    )
+    offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
+    add(sort="folder", offer=offers["docs"])
+    add(sort="hostdev", offer=offers["stick"])
+    assert shaped.next("devices/filesystem/source/@dir") == ["/srv/docs"]
+    assert shaped.next("memoryBacking/access/@mode") == ["shared"]
+    assert shaped.next("devices/hostdev/source/@startupPolicy") == ["optional"]
+    for key in ("fs0", "hostdev0"):
+        shaped.done(shaped.dashboard.request("DELETE", f"/api/v1/vms/{shaped.vm}/devices/{key}"))
+    assert shaped.next("devices/filesystem") == shaped.next("devices/hostdev") == []
     keys = {one["key"] for one in shaped.dashboard.get(f"/vms/{shaped.vm}/devices")["items"]}
     assert {"rng0", "watchdog0", "sound0", "panic0", "channel0", "serial0", "sdb"} <= keys, keys
 

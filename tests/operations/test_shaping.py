@@ -16,8 +16,10 @@ from vms.libvirtxml.shaping import shape
 from vms.models import (
     AuditEvent,
     Document,
+    HostDevice,
     Network,
     NetworkFilter,
+    Offer,
     Operation,
     Placement,
     Reservation,
@@ -277,3 +279,52 @@ def test_a_new_disk_counts_for_whom_its_vm_counts(machine: Stage, pool: StorageP
     machine.vm.refresh_from_db()
     new_disk(machine, pool)
     assert list(Reservation.objects.values_list("resource", "amount")) == [("disk_bytes", 2 << 30)]
+
+
+@pytest.fixture
+def usb(stage: Stage) -> Offer:
+    device = HostDevice.objects.create(
+        host=stage.host, name="usb_1_2", kind="usb", vendor_id="0x1234", product_id="0xabcd", address="001:004"
+    )
+    return Offer.objects.create(host=stage.host, kind="usb", name="stick", device=device)
+
+
+def test_an_offered_device_comes_and_goes(runs: Stage, usb: Offer, done: Done) -> None:
+    asked = shaping.ask(runs.actor, runs.vm, Wish(add="hostdev", said={"offer": usb.pk, "policy": "mandatory"}))
+    assert asked.params["needs"] == ["vm.device"]
+    ended = done(asked)
+    assert ended.state == "succeeded", (ended.error_code, ended.details, ended.error_params)
+    for look in (now, after):
+        [source] = look(runs).element.findall("devices/hostdev/source")
+        assert (source.get("startupPolicy"), len(source)) == ("mandatory", 2)
+    text = after(runs).text
+    Document.objects.update(next_boot=text.replace(' passwd="hunter2"', ""), live=now(runs).text)
+    asked = shaping.ask(runs.actor, runs.vm, Wish(remove="hostdev0"))
+    assert asked.params["needs"] == ["vm.device"], "what was offered is taken out as it came"
+    assert done(asked).state == "succeeded"
+    assert "hostdev" not in now(runs).text + after(runs).text
+
+
+def test_what_is_offered_no_more_is_given_to_nobody(machine: Stage, usb: Offer, done: Done) -> None:
+    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk, "by": "port"}))
+    HostDevice.objects.update(address="001:005")
+    assert done(asked).error_code == "needs_more", "another is plugged in there"
+    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk}))
+    Offer.objects.all().delete()
+    assert done(asked).state == "refused"
+    assert "hostdev" not in after(machine).text
+    with pytest.raises(BadFields):
+        shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk}))
+
+
+def test_an_offered_folder_is_shared(machine: Stage, done: Done) -> None:
+    offer = Offer.objects.create(host=machine.host, kind="folder", name="My docs", path="/srv/docs", read_only=True)
+    for said in ({"offer": 999}, {"offer": offer.pk, "policy": "never"}, {"path": "/etc"}):
+        with pytest.raises(BadFields):
+            shaping.ask(machine.actor, machine.vm, Wish(add="folder", said=said))
+    ended = done(shaping.ask(machine.actor, machine.vm, Wish(add="folder", said={"offer": offer.pk})))
+    assert ended.state == "succeeded", (ended.error_code, ended.details, ended.error_params)
+    root = after(machine).element
+    assert root.find("devices/filesystem/source").get("dir") == "/srv/docs"  # type: ignore[union-attr]
+    assert root.find("devices/filesystem/target").get("dir") == "My-docs"  # type: ignore[union-attr]
+    assert root.find("devices/filesystem/readonly") is not None and root.find("memoryBacking/access") is not None

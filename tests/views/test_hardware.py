@@ -14,10 +14,12 @@ from tests.grants import grant
 from vms.models import (
     Document,
     Host,
+    HostDevice,
     Image,
     ImageCopy,
     Network,
     NetworkFilter,
+    Offer,
     Operation,
     Reservation,
     StoragePool,
@@ -289,3 +291,26 @@ def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machin
     assert "secure boot" not in page(client_alice, machine).partition("</select>")[0], "its chipset has none"
     refused = client_alice.post(f"/vms/{machine.pk}/hardware/?part=overview", {"machine": "virt"})
     assert refused.status_code == 400 and not Operation.objects.exists()
+
+
+def test_an_offered_device_says_its_whole_group(client_alice: Client, machine: VirtualMachine) -> None:
+    assert machine.placement
+    host = machine.placement.host
+    first, _ = (
+        HostDevice.objects.create(
+            host=host, name=f"pci_{number}", kind="pci", address=f"0000:03:00.{number}", product=f"part {number}",
+            sort="0x030000", iommu_group=13,
+        )
+        for number in (0, 1)
+    )  # fmt: skip
+    offer = Offer.objects.create(host=host, kind="pci", name="graphics", device=first)
+    shown = page(client_alice, machine, "?part=add&sort=hostdev")
+    assert "graphics · IOMMU 13: + 0000:03:00.1 part 1" in shown and 'name="policy"' not in shown
+    told = preview(client_alice, machine, "add&sort=hostdev", offer=str(offer.pk))
+    assert "Host device is added" in told
+    assert client_alice.post(
+        f"/vms/{machine.pk}/hardware/?part=add&sort=hostdev", {"offer": str(offer.pk)}
+    ).status_code == 302  # fmt: skip
+    assert Operation.objects.get().params["given"] == {
+        "offers": [{"offer": offer.pk, "by": "product", "policy": "optional"}]
+    }

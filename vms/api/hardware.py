@@ -86,7 +86,8 @@ class Devices(BaseModel):
 
 class NewDevice(BaseModel):
     """sort: one of addable. Of a disk: volume, the id of one that is there, or pool and size_gib of one that is made;
-    bus. Of a card: network, its id; model."""
+    bus. Of a card: network, its id; model. Of a hostdev or folder: offer, its id; of USB by (product, port) and policy
+    (optional, mandatory, requisite) where it is not plugged in."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -95,6 +96,9 @@ class NewDevice(BaseModel):
     pool: int | None = None
     size_gib: int | None = None
     bus: str | None = None
+    offer: int | None = None
+    by: str | None = None
+    policy: str | None = None
     network: int | None = None
     model: str | None = None
 

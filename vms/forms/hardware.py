@@ -10,13 +10,21 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
-from vms.models import Network, StoragePool, Volume
+from vms.models import Network, Offer, StoragePool, Volume
+from vms.services.offered import label
 from vms.services.sentences import field_sentence
 from vms.services.shape_words import HELP, lens_word, value_word
 from vms.services.shaping import AUTOSTART, CARD_MODELS
 
 MIB: Final = 1024
 KEPT: Final = "="
+DEVICE: Final = gettext_lazy(
+    "The host has it no more while the VM does. Of PCI all that is in its IOMMU group goes along, or nothing does."
+)
+FOLDER: Final = gettext_lazy(
+    "By virtiofs. The VM gets memory that it shares with the folder's server, from its next start on. In the guest: "
+    "mount -t virtiofs NAME /mnt"
+)
 NONE: Final = "no_password"
 Choices = list[tuple[str, str]]
 
@@ -134,7 +142,7 @@ class Added(forms.Form):
 
     def __init__(
         self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = (),
-        pools: Sequence[StoragePool] = (),
+        pools: Sequence[StoragePool] = (), offers: Sequence[Offer] = (),
     ) -> None:  # fmt: skip
         super().__init__(data)
         self.sort = sort
@@ -161,11 +169,29 @@ class Added(forms.Form):
                 label=lens_word("model"), choices=[(one, one) for one in CARD_MODELS]
             )
 
+        if sort in ("hostdev", "folder"):
+            self.fields["offer"] = forms.ChoiceField(
+                label=gettext_lazy("Offered by administrators"), choices=[(str(one.pk), label(one)) for one in offers],
+                help_text=FOLDER if sort == "folder" else DEVICE,
+            )  # fmt: skip
+        if any(one.kind == Offer.Kind.USB for one in offers):
+            self.fields["by"] = forms.ChoiceField(
+                label=gettext_lazy("USB device"), required=False,
+                choices=[("product", gettext("by what it is, wherever it is plugged in")),
+                         ("port", gettext("by its place, until it is plugged in anew"))],
+            )  # fmt: skip
+            self.fields["policy"] = forms.ChoiceField(
+                label=gettext_lazy("Where it is not plugged in"), required=False,
+                choices=[("optional", gettext("the VM starts without it")),
+                         ("mandatory", gettext("the VM does not start")),
+                         ("requisite", gettext("the VM does not start, but moves here without it"))],
+            )  # fmt: skip
+
     def said(self) -> dict[str, Any]:
         """Only after is_valid()."""
         given = self.cleaned_data
         left = ("pool", "size_gib") if given.get("volume") else ("volume",) if self.sort == "disk" else ()
-        ids = ("volume", "network", "pool")
+        ids = ("volume", "network", "pool", "offer")
         return {
             name: int(value) if name in ids and value else value for name, value in given.items() if name not in left
         }

@@ -8,7 +8,7 @@ from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
-from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
+from vms.libvirtxml.difference import DEFINE, Given, Need, difference, plain, strayed, uncovered, without
 from vms.libvirtxml.document import BadXML, line_of, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.drives import add_seed
@@ -172,6 +172,7 @@ __all__ = [
     "overlapping",
     "parse",
     "pending",
+    "plain",
     "pool_document",
     "pool_sources",
     "public_pool",

@@ -42,6 +42,7 @@ SORTS: Final = {
     "keyboard": mark("Keyboard"),
     # Only where one is added.
     "card": mark("Network card"),
+    "folder": mark("Shared folder"),
     "tablet": mark("Tablet"),
     "screen": mark("VNC screen"),
     "agent": mark("Guest agent's channel"),

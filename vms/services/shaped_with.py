@@ -9,7 +9,7 @@ from vms.errors import BadFields, NotAllowed, VolumeNotReady
 from vms.libvirtxml import Given
 from vms.models import Host, Image, ImageCopy, Network, StoragePool, Volume
 from vms.permissions import Actor, Who, require, require_deed, visible_volumes
-from vms.services import images, placing, plans, volumes
+from vms.services import images, offered, placing, plans, volumes
 
 
 def disks_for(who: Who, host: Host) -> list[Volume]:
@@ -97,6 +97,7 @@ def given(actor: Actor, host: Host | None, ids: Mapping[str, Any]) -> Given:
     for image in ids.get("images", ()):
         copy, pool = medium(actor, host, image)
         formats[pool.name, copy.name] = "raw"
+    offers = frozenset(offered.element(*offered.said_of(actor, host, choice)) for choice in ids.get("offers", ()))
     # A card may leave any network.
     names = set(ids.get("leaves", ()))
     for pk in ids.get("networks", ()):
@@ -105,4 +106,4 @@ def given(actor: Actor, host: Host | None, ids: Mapping[str, Any]) -> Given:
             raise NotAllowed(privilege="network.use")
         require(actor, "network.use", found)
         names.add(found.name)
-    return Given(volumes=formats, networks=frozenset(names), macs=frozenset(ids.get("macs", ())))
+    return Given(volumes=formats, networks=frozenset(names), macs=frozenset(ids.get("macs", ())), offers=offers)

@@ -41,7 +41,7 @@ from vms.libvirtxml.shaping import (
 )
 from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import definitions, operations, reaching, shaped_with, volumes
+from vms.services import definitions, offered, operations, reaching, shaped_with, volumes
 from vms.services.freshness import placed
 
 When = Literal["now", "restart", "both"]
@@ -358,7 +358,9 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
         gone = part_or_404(there, wish.remove)
         if not gone.can_go:
             raise BadFields({"part": "shape_fixed"})
-        return [{"do": "remove", "part": gone.key, "was": digest(there.next, gone.key)}], {}, set(), []
+        out = {"do": "remove", "part": gone.key, "was": digest(there.next, gone.key)}
+        choice = offered.choice_of(actor, there.host, gone) if gone.sort in ("hostdev", "filesystem") else None
+        return [out], {"offers": [choice]} if choice else {}, {"vm.device"} if choice else set(), []
     if wish.add:
         return added(actor, there, wish)
     edits: list[dict[str, Any]] = []
@@ -377,7 +379,7 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
             lens = there_is.lens(name)
             if lens is None:
                 raise BadFields({name: "unknown"})
-            if name in OFFERED and value != lens.read(there_is.element) and value not in offered(there, name):
+            if name in OFFERED and value != lens.read(there_is.element) and value not in host_has(there, name):
                 raise BadFields({name: OFFERED[name]})
             chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
             was = lens.read(there_is.element)
@@ -405,7 +407,7 @@ def checked(lens: Lens, value: Any) -> Value:
     return SECRET if lens.form == HIDDEN and found else found
 
 
-def offered(there: Machine, name: str) -> tuple[str, ...]:
+def host_has(there: Machine, name: str) -> tuple[str, ...]:
     """The values of the lens that its host has: firmware, machine types."""
     hardware = there.host.hardware
     if name == "machine":
@@ -455,6 +457,7 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
     documents = [there.next, *([there.live] if there.live else [])]
     ids: dict[str, Any] = {}
     locks: list[str] = []
+    more: set[str] = set()
     said: dict[str, Any] = {}
     if wish.add == "disk":
         bus = wish.said.get("bus") or "virtio"
@@ -483,11 +486,15 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
         if model not in CARD_MODELS:
             raise BadFields({"model": "choice"})
         said = {"network": network.name, "mac": mac, "model": model}
+    elif wish.add in ("hostdev", "folder"):
+        choice = offered.chosen(actor, there.host, wish.add, wish.said)
+        ids, more = {"offers": [choice]}, {"vm.device"}
+        said = offered.said_of(actor, there.host, choice)[1]
     elif wish.add == "screen":
         said = {"listen": reaching.closed_place(there.host)}
     elif wish.add == "serial":
         said = {"number": len([one for one in there.parts if one.sort == "serial"]) + 1}
-    return [{"do": "add", "sort": wish.add, "said": said}], ids, set(), locks
+    return [{"do": "add", "sort": wish.add, "said": said}], ids, more, locks
 
 
 def new_disk(there: Machine, pool: StoragePool, size: object) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import moving, placing, protection, shape_words, shaped_with, shaping
+from vms.services import moving, offered, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
 from vms.services.sentences import field_sentence, sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -111,7 +111,8 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
         pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
-        add = Added(sort, data, disks=disks, networks=networks, pools=pools)
+        offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
+        add = Added(sort, data, disks=disks, networks=networks, pools=pools, offers=offers)
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
@@ -120,7 +121,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
-        offered={name: shaping.offered(there, name) for name in shaping.OFFERED},
+        offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
     )  # fmt: skip
     if data is None:
         return form, None

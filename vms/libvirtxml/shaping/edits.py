@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from lxml import etree
+
 from vms.libvirtxml.difference.canonical import canonical
+from vms.libvirtxml.difference.given import plain
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.mask import masked
 from vms.libvirtxml.shaping import machine, made
@@ -144,6 +147,9 @@ def is_done(document: DomainXML, edit: Edit) -> bool:
         return document.cd(str(said["target"])) is not None
     if edit["sort"] == "card":
         return said["mac"] in document.macs
+    if edit["sort"] in ("hostdev", "folder"):
+        wished = plain(SORTS[edit["sort"]].make(DomainXML(etree.Element("domain")), said))
+        return any(plain(one) == wished for one in document.element.iterfind(f"devices/{SORTS[edit['sort']].tag}"))
     if edit["sort"] == "serial":
         return len(document.element.findall("devices/serial")) >= int(said["number"])
     return bool(SORTS[edit["sort"]].once(document))
