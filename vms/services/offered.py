@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lxml import etree
-
 from vms.errors import BadFields, NotAllowed
 from vms.libvirtxml import DomainXML, plain
 from vms.libvirtxml.shaping import SORTS, Part
@@ -81,7 +79,7 @@ def chosen(actor: Actor, host: Host, sort: str, wish: Mapping[str, Any]) -> dict
 
 
 def element(sort: str, told: Mapping[str, Any]) -> bytes:
-    return plain(SORTS[sort].make(DomainXML(etree.Element("domain")), told))
+    return plain(SORTS[sort].make(DomainXML.parse("<domain/>"), told))
 
 
 def choice_of(actor: Actor, host: Host, part: Part) -> dict[str, Any] | None:
