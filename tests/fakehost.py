@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import connection as database
 
@@ -77,6 +78,7 @@ class FakeHost:
     deaf: set[str] = field(default_factory=set)
     jobs: dict[str, Job] = field(default_factory=dict)
     copies: dict[str, set[str]] = field(default_factory=dict)
+    mirrors: dict[str, str] = field(default_factory=dict)
     gone: bool = False
     opened: int = 0
     runs: int = 1
@@ -369,7 +371,9 @@ class FakeVolume:
         size = len(self.connection.host.volumes[self.key])
         capacity = self.connection.host.sizes.get(self.key, size)
         below = self.connection.host.backings.get(self.key[1], "")
-        return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size, below)
+        pool = self.connection.host.pools.get(self.key[0])
+        folder = pool.path if pool else "/pool"
+        return VolumeFacts(self.key[1], "file", f"{folder}/{self.key[1]}", "raw", capacity, size, size, below)
 
     def act(self, verb: str) -> None:
         self.connection.answer()
@@ -539,6 +543,38 @@ class FakeDomain:
 
     def require_copied(self) -> None:
         self.act("copied", None, ("running", "paused"))
+
+    def begin_mirror(self, target: str, to: Target) -> None:
+        self.act(f"mirror {target}", None, ("running", "paused"))
+        self.host.mirrors[self.uuid] = to.path
+
+    def mirror_job(self, target: str) -> Job | None:
+        return Job(1, 1) if self.mirrors(target) else None
+
+    def mirrors(self, target: str) -> str:
+        self.connection.answer()
+        return self.host.mirrors.get(self.uuid, "")
+
+    def is_mirrored(self, target: str) -> bool:
+        self.act(f"look {target}", None, ("running", "paused"))
+        return bool(self.mirrors(target)) and self.host.calls.count(f"look {target}") > 2
+
+    def end_mirror(self, target: str, *, go_over: bool) -> None:
+        self.act(f"end {target} {go_over}", None, ("running", "paused"))
+        path = self.host.mirrors.pop(self.uuid)
+        if not go_over:
+            return
+        changed: dict[str, Any] = {}
+        for name in ("live_xml", "next_boot_xml"):
+            document = DomainXML.parse(getattr(self.info(), name))
+            for disk in document.disks:
+                if disk.target == target:
+                    disk.element.set("type", "file")
+                    for source in disk.element.findall("source"):
+                        source.attrib.clear()
+                        source.set("file", path)
+            changed[name] = document.text
+        self.host.domains[self.uuid] = replace(self.info(), **changed)
 
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))

@@ -396,6 +396,12 @@ class AlsoDefined(RequestRefused):
     code = "also_defined"
 
 
+class MoveRefused(RequestRefused):
+    """A disk is not moved to another pool; params: name, cause (vms.services.sentences)."""
+
+    code = "move_refused"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 

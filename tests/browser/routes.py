@@ -22,8 +22,8 @@ NO_PAGES = {
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
     "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
-    "vm-hardware-preview", "vm-protect", "vm-agent-ask", "vm-agent-freeze", "vm-agent-thaw", "vm-agent-time",
-    "vm-agent-password", "vm-agent-keys",
+    "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
+    "vm-agent-thaw", "vm-agent-time", "vm-agent-password", "vm-agent-keys",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

@@ -493,6 +493,7 @@ SCENES = (
     Scene("guest-none", VM + "agent/", of(off, "agent/")),
     Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
     Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
+    Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),

@@ -38,8 +38,8 @@ PAGES = {
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
     "/vms/{vm}/hardware/": PAGE + 7,
-    # its volume, what its guest tells
-    "/vms/{vm}/hardware/?part=vda": PAGE + 9,
+    # its volume, what its guest tells; pools, for its volume and for where it could go
+    "/vms/{vm}/hardware/?part=vda": PAGE + 10,
     # document, report, freezing, keys, own keys
     "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,
@@ -47,7 +47,8 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/activity/": PAGE + 8,
-    "/vms/{vm}/console/": PAGE + 8,
+    # its definition, and pools for what could be in its drives
+    "/vms/{vm}/console/": PAGE + 10,
     # operations, happenings
     "/activity/": PAGE + 2,
     # operation, VM, host, log

@@ -16,6 +16,7 @@ from vms.operations import (
     images,
     imports,
     media,
+    moving,
     networks,
     pools,
     power,
@@ -54,6 +55,7 @@ WAYS: Final[dict[str, Way]] = {
     **xml.WAYS,
     **shaping.WAYS,
     **agent.WAYS,
+    **moving.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

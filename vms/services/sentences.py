@@ -79,6 +79,7 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "move_refused": mark("Disk {name} cannot be moved: {cause}."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -300,6 +301,7 @@ FIELDS: dict[str, str] = {
     "shape_product": mark("Sockets x cores x threads must be as many processors as it has at most."),
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
+    "move_there": mark("It is there already."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
@@ -628,6 +630,8 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
+    "move_over": mark("The VM has {name} now."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -719,6 +723,8 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "vm.move-disk": mark("having a disk moved"),
+    "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -858,11 +864,21 @@ IMAGE_REASONS: dict[str, str] = {
     "format": mark("this pool keeps raw disks only"),
 }
 
+# Why a disk is not moved.
+MOVES: dict[str, str] = {
+    "saved": mark("its VM has a saved state; start it, or discard that"),
+    "snapshots": mark("its VM has snapshots or checkpoints, which stay where it was; delete these first"),
+    "no_disk": mark("it is a drive"),
+    "outside": mark("it is in no storage pool that is known here"),
+    "shared": mark("another VM uses it, it lies below another, or it is read-only or shareable"),
+    "not_served": mark("it is none that is copied; its volume's page says why"),
+}
+
 # Why a VM cannot become a template.
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
-    "snapshots": mark("it has snapshots or checkpoints; delete these first"),
     "no_disk": mark("it has no disk"),
+    "snapshots": mark("it has snapshots or checkpoints; delete these first"),
     "outside": mark("a disk of it, or what lies below that, is in no storage pool"),
     "shared": mark("a disk of it is used by another VM, is below another, or is read-only"),
     "not_served": mark("a disk of it is none that is copied; its page says why"),
@@ -940,6 +956,8 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
+    if str(params.get("cause")) in MOVES:
+        words["cause"] = gettext(MOVES[str(params["cause"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:

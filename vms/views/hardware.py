@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -11,21 +13,24 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NothingChanges, RequestRefused, WrongState
+from vms.errors import BadFields, NotAllowed, NotFresh, NothingChanges, RequestRefused, WrongState
 from vms.forms.hardware import Added, Shaped
+from vms.kinds import whole_number
+from vms.kinds.moving import MOVE
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import agent, placing, protection, shape_words, shaped_with, shaping
+from vms.services import agent, moving, offered, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
-from vms.services.sentences import sentence
+from vms.services.sentences import field_sentence, sentence
 from vms.services.shaping import Draft, Machine, Wish
 from vms.views import going
 from vms.views.vms import tab_context
 
 FIRST = "overview"
 ADD = "add"
+MOVES = frozenset(MOVE.privileges)
 
 
 @login_required
@@ -72,6 +77,23 @@ def vm_hardware_preview(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def vm_move_disk(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """To another pool; back at the disk, above which its progress stands."""
+    vm = get_vm_or_404(request.user, pk, to=MOVE.privileges[0])
+    part, pool = request.POST.get("part", ""), whole_number(request.POST.get("pool", ""))
+    try:
+        moving.ask(session_actor(request), vm, part, pool)
+    except (NotAllowed, NotFresh):
+        raise
+    except BadFields as bad:
+        messages.error(request, " ".join(field_sentence(code) for code in bad.errors.values()))
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return redirect(reverse("vm-hardware", args=[vm.pk]) + f"?{urlencode({'part': part})}")
+
+
+@login_required
+@require_POST
 def vm_protect(request: HttpRequest, pk: int) -> HttpResponseBase:
     """It may not be deleted or forced off, or may be again."""
     vm = get_vm_or_404(request.user, pk, to=protection.PRIVILEGE)
@@ -88,7 +110,9 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     if sort := adding(request):
         disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
-        add = Added(sort, data, disks=disks, networks=networks)
+        pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
+        offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
+        add = Added(sort, data, disks=disks, networks=networks, pools=pools, offers=offers)
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
@@ -97,6 +121,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
+        offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
     )  # fmt: skip
     if data is None:
         return form, None
@@ -142,6 +167,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         if part.sort == "disk" and not is_adding
         else None,
         "xml": "" if is_adding or part.key == part.sort else part.text,
+        "moving": moving.offer(request.user, there, part) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),
