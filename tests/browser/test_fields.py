@@ -1,0 +1,208 @@
+"""Each field of each part of a machine, changed on its page: exactly that is in the host's definition then, in the run
+where it gets it at once, and the guest sees what it can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import libvirt
+import pytest
+from lxml import etree
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import NewContext
+from tests.browser.pages import live
+from tests.data.shapes import TRIALS, Trial
+from tests.data.shapes_seen import LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE, Sight
+from tests.lab.guests import LabGuest
+from tests.lab.machine import LabHost, eventually
+from tests.lab.shaping import MIB, defined, machine_on, said, surroundings
+from tests.lab.stack import Dashboard
+from tests.lab.test_create import connected, image
+from tests.lab.test_serial import command, opened, read
+from tests.osdata.test_osdata import iso
+from vms.demo import guest
+from vms.libvirtxml import DomainXML, difference
+from vms.libvirtxml.shaping import part, parts
+from vms.services.shape_words import lens_word
+from vms.services.shaping import AUTOSTART
+
+# A field is one by which something of the VM is said; these say how.
+NO_FIELDS = {"csrfmiddlewaretoken", "seen", "apply", "remove"}
+# libvirt gives a device that becomes another another place, takes away what that one had, and adds the bus that it needs.
+BESIDES = re.compile(r"devices/\w+/(address|codec|model|alias|boot)(/.*)?|devices/controller(/.*)?|cpu(/.*)?")
+
+
+@dataclass
+class Bench:
+    """The machine on its host, its guest, and the page that it is changed on."""
+
+    host: LabHost
+    dashboard: Dashboard
+    uuid: str
+    vm: int
+    guest: LabGuest
+    page: Page
+    touched: set[tuple[str, str]]
+
+    def dump(self, *, run: bool = False) -> str:
+        return self.host.virsh("dumpxml", self.uuid, *([] if run else ["--inactive"]))
+
+    def open(self, key: str) -> None:
+        self.page.goto(f"/vms/{self.vm}/hardware/?part={key}")
+        live(self.page)
+
+    def sees(self, sights: Iterable[Sight], which: str) -> None:
+        """Its guest's shell says what it should."""
+        sights = list(sights)
+        words = ";".join(f'echo "<{number}:$({sight.command})>"' for number, sight in enumerate(sights))
+
+        def look() -> bool:
+            with opened(self.guest) as line:
+                command(line, f"{words};echo all-$((6*7))\r".encode())
+                answer = read(line, b"all-42").decode()
+            found = dict(re.findall(r"\n<(\d+):(.*?)>", answer, re.DOTALL))
+            self.last = {sight.command: found.get(str(number)) for number, sight in enumerate(sights)}
+            return all(
+                re.fullmatch(getattr(sight, which), found.get(str(number), "-")) for number, sight in enumerate(sights)
+            )
+
+        try:
+            eventually(look, f"the guest sees it {which}", within=60, every=2)
+        except AssertionError as late:
+            raise AssertionError(self.last) from late
+
+
+@pytest.fixture
+def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_browser: NewContext) -> Iterator[Bench]:
+    with surroundings(lab_host) as pool:
+        (pool.folder / "installer.iso").write_bytes(iso("Debian 13.1.0 amd64 n").ljust(MIB, b"\0"))
+        with defined(lab_host, booting(machine_on(pool), guest_files)) as own:
+            eventually(lambda: connected(running, "other"), "cards can be put there", within=60)
+            pools = running.get("/pools?page_size=200")["items"]
+            number = next(one["id"] for one in pools if one["name"] == pool.name)
+            running.do(f"from vms.models import Storage; Storage.objects.filter(pools={number}).update(trusted=True)")
+            running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
+            image(running, "installer.iso")
+            there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
+            yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page(), set())
+
+
+def booting(text: str, files: guest.Guest) -> str:
+    """With the demo's guest in it, a shell on its second serial line, and one processor that may come."""
+    boot = (
+        f"<kernel>{files.kernel}</kernel><initrd>{files.initrd}</initrd>"
+        f"<cmdline>{guest.COMMAND_LINE}</cmdline><smbios mode='sysinfo'/>"
+    )
+    lines = "<serial type='file'><source path='{}'/></serial><serial type='pty'/>"
+    named = "<sysinfo type='smbios'><system><entry name='serial'>shaped</entry></system></sysinfo>"
+    return (
+        text.replace("<boot dev='hd'/>", boot)
+        .replace("<os>", f"{named}<os>")
+        .replace("<channel", lines.format("/dev/null") + "<channel", 1)
+        .replace("'MiB'>64<", "'MiB'>128<")
+        .replace("<vcpu>2<", "<vcpu current='2'>3<")
+    )
+
+
+def fields(page: Page) -> dict[str, Locator]:
+    """Those of the form, by their names."""
+    form = page.locator("form.shaping")
+    names = form.locator(":is(input, select, textarea)").evaluate_all("all => all.map(one => one.name)")
+    return {name: form.locator(f"[name='{name}']") for name in dict.fromkeys(names) if name not in NO_FIELDS}
+
+
+def enter(field: Locator, value: str | int | bool) -> None:
+    """As a person does: tick it, choose it, write it."""
+    sort = field.evaluate("one => one.type")
+    if sort == "checkbox":
+        field.set_checked(bool(value))
+    elif sort.startswith("select"):
+        field.select_option(str(value))
+    else:
+        field.fill(str(value))
+
+
+def change(bench: Bench, key: str, trials: Iterable[Trial]) -> None:
+    """Enter them all in the part's form, read what changes, and have it done; then the definition has exactly that."""
+    trials = list(trials)
+    page, there = bench.page, fields(bench.page)
+    before = DomainXML.parse(bench.dump())
+    for trial in trials:
+        assert trial.lens in there, f"{key} has no field for {trial.lens}"
+        lens = part(before, key).lens(trial.lens)  # type: ignore[union-attr]
+        enter(there[trial.lens], int(trial.value) // 1024 if lens and lens.form == "size" else trial.value)
+        bench.touched.add((key, trial.lens))
+    for trial in trials:
+        expect(page.locator("#you-get")).to_contain_text(lens_word(trial.lens) + ": ")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#you-get")).to_contain_text("Nothing yet", timeout=30_000)
+    last = bench.dashboard.query("select state, error_code, error_params from vms_operation order by id desc limit 1")[
+        0
+    ]
+    assert last[0] == "succeeded", last
+    after = bench.dump()
+    root = etree.fromstring(after)
+    assert {(one.lens, said(root.xpath(one.path))) for one in trials} == {(one.lens, one.said) for one in trials}
+    ways = [re.sub(r"\[.*?\]|^name\(|\)$", "", one.path) for one in trials]
+    other = {
+        need.place
+        for need in difference(before.text, after)
+        if not any(need.place.startswith(way) or way.startswith(need.place) for way in ways)
+    }
+    assert not {place for place in other if not BESIDES.fullmatch(place)}, other
+
+
+def rounds(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+    """In their order, each lens once in each."""
+    now: list[Trial] = []
+    for trial in trials:
+        if trial.lens in [one.lens for one in now]:
+            yield now
+            now = []
+        now.append(trial)
+    if now:
+        yield now
+
+
+def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(bench: Bench) -> None:
+    first = bench.dump()
+    bench.host.virsh("start", bench.uuid)
+    bench.dashboard.await_state(bench.vm, "running")
+    bench.sees([*SEEN_LIVE, *SEEN_BOOTED], "before")
+    for key in dict.fromkeys(trial.part for trial in LIVE):
+        bench.open(key)
+        for some in rounds(trial for trial in LIVE if trial.part == key):
+            change(bench, key, some)
+            run = etree.fromstring(bench.dump(run=True))
+            assert {(one.lens, said(run.xpath(one.path))) for one in some} == {(one.lens, one.said) for one in some}
+    bench.sees(SEEN_LIVE, "after")
+    bench.host.virsh("destroy", bench.uuid)
+    bench.host.connect().defineXML(first)
+    bench.dashboard.await_state(bench.vm, "shut_off")
+
+    bench.open("overview")
+    shown = bench.page.locator("#parts a[href^='?part=']").evaluate_all("all => all.map(one => one.search)")
+    keys = [word.removeprefix("?part=") for word in shown if word != "?part=add"]
+    missing: list[str] = []
+    for key in keys:
+        bench.open(key)
+        own = [trial for trial in TRIALS if trial.part == key]
+        missing += [f"{key}/{name}" for name in set(fields(bench.page)) - {one.lens for one in own} - {AUTOSTART}]
+        for some in rounds(one for one in own if (key, one.lens) not in LATE):
+            change(bench, key, some)
+    assert not missing, f"{missing}: no values in tests/data/shapes.py"
+    bench.host.virsh("start", bench.uuid)
+    bench.dashboard.await_state(bench.vm, "running")
+    bench.sees(SEEN_BOOTED, "after")
+    bench.host.virsh("destroy", bench.uuid)
+    bench.dashboard.await_state(bench.vm, "shut_off")
+    for key in dict.fromkeys(key for key, _ in sorted(LATE)):
+        own = [trial for trial in TRIALS if trial.part == key and (key, trial.lens) in LATE]
+        for some in rounds(own):
+            bench.open(key)
+            change(bench, key, some)
+    declared = {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"}
+    assert declared == bench.touched
