@@ -203,5 +203,8 @@ def check(domain: etree._Element) -> None:
     if topology and product != most:
         raise BadValue("topology", "product")
     # QEMU does not tell one from the other.
-    if domain.get("type") in QEMU and (find(domain, "on_poweroff"), find(domain, "on_reboot")) == ("restart", "destroy"):
+    if domain.get("type") in QEMU and (find(domain, "on_poweroff"), find(domain, "on_reboot")) == (
+        "restart",
+        "destroy",
+    ):
         raise BadValue("on_poweroff", "ends")
