@@ -136,7 +136,8 @@ KINDS: Final[dict[str, str]] = {
     "bridge-card": vm("<interface type='bridge'><source bridge='virbr0'/><model type='virtio'/></interface>"),
     "filtered-card": vm(NET.format("<model type='virtio'/><filterref filter='clean-traffic'/>")),
     "socket-card": vm(
-        "<interface type='mcast'><source address='230.0.0.1' port='5558'/><model type='e1000'/></interface>"
+        "<interface type='udp'><source address='127.0.0.1' port='5558'>"
+        "<local address='127.0.0.1' port='5559'/></source><model type='e1000'/></interface>"
     ),
     # Screens.
     "vnc": vm(
@@ -182,9 +183,12 @@ KINDS: Final[dict[str, str]] = {
         )
         + "<hub type='usb'/>"
     ),
-    "bridges": vm("<controller type='pci' model='pcie-to-pci-bridge'/><sound model='ac97'/>" + SCSI),
+    "bridges": vm(
+        "<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>"
+        "<controller type='pci' index='2' model='pcie-to-pci-bridge'/><sound model='ac97'/>" + SCSI
+    ),
     "pci-bridge": vm(
-        "<controller type='pci' model='pci-bridge'/><watchdog model='ib700' action='pause'/>", machine="pc"
+        "<controller type='pci' index='1' model='pci-bridge'/><watchdog model='ib700' action='pause'/>", machine="pc"
     ),
     "random": vm(
         "<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>"

@@ -26,23 +26,25 @@ def surroundings(host: LabHost) -> Iterator[LabPool]:
         for name in ("first", "second", "third"):
             pool.make(name, MIB)
         connection = host.connect()
-        other = connection.networkDefineXML(OTHER)
-        other.create()
+        connection.networkDefineXML(OTHER).create()
         default = connection.networkLookupByName("default")
         was_active = default.isActive()
         if not was_active:
             default.create()
         texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
-        filters = [connection.nwfilterDefineXML(text) for text in in_turn(connection, texts)]
+        filters = [connection.nwfilterDefineXML(text).name() for text in in_turn(connection, texts)]
+        connection.close()
         try:
             yield pool
         finally:
-            other.destroy()
-            other.undefine()
+            # A connection of its own: libvirtd may have been started again.
+            connection = host.connect()
+            connection.networkLookupByName("other").destroy()
+            connection.networkLookupByName("other").undefine()
             if not was_active:
-                default.destroy()
-            for each in reversed(filters):
-                each.undefine()
+                connection.networkLookupByName("default").destroy()
+            for name in reversed(filters):
+                connection.nwfilterLookupByName(name).undefine()
             connection.close()
 
 

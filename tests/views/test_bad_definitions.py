@@ -129,7 +129,10 @@ def test_a_disk_in_use_is_given_to_nobody_else(
     used.vms.add(make_vm(host, "other", "running"))
     status, told = form(client_alice, machine, "part=add&sort=disk", volume=used.pk, bus="virtio")
     assert status == 400 and "not one of the available choices" in told
-    assert api(client_alice, machine, "POST", "/devices", {"sort": "disk", "volume": used.pk}) == (422, ["volume_used"])
+    assert api(client_alice, machine, "POST", "/devices", {"sort": "disk", "volume": used.pk}) == (
+        422,
+        ["vm_disk_used"],
+    )
     assert not Operation.objects.exists()
 
 

@@ -26,7 +26,6 @@ NAMED: Final = {
     "interface": ("mac", "address"),
     "channel": ("target", "name"),
     "serial": ("target", "port"),
-    "console": ("target", "port"),
     "filesystem": ("target", "dir"),
 }
 # So many pairs of one name are compared each with each.
