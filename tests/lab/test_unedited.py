@@ -9,12 +9,16 @@ from pathlib import Path
 
 import libvirt
 import pytest
+from lxml import etree
 
 from tests.data.kinds_of_vm import KINDS, STAY
+from tests.data.shapes import TRIALS, Trial
+from tests.data.shapes_seen import LATE
 from tests.lab.machine import LabHost
-from tests.lab.shaping import surroundings
+from tests.lab.shaping import defined, machine_on, said, surroundings
 from tests.lab.test_history import waiting
-from vms.libvirtxml import parse, settings
+from vms.libvirtxml import DomainXML, parse, settings
+from vms.libvirtxml.shaping import part, shape
 
 LAYER = (
     libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
@@ -24,6 +28,8 @@ LAYER = (
 SNAPSHOT = "<domainsnapshot><name>layer</name></domainsnapshot>"
 # Their files are where both hosts see them, and no cache of either is asked about.
 MOVE = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNSAFE
+# The drive is empty as it is.
+NOTHING_WAITS = {("sda", "medium")}
 MOVED = (
     "old-machine", "host-model", "features", "cells", "later-processors", "less-memory", "own-clock", "overlay",
     "sata-drives", "named-card", "vnc", "lines", "random", "metadata",
@@ -135,3 +141,44 @@ def test_nothing_waits_where_they_have_moved_to(lab_host: LabHost, kinds: dict[s
         there.close()
     finally:
         other.stop()
+
+
+def test_each_field_waits_once_and_not_after_the_next_start(lab_host: LabHost) -> None:
+    """By the table that the forms are tried with."""
+    with surroundings(lab_host) as pool, defined(lab_host, machine_on(pool)) as own:
+        connection = lab_host.connect()
+        domain = connection.lookupByUUIDString(own)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        first = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        began, wrong = settings(parse(first)), []
+        for trial in TRIALS:
+            if (trial.part, trial.lens) in NOTHING_WAITS or trial.part == "tpm0":
+                continue
+            edited(connection, first, [trial])
+            found = [(each.place, each.which) for each in waiting(domain, began)]
+            # A value that it has already is no change; a topology needs as many processors, which is another.
+            same = said(etree.fromstring(first).xpath(trial.path)) == trial.said
+            number = 0 if same else 2 if trial.lens == "topology" else 1
+            wrong += [] if len(found) == number else [f"{trial.part}/{trial.lens}={trial.value}: {found}"]
+        # A machine with those starts here too.
+        first_of_each = {(one.part, one.lens): one for one in TRIALS if one.part != "tpm0" and one.lens != "medium"}
+        edited(connection, first, [one for key, one in first_of_each.items() if key not in LATE])
+        assert waiting(domain, began)
+        domain.destroy()
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        now = settings(parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)))
+        wrong += [f"after the start: {each.place} {each.was} {each.now}" for each in waiting(domain, now)]
+        connection.close()
+        assert not wrong, "\n".join(wrong)
+
+
+def edited(connection: libvirt.virConnect, text: str, trials: list[Trial]) -> None:
+    document = DomainXML.parse(text)
+    for trial in trials:
+        before: dict[str, int] = dict([trial.first] if trial.first else [])
+        for lens, value in {**before, trial.lens: trial.value}.items():
+            found = part(document, trial.part)
+            assert found
+            was = found.values[lens]
+            shape(document, [{"do": "set", "part": trial.part, "lens": lens, "was": was, "value": value}])
+    connection.defineXML(document.text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -30,7 +31,6 @@ from vms.libvirtxml.shaping import (
     digest,
     is_live,
     name_of,
-    part,
     parts,
     shape,
     slow_bus,
@@ -104,9 +104,17 @@ class Machine:
         """Of the next start's definition."""
         return mark_of(self.next.text, autostart=self.autostart)
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         return parts(self.next)
+
+    @cached_property
+    def live_parts(self) -> list[Part]:
+        return parts(self.live) if self.live else []
+
+    def twin(self, of: Part) -> Part | None:
+        """The same part of this run, where it runs and has it."""
+        return twin(self.live, of, self.live_parts) if self.live else None
 
     def values(self, of: Part) -> dict[str, Value]:
         """Of the next start."""
@@ -114,7 +122,7 @@ class Machine:
 
     def now(self, of: Part) -> dict[str, Value]:
         """What is otherwise in this run, by the names of lenses; {} while it does not run."""
-        there = twin(self.live, of) if self.live else None
+        there = self.twin(of)
         if there is None:
             return {}
         after = of.values
@@ -126,7 +134,7 @@ class Machine:
 
     def is_new(self, of: Part) -> bool:
         """Whether this run has no such device."""
-        return self.live is not None and twin(self.live, of) is None
+        return self.live is not None and self.twin(of) is None
 
 
 def mark_of(text: str, *, autostart: bool) -> str:
@@ -146,7 +154,7 @@ def machine(vm: VirtualMachine) -> Machine:
 
 
 def part_or_404(there: Machine, key: str) -> Part:
-    found = part(there.next, key)
+    found = next((one for one in there.parts if one.key == key), None)
     if found is None:
         raise Http404
     return found
@@ -154,11 +162,11 @@ def part_or_404(there: Machine, key: str) -> Part:
 
 def device_or_404(there: Machine, key: str) -> Part:
     """By its key, or by the alias that a run gave it."""
-    named = [one for one in parts(there.live) if one.about.get("alias") == key] if there.live else []
+    named = [one for one in there.live_parts if one.about.get("alias") == key]
     alike = [one for one in there.parts if one.sort not in MACHINE]
     found = next((one for one in alike if one.key == key), None)
     if found is None and named:
-        found = next((one for one in alike if (run := twin(there.live, one)) and run.key == named[0].key), None)  # type: ignore[arg-type]
+        found = next((one for one in alike if (run := there.twin(one)) and run.key == named[0].key), None)
     if found is None:
         raise Http404
     return found
