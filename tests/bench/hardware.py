@@ -25,18 +25,19 @@ def measure(stage: Stage) -> list[Figure]:
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
     few, many = (json.loads(done.stdout.splitlines()[-1])[number] for number in ("4", "40"))
-    pages = {name: many[name] / few[name] for name in ("overview", "hardware", "a disk's form")}
+    pages = {name: many[name][0] / few[name][0] for name in ("overview", "hardware", "a disk's form")}
     words = "; ".join(
-        f"{name} {ms(many[name])} and {ms(few[name])}, ratio {ratio:.2f}" for name, ratio in pages.items()
+        f"{name} {ms(many[name][0])} and {ms(few[name][0])}, ratio {ratio:.2f}" for name, ratio in pages.items()
     )
     previews = {name: many[name] for name in ("of a form", "of a text")}
+    told = "; ".join(f"{name} {ms(took)}, {ms(used)} of the processor" for name, (took, used) in previews.items())
     return [
         Figure(
             "a VM's page with 40 devices, and with 4 (Django's test client)", words, f"ratio at most {GOAL}",
             max(pages.values()) <= GOAL,
         ),
         Figure(
-            "the same with 40: what would change", "; ".join(f"{name} {ms(took)}" for name, took in previews.items()),
-            f"at most {ms(PREVIEW)}", max(previews.values()) <= PREVIEW,
+            "the same with 40: what would change", told,
+            f"at most {ms(PREVIEW)}", max(took for took, _ in previews.values()) <= PREVIEW,
         ),
     ]  # fmt: skip

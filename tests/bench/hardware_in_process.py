@@ -1,4 +1,5 @@
-"""Prints seconds of a VM's pages: `python -m tests.bench.hardware_in_process`, inside a prepared state folder."""
+"""Prints seconds of a VM's pages, and of the processor: `python -m tests.bench.hardware_in_process`, inside a prepared
+state folder."""
 
 from __future__ import annotations
 
@@ -23,17 +24,22 @@ def main() -> None:
     keep_fixed()
     client = signed_in(User.objects.create(username="boss", is_administrator=True))
     asks = {str(number): asked(number) for number in (4, 40)}
-    times: dict[str, dict[str, list[float]]] = {number: {name: [] for name in of} for number, of in asks.items()}
+    times: dict[str, dict[str, list[tuple[float, float]]]] = {
+        number: {name: [] for name in of} for number, of in asks.items()
+    }
     for turn in range(ROUNDS + 5):
         for number, of in asks.items():
             for name, (address, body) in of.items():
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 answer = client.post(address, body) if body else client.get(address)
-                seconds = time.perf_counter() - began
+                seconds, used = time.perf_counter() - began, time.process_time() - used
                 assert answer.status_code == 200, answer.status_code
                 if turn >= 5:
-                    times[number][name].append(seconds)
-    print(json.dumps({number: {name: median(took) for name, took in of.items()} for number, of in times.items()}))
+                    times[number][name].append((seconds, used))
+    print(json.dumps({
+        number: {name: [median(column) for column in zip(*took, strict=True)] for name, took in of.items()}
+        for number, of in times.items()
+    }))  # fmt: skip
 
 
 def asked(number: int) -> dict[str, tuple[str, dict[str, str]]]:

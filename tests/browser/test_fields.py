@@ -16,12 +16,12 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import NewContext
 from tests.browser.pages import live
 from tests.data.shapes import TRIALS, Trial
-from tests.data.shapes_seen import BEFORE, LATE, LIVE, SEEN_BOOTED, SEEN_LIVE, Sight
+from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, SEEN_BOOTED, SEEN_LIVE, Sight
 from tests.lab.guests import LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.shaping import MIB, defined, machine_on, said, surroundings
 from tests.lab.stack import Dashboard
-from tests.lab.test_create import connected, image
+from tests.lab.test_create import connected, image, volume
 from tests.lab.test_serial import command, opened, read
 from tests.osdata.test_osdata import iso
 from vms.demo import guest
@@ -95,6 +95,7 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             running.do(f"from vms.models import Storage; Storage.objects.filter(pools={number}).update(trusted=True)")
             running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
             image(running, "installer.iso")
+            volume(running, number, "third")
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
             yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
@@ -260,6 +261,15 @@ def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(ben
         for some in rounds(own):
             bench.open(key)
             change(bench, key, some)
+    for one in ADDED:
+        bench.open(f"add&sort={one.sort}")
+        for name, value in one.said.items():
+            enter(fields(bench.page)[name], value)
+        expect(bench.page.locator("#you-get")).to_contain_text("is added")
+        bench.page.get_by_role("button", name="Add", exact=True).click()
+        expect(bench.page.locator("#you-get")).to_contain_text("Nothing yet", timeout=30_000)
+        root = etree.fromstring(bench.dump())
+        assert {path: said(root.xpath(path)) for path in one.paths} == one.paths
     assert not bench.wrong, "\n".join(bench.wrong)
     declared = {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"}
     assert declared == bench.touched

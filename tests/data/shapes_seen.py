@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,24 @@ LATE: Final = frozenset({
     ("cpu", "cpu_shares"), ("memory", "hugepages"), ("memory", "locked"), ("vdb", "bus"), ("watchdog0", "model"),
     ("panic0", "model"), ("balloon0", "model"), ("scsi0", "model"), *NOT_WHILE_IT_RUNS,
 })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Adding:
+    """What is said of a device that is added, by the fields of its form, and where libvirt has it then."""
+
+    sort: str
+    said: Mapping[str, str]
+    paths: Mapping[str, str]
+
+
+DISK_THERE: Final = "devices/disk[source/@volume='third']/target/@bus"
+CARD_THERE: Final = "devices/interface[source/@network='other'][model/@type='e1000']/filterref/@filter"
+# Of all other sorts nothing is said.
+ADDED: Final = (
+    Adding("disk", {"volume": "third", "bus": "sata"}, {DISK_THERE: "sata"}),
+    Adding("card", {"network": "other", "model": "e1000"}, {CARD_THERE: "clean-traffic"}),
+)
 
 
 @dataclass(frozen=True)

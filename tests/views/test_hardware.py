@@ -9,8 +9,12 @@ import pytest
 from django.test import Client
 
 from tests.conftest import make_vm, sign_in
-from tests.data.shapes import MACHINE
+from tests.data.shapes import MACHINE, TRIALS
+from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE
 from tests.grants import grant
+from vms.forms.hardware import Added, Shaped
+from vms.kinds.privileges import TABLE
+from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import (
     Document,
     Host,
@@ -25,6 +29,7 @@ from vms.models import (
     VirtualMachine,
     Volume,
 )
+from vms.services import shaping
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -217,3 +222,27 @@ def test_a_protected_vm_is_neither_deleted_nor_forced_off(client_alice: Client, 
 def test_one_of_which_nothing_is_known_says_so(client_alice: Client, machine: VirtualMachine) -> None:
     Document.objects.update(next_boot="")
     assert "It has not been read yet." in page(client_alice, machine)
+
+
+def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) -> None:
+    """tests/browser/test_fields.py enters what these tables have; a field without a value there is tried by nobody."""
+    own = shaping.machine(machine)
+    sorts = {one.key: kind(one) for one in own.parts}
+    tried = {(sorts[one.part], one.lens) for one in TRIALS} | {("overview", shaping.AUTOSTART)}
+    live = {(sorts[one.part], one.lens) for one in LIVE} | {(sorts[part], lens) for part, lens in NOT_WHILE_IT_RUNS}
+    may = frozenset(one.name for one in TABLE)
+    for one in own.parts:
+        fields = set(Shaped(one, own.values(one), {}, may=may).fields)
+        assert {(kind(one), name) for name in fields} <= tried, one.key
+        # All that a lens says of it is in the form, for who may everything.
+        assert {lens.name for lens in one.lenses} <= fields
+        assert {(kind(one), lens.name) for lens in one.lenses if lens.live} <= live, one.key
+    for sort in SORTS:
+        assert set(Added(sort).fields) <= {name for one in ADDED if one.sort == sort for name in one.said}, sort
+    known = {(one.part, one.lens) for one in TRIALS}
+    assert {(one.part, one.lens) for one in (*LIVE, *SEEN_LIVE, *SEEN_BOOTED)} | LATE <= known
+
+
+def kind(of: Part) -> str:
+    """Controllers are told apart by their type."""
+    return str(of.element.get("type")) if of.sort == "controller" else of.sort
