@@ -36,7 +36,7 @@ LAST = "select state, error_code, error_params from vms_operation order by id de
 PREDICATE = re.compile(r"\[.*?\]|^name\(|\)$")
 # What libvirt adds or takes away beside what a device becomes.
 BOOTS = ["os/boot", "devices/disk/boot", "devices/interface/boot"]
-BESIDES = re.compile(r"devices/controller(/.*)?|devices/disk/(@type|source.*)|devices/rng/rate/@period|cpu(/.*)?")
+BESIDES = re.compile(r"devices/controller(/.*)?|devices/disk/(@type|source.*)|devices/rng/rate/@period|cpu/topology.*")
 
 
 @dataclass
@@ -55,6 +55,14 @@ class Bench:
 
     def dump(self, *, run: bool = False) -> str:
         return self.host.virsh("dumpxml", self.uuid, *([] if run else ["--inactive"]))
+
+    def start(self) -> None:
+        self.host.virsh("start", self.uuid)
+        self.dashboard.await_state(self.vm, "running")
+
+    def end(self) -> None:
+        self.host.virsh("destroy", self.uuid)
+        self.dashboard.await_state(self.vm, "shut_off")
 
     def runs(self, trial: Trial) -> bool:
         return said(etree.fromstring(self.dump(run=True)).xpath(trial.path)) == trial.said
@@ -178,7 +186,7 @@ def beside(before: DomainXML, after: DomainXML, trials: Sequence[Trial]) -> list
         found = part(before, one.part)
         lens = found.lens(one.lens) if found else None
         if found and lens and lens.loses:
-            ways += BOOTS if one.part == "boot" else [] if found.sort in MACHINE else [f"devices/{found.sort}"]
+            ways += BOOTS if one.part == "boot" else [one.part] if found.sort in MACHINE else [f"devices/{found.sort}"]
     places = {re.sub(PREDICATE, "", need.place) for need in difference(before.text, after.text)}
     other = {place for place in places if not any(place.startswith(way) or way.startswith(place) for way in ways)}
     own = {trials[0].part, *(one.becomes for one in trials)}
@@ -210,11 +218,8 @@ def rounds(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
         yield now
 
 
-def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(bench: Bench) -> None:
-    first = bench.dump()
-    bench.host.virsh("start", bench.uuid)
-    bench.dashboard.await_state(bench.vm, "running")
-    bench.sees([*SEEN_LIVE, *SEEN_BOOTED], "before")
+def while_it_runs(bench: Bench) -> None:
+    """What a run can have at once is in both documents."""
     for key in dict.fromkeys(trial.part for trial in LIVE):
         bench.open(key)
         for some in rounds(trial for trial in LIVE if trial.part == key):
@@ -222,18 +227,16 @@ def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(ben
             for one in some:
                 # A guest takes its time for giving memory back.
                 eventually(partial(bench.runs, one), f"{key}/{one.lens} in the run")
-    bench.sees(SEEN_LIVE, "after")
-    bench.host.virsh("destroy", bench.uuid)
-    bench.host.connect().defineXML(first)
-    bench.dashboard.await_state(bench.vm, "shut_off")
 
+
+def while_it_is_off(bench: Bench) -> None:
+    """Each part that is listed; a field without a value is told."""
     bench.open("overview")
     shown = bench.page.locator("#parts a[href^='?part=']").evaluate_all("all => all.map(one => one.search)")
-    keys = [word.removeprefix("?part=") for word in shown if word != "?part=add"]
-    sorts = {one.key: kind(one) for one in parts(DomainXML.parse(first))}
+    sorts = {one.key: kind(one) for one in parts(DomainXML.parse(bench.dump()))}
     tried = {(sorts[one.part], one.lens) for one in TRIALS if one.part in sorts} | {("overview", AUTOSTART)}
     seen: set[str] = set()
-    for key in keys:
+    for key in (word.removeprefix("?part=") for word in shown if word != "?part=add"):
         own = [trial for trial in (*BEFORE, *TRIALS) if trial.part == key]
         if not own and sorts[key] in seen:
             # Such as each port of the bus.
@@ -251,25 +254,38 @@ def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(ben
     fields(bench.page)[AUTOSTART].check()
     applied(bench.page)
     assert re.search(r"^Autostart: +enable", bench.host.virsh("dominfo", bench.uuid), re.M)
-    bench.host.virsh("start", bench.uuid)
-    bench.dashboard.await_state(bench.vm, "running")
-    bench.sees(SEEN_BOOTED, "after")
-    bench.host.virsh("destroy", bench.uuid)
-    bench.dashboard.await_state(bench.vm, "shut_off")
+
+
+def at_last(bench: Bench) -> None:
+    """What keeps it from starting here, or rules out others; then devices that are added."""
     for key in dict.fromkeys(key for key, _ in sorted(LATE)):
-        own = [trial for trial in TRIALS if trial.part == key and (key, trial.lens) in LATE]
-        for some in rounds(own):
+        for some in rounds(trial for trial in TRIALS if trial.part == key and (key, trial.lens) in LATE):
             bench.open(key)
             change(bench, key, some)
-    for one in ADDED:
-        bench.open(f"add&sort={one.sort}")
-        for name, value in one.said.items():
+    for adding in ADDED:
+        bench.open(f"add&sort={adding.sort}")
+        for name, value in adding.said.items():
             enter(fields(bench.page)[name], value)
         expect(bench.page.locator("#you-get")).to_contain_text("is added")
         bench.page.get_by_role("button", name="Add", exact=True).click()
         expect(bench.page.locator("#you-get")).to_contain_text("Nothing yet", timeout=30_000)
         root = etree.fromstring(bench.dump())
-        assert {path: said(root.xpath(path)) for path in one.paths} == one.paths
+        assert {path: said(root.xpath(path)) for path in adding.paths} == adding.paths
+
+
+def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(bench: Bench) -> None:
+    first = bench.dump()
+    bench.start()
+    bench.sees([*SEEN_LIVE, *SEEN_BOOTED], "before")
+    while_it_runs(bench)
+    bench.sees(SEEN_LIVE, "after")
+    bench.end()
+    bench.host.connect().defineXML(first)
+    while_it_is_off(bench)
+    bench.start()
+    bench.sees(SEEN_BOOTED, "after")
+    bench.end()
+    at_last(bench)
     assert not bench.wrong, "\n".join(bench.wrong)
-    declared = {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"}
-    assert declared == bench.touched
+    # Without swtpm on the host libvirt takes no TPM (docs/unproved.md).
+    assert bench.touched == {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"}

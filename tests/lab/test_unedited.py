@@ -55,10 +55,9 @@ def filed(name: str, text: str, folder: Path) -> str:
         if path.suffix == ".d":
             path.mkdir()
         elif path.suffix == ".qcow2":
-            below = path.with_suffix(".below")
-            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", below, "1M"], check=True)
-            words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", below, path]
-            subprocess.run(words, check=True)
+            below, make = path.with_suffix(".below"), ("qemu-img", "create", "-q", "-f", "qcow2")
+            subprocess.run([*make, below, "1M"], check=True)
+            subprocess.run([*make, "-F", "qcow2", "-b", below, path], check=True)
         elif path.suffix in (".img", ".iso", ".flp"):
             path.write_bytes(bytes(1 << 20))
     return text

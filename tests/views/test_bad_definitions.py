@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import uuid
 from typing import Any, Final
 
 import pytest
@@ -103,7 +104,7 @@ def machine(host: Host) -> VirtualMachine:
 
 @pytest.fixture
 def pool(host: Host) -> StoragePool:
-    return StoragePool.objects.create(host=host, uuid=host.libvirt_uuid, name="p", type="dir", path="/p", active=True)
+    return StoragePool.objects.create(host=host, uuid=uuid.UUID(int=7), name="p", type="dir", path="/p", active=True)
 
 
 def words(told: str) -> str:
