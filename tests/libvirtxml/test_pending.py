@@ -199,6 +199,16 @@ def test_an_order_that_moves_to_the_devices_is_one() -> None:
     assert "boot dev" in found.was and "order" in found.now
 
 
+def test_consoles_are_counted_anew_when_it_starts() -> None:
+    run, then = read("rich", "run"), read("rich", "next")
+    line = "<console type='pty'><target type='virtio' port='{}'/></console>"
+    add("devices", line.format(0))(run)
+    add("devices", line.format(1))(then)
+    assert waiting(run, then) == []
+    add("devices", line.format(2))(then)
+    assert [(each.place, each.how) for each in waiting(run, then)] == [("devices/console", "added")]
+
+
 def test_a_live_change_waits_the_other_way() -> None:
     """What was plugged in for this run alone is gone after the next start."""
     run, then = read("rich", "run"), read("rich", "next")

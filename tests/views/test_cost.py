@@ -38,9 +38,10 @@ PAGES = {
     # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
-    "/vms/{vm}/hardware/": PAGE + 7,
+    # the latest version
+    "/vms/{vm}/hardware/": PAGE + 8,
     # its volume
-    "/vms/{vm}/hardware/?part=vda": PAGE + 8,
+    "/vms/{vm}/hardware/?part=vda": PAGE + 9,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/pending/": PAGE + 7,
     # count, versions, their operations

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE, TRIALS
 from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE
 from tests.grants import grant
+from tests.views.test_vm_page import make_operation
 from vms.forms.hardware import Added, Shaped
 from vms.kinds.privileges import TABLE
 from vms.libvirtxml.shaping import SORTS, Part
@@ -26,10 +29,11 @@ from vms.models import (
     Reservation,
     StoragePool,
     User,
+    Version,
     VirtualMachine,
     Volume,
 )
-from vms.services import shaping
+from vms.services import history, shaping
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -120,6 +124,23 @@ def test_it_is_asked_for(client_alice: Client, machine: VirtualMachine) -> None:
     assert operation.params["needs"] == ["vm.disk"]
     shown = page(client_alice, machine, "?part=vda")
     assert "being changed" in shown and "when what is being done with the VM is done" in shown
+
+
+def test_a_form_waits_until_what_was_changed_is_read(
+    client_alice: Client, machine: VirtualMachine, alice: User
+) -> None:
+    """The worker is done before the watcher has read what it made."""
+    changed = MACHINE.replace("<vcpu>2<", "<vcpu>3<")
+    operation = make_operation(machine, alice, "vm.shape", "succeeded")
+    history.keep(machine.pk, None, changed, operation)
+    shown = page(client_alice, machine, "?part=cpu")
+    assert 'data-live="vm:' in shown and 'name="cpus"' not in shown
+    Document.objects.update(next_boot=changed, next_boot_sha256=history.digest(changed))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
+    # Nobody reads it: it is not waited for.
+    Document.objects.update(next_boot=MACHINE, next_boot_sha256=history.digest(MACHINE))
+    Version.objects.update(at=timezone.now() - timedelta(minutes=1))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
 
 
 def test_whoever_looked_at_another_definition_is_told(client_alice: Client, machine: VirtualMachine) -> None:

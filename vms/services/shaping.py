@@ -91,13 +91,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Machine:
-    """A VM's definitions, without secrets. live: None while it does not run."""
+    """A VM's definitions, without secrets. live: None while it does not run. sha256: of the next start's, as it was
+    stored."""
 
     vm: VirtualMachine
     host: Host
     next: DomainXML
     live: DomainXML | None
     autostart: bool
+    sha256: str = ""
 
     @property
     def mark(self) -> str:
@@ -144,13 +146,13 @@ def mark_of(text: str, *, autostart: bool) -> str:
 def machine(vm: VirtualMachine) -> Machine:
     """Raises WrongState where nothing is known of its definition."""
     placement = placed(vm)
-    document = Document.objects.filter(placement=placement).only("live", "next_boot").first()
+    document = Document.objects.filter(placement=placement).only("live", "next_boot", "next_boot_sha256").first()
     try:
         after = DomainXML.parse(document.next_boot if document else "")
         live = DomainXML.parse(document.live) if document and document.live else None
     except BadXML:
         raise WrongState(name=vm.name, state=placement.state) from None
-    return Machine(vm, placement.host, after, live, placement.autostart)
+    return Machine(vm, placement.host, after, live, placement.autostart, document.next_boot_sha256 if document else "")
 
 
 def part_or_404(there: Machine, key: str) -> Part:

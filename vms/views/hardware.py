@@ -17,7 +17,7 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import placing, protection, shape_words, shaped_with, shaping
+from vms.services import history, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -54,6 +54,7 @@ def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
             **shown(request, vm, there, form),
             **told(request, vm, there, form, wish),
             "asking": asking,
+            "coming": history.is_coming(vm, there.sha256),
         },
         status=400 if request.method == "POST" else 200,
     )  # fmt: skip
