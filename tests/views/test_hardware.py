@@ -167,6 +167,8 @@ def test_a_disk_and_a_card_are_added_by_rows(
     assert "sort=disk" in shown and "sort=serial" in shown and "sort=tpm" not in shown
     shown = page(client_alice, machine, "?part=add&sort=disk")
     assert "free.qcow2" in shown and "used.qcow2" not in shown
+    looked = preview(client_alice, machine, "add&sort=disk", volume=free.pk, bus="virtio")
+    assert "vdc is added" in looked and ">Add<" in looked
     told = client_alice.post(
         f"/vms/{machine.pk}/hardware/?part=add&sort=disk", {"volume": str(free.pk), "bus": "virtio"}
     )

@@ -67,7 +67,9 @@ def vm_hardware_preview(request: HttpRequest, pk: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk, to=SHAPE.privileges[0])
     there = shaping.machine(vm)
     form, wish = read(request, there)
-    context = {"vm": vm, "part": chosen(request, there), "form": form, "runs": there.live is not None}
+    context = {
+        "vm": vm, "part": chosen(request, there), "sort": adding(request), "form": form, "runs": there.live is not None,
+    }  # fmt: skip
     return render(request, "vms/_hardware_change.html", {**context, **told(request, vm, there, form, wish)})
 
 
