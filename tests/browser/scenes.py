@@ -96,12 +96,17 @@ def failed(stage: Stage) -> Player:
 
 def overview_with_a_failure(stage: Stage) -> str:
     stage.fails()
+    stage.edited()
     return "/"
 
 
 def overview_while_one_waits(stage: Stage) -> str:
     stage.waits()
     return "/"
+
+
+def list_of_the_edited(stage: Stage) -> str:
+    return f"/vms/?q={stage.edited().name}"
 
 
 def list_of_the_crowd(stage: Stage) -> str:
@@ -460,6 +465,7 @@ SCENES = (
     Scene("overview-running", "", overview_while_one_waits, opens("running")),
     Scene("overview-mallory", "", at("/"), who=MALLORY),
     Scene("list", "vms/", at("/vms/")),
+    Scene("list-waits", "vms/", list_of_the_edited),
     Scene("list-page-2", "vms/", at("/vms/?page=2&sort=-name")),
     Scene("list-menu", "vms/", list_of_one, opens_row_menu),
     Scene("list-ticked", "vms/", list_of_the_crowd, ticks_two),

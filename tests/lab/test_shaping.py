@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 from lxml import etree
 
-from tests.data.shapes import MACHINE, TPM, TRIALS, UUID, Trial
+from tests.data.shapes import TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
-from tests.lab.pools import LabPool, folder_pool
+from tests.lab.pools import LabPool
+from tests.lab.shaping import defined, machine_on, said, surroundings
 from tests.lab.stack import Answer, Dashboard
-from tests.lab.test_create import connected, image, in_turn, volume
+from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
 
 MIB = 1 << 20
@@ -54,42 +53,8 @@ class Shaped:
 
 @pytest.fixture
 def shaped(lab_host: LabHost, dashboard: Dashboard) -> Iterator[Shaped]:
-    with folder_pool(lab_host) as pool:
-        for name in ("first", "second", "third"):
-            pool.make(name, MIB)
-        connection = lab_host.connect()
-        other = connection.networkDefineXML(OTHER)
-        other.create()
-        default = connection.networkLookupByName("default")
-        was_active = default.isActive()
-        if not was_active:
-            default.create()
-        texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
-        filters = [connection.nwfilterDefineXML(text) for text in in_turn(connection, texts)]
-        own = str(uuid.uuid4())
-        # Without swtpm on the host libvirt takes no TPM (docs/unproved.md).
-        connection.defineXML(MACHINE.replace("POOL", pool.name).replace(TPM, "").replace(UUID, own))
-        try:
-            yield Shaped(lab_host, dashboard, pool, own, dashboard.vm(own))
-        finally:
-            domain = connection.lookupByUUIDString(own)
-            if domain.isActive():
-                domain.destroy()
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_TPM)
-            other.destroy()
-            other.undefine()
-            if not was_active:
-                default.destroy()
-            for each in reversed(filters):
-                each.undefine()
-            connection.close()
-
-
-def said(found: Any) -> str:
-    """What an XPath found, as one text."""
-    if isinstance(found, list):
-        found = found[0] if found else ""
-    return str(found if isinstance(found, str) else found.text)
+    with surroundings(lab_host) as pool, defined(lab_host, machine_on(pool)) as own:
+        yield Shaped(lab_host, dashboard, pool, own, dashboard.vm(own))
 
 
 def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:

@@ -154,8 +154,8 @@ def test_random_edits_stay_valid_and_can_be_taken_back(name: str, seed: int) -> 
     assert document.text.count("<!--") == first.text.count("<!--")
 
 
-# What writes a second value too, and topology, which must fit the processors.
-UNEVEN = frozenset({"cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
+# What writes a second value too, topology, which must fit the processors, and what does not go with on_poweroff.
+UNEVEN = frozenset({"on_reboot", "cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
 
 
 def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
@@ -188,6 +188,16 @@ def test_what_does_not_fit_is_refused(key: str, lens: str, value: object, why: s
     with pytest.raises(BadValue) as bad:
         shape(document, [edit(document, key, lens, value)])
     assert bad.value.why == why
+
+
+def test_qemu_cannot_tell_an_end_from_a_reboot_where_they_are_swapped() -> None:
+    document = DomainXML.parse(MACHINE)
+    wished = [("on_poweroff", "restart"), ("on_reboot", "destroy")]
+    with pytest.raises(BadValue) as bad:
+        shape(document, [edit(document, "overview", *one) for one in wished])
+    assert (bad.value.lens, bad.value.why) == ("on_poweroff", "ends")
+    other = DomainXML.parse(MACHINE.replace("type='qemu'", "type='xen'"))
+    shape(other, [edit(other, "overview", *one) for one in wished])
 
 
 def test_each_sort_of_device_can_be_added_and_taken_out() -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import html
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
-from tests.data.shapes import MACHINE
+from tests.data.shapes import MACHINE, TRIALS
+from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE
 from tests.grants import grant
+from tests.views.test_vm_page import make_operation
+from vms.forms.hardware import Added, Shaped
+from vms.kinds.privileges import TABLE
+from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import (
     Document,
     Host,
@@ -24,9 +31,11 @@ from vms.models import (
     Reservation,
     StoragePool,
     User,
+    Version,
     VirtualMachine,
     Volume,
 )
+from vms.services import history, shaping
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -119,6 +128,23 @@ def test_it_is_asked_for(client_alice: Client, machine: VirtualMachine) -> None:
     assert "being changed" in shown and "when what is being done with the VM is done" in shown
 
 
+def test_a_form_waits_until_what_was_changed_is_read(
+    client_alice: Client, machine: VirtualMachine, alice: User
+) -> None:
+    """The worker is done before the watcher has read what it made."""
+    changed = MACHINE.replace("<vcpu>2<", "<vcpu>3<")
+    operation = make_operation(machine, alice, "vm.shape", "succeeded")
+    history.keep(machine.pk, None, changed, operation)
+    shown = page(client_alice, machine, "?part=cpu")
+    assert 'data-live="vm:' in shown and 'name="cpus"' not in shown
+    Document.objects.update(next_boot=changed, next_boot_sha256=history.digest(changed))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
+    # Nobody reads it: it is not waited for.
+    Document.objects.update(next_boot=MACHINE, next_boot_sha256=history.digest(MACHINE))
+    Version.objects.update(at=timezone.now() - timedelta(minutes=1))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
+
+
 def test_whoever_looked_at_another_definition_is_told(client_alice: Client, machine: VirtualMachine) -> None:
     body = {"cache": "none", "seen": "0" * 32}
     answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=vda", body)
@@ -143,6 +169,8 @@ def test_a_disk_and_a_card_are_added_by_rows(
     assert "sort=disk" in shown and "sort=serial" in shown and "sort=tpm" not in shown
     shown = page(client_alice, machine, "?part=add&sort=disk")
     assert "free.qcow2" in shown and "used.qcow2" not in shown
+    looked = preview(client_alice, machine, "add&sort=disk", volume=free.pk, bus="virtio")
+    assert "vdc is added" in looked and ">Add<" in looked
     told = client_alice.post(
         f"/vms/{machine.pk}/hardware/?part=add&sort=disk", {"volume": str(free.pk), "bus": "virtio"}
     )
@@ -314,3 +342,27 @@ def test_an_offered_device_says_its_whole_group(client_alice: Client, machine: V
     assert Operation.objects.get().params["given"] == {
         "offers": [{"offer": offer.pk, "by": "product", "policy": "optional"}]
     }
+
+
+def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) -> None:
+    """tests/browser/test_fields.py enters what these tables have; a field without a value there is tried by nobody."""
+    own = shaping.machine(machine)
+    sorts = {one.key: kind(one) for one in own.parts}
+    tried = {(sorts[one.part], one.lens) for one in TRIALS} | {("overview", shaping.AUTOSTART)}
+    live = {(sorts[one.part], one.lens) for one in LIVE} | {(sorts[part], lens) for part, lens in NOT_WHILE_IT_RUNS}
+    may = frozenset(one.name for one in TABLE)
+    for one in own.parts:
+        fields = set(Shaped(one, own.values(one), {}, may=may).fields)
+        assert {(kind(one), name) for name in fields} <= tried, one.key
+        # All that a lens says of it is in the form, for who may everything.
+        assert {lens.name for lens in one.lenses} <= fields
+        assert {(kind(one), lens.name) for lens in one.lenses if lens.live} <= live, one.key
+    for sort in SORTS:
+        assert set(Added(sort).fields) <= {name for one in ADDED if one.sort == sort for name in one.said}, sort
+    known = {(one.part, one.lens) for one in TRIALS}
+    assert {(one.part, one.lens) for one in (*LIVE, *SEEN_LIVE, *SEEN_BOOTED)} | LATE <= known
+
+
+def kind(of: Part) -> str:
+    """Controllers are told apart by their type."""
+    return str(of.element.get("type")) if of.sort == "controller" else of.sort

@@ -298,6 +298,7 @@ FIELDS: dict[str, str] = {
     "shape_flag": mark("Yes or no."),
     "shape_choice": mark("One of those that are offered."),
     "shape_over": mark("More than it has at most. Raise that too."),
+    "shape_ends": mark("QEMU cannot start it again when it powers off and end it when it reboots. Choose one of both."),
     "shape_product": mark("Sockets x cores x threads must be as many processors as it has at most."),
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -96,22 +97,32 @@ class Draft:
 
 @dataclass(frozen=True)
 class Machine:
-    """A VM's definitions, without secrets. live: None while it does not run."""
+    """A VM's definitions, without secrets. live: None while it does not run. sha256: of the next start's, as it was
+    stored."""
 
     vm: VirtualMachine
     host: Host
     next: DomainXML
     live: DomainXML | None
     autostart: bool
+    sha256: str = ""
 
     @property
     def mark(self) -> str:
         """Of the next start's definition."""
         return mark_of(self.next.text, autostart=self.autostart)
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         return parts(self.next)
+
+    @cached_property
+    def live_parts(self) -> list[Part]:
+        return parts(self.live) if self.live else []
+
+    def twin(self, of: Part) -> Part | None:
+        """The same part of this run, where it runs and has it."""
+        return twin(self.live, of, self.live_parts) if self.live else None
 
     def values(self, of: Part) -> dict[str, Value]:
         """Of the next start."""
@@ -119,7 +130,7 @@ class Machine:
 
     def now(self, of: Part) -> dict[str, Value]:
         """What is otherwise in this run, by the names of lenses; {} while it does not run."""
-        there = twin(self.live, of) if self.live else None
+        there = self.twin(of)
         if there is None:
             return {}
         after = of.values
@@ -131,7 +142,7 @@ class Machine:
 
     def is_new(self, of: Part) -> bool:
         """Whether this run has no such device."""
-        return self.live is not None and twin(self.live, of) is None
+        return self.live is not None and self.twin(of) is None
 
 
 def mark_of(text: str, *, autostart: bool) -> str:
@@ -141,17 +152,17 @@ def mark_of(text: str, *, autostart: bool) -> str:
 def machine(vm: VirtualMachine) -> Machine:
     """Raises WrongState where nothing is known of its definition."""
     placement = placed(vm)
-    document = Document.objects.filter(placement=placement).only("live", "next_boot").first()
+    document = Document.objects.filter(placement=placement).only("live", "next_boot", "next_boot_sha256").first()
     try:
         after = DomainXML.parse(document.next_boot if document else "")
         live = DomainXML.parse(document.live) if document and document.live else None
     except BadXML:
         raise WrongState(name=vm.name, state=placement.state) from None
-    return Machine(vm, placement.host, after, live, placement.autostart)
+    return Machine(vm, placement.host, after, live, placement.autostart, document.next_boot_sha256 if document else "")
 
 
 def part_or_404(there: Machine, key: str) -> Part:
-    found = part(there.next, key)
+    found = next((one for one in there.parts if one.key == key), None)
     if found is None:
         raise Http404
     return found
@@ -159,11 +170,11 @@ def part_or_404(there: Machine, key: str) -> Part:
 
 def device_or_404(there: Machine, key: str) -> Part:
     """By its key, or by the alias that a run gave it."""
-    named = [one for one in parts(there.live) if one.about.get("alias") == key] if there.live else []
+    named = [one for one in there.live_parts if one.about.get("alias") == key]
     alike = [one for one in there.parts if one.sort not in MACHINE]
     found = next((one for one in alike if one.key == key), None)
     if found is None and named:
-        found = next((one for one in alike if (run := twin(there.live, one)) and run.key == named[0].key), None)  # type: ignore[arg-type]
+        found = next((one for one in alike if (run := there.twin(one)) and run.key == named[0].key), None)
     if found is None:
         raise Http404
     return found

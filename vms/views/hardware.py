@@ -21,7 +21,7 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import agent, moving, offered, placing, protection, shape_words, shaped_with, shaping
+from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
 from vms.services.sentences import field_sentence, sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -59,6 +59,7 @@ def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
             **shown(request, vm, there, form),
             **told(request, vm, there, form, wish),
             "asking": asking,
+            "coming": history.is_coming(vm, there.sha256),
         },
         status=400 if request.method == "POST" else 200,
     )  # fmt: skip
@@ -71,7 +72,9 @@ def vm_hardware_preview(request: HttpRequest, pk: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk, to=SHAPE.privileges[0])
     there = shaping.machine(vm)
     form, wish = read(request, there)
-    context = {"vm": vm, "part": chosen(request, there), "form": form, "runs": there.live is not None}
+    context = {
+        "vm": vm, "part": chosen(request, there), "sort": adding(request), "form": form, "runs": there.live is not None,
+    }  # fmt: skip
     return render(request, "vms/_hardware_change.html", {**context, **told(request, vm, there, form, wish)})
 
 

@@ -33,6 +33,7 @@ TOPOLOGY: Final = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){2,3}")
 CPUSET: Final = re.compile(r"[0-9][0-9,^-]{0,199}")
 # QEMU does no more where a guest ends by itself.
 ENDS: Final = ("destroy", "restart")
+QEMU: Final = ("qemu", "kvm")
 CUSTOM: Final = "custom"
 FIRMWARES: Final = ("bios", "efi", "secure")
 MACHINE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
@@ -268,3 +269,9 @@ def check(domain: etree._Element) -> None:
         product *= whole(part) or 1
     if topology and product != most:
         raise BadValue("topology", "product")
+    # QEMU does not tell one from the other.
+    if domain.get("type") in QEMU and (find(domain, "on_poweroff"), find(domain, "on_reboot")) == (
+        "restart",
+        "destroy",
+    ):
+        raise BadValue("on_poweroff", "ends")
