@@ -30,6 +30,7 @@ from vms.virt import (
     connect,
     watch,
 )
+from vms.watcher.numbers import Keep
 from vms.watcher.reader import Look, Reader
 
 logger = logging.getLogger(__name__)
@@ -59,9 +60,9 @@ class Stop:
 
 
 class HostWatch(threading.Thread):
-    """Reads the host until it is stopped; connects again with growing pauses."""
+    """Reads the host until it is stopped; connects again with growing pauses. keep: takes the samples of numbers."""
 
-    def __init__(self, term: Term, writer: Writer) -> None:
+    def __init__(self, term: Term, writer: Writer, keep: Keep) -> None:
         super().__init__(name=f"watch {term.host.name}", daemon=True)
         self.term = term
         self.writer = writer
@@ -73,7 +74,7 @@ class HostWatch(threading.Thread):
         self.twin: int | None = None
         self.said = ""
         self.again_at = inf
-        self.reader = Reader(term, writer, self.read_all_again)
+        self.reader = Reader(term, writer, self.read_all_again, keep)
 
     def stop(self) -> None:
         """Ask it to end; cuts a call that blocks."""

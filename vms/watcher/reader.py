@@ -19,11 +19,13 @@ from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
-from vms.watcher.numbers import Sampler
+from vms.watcher.numbers import Keep, Sampler
 
 logger = logging.getLogger(__name__)
 
 NUMBERS: Final = 5.0
+# A host spends at most a tenth of its time on telling numbers.
+PAUSE: Final = 10
 # A hundred hosts that come back together would be read at once, and the one thread that writes wait for each of them
 # to let Python go. A host that hangs keeps the others waiting for so many seconds, once.
 reading = threading.BoundedSemaphore(2)
@@ -58,14 +60,15 @@ class Look:
 
 
 class Reader:
-    """What is known of a host, over all its connections. not_stored: called where rows could not be stored."""
+    """What is known of a host, over all its connections. not_stored: called where rows could not be stored. keep: takes
+    the samples of numbers."""
 
-    def __init__(self, term: Term, writer: Writer, not_stored: Callable[[], None]) -> None:
+    def __init__(self, term: Term, writer: Writer, not_stored: Callable[[], None], keep: Keep) -> None:
         self.term = term
         self.writer = writer
         self.not_stored = not_stored
         self.budget = Budget()
-        self.sampler = Sampler(term.host)
+        self.sampler = Sampler(term.host, keep)
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
@@ -175,16 +178,18 @@ class Reader:
         self.writer.heard(self.term)
 
     def sample(self, connection: Connection) -> None:
-        """Store the running VMs' numbers; a host that needs long for them is asked less often."""
+        """Take in the running VMs' numbers and the host's; one that needs long for them is asked less often."""
         started = time.monotonic()
         told = connection.numbers()
-        self.numbers_period = max(NUMBERS, 10 * (time.monotonic() - started))
+        ended = time.monotonic()
+        self.numbers_period = max(NUMBERS, PAUSE * (ended - started))
         own = connection.host_numbers(self.huge_pages)
+        vcpus = {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()}
         try:
-            self.sampler.sample(told, {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()})
-            self.sampler.sample_host(own)
+            self.sampler.sample(told, vcpus, self.numbers_period, (started + ended) / 2)
+            self.sampler.sample_host(own, self.numbers_period, ended)
         except redis.RedisError as error:
-            logger.warning("could not store numbers: %s", error)
+            logger.warning("could not tell the present numbers: %s", error)
 
     def read_leases(self, connection: Connection) -> None:
         """Read again the VMs whose addresses changed, and the networks that gave them; leases come without an event."""
