@@ -93,5 +93,8 @@ class Sampler:
             "pages": free,
             "free_kib": {str(cell): kib for cell, kib in told.free_kib.items()},
             "period": period,
+            "cpu_ns": told.cpu_ns,
+            "idle_ns": told.idle_ns,
+            "wait_ns": told.wait_ns,
         }
         live.store_host_use(self.host.pk, use)
