@@ -25,6 +25,7 @@ from tests.bench import (
     serial_echo,
     starts,
     transfer,
+    watching,
     weight,
 )
 from tests.bench.figures import Figure
@@ -47,6 +48,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "scale": scale.measure,
     "hung": hung_host.measure,
     "clones": clones.measure,
+    "watching": watching.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
+from tests.browser.charted import charted
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -44,6 +45,13 @@ def wants_more_memory(page: Page) -> None:
     """The lines of XML too."""
     page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
     page.get_by_text("lines of XML change").click()
+
+
+def draws(page: Page) -> None:
+    """The first chart's table too."""
+    expect(page.locator(".chart canvas").first).to_be_visible()
+    page.get_by_text("As a table").first.click()
+    expect(page.locator(".chart table").first).to_be_visible()
 
 
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
@@ -496,6 +504,7 @@ SCENES = (
     Scene("gone-history", "trash/gone/<int:pk>/", lambda stage: f"/trash/gone/{stage.forgotten()}/"),
     Scene("gone-version", "trash/gone/<int:pk>/<int:number>/", lambda stage: f"/trash/gone/{stage.forgotten()}/1/"),
     Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
+    Scene("vm-metrics", VM + "metrics/", lambda stage: f"/vms/{charted(stage)}/metrics/", draws),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
     Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
@@ -534,6 +543,7 @@ SCENES = (
         HOST + "secrets/<uuid:uuid>/delete/",
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
+    Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", at("/offers/")),

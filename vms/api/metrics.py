@@ -70,7 +70,10 @@ def numbers(
     )
 
 
-@vms_router.get("/{int:vm_id}/metrics", response=answers(200, Numbers, 404), by_alias=True, summary="Its numbers")
+@vms_router.get(
+    "/{int:vm_id}/metrics", response=answers(200, Numbers, 404), by_alias=True, url_name="vm-metrics",
+    summary="Its numbers over time",
+)  # fmt: skip
 def of_vm(
     request: HttpRequest, vm_id: int, start: From = None, to: To = None, step: Step | None = None, series: Names = "",
     of: Literal["mean", "highest"] = "mean",
@@ -82,7 +85,10 @@ def of_vm(
     return numbers(VM, vm.pk, host, start, to, step, series, of)
 
 
-@hosts_router.get("/{int:host_id}/metrics", response=answers(200, Numbers, 404), by_alias=True, summary="Its numbers")
+@hosts_router.get(
+    "/{int:host_id}/metrics", response=answers(200, Numbers, 404), by_alias=True, url_name="host-metrics",
+    summary="Its numbers over time",
+)  # fmt: skip
 def of_host(
     request: HttpRequest, host_id: int, start: From = None, to: To = None, step: Step | None = None, series: Names = "",
     of: Literal["mean", "highest"] = "mean",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vms import live, metrics
 from vms.metrics import Answer, Family, Of
@@ -33,6 +33,18 @@ def over_time(
     if since >= until:
         raise ValueError("from is not before to")
     return metrics.ask(family, thing, names, since, until, now, step=step, of=of)
+
+
+def last_hour(family: Family, things: Collection[int], name: str) -> dict[int, list[float | None]]:
+    """Of each of which there is anything one value each two minutes of the last hour, rounded, None where nothing was
+    measured."""
+    now = int(time.time())
+    first = (now - 3600) // 120 * 120
+    known = {thing: dict(points) for thing, points in metrics.lately(family, things, name, now).items()}
+    return {
+        thing: [None if (value := of.get(t)) is None else round(value, 1) for t in range(first, now, 120)]
+        for thing, of in known.items()
+    }
 
 
 def period(host: Host) -> float | None:

@@ -30,6 +30,7 @@ from vms.virt import (
     connect,
     watch,
 )
+from vms.watcher.counting import Counted
 from vms.watcher.numbers import Keep
 from vms.watcher.reader import Look, Reader
 
@@ -66,7 +67,7 @@ class HostWatch(threading.Thread):
         super().__init__(name=f"watch {term.host.name}", daemon=True)
         self.term = term
         self.writer = writer
-        self.inbox: SimpleQueue[Event | Look | Resync | Stop] = SimpleQueue()
+        self.inbox: SimpleQueue[Event | Look | Resync | Stop | Counted] = SimpleQueue()
         self.stopping = threading.Event()
         self.connection: Connection | None = None
         self.busy_since: float | None = None
@@ -74,7 +75,7 @@ class HostWatch(threading.Thread):
         self.twin: int | None = None
         self.said = ""
         self.again_at = inf
-        self.reader = Reader(term, writer, self.read_all_again, keep)
+        self.reader = Reader(term, writer, self.read_all_again, keep, self.inbox.put)
 
     def stop(self) -> None:
         """Ask it to end; cuts a call that blocks."""
@@ -179,7 +180,7 @@ class HostWatch(threading.Thread):
         except Empty:
             return
 
-    def note(self, connection: Connection, item: Event | Look | Resync | Stop) -> None:
+    def note(self, connection: Connection, item: Event | Look | Resync | Stop | Counted) -> None:
         """Mark what an item asks to be read; looks are answered at once."""
         if isinstance(item, DomainChanged):
             self.reader.budget.ask(item.uuid, time.monotonic())
@@ -195,6 +196,8 @@ class HostWatch(threading.Thread):
                 self.reader.budget.ask(what, time.monotonic() + SETTLED)
         elif isinstance(item, Look):
             self.reader.look(connection, item)
+        elif isinstance(item, Counted):
+            self.reader.count(item)
         elif isinstance(item, Resync):
             self.again_at = min(self.again_at, time.monotonic() + AGAIN)
         elif isinstance(item, Disconnected) and not connection.alive():

@@ -19,6 +19,7 @@ from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
+from vms.watcher.counting import Counted, Counter
 from vms.watcher.numbers import Keep, Sampler
 
 logger = logging.getLogger(__name__)
@@ -61,14 +62,17 @@ class Look:
 
 class Reader:
     """What is known of a host, over all its connections. not_stored: called where rows could not be stored. keep: takes
-    the samples of numbers."""
+    the samples of numbers. counted: takes what is told beside the host's thread, which hands it to count()."""
 
-    def __init__(self, term: Term, writer: Writer, not_stored: Callable[[], None], keep: Keep) -> None:
+    def __init__(
+        self, term: Term, writer: Writer, not_stored: Callable[[], None], keep: Keep, counted: Callable[[Counted], None]
+    ) -> None:
         self.term = term
         self.writer = writer
         self.not_stored = not_stored
         self.budget = Budget()
         self.sampler = Sampler(term.host, keep)
+        self.counter = Counter(counted)
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
@@ -178,16 +182,20 @@ class Reader:
         self.writer.heard(self.term)
 
     def sample(self, connection: Connection) -> None:
-        """Take in the running VMs' numbers and the host's; one that needs long for them is asked less often."""
-        started = time.monotonic()
-        told = connection.numbers()
-        ended = time.monotonic()
-        self.numbers_period = max(NUMBERS, PAUSE * (ended - started))
+        """Ask for the running VMs' numbers, which come beside, and take in the host's."""
+        self.counter.ask(connection)
         own = connection.host_numbers(self.huge_pages)
+        try:
+            self.sampler.sample_host(own, self.numbers_period, time.monotonic())
+        except redis.RedisError as error:
+            logger.warning("could not tell the present numbers: %s", error)
+
+    def count(self, counted: Counted) -> None:
+        """Take in the running VMs' numbers; a host that needs long for them is asked less often."""
+        self.numbers_period = max(NUMBERS, PAUSE * counted.took)
         vcpus = {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()}
         try:
-            self.sampler.sample(told, vcpus, self.numbers_period, (started + ended) / 2)
-            self.sampler.sample_host(own, self.numbers_period, ended)
+            self.sampler.sample(counted.told, vcpus, self.numbers_period, (counted.started + counted.ended) / 2)
         except redis.RedisError as error:
             logger.warning("could not tell the present numbers: %s", error)
 
