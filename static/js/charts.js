@@ -5,6 +5,8 @@ const PERIOD = 15000;
 const COLOURS = ["--tblr-primary", "--tblr-warning", "--tblr-success", "--tblr-danger"];
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
+const POWERS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+
 const all = document.querySelector("[data-charts]");
 const said = document.querySelector("[data-charts-said]");
 const whole = document.querySelector("[data-whole]");
@@ -28,6 +30,30 @@ function words(value, unit) {
     step += 1;
   }
   return `${short(value)} ${BYTES[step]}${unit === "bytes/s" ? "/s" : ""}`;
+}
+
+const zone = all.dataset.zone;
+const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+const seconds = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeZone: zone, day: "numeric", month: "short" });
+const month = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeZone: zone, month: "short", year: "numeric" });
+
+function moment(t) {
+  return `${day.format(t * 1000)} ${seconds.format(t * 1000)}`;
+}
+
+/** The time at a tick, as finely as ticks are apart; a day's first says which day it is. */
+function ticked(plot, ticks, axis, space, apart) {
+  let before = "";
+  return ticks.map((t) => {
+    if (apart >= 28 * 86400) return month.format(t * 1000);
+    const date = day.format(t * 1000);
+    if (apart >= 86400) return date;
+    const time = (apart < 60 ? seconds : clock).format(t * 1000);
+    const told = date === before ? time : `${time}\n${date}`;
+    before = date;
+    return told;
+  });
 }
 
 function length(seconds) {
@@ -64,9 +90,13 @@ function options(section, labels, unit, width) {
     height: 200,
     cursor: { sync: { key: "charts" }, drag: { x: true, y: false }, focus: { prox: 24 } },
     scales: { y: { range: (plot, lowest, highest) => [0, unit === "percent" ? Math.max(100, highest) : (highest || 1) * 1.1] } },
-    axes: [axis, { ...axis, size: 76, values: (plot, ticks) => ticks.map((tick) => words(tick, unit)) }],
+    tzDate: (t) => uPlot.tzDate(new Date(t * 1000), zone),
+    axes: [
+      { ...axis, values: ticked },
+      { ...axis, size: 76, values: (plot, ticks) => ticks.map((tick) => words(tick, unit)), ...(unit.startsWith("bytes") && { incrs: POWERS }) },
+    ],
     series: [
-      { label: all.dataset.time },
+      { label: all.dataset.time, value: (plot, t) => (t === null ? "–" : moment(t)) },
       ...labels.map((label, i) => ({
         label,
         stroke: colour(COLOURS[i]),
@@ -109,7 +139,7 @@ function table(labels, [times, ...columns], unit) {
   const body = made.createTBody();
   times.forEach((t, i) => {
     const row = body.insertRow();
-    row.insertCell().textContent = new Date(t * 1000).toLocaleString();
+    row.insertCell().textContent = moment(t);
     for (const column of columns) row.insertCell().textContent = words(column[i], unit);
   });
   return made;
@@ -134,6 +164,8 @@ function draw(section, numbers) {
     plot.setData(data, false);
   }
   plot.setScale("x", { min: numbers.from, max: numbers.to });
+  // What is told while nobody points at anything: the last of all.
+  setTimeout(() => plots.get(section) === plot && plot.cursor.left < 0 && plot.setLegend({ idx: data[0].length - 1 }));
   section.querySelector(".says").textContent = summary(labels, series, unit);
   const fold = section.querySelector(".as-table");
   fold.told = () => fold.querySelector("div").replaceChildren(table(labels, data, unit));

@@ -1,4 +1,4 @@
-// Behind each share of the processors its last hour, as a small line: one request a minute for all VMs on the screen.
+// Beside each share of the processors its last hour, as a small line: one request a minute for all VMs on the screen.
 const PERIOD = 60000;
 const REDRAW = 5000;
 const [WIDTH, HEIGHT] = [60, 20];
@@ -23,7 +23,7 @@ function path(values) {
 
 function picture(values) {
   const light = document.documentElement.dataset.bsTheme !== "dark";
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none"><path d="${path(values)}" fill="none" stroke="${light ? "#0a5cad" : "#6cb2ff"}" stroke-opacity=".45" vector-effect="non-scaling-stroke"/></svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none"><path d="${path(values)}" fill="none" stroke="${light ? "#0a5cad" : "#6cb2ff"}" stroke-opacity=".8" vector-effect="non-scaling-stroke"/></svg>`;
   return `url("data:image/svg+xml,${encodeURIComponent(svg)}")`;
 }
 

@@ -22,6 +22,7 @@ def vm(t):
     values |= dict(net_packets_out=wave(t, 0, 4000, 500), net_drops=0, net_errors=0)
     return [values.get(name) for name in metrics.VM.names]
 metrics.store({{metrics.VM: [({vm}, t, vm(t)) for t in times]}})
+metrics.roll_up(metrics.VM, metrics.TIERS[1], sorted({{({vm}, t // 60 * 60) for t in times}}))
 def host(t):
     return [wave(t, 5, 60, 500), wave(t, 0, 9, 130), wave(t, 2e9, 3e9, 800)]
 metrics.store({{metrics.HOST: [(1, t, host(t)) for t in times]}})
