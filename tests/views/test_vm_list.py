@@ -158,7 +158,12 @@ def test_a_row_says_what_is_going_on(client_alice: Client, vm: VirtualMachine, h
 
 @pytest.mark.parametrize(
     ("used", "most", "text"),
-    [(39 << 10, 192 << 10, "39 of 192 MiB"), (512 << 10, 1 << 20, "0.5 of 1 GiB"), (0, 4 << 20, "0 of 4 GiB")],
+    [
+        (39 << 10, 192 << 10, "39 of 192 MiB"),
+        (512 << 10, 1 << 20, "0.5 of 1 GiB"),
+        (0, 4 << 20, "0 of 4 GiB"),
+        (31 << 10, 1 << 20, "31 MiB of 1 GiB"),
+    ],
 )
 def test_memory_is_told_in_the_unit_that_says_something(used: int, most: int, text: str) -> None:
     assert share_of(used, most) == text

@@ -18,6 +18,8 @@ from vms.services.freshness import freshness, placed, shown_state
 from vms.services.sentences import duration, going_on, kind_title, state_word
 from vms.services.twins import find_twins, twin_text
 
+# In KiB.
+TENTH_OF_GIB = (1 << 20) // 10
 ALIVE = ("running", "paused", "shutting_down")
 
 
@@ -71,9 +73,11 @@ def use_text(vm: VirtualMachine, numbers: dict[str, float]) -> Use:
 
 
 def share_of(used: float, most: float) -> str:
-    """Of a small VM in MiB, where tenths of a GiB would say nothing."""
+    """Of a small VM in MiB, where tenths of a GiB would say nothing, and what is less than such a tenth too."""
     if most < 1 << 20:
         return gettext("{used} of {most} MiB").format(used=round(used / 1024), most=round(most / 1024))
+    if 0 < used < TENTH_OF_GIB:
+        return gettext("{used} MiB of {most} GiB").format(used=round(used / 1024), most=gib(most))
     return gettext("{used} of {most} GiB").format(used=gib(used), most=gib(most))
 
 
