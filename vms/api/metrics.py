@@ -25,6 +25,9 @@ To = Annotated[datetime | None, Query(description="ISO 8601, or seconds since 19
 Step = Annotated[int, Query(ge=1, le=10**8, description="Seconds; what makes some 300 points")]
 Names = Annotated[str, Query(max_length=500, description="Names with commas between them; all")]
 
+# A moment and what was measured then; OpenAPI as it is made here knows no tuples.
+Pair = Annotated[list[int | float | None], Field(min_length=2, max_length=2)]
+
 
 class Numbers(BaseModel):
     """series: of each its points, oldest first, as [seconds since 1970, value]; null where nothing was measured, once
@@ -36,7 +39,7 @@ class Numbers(BaseModel):
     step: int
     period: float | None
     units: dict[str, str]
-    series: dict[str, list[tuple[int, float | None]]]
+    series: dict[str, list[Pair]]
 
 
 def seconds(moment: datetime | None) -> float | None:
@@ -66,7 +69,7 @@ def numbers(
         step=told.step,
         period=metrics.period(host) if host else None,
         units={name: family[name].unit for name in names},
-        series=told.points,
+        series={name: [[t, value] for t, value in points] for name, points in told.points.items()},
     )
 
 
