@@ -35,6 +35,11 @@ def test_ctrl_c_ends_every_process_of_the_dashboard_and_no_vm(dashboard: Dashboa
     dashboard.await_state(dashboard.vm(guest.uuid), "running")
 
 
+def test_work_alone_leaves_the_processor_to_others_first(dashboard: Dashboard) -> None:
+    nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in family(dashboard).items()}
+    assert nice.pop("worker") > max(nice.values()) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_killed_supervisor_takes_no_vm_along_and_leaves_the_way_free(
     dashboard: Dashboard, running_guest: LabGuest
 ) -> None:

@@ -13,6 +13,7 @@ from django.test import Client
 from tests.conftest import sign_in
 from tests.data.names import STRANGE_TEXTS
 from tests.routes import METHODS, PLACE, World, address, make_world, routes
+from tests.shares import SHARES, share_of
 from vms import live
 from vms.models import Host, Operation, User
 
@@ -134,22 +135,25 @@ def fault(path: str, answer: Any) -> str:
     return ""
 
 
-WITH_PLACES = [route for route in routes() if PLACE.search(route)]
+ALL = routes()
+WITH_PLACES = [route for route in ALL if PLACE.search(route)]
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("route", WITH_PLACES)
-def test_ids_that_are_none(route: str, send: Any, world: World) -> None:
+def test_ids_that_are_none(route: str, share: int, send: Any, world: World) -> None:
     faults = []
-    for identity in IDS:
+    for identity in share_of(IDS, share, WITH_PLACES.index(route)):
         path = address(route, dict.fromkeys(world.values(route), identity))
         faults += [fault(path, send(method, path)) for method in ("GET", "POST")]
     assert not any(faults), "\n".join(filter(None, faults))
 
 
-@pytest.mark.parametrize("route", routes())
-def test_bodies_that_are_none(route: str, send: Any, world: World) -> None:
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("route", ALL)
+def test_bodies_that_are_none(route: str, share: int, send: Any, world: World) -> None:
     path = address(route, world.values(route))
-    faults = [fault(path, send("POST", path, body)) for body in BODIES]
+    faults = [fault(path, send("POST", path, body)) for body in share_of(BODIES, share, ALL.index(route))]
     assert not any(faults), "\n".join(filter(None, faults))
 
 
@@ -160,22 +164,24 @@ def test_kinds_of_body_that_are_not_asked_for(route: str, send: Any, world: Worl
     assert not any(faults), "\n".join(filter(None, faults))
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("route", sorted(set(QUERIES) & set(routes())))
-def test_queries_that_do_not_fit(route: str, send: Any, world: World) -> None:
+def test_queries_that_do_not_fit(route: str, share: int, send: Any, world: World) -> None:
     faults = []
-    for field in QUERIES[route]:
-        for value in VALUES:
+    for row, field in enumerate(QUERIES[route]):
+        for value in share_of(VALUES, share, row + len(route)):
             path = f"{address(route, world.values(route))}?{field}={quote(value, errors='surrogatepass')}"
             faults.append(fault(path, send("GET", path)))
     assert not any(faults), "\n".join(filter(None, faults))
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("route", sorted(set(FORMS) & set(routes())))
-def test_forms_that_do_not_fit(route: str, send: Any, world: World) -> None:
+def test_forms_that_do_not_fit(route: str, share: int, send: Any, world: World) -> None:
     path = address(route, world.values(route))
     faults = []
-    for field in FORMS[route]:
-        for value in VALUES:
+    for row, field in enumerate(FORMS[route]):
+        for value in share_of(VALUES, share, row + len(route)):
             form = f"{field}={quote(value, errors='surrogatepass')}".encode()
             faults.append(fault(path, send("POST", path, form, "application/x-www-form-urlencoded")))
     assert not any(faults), "\n".join(filter(None, faults))

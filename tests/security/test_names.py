@@ -16,6 +16,7 @@ from tests.conftest import make_vm
 from tests.data.names import STRANGE_NAMES, STRANGE_TEXTS
 from tests.routes import World, address, make_template, make_world, put_in_trash
 from tests.security.test_access import TABLE
+from tests.shares import SHARES, share_of
 from vms.models import (
     AuditEvent,
     Document,
@@ -71,18 +72,23 @@ def strange_world(host: Host, alice: User, name: str) -> World:
     return world
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("name", STRANGE_TEXTS, ids=lambda name: ascii(name)[1:31])
-def test_every_page_shows_it_escaped(name: str, host: Host, alice: User, client_alice: Client) -> None:
+def test_every_page_shows_it_escaped(name: str, share: int, host: Host, alice: User, client_alice: Client) -> None:
     world = strange_world(host, alice, name)
     escaped = str(force_escape(name)).strip()
     shown = 0
-    for route in (*(route for route in PAGES if route not in LAST), *LAST):
+    walked = [*(route for route in PAGES if route not in LAST), *LAST]
+    mine = set(share_of(walked, share, STRANGE_TEXTS.index(name)))
+    for route in walked:
         if route == OF_TEMPLATE:
             make_template(world.vm, alice)
         if route == OF_TRASH:
             put_in_trash(world.vm, alice)
         if route == GONE[0]:
             VirtualMachine.objects.filter(pk=world.vm.pk).update(deleted_at=timezone.now(), trashed_at=None)
+        if route not in mine:
+            continue
         path = address(route, world.values(route))
         Host.objects.update(transport=TABLE[route].get("transport", "local"))
         answer: Any = client_alice.get(path if route != "vms/rows" else f"{path}?ids={world.vm.pk}")
@@ -92,7 +98,7 @@ def test_every_page_shows_it_escaped(name: str, host: Host, alice: User, client_
         # Signs alone stand in any page; a name of some length that needs escaping never comes out raw.
         assert force_escape(name) == name or len(name) < 5 or name not in page, path
         assert name != "{{ 7*7 }}" or ">49<" not in page
-    assert shown >= 8
+    assert shown >= 2
 
 
 @pytest.mark.parametrize("name", STRANGE_NAMES, ids=lambda name: ascii(name)[1:31])
