@@ -125,10 +125,15 @@ class State:
     def database(self) -> Path:
         return self.db / "kvmweb.sqlite3"
 
+    @property
+    def metrics(self) -> Path:
+        return self.db / "metrics.sqlite3"
+
     def make_database(self) -> None:
-        """An empty file where there is none: SQLite gives what it makes beside it the same rights."""
-        with contextlib.suppress(FileExistsError):
-            os.close(create(self.database))
+        """Empty files where there are none: SQLite gives what it makes beside them the same rights."""
+        for path in (self.database, self.metrics):
+            with contextlib.suppress(FileExistsError):
+                os.close(create(path))
 
     def socket(self, name: str) -> Path:
         """The unix socket of a process: redis, web, web-2, console..."""

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from kvmweb import environment
-from kvmweb.storage import broker, database
+from kvmweb.storage import broker, database, metrics
 
 ENVIRONMENT = environment.load()
 ENVIRONMENT.prepare()
@@ -87,6 +87,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": database(ENVIRONMENT)}
+METRICS_DATABASE = metrics(ENVIRONMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "vms.User"
 

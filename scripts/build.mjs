@@ -59,10 +59,10 @@ function prune(since) {
 
 const began = Date.now();
 mkdirSync(dist, { recursive: true });
-const modules = ["static/js/app.js", "static/js/console.js", "static/js/serial.js", "static/js/invitation.js", "static/js/front.js", "static/js/upload.js"].filter((path) => existsSync(join(root, path)));
+const modules = ["static/js/app.js", "static/js/console.js", "static/js/serial.js", "static/js/invitation.js", "static/js/front.js", "static/js/upload.js", "static/js/charts.js"].filter((path) => existsSync(join(root, path)));
 const scripts = await build({ ...options, entryPoints: modules, format: "esm", splitting: true });
 const early = await build({ ...options, entryPoints: ["static/js/theme.js"], format: "iife" });
-const styles = await build({ ...options, entryPoints: ["static/css/app.css", "static/css/console.css", "static/css/serial.css"], loader: { ".svg": "dataurl" } });
+const styles = await build({ ...options, entryPoints: ["static/css/app.css", "static/css/console.css", "static/css/serial.css", "static/css/charts.css"], loader: { ".svg": "dataurl" } });
 const manifest = Object.fromEntries([...names(scripts), ...names(early), ...names(styles), icons(), hashed("logo.svg", readFileSync(join(root, "static/logo.svg")))]);
 writeFileSync(join(dist, "manifest.json"), JSON.stringify(manifest, null, 1));
 prune(began);

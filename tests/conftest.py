@@ -25,7 +25,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import environment, tables
-from vms import live
+from vms import live, metrics
 from vms.chain import keys
 from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
@@ -42,6 +42,16 @@ def sealing_keys() -> None:
     """What `manage.py setup` makes before the first process starts."""
     sealing.ensure_keys(settings.ENVIRONMENT.key_file, settings.STATE.sealing_key)
     keys.ensure(settings.ENVIRONMENT.audit_keys)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_of_numbers(request: pytest.FixtureRequest, django_db_blocker: Any) -> None:
+    """What `manage.py setup` makes; of PostgreSQL in the database of the tests."""
+    if settings.METRICS_DATABASE is None:
+        request.getfixturevalue("django_db_setup")
+    with django_db_blocker.unblock():
+        metrics.prepare()
+        metrics.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

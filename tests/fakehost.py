@@ -94,6 +94,8 @@ class FakeHost:
     # What is in its pools: bytes by pool's UUID and name; and what it tells of their sizes where they grew.
     volumes: dict[tuple[str, str], bytes] = field(default_factory=dict)
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+    own_numbers: HostNumbers | None = None
     # What some of them lie over, by name.
     backings: dict[str, str] = field(default_factory=dict)
     # What its guests' agents tell; whose keys are there, which clock is how wrong, and which guests are frozen.
@@ -168,7 +170,7 @@ class FakeConnection:
         return self.host.devices
 
     def host_numbers(self, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | None:
-        return None
+        return self.host.own_numbers
 
     def missing(self) -> list[str]:
         return list(self.host.missing)
@@ -181,7 +183,8 @@ class FakeConnection:
         return {}
 
     def numbers(self) -> dict[str, Numbers]:
-        return {}
+        self.answer()
+        return dict(self.host.numbers)
 
     def states(self) -> dict[str, tuple[str, int | None]]:
         return {made.uuid: (made.state, made.run_id) for made in self.host.domains.values()}

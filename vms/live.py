@@ -212,6 +212,27 @@ def numbers(hosts: Iterable[int]) -> dict[str, dict[str, float]]:
     return found
 
 
+def store_counters(host: int, counters: str) -> None:
+    """For the watcher: the counters of a host's running VMs as JSON, for a minute."""
+    connection().set(key("counters", host), counters, ex=60)
+
+
+def counters(hosts: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """{VM: its counters by the names of vms.virt.Numbers} as last sampled; disks and cards are lists of their fields in
+    order. {} without Redis."""
+    keys = [key("counters", host) for host in hosts]
+    found: dict[int, dict[str, Any]] = {}
+    try:
+        values: Any = connection().mget(keys) if keys else []
+    except redis.RedisError:
+        return found
+    for value in filter(None, values):
+        told = json.loads(value)
+        for vm, fields in told["vms"].items():
+            found[int(vm)] = dict(zip(told["names"], fields, strict=True))
+    return found
+
+
 def store_host_use(host: int, use: dict[str, Any]) -> None:
     """For the watcher: how much of the host is used now; for 30 s."""
     connection().set(key("use", host), json.dumps(use), ex=30)
@@ -219,7 +240,8 @@ def store_host_use(host: int, use: dict[str, Any]) -> None:
 
 def host_use(host: int) -> dict[str, Any]:
     """{"cpu": share of its processors 0..1 or None, "memory_kib": used, "of_kib": all, "pages": {cell: {size: free}},
-    "free_kib": {cell: free}} as last sampled; {} without Redis, and where the host does not tell."""
+    "free_kib": {cell: free}, "period": seconds between samples} as last sampled; {} without Redis; of a host that tells
+    nothing the period alone."""
     try:
         value: Any = connection().get(key("use", host))
     except redis.RedisError:

@@ -9,6 +9,7 @@ import "./keys.js";
 import "./copy.js";
 import "./times.js";
 import "./numbers.js";
+import "./sparks.js";
 import "./preview.js";
 import "./suggest.js";
 import "./adding.js";

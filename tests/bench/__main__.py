@@ -26,6 +26,7 @@ from tests.bench import (
     serial_echo,
     starts,
     transfer,
+    watching,
     weight,
 )
 from tests.bench.figures import Figure
@@ -49,6 +50,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "hung": hung_host.measure,
     "clones": clones.measure,
     "hardware": hardware.measure,
+    "watching": watching.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

@@ -32,7 +32,7 @@ def main() -> None:
     assert term
     writer = Writer()
     writer.start()
-    reader = Reader(term, writer, lambda: None)
+    reader = Reader(term, writer, lambda: None, lambda family, samples: None, lambda counted: None)
     spec = HostSpec(**host.spec_fields())
     raw = libvirt.open(spec.uri(spec.daemon()))
 

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
+from tests.browser.charted import charted
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -52,6 +53,13 @@ def sets_a_password_wrongly(page: Page) -> None:
     form.get_by_label("New password").fill("secret-7")
     form.get_by_role("button", name="Set the password").click()
     page.get_by_role("heading", name="SSH keys").scroll_into_view_if_needed()
+
+
+def draws(page: Page) -> None:
+    """The first chart's table too."""
+    expect(page.locator(".chart canvas").first).to_be_visible()
+    page.get_by_text("As a table").first.click()
+    expect(page.locator(".chart table").first).to_be_visible()
 
 
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
@@ -514,6 +522,7 @@ SCENES = (
     Scene("gone-history", "trash/gone/<int:pk>/", lambda stage: f"/trash/gone/{stage.forgotten()}/"),
     Scene("gone-version", "trash/gone/<int:pk>/<int:number>/", lambda stage: f"/trash/gone/{stage.forgotten()}/1/"),
     Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
+    Scene("vm-metrics", VM + "metrics/", lambda stage: f"/vms/{charted(stage)}/metrics/", draws),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
     Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
@@ -552,6 +561,7 @@ SCENES = (
         HOST + "secrets/<uuid:uuid>/delete/",
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
+    Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", at("/offers/")),

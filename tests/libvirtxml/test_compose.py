@@ -67,6 +67,7 @@ REASONS: Final = {
     "devices/disk/source": "0070: a volume in a pool, never a path; a CD stays in until it is ejected",
     "devices/interface/filterref": "0070: an ordinary card is filtered",
     "devices/channel/source": "0070: libvirt chooses the socket",
+    "devices/memballoon/stats": "0104: a guest that is never asked tells nothing of its memory",
     "devices/graphics/listen": "0010: the browser's screen needs no port",
 }
 
@@ -102,7 +103,7 @@ def test_ours_is_virt_installs_but_for_what_was_decided(path: Path) -> None:
     firmware: Firmware = {"bios": "bios", "uefi": "efi"}.get(asked, "secure")  # type: ignore[assignment]
     ours = compose(wish(guest, firmware, way), Machine(kvm=True))
     found = list(differing("", canonical(parse(path.read_text())), canonical(ours.element)))
-    assert len(found) <= 10, found
+    assert len(found) <= 11, found
     assert not [place for place in found if place not in REASONS]
 
 

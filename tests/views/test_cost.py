@@ -48,6 +48,7 @@ PAGES = {
     "/vms/{vm}/pending/": PAGE + 7,
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
+    "/vms/{vm}/metrics/": PAGE + 6,
     "/vms/{vm}/activity/": PAGE + 8,
     # its definition, and pools for what could be in its drives
     "/vms/{vm}/console/": PAGE + 10,
@@ -62,6 +63,7 @@ CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores":
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
+    "/vms/sparks?ids={vms}": PAGE - 1,
     "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE - 1,
 }

@@ -23,6 +23,7 @@ from vms.api import (
     hosts,
     images,
     imports,
+    metrics,
     networks,
     nwfilters,
     offers,
@@ -93,6 +94,8 @@ api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)
 api.add_router("/vms", pending.router)
 api.add_router("/vms", history.router)
+api.add_router("/vms", metrics.vms_router)
+api.add_router("/hosts", metrics.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)

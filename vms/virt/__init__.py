@@ -23,6 +23,7 @@ from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
 from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
+from vms.virt.numbers import CardNumbers, DiskNumbers, Numbers
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
 from vms.virt.streams import BLOCK, Download, Upload, upload
@@ -36,7 +37,6 @@ from vms.virt.values import (
     LeaseInfo,
     LinkInfo,
     NetworkInfo,
-    Numbers,
     PoolInfo,
     SecretInfo,
     SnapshotInfo,
@@ -47,10 +47,12 @@ from vms.virt.volumes import Volume
 __all__ = [
     "BLOCK",
     "Agent",
+    "CardNumbers",
     "Connection",
     "DeviceInfo",
     "DevicesChanged",
     "Disconnected",
+    "DiskNumbers",
     "Domain",
     "DomainChanged",
     "DomainInfo",

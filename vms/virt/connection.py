@@ -12,15 +12,29 @@ import libvirt
 
 from vms.errors import NotFound, WrongHost
 from vms.libvirtxml import Given
-from vms.virt import devices, facts, hardware, judging, listing, networks, nwfilters, pools, ready, secrets, volumes
+from vms.virt import (
+    devices,
+    facts,
+    hardware,
+    judging,
+    listing,
+    networks,
+    numbers,
+    nwfilters,
+    pools,
+    ready,
+    secrets,
+    volumes,
+)
 from vms.virt.domain import Domain
 from vms.virt.failures import said_by_host
 from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
 from vms.virt.networks import Network
+from vms.virt.numbers import Numbers
 from vms.virt.opening import open_direct, open_wired
 from vms.virt.pools import Pool
 from vms.virt.spec import HostSpec
-from vms.virt.values import DomainInfo, FilterInfo, HostFacts, NetworkInfo, Numbers, PoolInfo, SecretInfo, VolumeFacts
+from vms.virt.values import DomainInfo, FilterInfo, HostFacts, NetworkInfo, PoolInfo, SecretInfo, VolumeFacts
 from vms.virt.volumes import Volume
 from vms.virt.wire import Wire
 
@@ -219,9 +233,9 @@ class Connection:
             return listing.having(self.handle, "AUTOSTART")
 
     def numbers(self) -> dict[str, Numbers]:
-        """The counters of the running domains in one call that waits for no stuck QEMU; {} where unsupported."""
+        """The counters of the running domains by UUID, in one call that waits for no stuck QEMU where there is one."""
         with self.guard():
-            return listing.numbers(self.handle)
+            return numbers.numbers(self.handle)
 
     def leases(self) -> dict[str, tuple[str, ...]]:
         """{MAC: the addresses that DHCP of the host's networks has given}; no network driver, no leases."""

@@ -262,6 +262,7 @@ def numbers(handle: Any, sizes: dict[int, tuple[int, ...]]) -> HostNumbers | Non
     return HostNumbers(
         cpu_ns=sum(times.values()),
         idle_ns=times.get("idle", 0) + times.get("iowait", 0),
+        wait_ns=times.get("iowait"),
         memory_kib=memory.get("total", 0),
         # What caches hold is given back when somebody needs it.
         memory_free_kib=memory.get("free", 0) + memory.get("buffers", 0) + memory.get("cached", 0),

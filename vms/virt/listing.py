@@ -7,10 +7,8 @@ from typing import Any, Final
 import libvirt
 
 from vms.virt.domain import describe
-from vms.virt.values import DomainInfo, Numbers
+from vms.virt.values import DomainInfo
 
-STATISTICS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
-RUNNING: Final = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 # What is told of all in one call each.
 LISTED: Final = ("PERSISTENT", "AUTOSTART", "MANAGEDSAVE", "HAS_SNAPSHOT", "HAS_CHECKPOINT")
 LISTS: Final = (("RUNNING", "running"), ("PAUSED", "paused"), ("SHUTOFF", "shut_off"), ("OTHER", "unknown"))
@@ -77,12 +75,6 @@ def states(handle: Any) -> dict[str, tuple[str, int | None]]:
     return found
 
 
-def numbers(handle: Any) -> dict[str, Numbers]:
-    """The counters of the running domains in one call that waits for no stuck QEMU; {} where unsupported."""
-    told = statistics(handle, STATISTICS, RUNNING) or []
-    return {domain.UUIDString(): counters(record) for domain, record in told if "cpu.time" in record}
-
-
 def describe_if_there(
     domain: Any, *, persistent: bool, autostart: bool, saved: bool, told: tuple[int, int] | None, kept: bool
 ) -> DomainInfo | None:
@@ -93,10 +85,3 @@ def describe_if_there(
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None
         raise
-
-
-def counters(record: dict[str, int]) -> Numbers:
-    """Used memory is what the guest does not call free, else what the process holds."""
-    total, unused = record.get("balloon.available"), record.get("balloon.unused")
-    used = total - unused if total is not None and unused is not None else record.get("balloon.rss")
-    return Numbers(cpu_ns=record["cpu.time"], memory_kib=used)

@@ -72,8 +72,8 @@ class HostHardware:
 
 @dataclass(frozen=True)
 class HostNumbers:
-    """A host's counters: processor time since it started, all and idle; memory; of each cell its free huge pages by
-    size in KiB, and, where there is more than one, its free memory."""
+    """A host's counters: processor time since it started, all, idle, and of that waiting for disks (None: not told);
+    memory; of each cell its free huge pages by size in KiB, and, where there is more than one, its free memory."""
 
     cpu_ns: int
     idle_ns: int
@@ -81,6 +81,7 @@ class HostNumbers:
     memory_free_kib: int
     free_pages: dict[int, dict[int, int]]
     free_kib: dict[int, int]
+    wait_ns: int | None = None
 
 
 @dataclass(frozen=True)

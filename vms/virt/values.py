@@ -36,14 +36,6 @@ class DomainInfo:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A running domain's counters: CPU time since it started, memory used (None where the host does not tell)."""
-
-    cpu_ns: int
-    memory_kib: int | None
-
-
-@dataclass(frozen=True)
 class Job:
     """Long work of a host on a domain: bytes done and bytes left as it counts them now."""
 

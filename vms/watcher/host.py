@@ -31,6 +31,8 @@ from vms.virt import (
     watch,
 )
 from vms.watcher.agents import Agents
+from vms.watcher.counting import Counted
+from vms.watcher.numbers import Keep
 from vms.watcher.reader import Look, Reader
 
 logger = logging.getLogger(__name__)
@@ -61,13 +63,13 @@ class Stop:
 
 
 class HostWatch(threading.Thread):
-    """Reads the host until it is stopped; connects again with growing pauses."""
+    """Reads the host until it is stopped; connects again with growing pauses. keep: takes the samples of numbers."""
 
-    def __init__(self, term: Term, writer: Writer) -> None:
+    def __init__(self, term: Term, writer: Writer, keep: Keep) -> None:
         super().__init__(name=f"watch {term.host.name}", daemon=True)
         self.term = term
         self.writer = writer
-        self.inbox: SimpleQueue[Event | Look | Resync | Stop] = SimpleQueue()
+        self.inbox: SimpleQueue[Event | Look | Resync | Stop | Counted] = SimpleQueue()
         self.stopping = threading.Event()
         self.connection: Connection | None = None
         self.busy_since: float | None = None
@@ -75,7 +77,7 @@ class HostWatch(threading.Thread):
         self.twin: int | None = None
         self.said = ""
         self.again_at = inf
-        self.reader = Reader(term, writer, self.read_all_again)
+        self.reader = Reader(term, writer, self.read_all_again, keep, self.inbox.put)
         self.agents = Agents(term, writer)
 
     def stop(self) -> None:
@@ -188,7 +190,7 @@ class HostWatch(threading.Thread):
         except Empty:
             return
 
-    def note(self, connection: Connection, item: Event | Look | Resync | Stop) -> None:
+    def note(self, connection: Connection, item: Event | Look | Resync | Stop | Counted) -> None:
         """Mark what an item asks to be read; looks are answered at once."""
         if isinstance(item, DomainChanged):
             self.reader.budget.ask(item.uuid, time.monotonic())
@@ -206,6 +208,8 @@ class HostWatch(threading.Thread):
             self.agents.hurry(self.reader.uuid_of(item.name))
         elif isinstance(item, Look):
             self.reader.look(connection, item)
+        elif isinstance(item, Counted):
+            self.reader.count(item)
         elif isinstance(item, Resync):
             self.again_at = min(self.again_at, time.monotonic() + AGAIN)
         elif isinstance(item, Disconnected) and not connection.alive():

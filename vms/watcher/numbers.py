@@ -1,57 +1,100 @@
-"""From counters to what people read: the share of its processors that a VM used since the last sample."""
+"""From counters to what people read: the present numbers for pages, samples for the store, counters for Prometheus."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from vms import live
+from vms.metrics import HOST, VM, Family, Sample
 from vms.models import Host, Placement
 from vms.virt import HostNumbers, Numbers
+from vms.watcher.rates import host_rates, rates
+
+# What was not heard for so many periods was away: what it did meanwhile is no number of this moment.
+AWAY: Final = 3
+SHORTEST: Final = 5.0
+# A VM that has moved is another row's from then on.
+KNOWN_FOR: Final = 60.0
+
+Keep = Callable[[Family, list[Sample]], None]
 
 
 class Sampler:
-    """Remembers the last counters of a host's running VMs, and which rows they have."""
+    """Remembers the last counters of a host's running VMs, and which rows they have. keep: takes the samples."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, keep: Keep) -> None:
         self.host = host
-        self.last: dict[str, tuple[float, int]] = {}
-        self.rows: dict[str, int] = {}
+        self.keep = keep
+        self.at = 0.0
+        self.last: dict[str, Numbers] = {}
+        # By UUID the placement and the VM, None for one that counts elsewhere: while it moves, two hosts have it.
+        self.rows: dict[str, tuple[int, int | None]] = {}
+        self.looked_at = 0.0
+        self.host_at = 0.0
         self.host_last: HostNumbers | None = None
 
-    def sample(self, told: Mapping[str, Numbers], vcpus: Mapping[str, int]) -> None:
-        """Store the present numbers for the pages. vcpus: how many processors each has."""
-        now = time.monotonic()
-        if told.keys() - self.rows.keys():
-            stored = Placement.objects.filter(host=self.host, uuid__in=list(told)).values_list("uuid", "pk")
-            self.rows = {str(uuid): pk for uuid, pk in stored}
-        numbers = {}
-        for uuid in told.keys() & self.rows.keys():
-            counters = told[uuid]
-            share = self.share(uuid, counters.cpu_ns, now, vcpus.get(uuid, 1))
-            numbers[str(self.rows[uuid])] = {"cpu": share, "memory_kib": float(counters.memory_kib or 0)}
-        self.last = {uuid: (now, counters.cpu_ns) for uuid, counters in told.items()}
+    def sample(self, told: Mapping[str, Numbers], vcpus: Mapping[str, int], period: float, at: float) -> None:
+        """Take in the counters of all at a moment of time.monotonic(). vcpus: how many processors each has; period:
+        seconds from one sample to the next."""
+        seconds = at - self.at
+        before = self.last if seconds <= AWAY * max(period, SHORTEST) else {}
+        self.last, self.at = dict(told), at
+        self.know(told, at)
+        t = int(time.time())
+        samples: list[Sample] = []
+        numbers, counters = {}, {}
+        for uuid, now in told.items():
+            placement, vm = self.rows.get(uuid, (None, None))
+            if placement is None:
+                continue
+            values = rates(before.get(uuid), now, seconds, vcpus.get(uuid, 1))
+            numbers[str(placement)] = {
+                "cpu": round((values[0] or 0.0) / 100, 4),
+                "memory_kib": float(now.memory_kib or 0),
+            }
+            if vm is not None:
+                samples.append((vm, t, values))
+                counters[vm] = now
+        if samples:
+            self.keep(VM, samples)
         live.store_numbers(self.host.pk, numbers)
+        live.store_counters(self.host.pk, json.dumps({"names": Numbers._fields, "vms": counters}))
 
-    def share(self, uuid: str, cpu_ns: int, now: float, vcpus: int) -> float:
-        """0..1; 0 for the first sample and for counters that started anew."""
-        before, used = self.last.get(uuid, (now, cpu_ns))
-        if now <= before or cpu_ns < used:
-            return 0.0
-        return round(min((cpu_ns - used) / 1e9 / (now - before) / max(vcpus, 1), 1.0), 4)
-
-    def sample_host(self, told: HostNumbers | None) -> None:
-        """Store the host's own: the share of all its processors that was used since the last sample, and its memory."""
-        before, self.host_last = self.host_last, told
-        if told is None:
+    def know(self, told: Mapping[str, Numbers], at: float) -> None:
+        """Look again which rows they have, where one is new, moves, or was not asked for a while."""
+        if at - self.looked_at < KNOWN_FOR and all(self.rows.get(uuid, (0, None))[1] is not None for uuid in told):
             return
-        total, idle = (told.cpu_ns - before.cpu_ns, told.idle_ns - before.idle_ns) if before else (0, 0)
+        stored = Placement.objects.filter(host=self.host, uuid__in=list(told))
+        self.rows = {
+            str(uuid): (pk, vm if pk == counts else None)
+            for uuid, pk, vm, counts in stored.values_list("uuid", "pk", "vm_id", "vm__placement_id")
+        }
+        self.looked_at = at
+
+    def sample_host(self, told: HostNumbers | None, period: float, at: float) -> None:
+        """Take in the host's own counters; None: it has none."""
+        before, self.host_last = self.host_last, told
+        if at - self.host_at > AWAY * max(period, SHORTEST):
+            before = None
+        self.host_at = at
+        if told is None:
+            live.store_host_use(self.host.pk, {"period": period})
+            return
+        values = host_rates(before, told)
+        self.keep(HOST, [(self.host.pk, int(time.time()), values)])
         free = {str(cell): {str(size): n for size, n in sizes.items()} for cell, sizes in told.free_pages.items()}
         use = {
-            "cpu": round(min(max(1 - idle / total, 0.0), 1.0), 4) if total > 0 else None,
+            "cpu": None if values[0] is None else round(values[0] / 100, 4),
             "memory_kib": max(told.memory_kib - told.memory_free_kib, 0),
             "of_kib": told.memory_kib,
             "pages": free,
             "free_kib": {str(cell): kib for cell, kib in told.free_kib.items()},
+            "period": period,
+            "cpu_ns": told.cpu_ns,
+            "idle_ns": told.idle_ns,
+            "wait_ns": told.wait_ns,
         }
         live.store_host_use(self.host.pk, use)

@@ -17,6 +17,7 @@ from vms.models import Host
 from vms.watcher import leases
 from vms.watcher.host import HostWatch
 from vms.watcher.reader import Look
+from vms.watcher.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,14 @@ class Watcher:
         self.node = node or settings.ENVIRONMENT.node
         self.name = leases.name(self.node)
         self.writer = Writer()
+        self.recorder = Recorder()
         self.threads: dict[int, HostWatch] = {}
         self.stopped = threading.Event()
 
     def run(self) -> None:
         """Return after stop(), or when nothing can be written any more; with the leases given back."""
         self.writer.start()
+        self.recorder.start()
         looks = threading.Thread(target=self.take_looks, name="looks", daemon=True)
         looks.start()
         while not self.stopped.is_set() and self.writer.thread.is_alive():
@@ -54,6 +57,7 @@ class Watcher:
         for thread in self.threads.values():
             thread.join(2)
         self.writer.stop()
+        self.recorder.stop()
         for thread in self.threads.values():
             leases.release(thread.term)
 
@@ -85,7 +89,7 @@ class Watcher:
             full = len(self.threads) >= share and pk not in overdue
             term = None if full else leases.take(hosts[pk], self.name, self.node)
             if term:
-                self.threads[pk] = HostWatch(term, self.writer)
+                self.threads[pk] = HostWatch(term, self.writer, self.recorder.keep)
                 self.threads[pk].start()
 
     def give_back(self, pk: int) -> None:

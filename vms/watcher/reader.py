@@ -19,11 +19,14 @@ from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
 from vms.virt import Connection
 from vms.watcher.budget import Budget
-from vms.watcher.numbers import Sampler
+from vms.watcher.counting import Counted, Counter
+from vms.watcher.numbers import Keep, Sampler
 
 logger = logging.getLogger(__name__)
 
 NUMBERS: Final = 5.0
+# A host spends at most a tenth of its time on telling numbers.
+PAUSE: Final = 10
 # A hundred hosts that come back together would be read at once, and the one thread that writes wait for each of them
 # to let Python go. A host that hangs keeps the others waiting for so many seconds, once.
 reading = threading.BoundedSemaphore(2)
@@ -59,14 +62,18 @@ class Look:
 
 
 class Reader:
-    """What is known of a host, over all its connections. not_stored: called where rows could not be stored."""
+    """What is known of a host, over all its connections. not_stored: called where rows could not be stored. keep: takes
+    the samples of numbers. counted: takes what is told beside the host's thread, which hands it to count()."""
 
-    def __init__(self, term: Term, writer: Writer, not_stored: Callable[[], None]) -> None:
+    def __init__(
+        self, term: Term, writer: Writer, not_stored: Callable[[], None], keep: Keep, counted: Callable[[Counted], None]
+    ) -> None:
         self.term = term
         self.writer = writer
         self.not_stored = not_stored
         self.budget = Budget()
-        self.sampler = Sampler(term.host)
+        self.sampler = Sampler(term.host, keep)
+        self.counter = Counter(counted)
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
@@ -180,16 +187,22 @@ class Reader:
         self.writer.heard(self.term)
 
     def sample(self, connection: Connection) -> None:
-        """Store the running VMs' numbers; a host that needs long for them is asked less often."""
-        started = time.monotonic()
-        told = connection.numbers()
-        self.numbers_period = max(NUMBERS, 10 * (time.monotonic() - started))
+        """Ask for the running VMs' numbers, which come beside, and take in the host's."""
+        self.counter.ask(connection)
         own = connection.host_numbers(self.huge_pages)
         try:
-            self.sampler.sample(told, {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()})
-            self.sampler.sample_host(own)
+            self.sampler.sample_host(own, self.numbers_period, time.monotonic())
         except redis.RedisError as error:
-            logger.warning("could not store numbers: %s", error)
+            logger.warning("could not tell the present numbers: %s", error)
+
+    def count(self, counted: Counted) -> None:
+        """Take in the running VMs' numbers; a host that needs long for them is asked less often."""
+        self.numbers_period = max(NUMBERS, PAUSE * counted.took)
+        vcpus = {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()}
+        try:
+            self.sampler.sample(counted.told, vcpus, self.numbers_period, (counted.started + counted.ended) / 2)
+        except redis.RedisError as error:
+            logger.warning("could not tell the present numbers: %s", error)
 
     def read_leases(self, connection: Connection) -> None:
         """Read again the VMs whose addresses changed, and the networks that gave them; leases come without an event."""

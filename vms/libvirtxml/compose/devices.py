@@ -58,4 +58,6 @@ def screen(wanted: Wanted, machine: Machine) -> list[etree._Element]:
 def entropy(wanted: Wanted) -> list[etree._Element]:
     if not wanted.guest.virtio:
         return []
-    return [E.memballoon(model="virtio"), E.rng(E.backend("/dev/urandom", model="random"), model="virtio")]
+    # Without a period QEMU never asks the guest how its memory is used.
+    balloon = E.memballoon(E.stats(period="5"), model="virtio")
+    return [balloon, E.rng(E.backend("/dev/urandom", model="random"), model="virtio")]

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from vms import metrics
 from vms.chain import keys
 from vms.services import disk, first_start, schema, sealing
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
                 f"The disk of {settings.STATE.root} is full, and a copy of the database is made before it is brought "
                 "up to date. Nothing was changed; make room, then start again."
             ) from problem
+        metrics.prepare()
         file = settings.STATE.first_password
         if options["new_password"]:
             first_start.renew_password(file)

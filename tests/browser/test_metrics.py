@@ -1,0 +1,56 @@
+"""Charts: seen more closely where one drags, the same as a file, and a small one in each row of the list."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.charted import charted
+from tests.browser.conftest import PICTURES, NewContext
+from tests.browser.stage import Stage
+
+
+def test_a_part_is_seen_more_closely_and_all_of_it_again(stage: Stage, new_browser: NewContext) -> None:
+    vm = charted(stage)
+    page = new_browser().new_page()
+    page.goto(f"/vms/{vm}/metrics/")
+    said = page.locator("[data-charts-said]")
+    expect(said).to_have_text("One point stands for 12 s.")
+    expect(page.locator(".chart .u-legend").first).to_contain_text("%")
+    over = page.locator(".chart .u-over").first
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 60, steps=4)
+    with page.expect_response(lambda response: "/metrics?from=" in response.url):
+        page.mouse.up()
+    expect(said).to_have_text("One point stands for 5 s.")
+    page.get_by_role("button", name="Show all of it").click()
+    expect(said).to_have_text("One point stands for 12 s.")
+    expect(page.get_by_role("button", name="Show all of it")).to_be_hidden()
+
+
+def test_the_same_as_a_file(stage: Stage, new_browser: NewContext) -> None:
+    vm = charted(stage)
+    page = new_browser().new_page()
+    page.goto(f"/vms/{vm}/metrics/")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="CSV").click()
+    assert downloading.value.suggested_filename == f"vm-{vm}-hour.csv"
+    head, *lines = csv.reader(Path(downloading.value.path()).read_text().splitlines())
+    assert head[:3] == ["time", "cpu (percent)", "steal (percent)"]
+    assert len(lines) > 100 and lines[0][0].endswith("Z") and 0 <= float(lines[0][1]) <= 100
+
+
+def test_a_row_of_the_list_has_its_last_hour(stage: Stage, new_browser: NewContext) -> None:
+    vm = charted(stage)
+    page = new_browser().new_page()
+    page.goto("/vms/?q=stoic")
+    cell = page.locator(f"#vm-{vm} td.cpu")
+    expect(cell).to_have_css("background-image", re.compile("^url"))
+    page.screenshot(path=PICTURES / "list-sparks.png")

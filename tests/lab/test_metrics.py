@@ -1,0 +1,191 @@
+"""What a real guest does is what the dashboard says it did: known amounts, within a twentieth; and what interrupts the
+watching makes gaps, never work that nobody did."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from lxml import etree
+from lxml.builder import E
+
+from tests.lab.guests import Guests, LabGuest
+from tests.lab.machine import LabHost, eventually
+from tests.lab.stack import Dashboard, command_line
+from tests.lab.test_kills import held, kill
+from vms import virt
+from vms.demo.guest import Guest
+
+MIB = 1 << 20
+# A sample is taken every 5 s and stored every 15 s.
+STORED_AFTER = 22.0
+# Of what was counted.
+OFF_BY = 0.05
+
+
+@pytest.fixture(scope="module")
+def guest(lab_host: LabHost, guest_files: Guest) -> Iterator[LabGuest]:
+    """It has a disk, a card, a balloon that tells of its memory, and a shell."""
+    lab_host.virsh("net-start", "default")
+    guests = Guests(lab_host, guest_files)
+    made = guests.make("measured", network="default", shell=True)
+    disk = lab_host.folder / "measured.raw"
+    with disk.open("wb") as file:
+        file.truncate(128 * MIB)
+    root: Any = etree.fromstring(made.domain.XMLDesc(0))
+    for name in ("memory", "currentMemory"):
+        root.find(name).text = str(384 << 10)
+    devices = root.find("devices")
+    devices.remove(devices.find("memballoon"))
+    devices.append(E.memballoon(E.stats(period="1"), model="virtio"))
+    devices.append(
+        E.disk(
+            E.driver(name="qemu", type="raw"),
+            E.source(file=str(disk)),
+            E.target(dev="vda", bus="virtio"),
+            type="file",
+            device="disk",
+        )
+    )
+    lab_host.connect().defineXML(etree.tostring(root, encoding="unicode"))
+    made.start()
+    yield made
+    guests.remove_all()
+    lab_host.virsh("net-destroy", "default")
+
+
+class Shell:
+    """Somebody who types on the guest's second serial line."""
+
+    def __init__(self, guest: LabGuest) -> None:
+        spec = virt.HostSpec("unix", "qemu", str(guest.host.socket), str(guest.host.uuid))
+        self.line: socket.socket = virt.open_console(spec, guest.uuid, "serial1", force=True)
+        self.line.settimeout(120)
+        self.line.sendall(b"\x15\r")
+        self.until(b":/# ")
+        self.number = 0
+
+    def close(self) -> None:
+        self.line.close()
+
+    def until(self, text: bytes) -> bytes:
+        got = b""
+        while text not in got:
+            piece = self.line.recv(65536)
+            assert piece, got
+            got += piece
+        return got
+
+    def run(self, command: str) -> None:
+        """Return when it has ended, well."""
+        self.number += 1
+        self.line.sendall(f"{command} && echo done-$(({self.number}+0)) || echo failed-$(({self.number}+0))\r".encode())
+        got = self.until(f"-{self.number}\r\n".encode())
+        assert f"done-{self.number}".encode() in got, got
+
+
+class Numbers:
+    """What the dashboard says of the VM between two moments."""
+
+    def __init__(self, dashboard: Dashboard, vm: int, since: float, until: float) -> None:
+        path = f"/vms/{vm}/metrics?from={int(since)}&to={int(until)}&step=1"
+        self.series = dashboard.get(path)["series"]
+
+    def total(self, name: str) -> float:
+        """What a rate comes to."""
+        points = [(t, value) for t, value in self.series[name] if value is not None]
+        period = (points[-1][0] - points[0][0]) / (len(points) - 1)
+        return float(sum(value for _, value in points) * period)
+
+    def last(self, name: str) -> float:
+        values: list[float] = [value for _, value in self.series[name] if value is not None]
+        return values[-1]
+
+
+def near(found: float, wanted: float) -> bool:
+    return abs(found - wanted) <= OFF_BY * wanted
+
+
+def test_known_amounts_are_what_it_says(guest: LabGuest, dashboard: Dashboard, lab_host: LabHost) -> None:
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_state(vm, "running")
+    guest.wait_for_line("address 192.168.122.")
+    [address] = {line.split()[1] for line in guest.lines() if line.startswith("address ")}
+    with closing(Shell(guest)) as shell:
+        shell.run("dd if=/dev/zero of=/srv/big bs=1M count=16 2>/dev/null")
+        # Two samples of rest, with which the others can be compared.
+        time.sleep(12)
+        since, worked = time.time(), guest.domain.info()[4]
+        shell.run("dd if=/dev/zero of=/dev/vda bs=1M count=96 conv=fsync 2>/dev/null")
+        shell.run("echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vda of=/dev/null bs=1M count=64 2>/dev/null")
+        fetch = "import sys, urllib.request; print(len(urllib.request.urlopen(sys.argv[1], timeout=60).read()))"
+        for _ in range(2):
+            got = lab_host.run("/usr/bin/python3", "-c", fetch, f"http://{address}/big")
+            assert int(got) == 16 * MIB
+        shell.run("timeout 25 sh -c 'while :; do :; done'; true")
+        time.sleep(7)
+        until, worked = time.time(), guest.domain.info()[4] - worked
+        shell.run("dd if=/dev/zero of=/fill bs=1M count=64 2>/dev/null")
+        time.sleep(12)
+        filled = time.time()
+    time.sleep(STORED_AFTER)
+    told = Numbers(dashboard, vm, since, until)
+    found = {
+        "cpu": told.total("cpu") / 100,
+        "disk_write": told.total("disk_write") / MIB,
+        "disk_read": told.total("disk_read") / MIB,
+        "net_out": told.total("net_out") / MIB,
+        "memory": (Numbers(dashboard, vm, until, filled).last("memory") - told.last("memory")) / MIB,
+    }
+    # Headers of Ethernet, IP and TCP are a twentieth of full packets, less where the guest's card takes large ones.
+    wanted = {"cpu": worked / 1e9, "disk_write": 96, "disk_read": 64, "net_out": 32 * 1.0225, "memory": 64}
+    print({name: (round(found[name], 2), round(wanted[name], 2)) for name in wanted})
+    assert all(near(found[name], wanted[name]) for name in wanted), (found, wanted)
+    assert told.total("disk_writes") > 0 and told.last("memory_balloon") == 384 * MIB
+
+
+def test_what_interrupts_makes_gaps(guest: LabGuest, dashboard: Dashboard, lab_host: LabHost) -> None:
+    vm = dashboard.vm(guest.uuid)
+    since = time.time()
+    kill(dashboard, "watcher")
+    eventually(lambda: dashboard.is_ready() or None, "the watcher is back", within=60)
+    time.sleep(25)
+    with held(lab_host):
+        time.sleep(35)
+    time.sleep(20)
+    guest.domain.destroy()
+    time.sleep(12)
+    guest.domain.create()
+    guest.wait_for_boot(len(guest.boots()) + 1)
+    time.sleep(12 + STORED_AFTER)
+    series = Numbers(dashboard, vm, since, time.time()).series
+    for name, points in series.items():
+        assert all(value is None or value >= 0 for _, value in points), name
+    # An idle guest: neither the pause nor the counters that began anew are work.
+    assert all(value is None or value < 64 * MIB / 5 for _, value in series["disk_write"])
+    assert all(value is None or value <= 100 for _, value in series["cpu"])
+    gaps = [t for t, value in series["memory"] if value is None]
+    assert len(gaps) >= 2, series["memory"]
+    # And it goes on.
+    assert series["cpu"][-1][1] is not None and time.time() - series["cpu"][-1][0] < 60
+
+
+def test_a_stuck_qemu_holds_up_nobody(guests: Guests, guest: LabGuest, dashboard: Dashboard, lab_host: LabHost) -> None:
+    stuck = guests.make("stuck", start=True)
+    vm = dashboard.vm(guest.uuid)
+    [pid] = [pid for pid in lab_host.programs() if "guest=stuck," in command_line(pid)]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        since = time.time()
+        time.sleep(35 + STORED_AFTER)
+        points = Numbers(dashboard, vm, since, time.time()).series["cpu"]
+        assert len([value for _, value in points if value is not None]) >= 3, points
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert stuck.is_running()

@@ -1,0 +1,117 @@
+"""What becomes of counters on their way to pages and store."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.conftest import make_vm
+from vms import live
+from vms.metrics import HOST, VM, Family, Sample
+from vms.models import Host, Placement, VirtualMachine
+from vms.virt import HostNumbers, Numbers
+from vms.watcher.numbers import Sampler
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+class Kept:
+    """Takes samples; cpu tells a VM's shares one after the other."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[Family, Sample]] = []
+
+    def keep(self, family: Family, samples: list[Sample]) -> None:
+        self.samples += [(family, sample) for sample in samples]
+
+    def cpu(self, vm: VirtualMachine) -> list[float | None]:
+        return [values[0] for family, (thing, _, values) in self.samples if family is VM and thing == vm.pk]
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+def identity(vm: VirtualMachine) -> str:
+    assert vm.placement
+    return str(vm.placement.uuid)
+
+
+def feed(sampler: Sampler, vm: VirtualMachine, times: dict[float, int], run: int = 1) -> None:
+    """times: at which moment its processors had worked for how many seconds."""
+    for at, worked in times.items():
+        sampler.sample({identity(vm): Numbers(worked * 10**9, 1024, run)}, {identity(vm): 2}, 5.0, at)
+
+
+def test_pages_and_store_are_told_the_same(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    feed(Sampler(host, kept.keep), vm, {100.0: 7, 105.0: 12})
+    assert kept.cpu(vm) == [None, 50.0]
+    assert live.numbers([host.pk]) == {str(vm.placement_id): {"cpu": 0.5, "memory_kib": 1024.0}}
+    told = live.counters([host.pk])[vm.pk]
+    assert (told["cpu_ns"], told["run_id"], told["disks"]) == (12 * 10**9, 1, [])
+
+
+def test_a_host_that_was_away_for_an_hour_leaves_a_gap_and_no_mountain(
+    host: Host, vm: VirtualMachine, kept: Kept
+) -> None:
+    feed(Sampler(host, kept.keep), vm, {100.0: 7, 105.0: 8, 3705.0: 3000, 3710.0: 3001})
+    assert kept.cpu(vm) == [None, 10.0, None, 10.0]
+
+
+def test_a_start_anew_counts_from_there(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    sampler = Sampler(host, kept.keep)
+    feed(sampler, vm, {100.0: 700, 105.0: 701})
+    feed(sampler, vm, {110.0: 2, 115.0: 3}, run=2)
+    assert kept.cpu(vm) == [None, 10.0, None, 10.0]
+
+
+def test_a_clock_that_jumps_changes_no_rate(
+    host: Host, vm: VirtualMachine, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = Sampler(host, kept.keep)
+    for wall, (at, worked) in zip((1e9, 1e9 - 3600, 1e9 + 9e6), ((100.0, 1), (105.0, 2), (110.0, 3)), strict=True):
+        monkeypatch.setattr("vms.watcher.numbers.time.time", lambda wall=wall: wall)
+        feed(sampler, vm, {at: worked})
+    assert kept.cpu(vm) == [None, 10.0, 10.0]
+    assert [sample[1] for _, sample in kept.samples] == [10**9, 10**9 - 3600, 10**9 + 9 * 10**6]
+
+
+def test_a_vm_that_moves_is_counted_where_it_counts(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    other = Host.objects.create(name="host-b", libvirt_uuid=uuid.uuid4())
+    here, there = Sampler(host, kept.keep), Sampler(other, kept.keep)
+    feed(here, vm, {100.0: 1, 105.0: 2})
+    beyond = Placement.objects.create(
+        vm=vm, host=other, uuid=identity(vm), name="web-01", state="running", state_since="2026-01-01T00:00Z",
+        read_at="2026-01-01T00:00Z", vcpus=2, memory_kib=1,
+    )  # fmt: skip
+    # It runs on both for a moment, and what the new one counts began at nothing.
+    feed(there, vm, {106.0: 0})
+    feed(here, vm, {110.0: 3})
+    VirtualMachine.objects.filter(pk=vm.pk).update(placement=beyond)
+    feed(there, vm, {111.0: 1, 116.0: 2})
+    assert kept.cpu(vm) == [None, 10.0, 10.0, 10.0, 10.0]
+    feed(here, vm, {175.0: 4, 180.0: 5})
+    assert len(kept.cpu(vm)) == 5
+
+
+def test_what_no_row_knows_is_not_stored(host: Host, kept: Kept) -> None:
+    sampler = Sampler(host, kept.keep)
+    sampler.sample({str(uuid.uuid4()): Numbers(1, 1)}, {}, 5.0, 100.0)
+    assert not kept.samples
+    found = make_vm(host, "web-02")
+    feed(sampler, found, {105.0: 1})
+    assert kept.cpu(found) == [None]
+
+
+def test_a_host_tells_its_own_and_how_often_it_is_asked(host: Host, kept: Kept) -> None:
+    sampler = Sampler(host, kept.keep)
+    for at, cpu, idle in ((0.0, 0, 0), (5.0, 10**9, 6 * 10**8)):
+        sampler.sample_host(HostNumbers(cpu, idle, 4096, 1024, {}, {}, 0), 7.5, at)
+    assert [(family, sample[0], sample[2]) for family, sample in kept.samples] == [
+        (HOST, host.pk, [None, None, 3 << 20]), (HOST, host.pk, [40.0, 0.0, 3 << 20]),
+    ]  # fmt: skip
+    assert live.host_use(host.pk)["period"] == 7.5
+    sampler.sample_host(None, 5.0, 10.0)
+    assert live.host_use(host.pk) == {"period": 5.0}

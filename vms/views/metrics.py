@@ -1,0 +1,97 @@
+"""Numbers for Prometheus, and the pages with charts."""
+
+from __future__ import annotations
+
+import csv
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from vms.metrics import HOST, VM, Family
+from vms.permissions import get_host_or_404, get_vm_or_404, may, visible_vms
+from vms.services import charts, failures, metrics, prometheus
+from vms.services.actors import client_address
+from vms.views.health import asker
+from vms.views.vms import asked_ids, tab_context
+
+
+@require_safe
+def scrape(request: HttpRequest) -> HttpResponse:
+    """All numbers, for who may read them all: by a token, or in his session."""
+    who = asker(request)
+    if who is None:
+        if "Authorization" in request.headers:
+            failures.count("token", client_address(request))
+        return HttpResponse("A token is needed.\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"})
+    if not may(who, prometheus.PRIVILEGE):
+        return HttpResponse(f"It needs {prometheus.PRIVILEGE}.\n", "text/plain", 403)
+    return HttpResponse(prometheus.exposition(who), prometheus.CONTENT_TYPE)
+
+
+@login_required
+@require_safe
+def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
+    """Its charts; ?span= says how far back."""
+    vm = get_vm_or_404(request.user, pk)
+    source = drawn(request, VM, reverse("api-1:vm-metrics", args=[pk]), reverse("vm-metrics-csv", args=[pk]))
+    return render(request, "vms/metrics.html", {**tab_context(request, vm, "metrics"), **source})
+
+
+@login_required
+@require_safe
+def host_metrics(request: HttpRequest, pk: int) -> HttpResponse:
+    """Its charts; ?span= says how far back."""
+    host = get_host_or_404(request.user, pk)
+    source = drawn(request, HOST, reverse("api-1:host-metrics", args=[pk]), reverse("host-metrics-csv", args=[pk]))
+    return render(request, "hosts/metrics.html", {"host": host, "tab": "metrics", **source})
+
+
+@login_required
+@require_safe
+def vm_metrics_csv(request: HttpRequest, pk: int) -> HttpResponse:
+    return table(request, VM, get_vm_or_404(request.user, pk).pk, f"vm-{pk}")
+
+
+@login_required
+@require_safe
+def host_metrics_csv(request: HttpRequest, pk: int) -> HttpResponse:
+    return table(request, HOST, get_host_or_404(request.user, pk).pk, f"host-{pk}")
+
+
+@login_required
+@require_safe
+def vm_sparks(request: HttpRequest) -> JsonResponse:
+    """{vm id: its processors' share in percent over the last hour, a value each two minutes and null where nothing was
+    measured} for those of ?ids= that the user may see and that ran."""
+    seen = list(visible_vms(request.user).filter(pk__in=asked_ids(request)).values_list("pk", flat=True))
+    return JsonResponse(metrics.last_hour(VM, seen, "cpu"))
+
+
+def drawn(request: HttpRequest, family: Family, source: str, as_csv: str) -> dict[str, Any]:
+    return {
+        "charts": charts.CHARTS[family],
+        "spans": charts.SPANS,
+        "span": charts.span(request.GET.get("span", "")),
+        "source": source,
+        "as_csv": as_csv,
+    }
+
+
+def table(request: HttpRequest, family: Family, thing: int, name: str) -> HttpResponse:
+    """All series of ?span= as CSV, with times in UTC."""
+    span = charts.span(request.GET.get("span", ""))
+    answer = metrics.over_time(family, thing, family.names, start=time.time() - span.seconds)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}-{span.name}.csv"'
+    head, *lines = charts.table(family, answer)
+    writer = csv.writer(response)
+    writer.writerow(head)
+    for at, *values in lines:
+        writer.writerow([f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%SZ}", *values])
+    return response
