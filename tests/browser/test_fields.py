@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import NewContext
 from tests.browser.pages import live
 from tests.data.shapes import TRIALS, Trial
-from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, SEEN_BOOTED, SEEN_LIVE, Sight
+from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, NOT_OFFERED, SEEN_BOOTED, SEEN_LIVE, TAKEN, Sight
 from tests.lab.guests import LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.shaping import MIB, defined, machine_on, said, surroundings
@@ -26,7 +26,7 @@ from tests.lab.test_serial import command, opened, read
 from tests.osdata.test_osdata import iso
 from vms.demo import guest
 from vms.libvirtxml import DomainXML, difference
-from vms.libvirtxml.shaping import MACHINE, Part, part, parts
+from vms.libvirtxml.shaping import HIDDEN, MACHINE, Part, part, parts
 from vms.services.shape_words import lens_word
 from vms.services.shaping import AUTOSTART
 
@@ -37,6 +37,14 @@ PREDICATE = re.compile(r"\[.*?\]|^name\(|\)$")
 # What libvirt adds or takes away beside what a device becomes.
 BOOTS = ["os/boot", "devices/disk/boot", "devices/interface/boot"]
 BESIDES = re.compile(r"devices/controller(/.*)?|devices/disk/(@type|source.*)|devices/rng/rate/@period|cpu/topology.*")
+
+
+OFFERS = (
+    "from vms.models import Host, HostDevice, Offer; host = Host.objects.get(); "
+    "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
+    "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
+    "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
+)
 
 
 @dataclass
@@ -54,7 +62,7 @@ class Bench:
     last: dict[str, str | None] = field(default_factory=dict)
 
     def dump(self, *, run: bool = False) -> str:
-        return self.host.virsh("dumpxml", self.uuid, *([] if run else ["--inactive"]))
+        return self.host.virsh("dumpxml", self.uuid, "--security-info", *([] if run else ["--inactive"]))
 
     def start(self) -> None:
         self.host.virsh("start", self.uuid)
@@ -104,6 +112,7 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
             image(running, "installer.iso")
             volume(running, number, "third")
+            running.do(OFFERS)
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
             yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
@@ -165,7 +174,8 @@ def change(bench: Bench, key: str, trials: Iterable[Trial]) -> None:
         enter(there[trial.lens], int(trial.value) // 1024 if lens and lens.form == "size" else trial.value)
         bench.touched.add((key, trial.lens))
     for trial in trials:
-        expect(page.locator("#you-get")).to_contain_text(lens_word(trial.lens) + ": ")
+        told = "A new password" if trial.lens == HIDDEN else f"{lens_word(trial.lens)}: "
+        expect(page.locator("#you-get")).to_contain_text(told)
     applied(page)
     after = bench.dump()
     root = etree.fromstring(after)
@@ -234,7 +244,7 @@ def while_it_is_off(bench: Bench) -> None:
     bench.open("overview")
     shown = bench.page.locator("#parts a[href^='?part=']").evaluate_all("all => all.map(one => one.search)")
     sorts = {one.key: kind(one) for one in parts(DomainXML.parse(bench.dump()))}
-    tried = {(sorts[one.part], one.lens) for one in TRIALS if one.part in sorts} | {("overview", AUTOSTART)}
+    tried = {(sorts[one.part], one.lens) for one in (*TRIALS, *TAKEN) if one.part in sorts} | {("overview", AUTOSTART)}
     seen: set[str] = set()
     for key in (word.removeprefix("?part=") for word in shown if word != "?part=add"):
         own = [trial for trial in (*BEFORE, *TRIALS) if trial.part == key]
@@ -248,8 +258,12 @@ def while_it_is_off(bench: Bench) -> None:
             for name in fields(bench.page)
             if (sorts[key], name) not in tried
         ]
-        for some in rounds(one for one in own if (key, one.lens) not in LATE):
+        for some in rounds(one for one in own if (key, one.lens) not in LATE | NOT_OFFERED):
             change(bench, key, some)
+        for one in (one for one in TAKEN if one.part == key):
+            fields(bench.page)[one.lens].check()
+            applied(bench.page)
+            assert said(etree.fromstring(bench.dump()).xpath(one.path)) == one.said
     bench.open("overview")
     fields(bench.page)[AUTOSTART].check()
     applied(bench.page)
@@ -288,4 +302,4 @@ def test_each_field_of_each_part_is_found_in_the_definition_and_in_the_guest(ben
     at_last(bench)
     assert not bench.wrong, "\n".join(bench.wrong)
     # Without swtpm on the host libvirt takes no TPM (docs/unproved.md).
-    assert bench.touched == {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"}
+    assert bench.touched == {(one.part, one.lens) for one in TRIALS if one.part != "tpm0"} - NOT_OFFERED

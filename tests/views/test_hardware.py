@@ -348,7 +348,7 @@ def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) 
     """tests/browser/test_fields.py enters what these tables have; a field without a value there is tried by nobody."""
     own = shaping.machine(machine)
     sorts = {one.key: kind(one) for one in own.parts}
-    tried = {(sorts[one.part], one.lens) for one in TRIALS} | {("overview", shaping.AUTOSTART)}
+    tried = {(sorts[one.part], one.lens) for one in (*TRIALS, *TAKEN)} | {("overview", shaping.AUTOSTART)}
     live = {(sorts[one.part], one.lens) for one in LIVE} | {(sorts[part], lens) for part, lens in NOT_WHILE_IT_RUNS}
     may = frozenset(one.name for one in TABLE)
     for one in own.parts:
