@@ -7,16 +7,27 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import connection as database
 
-from vms.errors import HostUnreachable, InvalidState, NameTaken, NetworkStopped, NotFound, StreamShort, VirtError
+from vms.errors import (
+    AgentRefused,
+    HostUnreachable,
+    InvalidState,
+    NameTaken,
+    NetworkStopped,
+    NotFound,
+    StreamShort,
+    VirtError,
+)
 from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
 from vms.libvirtxml.shaping import Edit
 from vms.virt import (
     DeviceInfo,
     DomainInfo,
     FilterInfo,
+    GuestInfo,
     HostFacts,
     HostHardware,
     HostNumbers,
@@ -67,6 +78,7 @@ class FakeHost:
     deaf: set[str] = field(default_factory=set)
     jobs: dict[str, Job] = field(default_factory=dict)
     copies: dict[str, set[str]] = field(default_factory=dict)
+    mirrors: dict[str, str] = field(default_factory=dict)
     gone: bool = False
     opened: int = 0
     runs: int = 1
@@ -86,6 +98,11 @@ class FakeHost:
     own_numbers: HostNumbers | None = None
     # What some of them lie over, by name.
     backings: dict[str, str] = field(default_factory=dict)
+    # What its guests' agents tell; whose keys are there, which clock is how wrong, and which guests are frozen.
+    guests: dict[str, GuestInfo] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    ahead: int = 0
+    frozen: set[str] = field(default_factory=set)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -114,7 +131,7 @@ class FakeHost:
         yield self.open(spec)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeConnection:
     host: FakeHost
     broken: threading.Event = field(default_factory=threading.Event)
@@ -357,7 +374,9 @@ class FakeVolume:
         size = len(self.connection.host.volumes[self.key])
         capacity = self.connection.host.sizes.get(self.key, size)
         below = self.connection.host.backings.get(self.key[1], "")
-        return VolumeFacts(self.key[1], "file", f"/pool/{self.key[1]}", "raw", capacity, size, size, below)
+        pool = self.connection.host.pools.get(self.key[0])
+        folder = pool.path if pool else "/pool"
+        return VolumeFacts(self.key[1], "file", f"{folder}/{self.key[1]}", "raw", capacity, size, size, below)
 
     def act(self, verb: str) -> None:
         self.connection.answer()
@@ -492,6 +511,9 @@ class FakeDomain:
         self.connection.answer()
         return self.info().state, self.info().run_id
 
+    def agent(self) -> FakeAgent:
+        return FakeAgent(self)
+
     def next_boot(self) -> DomainXML:
         return DomainXML.parse(self.info().next_boot_xml)
 
@@ -524,6 +546,38 @@ class FakeDomain:
 
     def require_copied(self) -> None:
         self.act("copied", None, ("running", "paused"))
+
+    def begin_mirror(self, target: str, to: Target) -> None:
+        self.act(f"mirror {target}", None, ("running", "paused"))
+        self.host.mirrors[self.uuid] = to.path
+
+    def mirror_job(self, target: str) -> Job | None:
+        return Job(1, 1) if self.mirrors(target) else None
+
+    def mirrors(self, target: str) -> str:
+        self.connection.answer()
+        return self.host.mirrors.get(self.uuid, "")
+
+    def is_mirrored(self, target: str) -> bool:
+        self.act(f"look {target}", None, ("running", "paused"))
+        return bool(self.mirrors(target)) and self.host.calls.count(f"look {target}") > 2
+
+    def end_mirror(self, target: str, *, go_over: bool) -> None:
+        self.act(f"end {target} {go_over}", None, ("running", "paused"))
+        path = self.host.mirrors.pop(self.uuid)
+        if not go_over:
+            return
+        changed: dict[str, Any] = {}
+        for name in ("live_xml", "next_boot_xml"):
+            document = DomainXML.parse(getattr(self.info(), name))
+            for disk in document.disks:
+                if disk.target == target:
+                    disk.element.set("type", "file")
+                    for source in disk.element.findall("source"):
+                        source.attrib.clear()
+                        source.set("file", path)
+            changed[name] = document.text
+        self.host.domains[self.uuid] = replace(self.info(), **changed)
 
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))
@@ -636,6 +690,56 @@ class FakeDomain:
 
     def resume(self) -> None:
         self.act("resume", "running", ("paused",))
+
+
+@dataclass
+class FakeAgent:
+    """fail["agent"] is raised by whatever is asked."""
+
+    domain: FakeDomain
+
+    def act(self, verb: str) -> FakeHost:
+        host = self.domain.host
+        self.domain.connection.answer()
+        self.domain.act(f"agent {verb}", None)
+        if "agent" in host.fail:
+            raise host.fail["agent"]
+        return host
+
+    def info(self) -> GuestInfo:
+        return self.act("info").guests.get(self.domain.uuid, GuestInfo())
+
+    def clock(self) -> int | None:
+        return self.act("clock").ahead
+
+    def set_clock(self) -> None:
+        self.act("set clock").ahead = 0
+
+    def freeze(self) -> int:
+        self.act("freeze").frozen.add(self.domain.uuid)
+        return 2
+
+    def thaw(self) -> int:
+        host = self.act("thaw")
+        number = 2 if self.domain.uuid in host.frozen else 0
+        host.frozen.discard(self.domain.uuid)
+        return number
+
+    def set_password(self, user: str, password: str) -> None:
+        self.act(f"password {user} {password}")
+
+    def keys(self, user: str) -> list[str]:
+        host = self.act(f"keys {user}")
+        if user not in host.keys:
+            raise AgentRefused("no such file")
+        return list(host.keys[user])
+
+    def add_keys(self, user: str, lines: Sequence[str]) -> None:
+        self.act(f"add {user}").keys.setdefault(user, []).extend(lines)
+
+    def remove_keys(self, user: str, lines: Sequence[str]) -> None:
+        keys = self.act(f"remove {user}").keys
+        keys[user] = [line for line in keys[user] if line not in lines]
 
 
 STOPPED = NetworkStopped("network 'default' is not active", network="default")

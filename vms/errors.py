@@ -103,12 +103,15 @@ VmsError
     ├── Unsupported           this host or its driver cannot do it
     │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
+    │   └── AgentSilent       the guest's agent was asked, or was to be, and gave no answer in time
     ├── Aborted               somebody ended the host's work before it was done
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
     ├── CdHeld                the guest holds its CD drive shut; params: drive
     ├── DeviceHeld            the guest does not let a device go; params: device
+    ├── AgentAbsent           the guest's agent is not connected; it was not asked
+    ├── AgentRefused          the guest's agent says no; details: its own words, cut
     ├── ChangedMeanwhile      somebody else has changed what was to be changed; params: place
     ├── BootOrderLeft         the order of devices that was for one start only could not be taken back
     ├── BadDocument           the host refused a definition
@@ -391,6 +394,12 @@ class AlsoDefined(RequestRefused):
     """Another host has the same VM, whose disks they are too; params: name, host."""
 
     code = "also_defined"
+
+
+class MoveRefused(RequestRefused):
+    """A disk is not moved to another pool; params: name, cause (vms.services.sentences)."""
+
+    code = "move_refused"
 
 
 class SourceChanged(RequestRefused):
@@ -809,6 +818,12 @@ class TimedOut(VirtError):
     code = "timed_out"
 
 
+class AgentSilent(TimedOut):
+    """The guest's agent gave no answer in time."""
+
+    code = "agent_silent"
+
+
 class Aborted(VirtError):
     """The host's work on it was ended before it was done."""
 
@@ -843,6 +858,18 @@ class DeviceHeld(VirtError):
     """The guest does not let a device of its run go; its next start is without it; params: device."""
 
     code = "device_held"
+
+
+class AgentAbsent(VirtError):
+    """The guest's agent is not connected, so that nothing was asked of it."""
+
+    code = "agent_absent"
+
+
+class AgentRefused(VirtError):
+    """The guest's agent says no; details: its own words, cut and without control characters."""
+
+    code = "agent_refused"
 
 
 class ChangedMeanwhile(VirtError):

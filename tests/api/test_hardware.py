@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 
 from tests.api.conftest import API
-from tests.conftest import make_vm
+from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE
-from vms.models import Document, Host, Operation, VirtualMachine
+from tests.grants import grant
+from vms.models import Document, Host, Operation, User, VirtualMachine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -108,3 +109,37 @@ def test_a_protected_vm_refuses_what_takes_it_away(client_alice: Client, runs: V
     assert ask(client_alice, runs, "POST", "/pause", {}).status_code == 202
     assert ask(client_alice, runs, "PUT", "/protection", {"protected": False}).status_code == 204
     assert ask(client_alice, runs, "POST", "/delete", {"trash": False, "confirm": "web-01"}).status_code in (202, 409)
+
+
+def test_a_disk_is_moved_by_its_key(client_alice: Client, runs: VirtualMachine) -> None:
+    answer = ask(client_alice, runs, "POST", "/devices/vda/move", {"pool": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, "move_refused"), answer.content
+    assert "no storage pool" in answer.json()["detail"]
+    assert ask(client_alice, runs, "POST", "/devices/vdz/move", {"pool": 1}).status_code == 404
+
+
+def test_what_a_patch_would_change_is_told_before(client_alice: Client, runs: VirtualMachine) -> None:
+    told = ask(client_alice, runs, "POST", "/preview", {"title": "Shop", "cpus": 4}).json()
+    assert [(one["part"], one["what"], one["when"]) for one in told["changes"]] == [
+        ("overview", "title", "both"), ("cpu", "cpus_max", "restart"), ("cpu", "cpus", "restart"),
+    ]  # fmt: skip
+    assert "Title: nothing → Shop, now and after a restart" in [one["text"] for one in told["changes"]]
+    assert "+  <title>Shop</title>" in told["diff"]
+    assert (told["privileges"], told["missing"]) == (["vm.cpu_memory", "vm.describe"], [])
+    told = ask(client_alice, runs, "POST", "/devices/vda/preview?apply=next", {"values": {"cache": "none"}}).json()
+    assert [one["when"] for one in told["changes"]] == ["restart"] and told["privileges"] == ["vm.disk"]
+    told = ask(client_alice, runs, "POST", "/devices/preview", {"sort": "serial"}).json()
+    assert told["changes"][0]["what"] == "added" and "+    <serial" in told["diff"]
+    told = ask(client_alice, runs, "POST", "/devices/graphics0/preview", {"values": {"password": "s3cret"}})
+    assert told.json()["privileges"] == ["vm.device"] and b"s3cret" not in told.content
+    assert ask(client_alice, runs, "POST", "/preview", {}).json()["changes"] == []
+    assert ask(client_alice, runs, "POST", "/preview", {"cpus": 0}).status_code == 422
+    live = ask(client_alice, runs, "POST", "/devices/vda/preview?apply=live", {"values": {"cache": "none"}})
+    assert (live.status_code, live.json()["code"]) == (409, "not_live")
+    assert not Operation.objects.exists()
+
+
+def test_a_preview_says_which_right_is_missing(runs: VirtualMachine, mallory: User) -> None:
+    grant(mallory, "editor", runs)
+    told = ask(sign_in(mallory), runs, "POST", "/preview", {"cpu_shares": 512}).json()
+    assert told["missing"] == ["vm.tune"]

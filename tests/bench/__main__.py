@@ -14,6 +14,7 @@ from tests.bench import (
     click_to_running,
     clones,
     event_to_page,
+    hardware,
     hung_host,
     instance,
     list_page,
@@ -48,6 +49,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "scale": scale.measure,
     "hung": hung_host.measure,
     "clones": clones.measure,
+    "hardware": hardware.measure,
     "watching": watching.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 The figures of `python -m tests.bench` (or `scripts/bench`), on the machine named below. Ours and what it is compared
 with ran in turns in the same minutes; unless it says otherwise a figure is the median. `scripts/bench NAME...`
 measures some of them and leaves this page alone: list, resync, event, click, instance, relay, serial, transfer,
-start, weight, rights, scale, hung, clones, watching.
+start, weight, rights, scale, hung, clones, hardware, watching.
 """
 HEAD = ("figure", "measured", "goal", "verdict")
 

@@ -27,6 +27,7 @@ def main() -> None:
     django.setup()
     from django.db import transaction
 
+    from tests.bench.visitor import signed_in
     from vms.permissions import visible_vms
     from vms.services.roles import keep_fixed
 
@@ -94,17 +95,6 @@ def make_people() -> dict[str, Any]:
     Grant.objects.bulk_create(grants)
     administrator = User.objects.create(username="boss", is_administrator=True)
     return {"administrator": administrator, "user": users[7], "who may nothing": User.objects.create(username="new")}
-
-
-def signed_in(user: Any) -> Any:
-    from allauth.usersessions.models import UserSession
-    from django.test import Client
-
-    client = Client(HTTP_X_REAL_IP="127.0.0.1", HTTP_HOST="localhost")
-    client.force_login(user)
-    key = client.session.session_key or ""
-    UserSession.objects.create(user=user, session_key=key, ip="127.0.0.1", user_agent="bench")
-    return client
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 from playwright.sync_api import ElementHandle, Error, Page, Request
 
 SCRIPT = Path(__file__).with_suffix(".js")
-LIKE_THE_FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,15 @@ class Control:
     menu: bool
 
 
-def find(page: Page, within: str) -> list[Control]:
-    """What can be pressed inside these parts of the page, links first; of a list's rows, the first three."""
-    found = page.evaluate("([within, most]) => controls.find(within, most)", [within, LIKE_THE_FIRST])
+def find(page: Page, within: str, rows: int) -> list[Control]:
+    """What can be pressed inside these parts of the page, links first; of a list's rows, so many from the first on."""
+    found = page.evaluate("([within, most]) => controls.find(within, most)", [within, rows])
     return sorted((Control(**one) for one in found), key=lambda control: control.kind != "link")
 
 
-def locate(page: Page, within: str, control: Control) -> ElementHandle | None:
+def locate(page: Page, within: str, control: Control, rows: int) -> ElementHandle | None:
     """Where it is now; None where pressing one like it took it away, else AssertionError when it is nowhere."""
-    words = [within, LIKE_THE_FIRST, asdict(control)]
+    words = [within, rows, asdict(control)]
     found = page.evaluate_handle("([within, most, control]) => controls.again(within, most, control)", words)
     element = found.as_element()
     assert element or control.same, f"no longer there: {control.name}"

@@ -23,7 +23,8 @@ NO_PAGES = {
     "vm-metrics-csv", "host-metrics-csv", "vm-sparks",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
     "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
-    "vm-hardware-preview", "vm-protect",
+    "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
+    "vm-agent-thaw", "vm-agent-time", "vm-agent-password", "vm-agent-keys",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

@@ -47,6 +47,14 @@ def wants_more_memory(page: Page) -> None:
     page.get_by_text("lines of XML change").click()
 
 
+def sets_a_password_wrongly(page: Page) -> None:
+    form = page.locator("form", has=page.get_by_label("New password"))
+    form.get_by_label("User").fill("a:b")
+    form.get_by_label("New password").fill("secret-7")
+    form.get_by_role("button", name="Set the password").click()
+    page.get_by_role("heading", name="SSH keys").scroll_into_view_if_needed()
+
+
 def draws(page: Page) -> None:
     """The first chart's table too."""
     expect(page.locator(".chart canvas").first).to_be_visible()
@@ -96,12 +104,17 @@ def failed(stage: Stage) -> Player:
 
 def overview_with_a_failure(stage: Stage) -> str:
     stage.fails()
+    stage.edited()
     return "/"
 
 
 def overview_while_one_waits(stage: Stage) -> str:
     stage.waits()
     return "/"
+
+
+def list_of_the_edited(stage: Stage) -> str:
+    return f"/vms/?q={stage.edited().name}"
 
 
 def list_of_the_crowd(stage: Stage) -> str:
@@ -460,6 +473,7 @@ SCENES = (
     Scene("overview-running", "", overview_while_one_waits, opens("running")),
     Scene("overview-mallory", "", at("/"), who=MALLORY),
     Scene("list", "vms/", at("/vms/")),
+    Scene("list-waits", "vms/", list_of_the_edited),
     Scene("list-page-2", "vms/", at("/vms/?page=2&sort=-name")),
     Scene("list-menu", "vms/", list_of_one, opens_row_menu),
     Scene("list-ticked", "vms/", list_of_the_crowd, ticks_two),
@@ -488,8 +502,12 @@ SCENES = (
     Scene("discard-saved", "vms/<int:pk>/discard-saved/", of(saved, "discard-saved/")),
     Scene("reset", "vms/<int:pk>/reset/", of(runs, "reset/")),
     Scene("force-off", "vms/<int:pk>/force-off/", of(runs, "force-off/")),
+    Scene("guest", VM + "agent/", Stage.reporter),
+    Scene("guest-asks", VM + "agent/", Stage.reporter, sets_a_password_wrongly, says=("400",)),
+    Scene("guest-none", VM + "agent/", of(off, "agent/")),
     Scene("hardware", VM + "hardware/", of(runs, "hardware/")),
     Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
+    Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),

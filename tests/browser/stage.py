@@ -39,6 +39,35 @@ DISK = (
 )
 
 
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"
+REPORTED: dict[str, Any] = {
+    "host_name": "a-host-name-that-a-guest-" + "made-long-" * 12,
+    "system": "Debian GNU/Linux 12 (bookworm)",
+    "version": "12 (bookworm)",
+    "kernel": "6.1.0-26-cloud-amd64",
+    "machine": "x86_64",
+    "time_zone": "CET",
+    "ahead_seconds": -95,
+    "cards": [
+        {
+            "name": "eth0", "mac": "52:54:00:00:00:07",
+            "addresses": ["192.0.2.7/24", "2001:db8:1234:5678:5054:ff:fe00:7/64", "fe80::5054:ff:fe00:7/64"],
+        }
+    ],
+    "file_systems": [
+        {"mounted_at": "/", "type": "ext4", "disks": ["vda"], "total_bytes": 20 << 30, "used_bytes": 17 << 30},
+        {"mounted_at": "/srv/" + "deep/" * 30, "type": "xfs", "disks": ["vdb", "vdc"], "total_bytes": 1 << 42,
+         "used_bytes": 1 << 40},
+        {"mounted_at": "/proc", "type": "proc", "disks": [], "total_bytes": None, "used_bytes": None},
+    ],
+    "users": [{"name": "anna", "domain": "", "since": 1_790_000_000}],
+    "left_out": 3,
+}  # fmt: skip
+KEPT_KEYS = [
+    {"type": "ssh-ed25519", "fingerprint": "SHA256:2dm4K7d5nRr0vfUj3Gk7m1kqGZ2yWcJ9p1xT8sYxkQw", "comment": "anna@desk"}
+]
+
+
 @cache
 def packed() -> bytes:
     """An OVA as VMware exports it, with an empty disk and what no VM here has."""
@@ -341,6 +370,31 @@ class Stage:
         self.dashboard.do(made + rest)
         [[pk]] = self.dashboard.query("select id from vms_user where username = 'guest'")
         return f"/users/{pk}/"
+
+    def reporter(self) -> str:
+        """A VM that runs and whose guest has told of itself, frozen, with a key of somebody; the address of that."""
+        if "reporter" not in self.cast.players:
+            self.cast.engage("reporter", obeys=False)
+        player = self.runs("reporter")
+        self.in_peace("reporter")
+        made = (
+            "from vms.models import *\nfrom django.utils import timezone\nfrom datetime import timedelta\n"
+            f"placement = Placement.objects.select_related('document').get(current_of={player.pk})\n"
+            "document, now = placement.document, timezone.now()\n"
+            f"channel, facts, keys = {CHANNEL!r}, {REPORTED!r}, {KEPT_KEYS!r}\n"
+            "if 'guest_agent' not in document.live:\n"
+            "    document.live = document.live.replace('</devices>', channel + '</devices>')\n"
+            "    document.save(update_fields=['live'])\n"
+            "as_told = {'run_id': placement.run_id, 'asked_at': now, 'told_at': now, 'facts': facts}\n"
+            "AgentReport.objects.update_or_create(placement=placement, defaults=as_told)\n"
+            "as_frozen = {'run_id': placement.run_id, 'asked_at': now, 'frozen_at': now, 'seconds': 600}\n"
+            "as_frozen |= {'thaw_at': now + timedelta(seconds=600)}\n"
+            f"Freeze.objects.update_or_create(vm_id={player.pk}, defaults=as_frozen)\n"
+            "as_read = {'read_at': now, 'keys': keys}\n"
+            f"GuestKeys.objects.update_or_create(vm_id={player.pk}, user='anna', defaults=as_read)"
+        )
+        self.dashboard.do(made)
+        return player.path + "agent/"
 
     def token_of_mallory(self) -> str:
         """Mallory has one token; the address of the page of her tokens."""

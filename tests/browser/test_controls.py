@@ -42,6 +42,12 @@ PRESSED: set[tuple[object, ...]] = set()
 
 
 @pytest.fixture
+def rows(pytestconfig: pytest.Config) -> int:
+    """Of how many rows of a list, which are alike."""
+    return 3 if pytestconfig.option.markexpr == "" else 1
+
+
+@pytest.fixture
 def pressed(pytestconfig: pytest.Config) -> set[tuple[object, ...]]:
     """The same for all scenes; with the tests marked long each scene has its own, and all is pressed in each."""
     return set() if pytestconfig.option.markexpr == "" else PRESSED
@@ -79,6 +85,7 @@ def test_it_has_no_dead_control(
     new_browser: NewContext,
     keys: Keys,
     figures: Figures,
+    rows: int,
     pressed: set[tuple[object, ...]],
 ) -> None:
     context = new_browser(scene.who, viewport=size, says=(*scene.says, "409", "status of 40", "WebSocket"))
@@ -89,13 +96,13 @@ def test_it_has_no_dead_control(
     faults: list[str] = []
     fresh = True
     addresses: set[str] = set()
-    for control in find(page, within):
+    for control in find(page, within, rows):
         place = (scene.route, scene.who, size["width"], control.name, control.same)
         if place in pressed:
             continue
         if not fresh:
             load(page, scene, stage, keys)
-        element = locate(page, within, control)
+        element = locate(page, within, control, rows)
         if element is None:
             continue
         effects = press(page, control, element, wire)

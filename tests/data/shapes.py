@@ -78,6 +78,8 @@ CARD: Final = "devices/interface[mac/@address='52:54:00:5e:ed:01']"
 TRIALS: Final = (
     Trial("overview", "title", "Shop & blog", "title", "Shop & blog"),
     Trial("overview", "description", "one\ntwo", "description", "one\ntwo"),
+    Trial("overview", "firmware", "efi", "os/@firmware", "efi"),
+    Trial("overview", "machine", "pc-q35-6.2", "os/type/@machine", "pc-q35-6.2"),
     Trial("overview", "on_reboot", "destroy", "on_reboot", "destroy"),
     Trial("overview", "on_reboot", "restart", "on_reboot", "restart"),
     Trial("overview", "on_poweroff", "restart", "on_poweroff", "restart"),
@@ -111,6 +113,7 @@ TRIALS: Final = (
     Trial("net0", "inbound", 100, f"{CARD}/bandwidth/inbound/@average", "100"),
     Trial("net0", "outbound", 200, f"{CARD}/bandwidth/outbound/@average", "200"),
     Trial("graphics0", "keymap", "de", "devices/graphics/@keymap", "de"),
+    Trial("graphics0", "password", "hunter 2", "devices/graphics/@passwd", "hunter 2"),
     Trial("video0", "model", "virtio", "devices/video/model/@type", "virtio"),
     Trial("sound0", "model", "ac97", "devices/sound/@model", "ac97"),
     Trial("channel0", "clipboard", "no", "devices/channel/source/clipboard/@copypaste", "no"),

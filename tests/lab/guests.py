@@ -36,10 +36,12 @@ def definition(
     network: str | None,
     shell: bool,
     clipboard: bool,
+    agent: Path | None,
     identity: str,
 ) -> str:
     """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty.
-    clipboard: it crosses the screen, through the channel of a guest's agent. identity: its UUID, "" for a new one."""
+    clipboard: it crosses the screen, through the channel of a guest's agent. agent: it has a guest agent's channel,
+    and one to this socket, by which tests/lab/agents.py plays the agent. identity: its UUID, "" for a new one."""
     wishes = "report-pointer" + ("" if obeys else " ignore-power")
     devices = E.devices(
         E.controller(type="usb", model="none"),
@@ -55,6 +57,13 @@ def definition(
                 E.source(E.clipboard(copypaste="yes")),
                 E.target(type="virtio", name="com.redhat.spice.0"),
                 type="qemu-vdagent",
+            )
+        )
+    if agent:
+        devices.append(E.channel(E.target(type="virtio", name="org.qemu.guest_agent.0"), type="unix"))
+        devices.append(
+            E.channel(
+                E.source(mode="bind", path=str(agent)), E.target(type="virtio", name="kvmweb.played"), type="unix"
             )
         )
     if graphics:
@@ -181,13 +190,14 @@ class Guests:
         network: str | None = None,
         shell: bool = False,
         clipboard: bool = False,
+        agent: Path | None = None,
         identity: str = "",
         start: bool = False,
     ) -> LabGuest:
         serial = self.host.folder / "serial" / f"{len(self.made)}-{time.monotonic_ns()}.log"
         xml = definition(
             name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell,
-            clipboard=clipboard, identity=identity,
+            clipboard=clipboard, agent=agent, identity=identity,
         )  # fmt: skip
         self.host.connect().defineXML(xml)
         made = LabGuest(self.host, name, serial)

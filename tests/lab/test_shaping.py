@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 from lxml import etree
 
-from tests.data.shapes import MACHINE, TPM, TRIALS, UUID, Trial
+from tests.data.shapes import TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
-from tests.lab.pools import LabPool, folder_pool
+from tests.lab.pools import LabPool
+from tests.lab.shaping import defined, machine_on, said, surroundings
 from tests.lab.stack import Answer, Dashboard
-from tests.lab.test_create import connected, image, in_turn, volume
+from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
 
 MIB = 1 << 20
+SECURE = libvirt.VIR_DOMAIN_XML_SECURE
 OTHER = "<network><name>other</name></network>"
 
 
@@ -38,10 +38,10 @@ class Shaped:
         return self.host.connect().lookupByUUIDString(self.uuid)
 
     def next(self, path: str) -> Any:
-        return etree.fromstring(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).xpath(path)
+        return etree.fromstring(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | SECURE)).xpath(path)
 
     def now(self, path: str) -> Any:
-        return etree.fromstring(self.domain.XMLDesc()).xpath(path)
+        return etree.fromstring(self.domain.XMLDesc(SECURE)).xpath(path)
 
     def done(self, answer: Answer, *states: str) -> dict[str, Any]:
         assert answer.status == 202, answer.body
@@ -53,42 +53,8 @@ class Shaped:
 
 @pytest.fixture
 def shaped(lab_host: LabHost, dashboard: Dashboard) -> Iterator[Shaped]:
-    with folder_pool(lab_host) as pool:
-        for name in ("first", "second", "third"):
-            pool.make(name, MIB)
-        connection = lab_host.connect()
-        other = connection.networkDefineXML(OTHER)
-        other.create()
-        default = connection.networkLookupByName("default")
-        was_active = default.isActive()
-        if not was_active:
-            default.create()
-        texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
-        filters = [connection.nwfilterDefineXML(text) for text in in_turn(connection, texts)]
-        own = str(uuid.uuid4())
-        # Without swtpm on the host libvirt takes no TPM (docs/unproved.md).
-        connection.defineXML(MACHINE.replace("POOL", pool.name).replace(TPM, "").replace(UUID, own))
-        try:
-            yield Shaped(lab_host, dashboard, pool, own, dashboard.vm(own))
-        finally:
-            domain = connection.lookupByUUIDString(own)
-            if domain.isActive():
-                domain.destroy()
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_TPM)
-            other.destroy()
-            other.undefine()
-            if not was_active:
-                default.destroy()
-            for each in reversed(filters):
-                each.undefine()
-            connection.close()
-
-
-def said(found: Any) -> str:
-    """What an XPath found, as one text."""
-    if isinstance(found, list):
-        found = found[0] if found else ""
-    return str(found if isinstance(found, str) else found.text)
+    with surroundings(lab_host) as pool, defined(lab_host, machine_on(pool)) as own:
+        yield Shaped(lab_host, dashboard, pool, own, dashboard.vm(own))
 
 
 def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:
@@ -107,7 +73,7 @@ def test_each_edit_is_found_in_the_definition(shaped: Shaped) -> None:
     eventually(lambda: connected(shaped.dashboard, "other"), "cards can be put there", within=60)
     failed = {}
     for trial in TRIALS:
-        if trial.lens == "medium" or trial.part == "tpm0":
+        if trial.lens in ("medium", "firmware") or trial.part == "tpm0":
             continue
         path, values = body(shaped, trial)
         before = shaped.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
@@ -183,10 +149,13 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         return shaped.done(shaped.dashboard.post(f"/vms/{shaped.vm}/devices", body))
 
     add(sort="disk", volume=third, bus="virtio")
+    add(sort="disk", pool=pool, size_gib=1)
+    made = volume(shaped.dashboard, pool, "shaped-5.qcow2")
+    assert (made["state"], made["capacity_bytes"]) == ("ready", 1 << 30), made
     add(sort="card", network=other)
     add(sort="agent")
     for look in (shaped.now, shaped.next):
-        assert look("devices/disk/source/@volume").count("third") == 1
+        assert look("devices/disk/source/@volume")[-2:] == ["third", "shaped-5.qcow2"]
         assert len(look("devices/interface[source/@network='other'][filterref/@filter='clean-traffic']")) == 1
         assert look("devices/channel/target/@name").count("org.qemu.guest_agent.0") == 1
     again = shaped.dashboard.post(f"/vms/{shaped.vm}/devices", {"sort": "disk", "volume": third})
@@ -212,6 +181,21 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         assert len(shaped.next(tag)) == number - 1, key
     for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
         add(sort=sort)
+    shaped.dashboard.do(
+        "from vms.models import Host, HostDevice, Offer; host = Host.objects.get(); "
+        "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
+        "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
+        "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
+    )
+    offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
+    add(sort="folder", offer=offers["docs"])
+    add(sort="hostdev", offer=offers["stick"])
+    assert shaped.next("devices/filesystem/source/@dir") == ["/srv/docs"]
+    assert shaped.next("memoryBacking/access/@mode") == ["shared"]
+    assert shaped.next("devices/hostdev/source/@startupPolicy") == ["optional"]
+    for key in ("fs0", "hostdev0"):
+        shaped.done(shaped.dashboard.request("DELETE", f"/api/v1/vms/{shaped.vm}/devices/{key}"))
+    assert shaped.next("devices/filesystem") == shaped.next("devices/hostdev") == []
     keys = {one["key"] for one in shaped.dashboard.get(f"/vms/{shaped.vm}/devices")["items"]}
     assert {"rng0", "watchdog0", "sound0", "panic0", "channel0", "serial0", "sdb"} <= keys, keys
 
@@ -234,3 +218,38 @@ def test_a_cd_comes_from_images_and_goes(shaped: Shaped) -> None:
         shaped.done(shaped.patch("/devices/sda", {"values": {"medium": medium}}))
         assert (shaped.now(where), shaped.next(where)) == (there, there), medium
     assert shaped.patch("/devices/sda", {"values": {"medium": "/etc/shadow"}}).status == 422
+
+
+def test_a_screen_gets_a_password_and_loses_it(shaped: Shaped) -> None:
+    where = "devices/graphics/@passwd"
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "first"}}))
+    shaped.domain.create()
+    shaped.dashboard.await_state(shaped.vm, "running")
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "second"}}))
+    assert (shaped.now(where), shaped.next(where)) == (["second"], ["second"])
+    shown = shaped.dashboard.get(f"/vms/{shaped.vm}/devices/graphics0")
+    assert "second" not in str(shown) and shown["values"]["password"] == ""
+    shaped.done(shaped.patch("/devices/graphics0?apply=next", {"values": {"password": ""}}))
+    assert (shaped.now(where), shaped.next(where)) == (["second"], [])
+    # libvirt would take it out of its document, and QEMU would go on asking for it.
+    refused = shaped.patch("/devices/graphics0?apply=live", {"values": {"password": ""}})
+    assert (refused.status, refused.body["code"]) == (409, "not_live")
+    shaped.domain.destroy()
+    shaped.domain.create()
+    # A run that began without one takes none.
+    shaped.done(shaped.patch("/devices/graphics0", {"values": {"password": "third"}}))
+    assert (shaped.now(where), shaped.next(where)) == ([], ["third"])
+
+
+def test_another_chipset_starts(shaped: Shaped) -> None:
+    refused = shaped.patch("", {"firmware": "secure"})
+    assert (refused.status, refused.body["errors"][0]["code"]) == (422, "vm_no_uefi"), "no UEFI is here"
+    for name, is_now in (("pc", "pc-i440fx-"), ("q35", "pc-q35-")):
+        shaped.done(shaped.patch("", {"machine": name}))
+        assert said(shaped.next("os/type/@machine")).startswith(is_now)
+        shaped.domain.create()
+        shaped.dashboard.await_state(shaped.vm, "running")
+        assert said(shaped.now("os/type/@machine")).startswith(is_now)
+        assert len(shaped.now("devices/disk")) == 3 and len(shaped.now("devices/interface")) == 1
+        shaped.domain.destroy()
+        shaped.dashboard.await_state(shaped.vm, "shut_off")

@@ -85,3 +85,10 @@ def test_what_will_be_missing_is_known_without_the_secrets() -> None:
 def test_words_that_look_like_a_stand_in_are_words() -> None:
     text = "<domain><name>a</name><description>(secret)</description></domain>"
     assert grafted(text, text) == (text, []) and ungrafted(text, text) == []
+
+
+def test_screens_lose_what_the_text_does_not_give_them_where_that_is_said() -> None:
+    text, lost = grafted(SECURE, mask(SECURE), passwords=False)
+    assert lost == [] and "word" not in text and text.count("passwd") == 0
+    text, _ = grafted(SECURE, mask(SECURE).replace('type="vnc"', 'type="vnc" passwd="new"'), passwords=False)
+    assert 'passwd="new"' in text

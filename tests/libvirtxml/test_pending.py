@@ -191,6 +191,24 @@ def test_a_change_in_two_places_is_two() -> None:
     ]  # fmt: skip
 
 
+def test_an_order_that_moves_to_the_devices_is_one() -> None:
+    run, then = read("rich", "run"), read("rich", "next")
+    both(take("os/boot"), add("devices/disk[1]", "<boot order='1'/>"))(then)
+    [found] = waiting(run, then)
+    assert (found.place, found.how) == ("boot", "changed")
+    assert "boot dev" in found.was and "order" in found.now
+
+
+def test_consoles_are_counted_anew_when_it_starts() -> None:
+    run, then = read("rich", "run"), read("rich", "next")
+    line = "<console type='pty'><target type='virtio' port='{}'/></console>"
+    add("devices", line.format(0))(run)
+    add("devices", line.format(1))(then)
+    assert waiting(run, then) == []
+    add("devices", line.format(2))(then)
+    assert [(each.place, each.how) for each in waiting(run, then)] == [("devices/console", "added")]
+
+
 def test_a_live_change_waits_the_other_way() -> None:
     """What was plugged in for this run alone is gone after the next start."""
     run, then = read("rich", "run"), read("rich", "next")

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.data.shapes import MACHINE, TRIALS, Trial
-from vms.libvirtxml import DomainXML, faults
+from vms.libvirtxml import DomainXML, Given, difference, faults, plain, without
 from vms.libvirtxml.difference.canonical import canonical
 from vms.libvirtxml.shaping import (
     DEVICES,
@@ -154,8 +154,8 @@ def test_random_edits_stay_valid_and_can_be_taken_back(name: str, seed: int) -> 
     assert document.text.count("<!--") == first.text.count("<!--")
 
 
-# What writes a second value too, and topology, which must fit the processors.
-UNEVEN = frozenset({"cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
+# What writes a second value too, topology, which must fit the processors, and what does not go with on_poweroff.
+UNEVEN = frozenset({"on_reboot", "cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
 
 
 def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
@@ -190,12 +190,24 @@ def test_what_does_not_fit_is_refused(key: str, lens: str, value: object, why: s
     assert bad.value.why == why
 
 
+def test_qemu_cannot_tell_an_end_from_a_reboot_where_they_are_swapped() -> None:
+    document = DomainXML.parse(MACHINE)
+    wished = [("on_poweroff", "restart"), ("on_reboot", "destroy")]
+    with pytest.raises(BadValue) as bad:
+        shape(document, [edit(document, "overview", *one) for one in wished])
+    assert (bad.value.lens, bad.value.why) == ("on_poweroff", "ends")
+    other = DomainXML.parse(MACHINE.replace("type='qemu'", "type='xen'"))
+    shape(other, [edit(other, "overview", *one) for one in wished])
+
+
 def test_each_sort_of_device_can_be_added_and_taken_out() -> None:
     said = {
         "disk": {"pool": "p", "volume": "v", "format": "qcow2", "bus": "virtio", "target": "vdc"},
         "cdrom": {"bus": "sata", "target": "sdc"},
         "card": {"network": "n", "mac": "52:54:00:00:00:02", "model": "virtio"},
         "serial": {"number": 1},
+        "hostdev": {"kind": "pci", "place": "0000:03:00.1"},
+        "folder": {"path": "/srv/share", "tag": "share", "read_only": True},
     }
     bare = "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm</type></os><devices/></domain>"
     for sort in SORTS:
@@ -235,3 +247,114 @@ def test_a_run_is_told_what_it_can_have() -> None:
     assert as_live(live, after, gone) is None
     assert not is_live(after, {"do": "remove", "part": "sda", "was": ""})
     assert not is_live(after, {"do": "add", "sort": "sound", "said": {}})
+
+
+def test_another_chipset_has_other_places() -> None:
+    text = (
+        "<domain type='kvm'><name>a</name><memory>1</memory><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>"
+        "</os><devices><disk type='file' device='disk'><source file='/a'/><target dev='hda' bus='ide'/>"
+        "<address type='drive' controller='0' bus='0' target='0' unit='0'/></disk><disk type='file' device='cdrom'>"
+        "<target dev='hdc' bus='ide'/></disk><controller type='ide' index='0'><address type='pci' slot='1'/>"
+        "</controller><controller type='pci' index='0' model='pci-root'/><controller type='scsi' model='virtio-scsi'>"
+        "<address type='pci' slot='5'/></controller><sound model='ich9'><address type='pci' slot='4'/></sound>"
+        "</devices></domain>"
+    )
+    document = DomainXML.parse(text)
+    shape(document, [edit(document, "overview", "machine", "q35")])
+    assert not faults(document.text)
+    assert [(disk.target, disk.element.xpath("string(target/@bus)")) for disk in document.disks] == [
+        ("sda", "sata"), ("sdb", "sata"),
+    ]  # fmt: skip
+    assert document.element.find("devices/*/address") is None
+    assert [each.get("type") for each in document.element.findall("devices/controller")] == ["scsi"]
+    assert {need.privilege for need in difference(text, document.text)} == {"vm.boot", "vm.disk", "vm.device"}
+    # Of the same chipset another version is that alone.
+    same = DomainXML.parse(text)
+    shape(same, [edit(same, "overview", "machine", "pc-i440fx-6.2")])
+    assert same.text.count("address") == text.count("address")
+    assert {need.privilege for need in difference(text, same.text)} == {"vm.boot"}
+
+
+FILLED = (
+    "<domain type='kvm'><name>a</name><memory>1</memory><os firmware='efi'><type machine='q35'>hvm</type><firmware>"
+    "<feature enabled='no' name='secure-boot'/></firmware><loader readonly='yes' type='pflash'>/usr/OVMF.fd</loader>"
+    "<nvram template='/usr/share/VARS.fd'>/var/lib/a_VARS.fd</nvram></os><devices/></domain>"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "was", "value", "needs"),
+    [
+        (FILLED, "efi", "bios", {"vm.boot"}),
+        (FILLED, "efi", "secure", {"vm.boot", "vm.device"}),
+        (FILLED.replace(" firmware='efi'", ""), "efi", "bios", {"vm.boot"}),
+        (FILLED.replace("readonly", "secure='yes' readonly"), "secure", "bios", {"vm.boot"}),
+        (MACHINE, "bios", "efi", {"vm.boot"}),
+        (MACHINE, "bios", "secure", {"vm.boot", "vm.device"}),
+    ],
+)  # fmt: skip
+def test_the_host_chooses_the_files_of_another_firmware(text: str, was: str, value: str, needs: set[str]) -> None:
+    document = DomainXML.parse(text)
+    before = document.text
+    assert part(document, "overview").values["firmware"] == was  # type: ignore[union-attr]
+    shape(document, [edit(document, "overview", "firmware", value)])
+    assert part(document, "overview").values["firmware"] == value  # type: ignore[union-attr]
+    assert not faults(document.text) and "OVMF" not in document.text and "VARS" not in document.text
+    assert {need.privilege for need in difference(before, document.text)} == needs
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({"kind": "pci", "place": "0000:0a:1f.3"}, "source/address[@bus='0x0a'][@slot='0x1f'][@function='0x3']"),
+        ({"kind": "usb", "vendor": "0x1234", "product": "0xabcd", "policy": "optional"},
+         "source[@startupPolicy='optional']/product[@id='0xabcd']"),
+        ({"kind": "usb", "bus": "1", "device": "4", "policy": "mandatory"}, "source/address[@device='4']"),
+        ({"kind": "mdev", "uuid": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"}, "source/address[@uuid]"),
+    ],
+)  # fmt: skip
+def test_a_device_of_the_host_is_one_that_was_given(said: dict[str, str], path: str) -> None:
+    document = DomainXML.parse(MACHINE)
+    before = document.text
+    shape(document, [{"do": "add", "sort": "hostdev", "said": said}])
+    found = document.element.find("devices/hostdev")
+    assert found is not None and found.xpath(path) and not faults(document.text)
+    assert {need.privilege for need in difference(before, document.text)} == {"vm.define"}
+    given = Given(offers=frozenset({plain(found)}))
+    assert not difference(without(before, given), without(document.text, given))
+    # As libvirt tells it afterwards, and while it runs.
+    answer = DomainXML.parse(document.text)
+    device = answer.element.find("devices/hostdev")
+    assert device is not None
+    for text in ("<driver name='vfio'/>", "<alias name='hostdev0'/>", "<address type='pci' bus='0x05'/>"):
+        device.append(etree.fromstring(text))
+    if found.find("source/vendor") is not None:
+        device.find("source").append(etree.fromstring("<address bus='1' device='9'/>"))  # type: ignore[union-attr]
+    assert not difference(without(before, given), without(answer.text, given))
+    # Another one, or one with more, was not given.
+    device.append(etree.fromstring("<rom file='/etc/shadow'/>"))
+    assert {need.privilege for need in difference(before, without(answer.text, given))} == {"vm.define"}
+
+
+def test_a_shared_folder_shares_memory_and_needs_to_be_given() -> None:
+    document = DomainXML.parse(MACHINE)
+    before = document.text
+    said = {"path": "/srv/share", "tag": "share", "read_only": False}
+    shape(document, [{"do": "add", "sort": "folder", "said": said}])
+    assert not faults(document.text)
+    root = document.element
+    assert root.xpath("string(memoryBacking/source/@type)") == "memfd"
+    assert root.xpath("string(memoryBacking/access/@mode)") == "shared"
+    assert root.xpath("string(devices/filesystem/target/@dir)") == "share"
+    found = root.find("devices/filesystem")
+    assert found is not None
+    given = Given(offers=frozenset({plain(found)}))
+    assert not difference(without(before, given), without(document.text, given))
+    # Not another folder, and not that one to be written where it was given to be read.
+    for change in ({"path": "/etc"}, {"read_only": True}):
+        other = DomainXML.parse(before)
+        shape(other, [{"do": "add", "sort": "folder", "said": {**said, **change}}])
+        assert {need.privilege for need in difference(before, without(other.text, given))} == {"vm.define"}
+    # Memory is shared by nothing else than this.
+    shared = before.replace("<devices>", "<memoryBacking><access mode='shared'/></memoryBacking><devices>", 1)
+    assert {need.privilege for need in difference(before, shared)} >= {"vm.define"}

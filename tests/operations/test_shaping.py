@@ -8,10 +8,28 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fakehost import FakeConnection
 from tests.operations.conftest import Stage
-from vms.errors import DeviceHeld, HostUnreachable
-from vms.libvirtxml import DomainXML
-from vms.models import Document, Network, NetworkFilter, Operation, Placement, User
+from vms.errors import BadFields, DeviceHeld, HostRefused, HostUnreachable
+from vms.libvirtxml import DomainXML, volume_document
+from vms.libvirtxml.shaping import shape
+from vms.models import (
+    AuditEvent,
+    Document,
+    HostDevice,
+    Network,
+    NetworkFilter,
+    Offer,
+    Operation,
+    Placement,
+    Reservation,
+    StoragePool,
+    User,
+    VirtualMachine,
+    Volume,
+)
+from vms.operations.shaping import facts, mend_disk
+from vms.operations.volumes import new_row as make_row
 from vms.services import shaping
 from vms.services.shaping import Wish
 
@@ -159,3 +177,154 @@ def test_whoever_may_no_longer_use_the_network_connects_nothing(runs: Stage, don
     Network.objects.update(present=False)
     assert done(asked).state == "refused"
     assert len(after(runs).interfaces) == 1
+
+
+@pytest.mark.parametrize("state", ["shut_off", "running"])
+def test_a_password_is_set_and_stands_nowhere_else(stage: Stage, done: Done, state: str) -> None:
+    stage.set_state(state)
+    known(stage)
+    asked = ask(stage, graphics0={"password": "s3cret"})
+    assert asked.params["needs"] == ["vm.device"]
+    assert "s3cret" not in f"{asked.params}{asked.sealed}"
+    assert shaping.digest_of(Wish(sets={"graphics0": {"password": "s3cret"}})) == shaping.digest_of(
+        Wish(sets={"graphics0": {"password": "another"}})
+    ), "a digest of it would let it be guessed"
+    ended = done(asked)
+    assert ended.state == "succeeded", (ended.error_code, ended.details)
+    assert 'passwd="s3cret"' in after(stage).text and ended.sealed == ""
+    assert state != "running" or 'passwd="s3cret"' in now(stage).text
+    told = [*ended.log.values_list("code", "params"), *AuditEvent.objects.values_list("facts"), ended.params]
+    assert "s3cret" not in str(told)
+    assert not Document.objects.filter(next_boot__contains="s3cret").exists()
+
+
+def test_a_password_goes_with_the_right_to_open_a_screen(machine: Stage, done: Done) -> None:
+    asked = ask(machine, graphics0={"password": ""})
+    assert asked.params["needs"] == ["vm.define"]
+    assert done(asked).state == "succeeded"
+    assert "passwd" not in after(machine).text
+
+
+def test_a_password_that_a_lost_worker_did_not_set_is_not_taken_for_set(machine: Stage) -> None:
+    asked = Operation.objects.get(pk=ask(machine, graphics0={"password": "s3cret"}).pk)
+    assert facts(FakeConnection(machine.fake), asked) == {"done": [False]}  # type: ignore[arg-type]
+
+
+def new_disk(stage: Stage, into: StoragePool, **said: object) -> Operation:
+    return shaping.ask(stage.actor, stage.vm, Wish(add="disk", said={"pool": into.pk, "size_gib": 2, **said}))
+
+
+@pytest.mark.parametrize("state", ["shut_off", "running"])
+def test_a_new_disk_is_made_on_the_way_in(stage: Stage, pool: StoragePool, done: Done, state: str) -> None:
+    stage.set_state(state)
+    known(stage)
+    asked = new_disk(stage, pool)
+    assert (asked.kind, asked.params["needs"]) == ("vm.add-disk", ["vm.disk"])
+    ended = done(asked)
+    assert ended.state == "succeeded", (ended.error_code, ended.details)
+    row = Volume.objects.get()
+    assert (row.name, row.state, row.format) == ("web-01-2.qcow2", "ready", "qcow2")
+    assert stage.fake.volumes[str(pool.uuid), row.name] is not None
+    where = f"{pool.name}/{row.name}"
+    assert [disk.source for disk in after(stage).disks][1:] == [where]
+    assert state != "running" or [disk.source for disk in now(stage).disks][1:] == [where]
+
+
+@pytest.mark.parametrize("verb", ["modify", "reshape"])
+def test_a_new_disk_that_is_refused_leaves_nothing(runs: Stage, pool: StoragePool, done: Done, verb: str) -> None:
+    asked = new_disk(runs, pool)
+    runs.fake.fail[verb] = HostRefused("no slot")
+    before = after(runs).text
+    ended = done(asked)
+    assert (ended.state, ended.error_code) == ("failed", "host_refused")
+    assert after(runs).text == before and len(now(runs).disks) == 1
+    assert not Volume.objects.exists() and not runs.fake.volumes
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_new_disk_of_a_dead_worker_is_one_or_is_gone(
+    machine: Stage, pool: StoragePool, done: Done, attached: bool
+) -> None:
+    asked = Operation.objects.get(pk=new_disk(machine, pool).pk)
+    new = asked.params["given"]["new"]
+    connection = FakeConnection(machine.fake)
+    make_row(pool, new["name"], asked.actor_user, format=new["format"])
+    document = volume_document(new["name"], new["size_bytes"], new["format"], whole=False)
+    connection.create_volume(str(pool.uuid), document, name=new["name"])
+    if attached:
+        told = machine.fake.domains[machine.uuid]
+        made = DomainXML.parse(told.next_boot_xml)
+        shape(made, asked.params["edits"])
+        machine.fake.domains[machine.uuid] = replace(told, next_boot_xml=made.text)
+    mend_disk(connection, asked)  # type: ignore[arg-type]
+    assert [row.state for row in Volume.objects.all()] == (["ready"] if attached else [])
+    assert bool(machine.fake.volumes) == attached
+
+
+def test_a_new_disk_needs_its_pool(machine: Stage, pool: StoragePool, done: Done) -> None:
+    for said in ({"size_gib": 0}, {"size_gib": "2"}, {"volume": 1}, {"size_gib": None}):
+        with pytest.raises(BadFields):
+            new_disk(machine, pool, **said)
+    with pytest.raises(BadFields):
+        new_disk(machine, StoragePool(pk=999))
+    asked = new_disk(machine, pool)
+    StoragePool.objects.update(present=False)
+    assert done(asked).state in ("failed", "refused")
+    assert "web-01-2" not in after(machine).text
+
+
+def test_a_new_disk_counts_for_whom_its_vm_counts(machine: Stage, pool: StoragePool) -> None:
+    assert machine.actor.user
+    VirtualMachine.objects.update(charged_user=machine.actor.user)
+    machine.vm.refresh_from_db()
+    new_disk(machine, pool)
+    assert list(Reservation.objects.values_list("resource", "amount")) == [("disk_bytes", 2 << 30)]
+
+
+@pytest.fixture
+def usb(stage: Stage) -> Offer:
+    device = HostDevice.objects.create(
+        host=stage.host, name="usb_1_2", kind="usb", vendor_id="0x1234", product_id="0xabcd", address="001:004"
+    )
+    return Offer.objects.create(host=stage.host, kind="usb", name="stick", device=device)
+
+
+def test_an_offered_device_comes_and_goes(runs: Stage, usb: Offer, done: Done) -> None:
+    asked = shaping.ask(runs.actor, runs.vm, Wish(add="hostdev", said={"offer": usb.pk, "policy": "mandatory"}))
+    assert asked.params["needs"] == ["vm.device"]
+    ended = done(asked)
+    assert ended.state == "succeeded", (ended.error_code, ended.details, ended.error_params)
+    for look in (now, after):
+        [source] = look(runs).element.findall("devices/hostdev/source")
+        assert (source.get("startupPolicy"), len(source)) == ("mandatory", 2)
+    text = after(runs).text
+    Document.objects.update(next_boot=text.replace(' passwd="hunter2"', ""), live=now(runs).text)
+    asked = shaping.ask(runs.actor, runs.vm, Wish(remove="hostdev0"))
+    assert asked.params["needs"] == ["vm.device"], "what was offered is taken out as it came"
+    assert done(asked).state == "succeeded"
+    assert "hostdev" not in now(runs).text + after(runs).text
+
+
+def test_what_is_offered_no_more_is_given_to_nobody(machine: Stage, usb: Offer, done: Done) -> None:
+    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk, "by": "port"}))
+    HostDevice.objects.update(address="001:005")
+    assert done(asked).error_code == "needs_more", "another is plugged in there"
+    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk}))
+    Offer.objects.all().delete()
+    assert done(asked).state == "refused"
+    assert "hostdev" not in after(machine).text
+    with pytest.raises(BadFields):
+        shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk}))
+
+
+def test_an_offered_folder_is_shared(machine: Stage, done: Done) -> None:
+    offer = Offer.objects.create(host=machine.host, kind="folder", name="My docs", path="/srv/docs", read_only=True)
+    for said in ({"offer": 999}, {"offer": offer.pk, "policy": "never"}, {"path": "/etc"}):
+        with pytest.raises(BadFields):
+            shaping.ask(machine.actor, machine.vm, Wish(add="folder", said=said))
+    ended = done(shaping.ask(machine.actor, machine.vm, Wish(add="folder", said={"offer": offer.pk})))
+    assert ended.state == "succeeded", (ended.error_code, ended.details, ended.error_params)
+    root = after(machine).element
+    assert root.find("devices/filesystem/source").get("dir") == "/srv/docs"  # type: ignore[union-attr]
+    assert root.find("devices/filesystem/target").get("dir") == "My-docs"  # type: ignore[union-attr]
+    assert root.find("devices/filesystem/readonly") is not None and root.find("memoryBacking/access") is not None

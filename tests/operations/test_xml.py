@@ -203,3 +203,9 @@ def test_a_version_whose_secret_is_gone_is_not_guessed(stage: Stage, public: str
     with pytest.raises(SecretGone) as told:
         xml.give_back(stage.actor, stage.vm, history.versions(stage.vm)[1])
     assert told.value.params["place"] == "commandline/arg/@value"
+
+
+def test_passwords_of_screens_go_where_that_is_said(stage: Stage, public: str, done: Done) -> None:
+    ended = done(xml.edit(stage.actor, stage.vm, public, base=digest(public), open_screens=True))
+    assert ended.state == "succeeded", (ended.error_code, ended.details)
+    assert "passwd" not in text_on(stage) and "canary" in text_on(stage)

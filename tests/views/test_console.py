@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tests.conftest import make_vm
+from tests.conftest import make_vm, sign_in
+from tests.data.shapes import MACHINE
+from tests.grants import grant
 from vms.gateways.closing import CODES
-from vms.models import ApiToken, Console, Document, Host, Placement, User, VirtualMachine
+from vms.models import (
+    ApiToken,
+    Console,
+    Document,
+    Host,
+    Image,
+    ImageCopy,
+    Operation,
+    Placement,
+    StoragePool,
+    User,
+    VirtualMachine,
+    Volume,
+)
 from vms.permissions import Actor
 from vms.services import consoles
 
@@ -195,3 +211,49 @@ def test_the_front_lets_in_a_session_or_the_ticket_of_a_script_and_spends_nothin
         assert client.get("/internal/session", headers={"X-Kvmweb-Ticket": scripted}).status_code == 204
     _, of_browser = consoles.issue(Actor(alice, client_alice.session.session_key or ""), vm)
     assert client.get("/internal/session", headers={"X-Kvmweb-Ticket": of_browser}).status_code == 401
+
+
+def cd_of(vm: VirtualMachine) -> Image:
+    assert vm.placement
+    pool = StoragePool.objects.create(
+        host=vm.placement.host, uuid=UUID(int=7), name="default", type="dir", path="/pool", active=True
+    )
+    volume = Volume.objects.create(storage=pool.storage, name="debian.iso", format="raw", origin="created")
+    image = Image.objects.create(name="Debian 13", kind="iso", format="raw")
+    ImageCopy.objects.create(image=image, volume=volume, published=True)
+    return image
+
+
+def test_a_cd_is_put_in_beside_the_screen(client_alice: Client, host: Host, mallory: User) -> None:
+    vm = make_vm(host, "web-01", "running", persistent=True)
+    path = f"/vms/{vm.pk}/console/"
+    assert 'id="console-cds"' not in client_alice.get(path).content.decode(), "nothing is known of its drives"
+    there = MACHINE.replace("<target dev='sda'", "<source file='/old.iso'/><target dev='sda'")
+    Document.objects.update(next_boot=MACHINE, live=there)
+    image = cd_of(vm)
+    shown = client_alice.get(path).content.decode()
+    assert "/old.iso" in shown and "Debian 13" in shown and "Change" in shown and "eject/" in shown
+    Document.objects.update(next_boot=MACHINE, live=MACHINE)
+    shown = client_alice.get(f"{path}cds").content.decode()
+    assert "empty" in shown and "Insert" in shown and "eject/" not in shown
+    wrong = client_alice.post(
+        f"/vms/{vm.pk}/cd/", {"drive": "sda", "medium": "/etc/shadow"}, headers={"HX-Request": "1"}
+    )
+    assert wrong.status_code == 409 and not Operation.objects.exists()
+    assert client_alice.post(f"/vms/{vm.pk}/cd/", {"drive": "vda", "medium": str(image.pk)}).status_code == 302
+    assert not Operation.objects.exists(), "a disk is no drive"
+    answer = client_alice.post(f"/vms/{vm.pk}/cd/", {"drive": "sda", "medium": str(image.pk)})
+    assert (answer.status_code, answer["Location"]) == (302, path)
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.params["apply"], operation.params["needs"]) == ("vm.shape", "both", ["vm.media"])
+    assert operation.params["edits"][0]["value"] == "default/debian.iso"
+
+
+def test_who_may_not_change_media_has_no_menu_of_cds(host: Host, mallory: User) -> None:
+    vm = make_vm(host, "web-01", "running", persistent=True)
+    Document.objects.update(next_boot=MACHINE, live=MACHINE)
+    grant(mallory, "operator", vm)
+    client = sign_in(mallory)
+    assert 'id="console-cds"' not in client.get(f"/vms/{vm.pk}/console/").content.decode()
+    assert client.get(f"/vms/{vm.pk}/console/cds").status_code == 403
+    assert client.post(f"/vms/{vm.pk}/cd/", {"drive": "sda", "medium": "1"}).status_code == 403

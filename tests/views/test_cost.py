@@ -24,8 +24,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 # Session, user and limits; hosts and operations of the frame.
 PAGE = 5
 PAGES = {
-    # VMs by host and state, hosts, silent hosts, exposed VMs, failures, gone VMs, operations, happenings, own password
-    "/": PAGE + 9,
+    # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
+    # own password
+    "/": PAGE + 10,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -37,16 +38,20 @@ PAGES = {
     # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
     "/hosts/{host}/": PAGE + 15,
     "/vms/{vm}/": PAGE + 10,
-    "/vms/{vm}/hardware/": PAGE + 7,
-    # its volume
-    "/vms/{vm}/hardware/?part=vda": PAGE + 8,
+    # the latest version
+    "/vms/{vm}/hardware/": PAGE + 8,
+    # its volume, what its guest tells; pools, for its volume and for where it could go
+    "/vms/{vm}/hardware/?part=vda": PAGE + 11,
+    # document, report, freezing, keys, own keys
+    "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,
     "/vms/{vm}/pending/": PAGE + 7,
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/metrics/": PAGE + 6,
     "/vms/{vm}/activity/": PAGE + 8,
-    "/vms/{vm}/console/": PAGE + 8,
+    # its definition, and pools for what could be in its drives
+    "/vms/{vm}/console/": PAGE + 10,
     # operations, happenings
     "/activity/": PAGE + 2,
     # operation, VM, host, log
@@ -88,7 +93,7 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
                 facts={"links": [LINK] * number}, hardware={"cells": [CELL] * number},
             )  # fmt: skip
             for place in (one, host):
-                vm = make_vm(place, f"vm-{place.pk}-{at}", exposed="network" if at % 2 else "")
+                vm = make_vm(place, f"vm-{place.pk}-{at}", exposed="network" if at % 2 else "", waiting=at)
                 Tag.objects.create(vm=vm, name="red")
                 make_operation(vm, alice, "vm.start", "failed", error_code="timed_out")
                 make_operation(vm, alice, "vm.shutdown", "waiting")

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import html
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
-from tests.data.shapes import MACHINE
+from tests.data.shapes import MACHINE, TRIALS
+from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE
 from tests.grants import grant
+from tests.views.test_vm_page import make_operation
+from vms.forms.hardware import Added, Shaped
+from vms.kinds.privileges import TABLE
+from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import (
     Document,
     Host,
+    HostDevice,
     Image,
     ImageCopy,
     Network,
     NetworkFilter,
+    Offer,
     Operation,
     Reservation,
     StoragePool,
     User,
+    Version,
     VirtualMachine,
     Volume,
 )
+from vms.services import history, shaping
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -117,6 +128,23 @@ def test_it_is_asked_for(client_alice: Client, machine: VirtualMachine) -> None:
     assert "being changed" in shown and "when what is being done with the VM is done" in shown
 
 
+def test_a_form_waits_until_what_was_changed_is_read(
+    client_alice: Client, machine: VirtualMachine, alice: User
+) -> None:
+    """The worker is done before the watcher has read what it made."""
+    changed = MACHINE.replace("<vcpu>2<", "<vcpu>3<")
+    operation = make_operation(machine, alice, "vm.shape", "succeeded")
+    history.keep(machine.pk, None, changed, operation)
+    shown = page(client_alice, machine, "?part=cpu")
+    assert 'data-live="vm:' in shown and 'name="cpus"' not in shown
+    Document.objects.update(next_boot=changed, next_boot_sha256=history.digest(changed))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
+    # Nobody reads it: it is not waited for.
+    Document.objects.update(next_boot=MACHINE, next_boot_sha256=history.digest(MACHINE))
+    Version.objects.update(at=timezone.now() - timedelta(minutes=1))
+    assert 'name="cpus"' in page(client_alice, machine, "?part=cpu")
+
+
 def test_whoever_looked_at_another_definition_is_told(client_alice: Client, machine: VirtualMachine) -> None:
     body = {"cache": "none", "seen": "0" * 32}
     answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=vda", body)
@@ -141,6 +169,8 @@ def test_a_disk_and_a_card_are_added_by_rows(
     assert "sort=disk" in shown and "sort=serial" in shown and "sort=tpm" not in shown
     shown = page(client_alice, machine, "?part=add&sort=disk")
     assert "free.qcow2" in shown and "used.qcow2" not in shown
+    looked = preview(client_alice, machine, "add&sort=disk", volume=free.pk, bus="virtio")
+    assert "vdc is added" in looked and ">Add<" in looked
     told = client_alice.post(
         f"/vms/{machine.pk}/hardware/?part=add&sort=disk", {"volume": str(free.pk), "bus": "virtio"}
     )
@@ -150,6 +180,16 @@ def test_a_disk_and_a_card_are_added_by_rows(
         "pool": "default", "volume": "free.qcow2", "format": "qcow2", "bus": "virtio", "target": "vdc"
     }  # fmt: skip
     assert (said["needs"], said["given"]) == (["vm.disk"], {"volumes": [free.pk]})
+    Operation.objects.all().delete()
+    new = {"volume": "", "pool": str(pool.pk), "size_gib": "3", "bus": "virtio"}
+    assert "is added" in preview(client_alice, machine, "add&sort=disk", **new)
+    assert client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", new).status_code == 302
+    assert Operation.objects.get().params["given"]["new"] == {
+        "pool": pool.pk, "name": "web-01-4.qcow2", "size_bytes": 3 << 30, "format": "qcow2"
+    }  # fmt: skip
+    new["size_gib"] = ""
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", new)
+    assert answer.status_code == 400
     Operation.objects.all().delete()
     told = client_alice.post(
         f"/vms/{machine.pk}/hardware/?part=add&sort=card", {"network": str(network.pk), "model": "virtio"}
@@ -217,3 +257,112 @@ def test_a_protected_vm_is_neither_deleted_nor_forced_off(client_alice: Client, 
 def test_one_of_which_nothing_is_known_says_so(client_alice: Client, machine: VirtualMachine) -> None:
     Document.objects.update(next_boot="")
     assert "It has not been read yet." in page(client_alice, machine)
+
+
+def test_a_password_is_typed_and_never_shown(client_alice: Client, runs: VirtualMachine) -> None:
+    path = f"/vms/{runs.pk}/hardware/?part=graphics0"
+    assert 'type="password"' in page(client_alice, runs, "?part=graphics0")
+    told = preview(client_alice, runs, "graphics0", password="s3cret", apply="both")
+    assert (
+        "A new password, now where this run asks for one already, and after a restart" in told and "s3cret" not in told
+    )
+    assert "Either a new one or none." in preview(client_alice, runs, "graphics0", password="s3cret", no_password="on")
+    told = preview(client_alice, runs, "graphics0", no_password="on", apply="next")
+    assert "No password, after a restart" in told and "This equals root on the host." in told
+    assert "Nothing yet" in preview(client_alice, runs, "graphics0", password="")
+    answer = client_alice.post(path, {"password": "far too long", "keymap": ""})
+    assert answer.status_code == 400 and "far too long" not in words(answer)
+    assert client_alice.post(path, {"password": "s3 cret", "keymap": ""}).status_code == 302
+    assert "s3 cret" not in str(Operation.objects.values())
+
+
+def test_a_disk_is_moved_from_its_form(client_alice: Client, machine: VirtualMachine, pool: StoragePool) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("POOL", "default"))
+    disk = Volume.objects.create(storage=pool.storage, name="first", format="raw", origin="created")
+    disk.vms.add(machine)
+    path = f"/vms/{machine.pk}/move-disk/"
+    assert "Move it to another pool" not in page(client_alice, machine, "?part=vda"), "there is none"
+    other = StoragePool.objects.create(
+        host=pool.host, uuid=uuid.UUID(int=9), name="fast", type="dir", path="/fast", active=True
+    )
+    shown = page(client_alice, machine, "?part=vda")
+    assert "Move it to another pool" in shown and "first stays where it is" in shown and ">fast<" in shown
+    assert "Move it to another pool" not in page(client_alice, machine, "?part=sda")
+    answer = client_alice.post(path, {"part": "vda", "pool": str(pool.pk)}, follow=True)
+    assert "It is there already." in words(answer) and not Operation.objects.exists()
+    answer = client_alice.post(path, {"part": "vdb", "pool": str(other.pk)}, follow=True)
+    assert "Disk vdb cannot be moved: it is in no storage pool that is known here." in words(answer)
+    assert client_alice.post(path, {"part": "vda", "pool": str(other.pk)}).status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.params["name"]) == ("vm.move-disk", "first")
+
+
+def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machine: VirtualMachine) -> None:
+    assert machine.placement
+    host = machine.placement.host
+    shown = page(client_alice, machine)
+    assert "UEFI" not in shown.partition('id="id_firmware"')[2].partition("</select>")[0]
+    answer = client_alice.generic(
+        "PATCH", f"/api/v1/vms/{machine.pk}", '{"firmware": "efi"}', content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "vm_no_uefi")
+    Host.objects.filter(pk=host.pk).update(
+        hardware={"firmwares": ["bios", "efi"], "secure_boot": True, "machines": ["q35", "pc"]}
+    )
+    shown = page(client_alice, machine)
+    assert "UEFI with secure boot" in shown and ">pc<" in shown and "Windows may want to be activated again" in shown
+    told = preview(client_alice, machine, "overview", firmware="secure")
+    assert "Firmware: BIOS → UEFI with secure boot" in told
+    told = preview(client_alice, machine, "overview", machine="pc")
+    assert "Machine type: q35 → pc" in told
+    Document.objects.update(next_boot=MACHINE.replace("machine='q35'", "machine='pc'"))
+    assert "secure boot" not in page(client_alice, machine).partition("</select>")[0], "its chipset has none"
+    refused = client_alice.post(f"/vms/{machine.pk}/hardware/?part=overview", {"machine": "virt"})
+    assert refused.status_code == 400 and not Operation.objects.exists()
+
+
+def test_an_offered_device_says_its_whole_group(client_alice: Client, machine: VirtualMachine) -> None:
+    assert machine.placement
+    host = machine.placement.host
+    first, _ = (
+        HostDevice.objects.create(
+            host=host, name=f"pci_{number}", kind="pci", address=f"0000:03:00.{number}", product=f"part {number}",
+            sort="0x030000", iommu_group=13,
+        )
+        for number in (0, 1)
+    )  # fmt: skip
+    offer = Offer.objects.create(host=host, kind="pci", name="graphics", device=first)
+    shown = page(client_alice, machine, "?part=add&sort=hostdev")
+    assert "graphics · IOMMU 13: + 0000:03:00.1 part 1" in shown and 'name="policy"' not in shown
+    told = preview(client_alice, machine, "add&sort=hostdev", offer=str(offer.pk))
+    assert "Host device is added" in told
+    assert client_alice.post(
+        f"/vms/{machine.pk}/hardware/?part=add&sort=hostdev", {"offer": str(offer.pk)}
+    ).status_code == 302  # fmt: skip
+    assert Operation.objects.get().params["given"] == {
+        "offers": [{"offer": offer.pk, "by": "product", "policy": "optional"}]
+    }
+
+
+def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) -> None:
+    """tests/browser/test_fields.py enters what these tables have; a field without a value there is tried by nobody."""
+    own = shaping.machine(machine)
+    sorts = {one.key: kind(one) for one in own.parts}
+    tried = {(sorts[one.part], one.lens) for one in TRIALS} | {("overview", shaping.AUTOSTART)}
+    live = {(sorts[one.part], one.lens) for one in LIVE} | {(sorts[part], lens) for part, lens in NOT_WHILE_IT_RUNS}
+    may = frozenset(one.name for one in TABLE)
+    for one in own.parts:
+        fields = set(Shaped(one, own.values(one), {}, may=may).fields)
+        assert {(kind(one), name) for name in fields} <= tried, one.key
+        # All that a lens says of it is in the form, for who may everything.
+        assert {lens.name for lens in one.lenses} <= fields
+        assert {(kind(one), lens.name) for lens in one.lenses if lens.live} <= live, one.key
+    for sort in SORTS:
+        assert set(Added(sort).fields) <= {name for one in ADDED if one.sort == sort for name in one.said}, sort
+    known = {(one.part, one.lens) for one in TRIALS}
+    assert {(one.part, one.lens) for one in (*LIVE, *SEEN_LIVE, *SEEN_BOOTED)} | LATE <= known
+
+
+def kind(of: Part) -> str:
+    """Controllers are told apart by their type."""
+    return str(of.element.get("type")) if of.sort == "controller" else of.sort

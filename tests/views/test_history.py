@@ -213,3 +213,23 @@ def test_the_api_tells_of_the_history(vm: VirtualMachine, defined: str, client_a
     asked = client_alice.post(f"/api/v1/vms/{vm.pk}/history/1/restore", {}, content_type="application/json")
     assert asked.status_code == 202 and asked.json()["operation"]["kind"] == "vm.return"
     assert Version.objects.count() == 2
+
+
+def test_the_passwords_of_screens_go_with_a_word(vm: VirtualMachine, defined: str, client_alice: Client) -> None:
+    fields = {"xml": defined, "base": digest(defined), "open_screens": "1"}
+    assert "no password but those in the text" in edit(client_alice, vm, 200, preview="1", **fields)
+    edit(client_alice, vm, 302, save="1", **fields)
+    assert Operation.objects.get().params["open_screens"] is True
+
+
+@pytest.mark.parametrize("name", ["smartcard", "redirdev", "iommu", "numa", "iothreads"])
+def test_an_example_comes_into_the_text(vm: VirtualMachine, defined: str, client_alice: Client, name: str) -> None:
+    shown = page(client_alice, f"/vms/{vm.pk}/xml/edit/")
+    assert f'value="{name}"' in shown
+    fields = {"base": digest(defined), "add_example": "1", "example": name}
+    shown = edit(client_alice, vm, 200, xml=defined, **fields)
+    text = shown.partition("<textarea")[2].partition(">\n")[2].partition("</textarea>")[0]
+    assert f"<{name}" in text and "What changes" in shown and not Operation.objects.exists()
+    if name != "redirdev":
+        assert "There is one already." in edit(client_alice, vm, 200, xml=text, **fields)
+    edit(client_alice, vm, 400, xml="<domain", **fields)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.views.test_vm_page import make_operation
-from vms.models import Happening, Host, Operation, OperationLock, OperationLog, User, VirtualMachine
+from vms.models import Happening, Host, Operation, OperationLock, OperationLog, Placement, User, VirtualMachine
 from vms.services import audit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -247,6 +247,22 @@ def test_the_overview_names_exposed_screens(
     text = client_alice.get("/").content.decode()
     assert ("open-01" in text and said in text) if said else "Needs you" not in text
     assert "open-01" not in client_mallory.get("/").content.decode()
+
+
+def test_what_waits_is_told_in_the_list_and_on_the_first_page(
+    client_alice: Client, client_mallory: Client, host: Host
+) -> None:
+    make_vm(host, "edited-01", waiting=2)
+    make_vm(host, "off-01", "shut_off", waiting=3)
+    make_vm(host, "calm-01")
+    listed = client_alice.get("/vms/").content.decode()
+    assert listed.count('class="waits"') == 1 and "2 changes wait for its next start" in listed
+    text = client_alice.get("/").content.decode()
+    assert "Needs you" in text and "edited-01" in text and "2 changes wait for its next start." in text
+    assert "off-01" not in text and "All well" not in text
+    assert "edited-01" not in client_mallory.get("/").content.decode()
+    Placement.objects.update(waiting=0)
+    assert "All well" in client_alice.get("/").content.decode()
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "waiting", "cancelling", "succeeded", "failed", "unknown"])

@@ -12,12 +12,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
-        "BLOCK", "CardNumbers", "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "DiskNumbers", "Domain",
-        "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo", "HostFacts",
-        "HostHardware", "HostNumbers", "HostSpec", "Job", "LeaseInfo", "LinkInfo", "Network", "NetworkChanged",
-        "NetworkInfo", "Numbers", "Pool", "PoolChanged", "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo",
-        "Tunnel", "Upload", "Volume", "VolumeFacts", "connect", "fingerprint", "kind", "offered_key",
-        "open_connection", "open_console", "tunnel", "tunnel_to_socket", "unseal", "upload", "watch",
+        "BLOCK", "Agent", "CardNumbers", "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "DiskNumbers",
+        "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo", "GuestCard",
+        "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware", "HostNumbers", "HostSpec", "Job",
+        "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
+        "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume", "VolumeFacts",
+        "connect", "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel",
+        "tunnel_to_socket", "unseal", "upload", "watch",
     ]  # fmt: skip
 
 

@@ -12,10 +12,11 @@ from vms.api import vms
 from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.operations import IdempotencyKey, Started, accepted
+from vms.errors import NothingChanges
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import MACHINE, Part
-from vms.permissions import get_vm_or_404
-from vms.services import protection, shape_words, shaping
+from vms.permissions import get_vm_or_404, held
+from vms.services import moving, protection, shape_words, shaping
 from vms.services.shaping import Machine, Wish
 
 router = Router(tags=["vms"])
@@ -33,7 +34,8 @@ PLACES = {lens.name: place for place, lenses in MACHINE.items() for lens in lens
 class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
     where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
-    cpu_shares, cpuset, hugepages, locked: for who may tune VMs."""
+    firmware: bios, efi, or secure; machine: a type that its host has. cpu_shares, cpuset, hugepages, locked: for
+    who may tune VMs."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -53,6 +55,8 @@ class VmChanges(BaseModel):
     boot_order: str | None = None
     boot_menu: str | None = None
     boot_timeout: int | None = None
+    firmware: str | None = None
+    machine: str | None = None
     on_poweroff: str | None = None
     on_reboot: str | None = None
     on_crash: str | None = None
@@ -81,14 +85,20 @@ class Devices(BaseModel):
 
 
 class NewDevice(BaseModel):
-    """sort: one of addable. volume, bus: of a disk, by the volume's id. network, model: of a card, by the network's
-    id."""
+    """sort: one of addable. Of a disk: volume, the id of one that is there, or pool and size_gib of one that is made;
+    bus. Of a card: network, its id; model. Of a hostdev or folder: offer, its id; of USB by (product, port) and policy
+    (optional, mandatory, requisite) where it is not plugged in."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     sort: str
     volume: int | None = None
+    pool: int | None = None
+    size_gib: int | None = None
     bus: str | None = None
+    offer: int | None = None
+    by: str | None = None
+    policy: str | None = None
     network: int | None = None
     model: str | None = None
 
@@ -99,6 +109,34 @@ class DeviceChanges(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     values: dict[str, str | int | bool | None]
+
+
+class ShapedItem(BaseModel):
+    """One change. part: the device's key, or "overview", "cpu", "memory", "boot"; of one that is added its name, where
+    that has one. what: of what, or "added". when: now, restart (from the next start on), or both. text: in words."""
+
+    part: str
+    what: str
+    when: Literal["now", "restart", "both"]
+    text: str
+
+
+class ShapePreview(BaseModel):
+    """What would change; empty for nothing. diff: unified, of the next start's definition. privileges: all that it
+    takes; missing: those of them that you do not hold."""
+
+    changes: list[ShapedItem]
+    diff: str
+    privileges: list[str]
+    missing: list[str]
+
+
+class Move(BaseModel):
+    """pool: the id of one of the same host."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pool: int
 
 
 class Protection(BaseModel):
@@ -125,11 +163,7 @@ def change(
 ) -> Status[Started]:
     """apply: both, the next start and, as far as that is possible, this run; next; or live, this run alone, with 409
     where only a new start brings it."""
-    sets: dict[str, dict[str, Any]] = {}
-    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
-        lens = SIZES.get(name, name)
-        sets.setdefault(PLACES[lens], {})[lens] = value * KIB if name in SIZES else value
-    return ask(request, vm_id, response, Wish(sets=sets, apply=apply, seen=seen), key)
+    return ask(request, vm_id, response, Wish(sets=sets_of(body), apply=apply, seen=seen), key)
 
 
 @router.put("/{int:vm_id}/protection", response=answers(204, None, 400, 403, 404), summary="Protect it, or lift that")
@@ -159,8 +193,17 @@ def add(
     apply: Chosen = "both",
     key: IdempotencyKey = None,
 ) -> Status[Started]:
-    said = body.model_dump(exclude={"sort"}, exclude_none=True)
-    return ask(request, vm_id, response, Wish(add=body.sort, said=said, apply=apply), key)
+    return ask(request, vm_id, response, Wish(add=body.sort, said=said_of(body), apply=apply), key)
+
+
+# Before the devices' own addresses, which would take the word for one.
+@router.post(
+    "/{int:vm_id}/devices/preview",
+    response=answers(200, ShapePreview, 400, 403, 404, 409),
+    summary="What adding a device would change",
+)
+def preview_added(request: HttpRequest, vm_id: int, body: NewDevice, apply: Chosen = "both") -> ShapePreview:
+    return told(request, vm_id, Wish(add=body.sort, said=said_of(body), apply=apply))
 
 
 @router.get("/{int:vm_id}/devices/{device}", response=answers(200, VmDeviceItem, 403, 404, 409), summary="One device")
@@ -187,6 +230,21 @@ def change_device(
     return ask(request, vm_id, response, Wish(sets={part.key: body.values}, apply=apply, seen=seen), key)
 
 
+@router.post(
+    "/{int:vm_id}/devices/{device}/move",
+    response=answers(202, Started, 400, 403, 404, 409),
+    summary="Move a disk to another pool",
+)
+def move(
+    request: HttpRequest, vm_id: int, device: Key, body: Move, response: HttpResponse, key: IdempotencyKey = None
+) -> Status[Started]:  # fmt: skip
+    """While its VM runs, that goes on. The old volume stays, attached to nothing."""
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SHAPE.privileges[0])
+    part = shaping.device_or_404(shaping.machine(vm), device)
+    return accepted(request, response, moving.ask(who, vm, part.key, body.pool, idempotency_key=key))
+
+
 @router.delete(
     "/{int:vm_id}/devices/{device}", response=answers(202, Started, 400, 403, 404, 409), summary="Take a device out"
 )
@@ -203,6 +261,64 @@ def remove(
     there = machine(request, vm_id)
     part = shaping.device_or_404(there, device)
     return ask(request, vm_id, response, Wish(remove=part.key, apply=apply, seen=seen), key)
+
+
+@vms_router.post(
+    "/{int:vm_id}/preview", response=answers(200, ShapePreview, 400, 403, 404, 409), summary="What a PATCH would change"
+)
+def preview(
+    request: HttpRequest, vm_id: int, body: VmChanges, apply: Chosen = "both", seen: Seen = ""
+) -> ShapePreview:  # fmt: skip
+    """By the definitions that were last seen: no host is asked."""
+    return told(request, vm_id, Wish(sets=sets_of(body), apply=apply, seen=seen))
+
+
+@router.post(
+    "/{int:vm_id}/devices/{device}/preview",
+    response=answers(200, ShapePreview, 400, 403, 404, 409),
+    summary="What changing a device would change",
+)
+def preview_device(
+    request: HttpRequest, vm_id: int, device: Key, body: DeviceChanges, apply: Chosen = "both", seen: Seen = ""
+) -> ShapePreview:  # fmt: skip
+    part = shaping.device_or_404(machine(request, vm_id), device)
+    return told(request, vm_id, Wish(sets={part.key: body.values}, apply=apply, seen=seen))
+
+
+def told(request: HttpRequest, vm_id: int, wish: Wish) -> ShapePreview:
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SHAPE.privileges[0])
+    try:
+        made = shaping.draft(who, vm, wish)
+    except NothingChanges:
+        return ShapePreview(changes=[], diff="", privileges=[], missing=[])
+    runs = shaping.machine(vm).live is not None
+    return ShapePreview(
+        changes=[
+            ShapedItem(
+                part=change.part,
+                what=change.what,
+                when=change.when,
+                text=shape_words.change_word(change, runs=runs),
+            )
+            for change in made.changes
+        ],
+        diff="".join(f"{'@@' if sign == '…' else sign}{line}\n" for sign, line in made.diff),
+        privileges=list(made.needs),
+        missing=sorted(set(made.needs) - held(who, vm)),
+    )
+
+
+def sets_of(body: VmChanges) -> dict[str, dict[str, Any]]:
+    sets: dict[str, dict[str, Any]] = {}
+    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
+        lens = SIZES.get(name, name)
+        sets.setdefault(PLACES[lens], {})[lens] = value * KIB if name in SIZES else value
+    return sets
+
+
+def said_of(body: NewDevice) -> dict[str, Any]:
+    return body.model_dump(exclude={"sort"}, exclude_none=True)
 
 
 def ask(

@@ -11,6 +11,7 @@ from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
+    agent,
     audit,
     clone,
     console,
@@ -97,6 +98,7 @@ api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
+api.add_router("/vms", agent.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

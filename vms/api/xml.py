@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Header, Router, Status
@@ -60,9 +60,10 @@ def show(request: HttpRequest, vm_id: int, document: Which = "next") -> HttpResp
 def write(
     request: HttpRequest, vm_id: int, response: HttpResponse,
     match: Annotated[str | None, Header(alias="If-Match", max_length=100)] = None, document: Which = "next",
-    key: IdempotencyKey = None,
+    passwords: Literal["keep", "drop"] = "keep", key: IdempotencyKey = None,
 ) -> Status[Started]:  # fmt: skip
-    """The body is the text, 1 MiB at most. Where "(secret)" stands, the secret of today stays. 412 where the definition
+    """The body is the text, 1 MiB at most. Where "(secret)" stands, the secret of today stays. passwords: of screens
+    for which the text has none; drop takes them away. 412 where the definition
     is another by now, 422 without If-Match; 409 for the one of a run, which is not written."""
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=xml.PRIVILEGE)
@@ -73,7 +74,15 @@ def write(
     except UnicodeDecodeError:
         raise BadDefinition([(0, "xml", "no UTF-8")]) from None
     try:
-        asked = xml.edit(who, vm, text, base=match.strip('"'), document=document, idempotency_key=key)
+        asked = xml.edit(
+            who,
+            vm,
+            text,
+            base=match.strip('"'),
+            document=document,
+            open_screens=passwords == "drop",
+            idempotency_key=key,
+        )
     except NotFound:
         raise Http404 from None
     return accepted(request, response, asked)

@@ -10,18 +10,28 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
-from vms.models import Network, Volume
+from vms.models import Network, Offer, StoragePool, Volume
+from vms.services.offered import label
 from vms.services.sentences import field_sentence
 from vms.services.shape_words import HELP, lens_word, value_word
 from vms.services.shaping import AUTOSTART, CARD_MODELS
 
 MIB: Final = 1024
 KEPT: Final = "="
+DEVICE: Final = gettext_lazy(
+    "The host has it no more while the VM does. Of PCI all that is in its IOMMU group goes along, or nothing does."
+)
+FOLDER: Final = gettext_lazy(
+    "By virtiofs. The VM gets memory that it shares with the folder's server, from its next start on. In the guest: "
+    "mount -t virtiofs NAME /mnt"
+)
+NONE: Final = "no_password"
 Choices = list[tuple[str, str]]
 
 
 class Shaped(forms.Form):
-    """The properties of one part. media, networks: (id, name) of what may be chosen."""
+    """The properties of one part. media, networks: (id, name) of what may be chosen. offered: of lenses
+    that depend on the host, what it has."""
 
     def __init__(
         self,
@@ -33,6 +43,7 @@ class Shaped(forms.Form):
         media: Sequence[tuple[int, str]] = (),
         networks: Sequence[Network] = (),
         may: frozenset[str] = frozenset(),
+        offered: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(data)
         self.part, self.values = part, values
@@ -40,7 +51,7 @@ class Shaped(forms.Form):
         for lens in part.lenses:
             if lens.privilege and lens.privilege not in may:
                 continue
-            field = made(lens, values[lens.name], others.get(lens.form, []))
+            field = made(lens, values[lens.name], others.get(lens.form, []), (offered or {}).get(lens.name))
             field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])
             field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""
             if lens.name in now:
@@ -48,6 +59,10 @@ class Shaped(forms.Form):
                     value=value_word(lens.name, now[lens.name], gettext("libvirt's own choice"))
                 )
             self.fields[lens.name] = field
+            if lens.form == "password":
+                self.fields[NONE] = forms.BooleanField(
+                    label=lens_word(NONE), required=False, help_text=gettext(HELP[NONE])
+                )
         if AUTOSTART in values and "vm.force" in may:
             box = forms.BooleanField(label=lens_word(AUTOSTART), required=False, initial=values[AUTOSTART])
             self.fields[AUTOSTART] = box
@@ -56,6 +71,10 @@ class Shaped(forms.Form):
         """What is otherwise than it is, in the words of lenses; only after is_valid()."""
         found: dict[str, Any] = {}
         for name, value in self.cleaned_data.items():
+            if name == NONE:
+                if value:
+                    found["password"] = ""
+                continue
             lens = self.part.lens(name)
             is_box = isinstance(self.fields[name], forms.BooleanField)
             if not is_box and (name not in self.data or (value is None and lens and lens.required)):
@@ -65,13 +84,19 @@ class Shaped(forms.Form):
                 found[name] = read
         return found
 
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get(NONE) and found.get("password"):
+            self.add_error("password", gettext("Either a new one or none."))
+        return found
+
     def refuse(self, bad: BadFields) -> None:
         """Say at its field what the service refused."""
         for name, code in bad.errors.items():
             self.add_error(name if name in self.fields else None, field_sentence(code))
 
 
-def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.Field:
+def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]], offered: Sequence[str] | None) -> forms.Field:
     """The field that the lens is entered by."""
     if lens.form in ("number", "size"):
         return forms.IntegerField(required=False, min_value=0)
@@ -82,11 +107,16 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]]) -> forms.F
         there = [(KEPT, str(value))] if value else []
         chosen = [(str(pk), name) for pk, name in others if name != value]
         return forms.ChoiceField(required=False, choices=[*there, *empty, *chosen])
-    if lens.form == "choice":
-        words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in lens.choices]
-        if value not in lens.choices:
+    if lens.form in ("choice", "machine"):
+        choices = lens.choices if offered is None else offered
+        words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in choices]
+        if value not in choices:
             words.insert(0, (str(value), value_word(lens.name, value, gettext("libvirt's own choice"))))
         return forms.ChoiceField(required=False, choices=words)
+    if lens.form == "password":
+        # With its blanks: they are part of it.
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        return forms.CharField(required=False, max_length=lens.longest, strip=False, widget=widget)
     if lens.form == "lines":
         return forms.CharField(required=False, max_length=lens.longest, widget=forms.Textarea)
     return forms.CharField(required=False, max_length=lens.longest)
@@ -111,15 +141,25 @@ class Added(forms.Form):
     """What is said of a device that is added: of a disk or a card; others are as they are."""
 
     def __init__(
-        self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = ()
+        self, sort: str, data: Any = None, *, disks: Sequence[Volume] = (), networks: Sequence[Network] = (),
+        pools: Sequence[StoragePool] = (), offers: Sequence[Offer] = (),
     ) -> None:  # fmt: skip
         super().__init__(data)
         self.sort = sort
         if sort == "disk":
             self.fields["volume"] = forms.ChoiceField(
-                label=gettext_lazy("Volume"), choices=[(str(one.pk), one.name) for one in disks],
-                help_text=gettext_lazy("Ready ones that nothing uses. A new one is made in its pool, under Storage."),
+                label=gettext_lazy("Volume"), required=False,
+                choices=[*([("", gettext("A new one"))] if pools else []), *((str(one.pk), one.name) for one in disks)],
+                help_text=gettext_lazy("A new one, or a ready one that nothing uses."),
             )  # fmt: skip
+            if pools:
+                self.fields["pool"] = forms.ChoiceField(
+                    label=gettext_lazy("Pool of a new one"), required=False,
+                    choices=[(str(one.pk), one.name) for one in pools],
+                )  # fmt: skip
+                self.fields["size_gib"] = forms.IntegerField(
+                    label=gettext_lazy("Size of a new one, GiB"), required=False, min_value=1, initial=20
+                )
             self.fields["bus"] = forms.ChoiceField(label=lens_word("bus"), choices=[(one, one) for one in DISK_BUSES])
         if sort == "card":
             self.fields["network"] = forms.ChoiceField(
@@ -129,10 +169,31 @@ class Added(forms.Form):
                 label=lens_word("model"), choices=[(one, one) for one in CARD_MODELS]
             )
 
+        if sort in ("hostdev", "folder"):
+            self.fields["offer"] = forms.ChoiceField(
+                label=gettext_lazy("Offered by administrators"), choices=[(str(one.pk), label(one)) for one in offers],
+                help_text=FOLDER if sort == "folder" else DEVICE,
+            )  # fmt: skip
+        if any(one.kind == Offer.Kind.USB for one in offers):
+            self.fields["by"] = forms.ChoiceField(
+                label=gettext_lazy("USB device"), required=False,
+                choices=[("product", gettext("by what it is, wherever it is plugged in")),
+                         ("port", gettext("by its place, until it is plugged in anew"))],
+            )  # fmt: skip
+            self.fields["policy"] = forms.ChoiceField(
+                label=gettext_lazy("Where it is not plugged in"), required=False,
+                choices=[("optional", gettext("the VM starts without it")),
+                         ("mandatory", gettext("the VM does not start")),
+                         ("requisite", gettext("the VM does not start, but moves here without it"))],
+            )  # fmt: skip
+
     def said(self) -> dict[str, Any]:
         """Only after is_valid()."""
+        given = self.cleaned_data
+        left = ("pool", "size_gib") if given.get("volume") else ("volume",) if self.sort == "disk" else ()
+        ids = ("volume", "network", "pool", "offer")
         return {
-            name: int(value) if name in ("volume", "network") else value for name, value in self.cleaned_data.items()
+            name: int(value) if name in ids and value else value for name, value in given.items() if name not in left
         }
 
     def refuse(self, bad: BadFields) -> None:

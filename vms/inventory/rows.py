@@ -24,12 +24,14 @@ MOST_PENDING: Final = 100
 
 @dataclass(frozen=True)
 class Documents:
-    """What its documents say of a domain; source is the hash of their unmasked texts."""
+    """What its documents say of a domain; source is the hash of their unmasked texts. agent: whether its guest's agent
+    can be asked in this run."""
 
     source: str
     columns: dict[str, Any]
     document: dict[str, Any]
     macs: tuple[str, ...]
+    agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def read(info: DomainInfo, source: str) -> Documents:
             "settings": settings(then.element) if then else {},
         },
         macs=tuple(domain.macs) if domain else (),
+        agent=now is not None and now.agent == "connected",
     )
 
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -22,11 +23,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import devices, hosts, networks, placements, pools, volumes
+from vms.inventory import agents, devices, hosts, networks, placements, pools, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement, Volume
-from vms.virt import DeviceInfo, HostFacts, HostHardware, VolumeFacts
+from vms.virt import DeviceInfo, GuestInfo, HostFacts, HostHardware, VolumeFacts
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,12 @@ class Writer:
     def hardware(self, term: Term, told: HostHardware, found: tuple[DeviceInfo, ...]) -> None:
         """Store what the host is made of."""
         self.queue.put(Task(term, lambda: devices.plan(term.host, told, found)))
+
+    def told(
+        self, term: Term, placement: Placement, asked_at: datetime, said: GuestInfo | None, error: str, *, show: bool
+    ) -> None:
+        """Store what a guest's agent told in the placement's run, or why it did not. show: somebody waits for it."""
+        self.note(term, lambda: agents.store(placement, asked_at, said, error, show=show))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

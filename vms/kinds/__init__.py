@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vms.kinds import (
+    agent,
     clone,
     create,
     define,
@@ -11,6 +12,7 @@ from vms.kinds import (
     images,
     imports,
     media,
+    moving,
     networks,
     pools,
     power,
@@ -32,7 +34,7 @@ KINDS: dict[str, Kind] = {
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
-        *xml.KINDS, *shaping.KINDS,
+        *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

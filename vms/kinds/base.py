@@ -12,14 +12,20 @@ Target = Literal["vm", "host", "pool", "volume", "network"]
 # What is asked of a volume, whose rights hang on who uses it (vms.permissions.volumes).
 Deed = Literal["see", "attach", "copy", "delete"]
 # What is in the queue transfer is claimed by the transfer process, at the first request for it.
-Queue = Literal["quick", "slow", "transfer"]
+# guest: the answer hangs on what runs in a VM; few of a host at a time, each on a connection of its own.
+Queue = Literal["quick", "slow", "guest", "transfer"]
 
 # What a form says for a field of type bool.
 SAID: Final = {"true": True, "false": False}
 
 
 # Kinds that need nothing else leave a VM's definition as it is.
-LEAVING: Final = frozenset({"vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain"})
+LEAVING: Final = frozenset(
+    {
+        "vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain", "vm.agent.freeze",
+        "vm.agent.password",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ TABLE: Final = (
     Privilege("vm.power", "operator", mark("start, shut down, reboot, pause, resume, save and restore it")),
     Privilege("vm.force", "operator", mark("force it off, reset it, send an NMI, let it start with the host")),
     Privilege("vm.agent.view", "operator", mark("see what its guest agent tells")),
-    Privilege("vm.agent.freeze", "operator", mark("freeze and thaw its file systems")),
+    Privilege("vm.agent.freeze", "operator", mark("freeze and thaw its file systems, set its clock right")),
     Privilege("vm.xml.view", "editor", mark("read its definition, without secrets")),
     Privilege("vm.describe", "editor", mark("change title and description")),
     Privilege("vm.cpu_memory", "editor", mark("change its processors and memory")),

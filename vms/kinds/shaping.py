@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vms.errors import BadParameters
 from vms.kinds.base import Kind, Params
+from vms.kinds.volumes import LONG
 from vms.kinds.words import mark
 
 APPLY: Final = ("both", "next", "live")
@@ -16,7 +17,8 @@ APPLY: Final = ("both", "next", "live")
 class Shape(Params):
     """apply: to the next start, to this run, or to both. edits: as vms.libvirtxml.shaping has them. needs: the
     privileges that the difference takes. given: the ids of what it takes from the host ("volumes", "images",
-    "networks"), the MACs of its cards ("macs"), and networks that these leave, by name ("leaves"). asked: a digest of
+    "networks"), the MACs of its cards ("macs"), networks that these leave, by name ("leaves"), and what is made for it
+    ("new": {"pool": id, "name", "size_bytes", "format"}). asked: a digest of
     what was asked for."""
 
     apply: str
@@ -39,8 +41,20 @@ SHAPE: Final = Kind(
     params=Shape,
     silence_seconds=60,
     kept=True,
+    secrets=frozenset({"password"}),
     apart=True,
     takes=frozenset({"vcpus", "memory_kib"}),
 )
 
-KINDS = (SHAPE,)
+ADD_DISK: Final = replace(
+    SHAPE,
+    name="vm.add-disk",
+    title=mark("Add a new disk"),
+    done=mark("given a new disk"),
+    queue="slow",
+    silence_seconds=LONG,
+    secrets=frozenset(),
+    takes=frozenset({"disk_bytes"}),
+)
+
+KINDS = (SHAPE, ADD_DISK)

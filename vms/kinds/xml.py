@@ -16,10 +16,11 @@ DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 @dataclass(frozen=True)
 class Edited(Params):
     """base: the digest of the public form of what it is put in the place of. asked: that of its own public form, which
-    itself is the secret "definition"."""
+    itself is the secret "definition". open_screens: its screens lose the passwords that it does not give them."""
 
     base: str
     asked: str
+    open_screens: bool = False
 
     def __post_init__(self) -> None:
         if not DIGEST.fullmatch(self.base):

@@ -8,7 +8,7 @@ from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
 from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Guest, Machine, Wanted, compose
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
-from vms.libvirtxml.difference import DEFINE, Given, Need, difference, strayed, uncovered, without
+from vms.libvirtxml.difference import DEFINE, Given, Need, difference, plain, strayed, uncovered, without
 from vms.libvirtxml.document import BadXML, line_of, parse, serialize
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.drives import add_seed
@@ -17,6 +17,7 @@ from vms.libvirtxml.glance import glance, without_password
 from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
+from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
 from vms.libvirtxml.network import (
     CHANGED,
     CLEAN_TRAFFIC,
@@ -161,6 +162,9 @@ __all__ = [
     "made_pool",
     "mask",
     "masked",
+    "mirror_document",
+    "mirror_of",
+    "move_disk",
     "names_secret",
     "network_document",
     "new_mac",
@@ -168,6 +172,7 @@ __all__ = [
     "overlapping",
     "parse",
     "pending",
+    "plain",
     "pool_document",
     "pool_sources",
     "public_pool",

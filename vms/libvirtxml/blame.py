@@ -49,7 +49,7 @@ def blame(text: str) -> list[Fault]:
     found, rules = faults(text), schema("domain")
     if not found or rules is None:
         return []
-    told = list(islice(in_parts(rules, root), MOST)) or doubled(rules, root)
+    told = [*islice(in_parts(rules, root), MOST), *doubled(rules, root)][:MOST]
     return told or [Fault(line, "schema", said) for line, said in found if line][:MOST]
 
 
@@ -135,15 +135,23 @@ def left_out(rules: etree.RelaxNG, frame: etree._Element, part: etree._Element) 
             yield whole(element)
 
 
-def doubled(rules: etree.RelaxNG, root: etree._Element) -> list[Fault]:
-    """Where all parts fit by themselves: those of the root that are there once too often."""
-    seen: set[str] = set()
-    found = []
-    for part in root.iterchildren(etree.Element):
-        if part.tag in seen:
-            found.append(Fault(line_of(part), "twice", named(part)))
-        seen.add(str(part.tag))
-    return found[:MOST]
+def doubled(rules: etree.RelaxNG, root: etree._Element) -> Iterator[Fault]:
+    """Those of the root that are there once too often."""
+    first: dict[str, etree._Element] = {}
+    for part in islice(root.iterchildren(etree.Element), PARTS):
+        tag = str(part.tag)
+        if tag in first and not fit_together(rules, root, first[tag], part):
+            yield Fault(line_of(part), "twice", named(part))
+        first.setdefault(tag, part)
+
+
+def fit_together(rules: etree.RelaxNG, root: etree._Element, *parts: etree._Element) -> bool:
+    """Whether several elements of one name are taken, as those of security labels are."""
+    frame = skeleton(root)
+    for old in frame.findall(str(parts[0].tag)):
+        frame.remove(old)
+    frame.extend(deepcopy(part) for part in parts)
+    return bool(rules.validate(frame))
 
 
 def whole(element: etree._Element) -> Fault:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from lxml import etree
 
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.lenses import Int, Kibibytes, Text
 from vms.libvirtxml.listening import Where, where
+
+# The channel by which a guest's agent is reached (QEMU's qemu-ga).
+AGENT: Final = "org.qemu.guest_agent.0"
 
 
 class Device:
@@ -178,6 +181,16 @@ class DomainXML:
         return [
             str(target.get("name")) for target in self.element.findall("devices/channel/target") if target.get("name")
         ]
+
+    @property
+    def agent(self) -> str:
+        """The channel of its guest's agent: "connected" or "disconnected" in a run, "defined" where nothing is told of
+        that, "" for none."""
+        for target in self.element.findall("devices/channel/target"):
+            if target.get("name") == AGENT:
+                state = target.get("state")
+                return state if state in ("connected", "disconnected") else "defined"
+        return ""
 
     @property
     def has_clipboard(self) -> bool:

@@ -23,14 +23,19 @@ class Lost(NamedTuple):
     place: str
 
 
-def grafted(secure: str, public: str) -> tuple[str, list[Lost]]:
-    """(the public text with the secrets of the secure one, the places for which there is none). BadXML as parse()."""
+def grafted(secure: str, public: str, *, passwords: bool = True) -> tuple[str, list[Lost]]:
+    """(the public text with the secrets of the secure one, the places for which there is none). passwords: screens keep
+    theirs. BadXML as parse()."""
     kept, root = parse(secure), parse(public)
     for comment in list(kept.iter(etree.Comment)):
         drop(comment)
     shown = deepcopy(kept)
     for element in shown.iter(etree.Element):
         mask_element(element)
+    if not passwords:
+        for screen in kept.iterfind("devices/graphics"):
+            for name in DROPPED_ATTRIBUTES & set(map(str, screen.attrib)):
+                del screen.attrib[name]
     if root.tag == kept.tag:
         put(root, shown, kept)
         put_metadata(root, kept)

@@ -1,5 +1,6 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.agents import AgentReport, Freeze, GuestKeys
 from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
@@ -24,13 +25,16 @@ from vms.models.vms import Document, Placement, State, Tag, VirtualMachine
 __all__ = [
     "OPEN_STATES",
     "RESOURCES",
+    "AgentReport",
     "ApiToken",
     "Archive",
     "AuditCheckpoint",
     "AuditEvent",
     "Console",
     "Document",
+    "Freeze",
     "Grant",
+    "GuestKeys",
     "Happening",
     "Host",
     "HostDevice",

@@ -6,6 +6,7 @@ from typing import Final
 
 from vms.kinds import KINDS
 from vms.operations import (
+    agent,
     booting,
     clone,
     create,
@@ -15,6 +16,7 @@ from vms.operations import (
     images,
     imports,
     media,
+    moving,
     networks,
     pools,
     power,
@@ -52,6 +54,8 @@ WAYS: Final[dict[str, Way]] = {
     **templates.WAYS,
     **xml.WAYS,
     **shaping.WAYS,
+    **agent.WAYS,
+    **moving.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -20,6 +20,7 @@ from vms.permissions import Actor, require_for
 # No host may hold more than a few of the workers' threads, however long it says nothing.
 MOST_QUICK: Final = 6
 MOST_SLOW: Final = 2
+MOST_GUEST: Final = 2
 NEWEST_VERSION: Final = 1
 
 
@@ -52,7 +53,9 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         hosts = Host.objects.select_for_update().filter(operations=pk)
         list(hosts.values_list("pk", flat=True))
         free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
-            Q(queue="quick", busy__lt=MOST_QUICK) | Q(queue="slow", busy__lt=MOST_SLOW),
+            Q(queue="quick", busy__lt=MOST_QUICK)
+            | Q(queue="slow", busy__lt=MOST_SLOW)
+            | Q(queue="guest", busy__lt=MOST_GUEST),
             heard(),
             # One that was declared dead and has not noticed yet would hold it only until it does.
             Exists(Worker.objects.filter(pk=worker.pk, stopped_at=None)),

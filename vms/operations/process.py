@@ -28,6 +28,7 @@ from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
+from vms.operations.thawing import Thawer
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
 from vms.services import failures, seeds, trash
@@ -40,8 +41,10 @@ CONTROL: Final = 0.5
 # A worker whose beat stands still for so many looks, one each BEAT, is dead: 10 s.
 DEAD_AFTER: Final = 5
 THREADS: Final = 16
+QUEUES: Final = ("quick", "slow", "guest")
 FAILURES: Final = 5.0
 TRASH: Final = 60.0
+THAW: Final = 1.0
 SEEDS: Final = 60.0
 GRACE: Final = 10.0
 
@@ -60,6 +63,7 @@ class WorkerProcess:
         self.forgotten: set[int] = set()
         self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
+        self.thawer = Thawer(self.node, self.connections)
         self.pool = ThreadPoolExecutor(THREADS, "operation")
         self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
         self.worker = self.sign_on()
@@ -78,7 +82,7 @@ class WorkerProcess:
         for job, period in (
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
-            (self.empty_trash, TRASH), (self.take_seeds_away, SEEDS),
+            (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -166,6 +170,10 @@ class WorkerProcess:
     def empty_trash(self) -> None:
         """Ask for the purge of what has been in the trash for long enough."""
         trash.purge_due()
+
+    def thaw(self) -> None:
+        """Thaw the guests whose time is over."""
+        self.thawer.turn()
 
     def take_seeds_away(self) -> None:
         """Ask for the end of the discs that first boots have read."""

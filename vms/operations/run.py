@@ -108,9 +108,9 @@ def ask(running: Running, worker: Worker, connections: Connections) -> Verdict |
     if host is None:
         raise HostUnreachable
     refuse_silent(host)
-    slow = running.operation.queue == "slow"
+    alone = running.operation.queue in ("slow", "guest")
     opened: AbstractContextManager[Connection] = (
-        connections.own(host) if slow else nullcontext(connections.borrow(host))
+        connections.own(host) if alone else nullcontext(connections.borrow(host))
     )
     with opened as connection:
         running.connection = connection

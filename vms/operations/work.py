@@ -40,13 +40,18 @@ class Work:
     @property
     def secrets(self) -> dict[str, str]:
         """The kind's secrets that were given with it, by their names. Raises SecretUnreadable."""
-        sealed, bound_to = self.operation.sealed, self.operation.sealed_for
-        found: dict[str, str] = json.loads(unseal(sealed, bound_to, key_file())) if sealed else {}
-        return found
+        return opened(self.operation)
 
     def log(self, code: str, **params: str) -> None:
         """Add a line to the operation's log."""
         OperationLog.objects.create(operation=self.operation, code=code, params=params)
+
+
+def opened(operation: Operation) -> dict[str, str]:
+    """The secrets that were given with it, while it goes on. Raises SecretUnreadable."""
+    sealed = operation.sealed
+    found: dict[str, str] = json.loads(unseal(sealed, operation.sealed_for, key_file())) if sealed else {}
+    return found
 
 
 def key_file() -> str:

@@ -19,7 +19,8 @@ from vms.virt import Connection
 
 
 def edit(work: Work) -> None:
-    put(work, work.secrets["definition"], work.allowed)
+    keeps = not work.operation.params.get("open_screens")
+    put(work, work.secrets["definition"], work.allowed, passwords=keeps)
 
 
 def give_back(work: Work) -> None:
@@ -33,7 +34,7 @@ def give_back(work: Work) -> None:
     put(work, text, holds.intersection(operation.params["needs"]))
 
 
-def put(work: Work, text: str, allowed: frozenset[str]) -> None:
+def put(work: Work, text: str, allowed: frozenset[str], *, passwords: bool = True) -> None:
     """Raises DefinitionChanged where the host has another by now than the one that was edited, SecretGone where a
     secret is to be kept that is nowhere."""
     operation, vm = work.operation, work.domain()
@@ -42,7 +43,7 @@ def put(work: Work, text: str, allowed: frozenset[str]) -> None:
     work.may_go_on()
 
     def change(document: DomainXML) -> None:
-        made, lost = grafted(document.text, text)
+        made, lost = grafted(document.text, text, passwords=passwords)
         if lost:
             raise SecretGone(name=operation.target_name, place=lost[0].place)
         new = DomainXML.parse(made)

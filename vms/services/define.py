@@ -42,6 +42,7 @@ WORDS: Final = {
     "name": mark("Its name: a letter or digit first, then letters, digits and . _ + -; 80 characters at most."),
     "taken": mark("There is a VM called {said} on this host. Give it another name."),
     "cpus": mark("So many processors has no machine."),
+    "vcpus": mark("It would have more processors than it has at most."),
     "uuid": mark("Its UUID stays what it is; this is another: {said}."),
     "renamed": mark("Its name stays what it is here, renaming is a step of its own: {said}."),
     "secret": mark("No secret was at {said}, so there is nothing to keep there. Write it anew, or take it out."),
@@ -116,6 +117,8 @@ def sizes(document: DomainXML) -> Iterator[Fault]:
     """Of processors and memory what no machine has."""
     if not 1 <= (1 if document.vcpus is None else document.vcpus) <= MOST_CPUS:
         yield Fault(line(document, "vcpu"), "cpus", "")
+    elif (document.vcpus_current or 0) > (document.vcpus or 1):
+        yield Fault(line(document, "vcpu"), "vcpus", "")
     if not 1 <= (document.memory_kib or 0) <= MOST_KIB:
         yield Fault(line(document, "memory"), "memory", "")
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Length
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from vms.libvirtxml import BadXML, difference
@@ -25,6 +27,8 @@ from vms.services.sentences import kind_title
 # Of one VM so many are kept, in so many characters; the oldest go.
 MOST: Final = 200
 MOST_CHARACTERS: Final = 4 << 20
+# A watcher that is there has read by then what an operation left.
+COMES: Final = timedelta(seconds=10)
 
 
 def digest(text: str) -> str:
@@ -52,6 +56,13 @@ def keep(
         # The watcher and a worker saw it in the same moment.
         with transaction.atomic():
             return kept(vm, host, text, operation, found=found)
+
+
+def is_coming(vm: VirtualMachine, seen: str) -> bool:
+    """Whether an operation has just left another definition than the one that was last read, whose digest is seen: the
+    watcher is about to read that too."""
+    latest = Version.objects.filter(vm=vm).order_by("-number").values_list("sha256", "operation", "at").first()
+    return bool(latest and latest[1] and latest[0] != seen and timezone.now() - latest[2] < COMES)
 
 
 def begin(texts: Iterable[tuple[int, int, str]], *, found: bool) -> None:

@@ -137,6 +137,12 @@ def exposed(who: Who) -> QuerySet[VirtualMachine]:
     return there.exclude(placement__exposed="network", placement__host__transport__in=networked).order_by("name", "pk")
 
 
+def waiting(who: Who) -> QuerySet[VirtualMachine]:
+    """The VMs of which changes wait for the next start, by what was last seen of them."""
+    there = visible_vms(who).filter(placement__present=True, placement__run_id__isnull=False, placement__waiting__gt=0)
+    return there.filter(templated_at=None).order_by("name", "pk")
+
+
 def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)

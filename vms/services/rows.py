@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from vms import live
 from vms.kinds import MENU
@@ -26,8 +26,9 @@ ALIVE = ("running", "paused", "shutting_down")
 @dataclass(frozen=True)
 class Row:
     """state is libvirt's word for the menu, on a silent host its last one, shown names the glyph, word is what is
-    read; pk is text, because a number would be localized seven times a row. host is "" for who may not see it; lacks:
-    the menu's verbs that this VM does not offer him."""
+    read; waiting is how many changes wait for its next start, "" for none, waits the words for it; pk is text, because
+    a number would be localized seven times a row. host is "" for who may not see it; lacks: the menu's verbs that this
+    VM does not offer him."""
 
     pk: str
     name: str
@@ -37,6 +38,8 @@ class Row:
     shown: str
     word: str
     note: str
+    waiting: str
+    waits: str
     twin: str
     host: str
     cpu: str
@@ -121,6 +124,12 @@ def refused_verbs(vms: Sequence[VirtualMachine], who: Who) -> dict[int, str]:
     }
 
 
+def waits_text(number: int) -> str:
+    return ngettext("{n} change waits for its next start", "{n} changes wait for its next start", number).format(
+        n=number
+    )
+
+
 def make_row(
     vm: VirtualMachine,
     kind: str,
@@ -147,6 +156,7 @@ def make_row(
         note = gettext("{age} ago").format(age=duration(seconds))
     elif shown not in ("gone", "new") and not placement.persistent:
         note = gettext("not kept after it stops")
+    waiting = placement.waiting if placement.run_id is not None and shown != "gone" else 0
     return Row(
         pk=str(vm.pk),
         name=placement.name,
@@ -156,6 +166,8 @@ def make_row(
         shown=shown,
         word=word,
         note=note,
+        waiting=str(waiting) if waiting else "",
+        waits=waits_text(waiting) if waiting else "",
         twin=twin_text(vm, twins[0], seen) if twins else "",
         host=placement.host.name if placement.host_id in seen else "",
         cpu=use.cpu,

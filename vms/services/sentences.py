@@ -79,6 +79,7 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "move_refused": mark("Disk {name} cannot be moved: {cause}."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -214,6 +215,11 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "agent_silent": mark("The guest agent gave no answer in time. It may hang, or the guest may stand still."),
+    "agent_absent": mark(
+        "No guest agent is connected. Install qemu-guest-agent in the guest and start it; nothing was asked of it."
+    ),
+    "agent_refused": mark("The guest agent refused. Details say why, in the guest's words."),
     "device_held": mark(
         "The guest does not let {device} go. Its next start is without it; unmount or stop it in the guest, then try "
         "again."
@@ -292,9 +298,11 @@ FIELDS: dict[str, str] = {
     "shape_flag": mark("Yes or no."),
     "shape_choice": mark("One of those that are offered."),
     "shape_over": mark("More than it has at most. Raise that too."),
+    "shape_ends": mark("QEMU cannot start it again when it powers off and end it when it reboots. Choose one of both."),
     "shape_product": mark("Sockets x cores x threads must be as many processors as it has at most."),
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
+    "move_there": mark("It is there already."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."
@@ -370,6 +378,11 @@ FIELDS: dict[str, str] = {
     "ssh_many": mark("50 keys are the most."),
     "ssh_name": mark("A name has 100 characters at most and no control characters."),
     "guest_user": mark("A small letter first, then small letters, digits, - and _; 32 characters at most."),
+    "account_user": mark("A user of the guest: 64 characters at most, without : / \\ and not with - first."),
+    "account_password": mark("1 to 200 characters, without line breaks."),
+    "keys_many": mark("20 keys at a time are the most."),
+    "fingerprint": mark("Fingerprints, as SHA256:…"),
+    "freeze_seconds": mark("From 5 to 600 seconds."),
     "guest_name": mark("Letters, digits and hyphens, as in a host's name."),
     "guest_password": mark("8 to 200 characters, without line breaks."),
     "packages": mark("Names of packages, with blanks between; 200 at most."),
@@ -489,6 +502,7 @@ HAPPENINGS: dict[str, str] = {
     "gone": mark("was removed outside the dashboard"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
+    "thawed": mark("its file systems were thawed: their time was over"),
     "host_silent": mark("stopped answering"),
     "host_heard": mark("answers again"),
     "host_returned": mark("is back in the dashboard, with all that was known of it"),
@@ -611,7 +625,14 @@ LOG: dict[str, str] = {
     "forgotten": mark("Its host has forgotten it."),
     "volume_deleted": mark("Deleted the volume “{name}”."),
     "seed_ejected": mark("Ejected the first boot's disc."),
+    "frozen": mark("The guest has frozen {number} file systems, for {seconds} seconds at most."),
+    "thawed": mark("The guest has thawed {number} file systems."),
+    "thawed_late": mark("The time was over: the guest was asked to thaw them."),
+    "keys_added": mark("Gave “{user}” {number} keys."),
+    "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
+    "move_over": mark("The VM has {name} now."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -698,6 +719,13 @@ GOING_ON: dict[str, str] = {
     "vm.rename": mark("being renamed"),
     "vm.eject": mark("ejecting its CD"),
     "vm.shape": mark("being changed"),
+    "vm.agent-freeze": mark("freezing its file systems"),
+    "vm.agent-thaw": mark("thawing its file systems"),
+    "vm.agent-time": mark("setting its clock"),
+    "vm.agent-password": mark("setting a password in it"),
+    "vm.agent-keys": mark("asking for SSH keys in it"),
+    "vm.move-disk": mark("having a disk moved"),
+    "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
     "image.check": mark("reading it"),
@@ -837,11 +865,21 @@ IMAGE_REASONS: dict[str, str] = {
     "format": mark("this pool keeps raw disks only"),
 }
 
+# Why a disk is not moved.
+MOVES: dict[str, str] = {
+    "saved": mark("its VM has a saved state; start it, or discard that"),
+    "snapshots": mark("its VM has snapshots or checkpoints, which stay where it was; delete these first"),
+    "no_disk": mark("it is a drive"),
+    "outside": mark("it is in no storage pool that is known here"),
+    "shared": mark("another VM uses it, it lies below another, or it is read-only or shareable"),
+    "not_served": mark("it is none that is copied; its volume's page says why"),
+}
+
 # Why a VM cannot become a template.
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
-    "snapshots": mark("it has snapshots or checkpoints; delete these first"),
     "no_disk": mark("it has no disk"),
+    "snapshots": mark("it has snapshots or checkpoints; delete these first"),
     "outside": mark("a disk of it, or what lies below that, is in no storage pool"),
     "shared": mark("a disk of it is used by another VM, is below another, or is read-only"),
     "not_served": mark("a disk of it is none that is copied; its page says why"),
@@ -919,6 +957,8 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
+    if str(params.get("cause")) in MOVES:
+        words["cause"] = gettext(MOVES[str(params["cause"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:

@@ -42,6 +42,7 @@ SORTS: Final = {
     "keyboard": mark("Keyboard"),
     # Only where one is added.
     "card": mark("Network card"),
+    "folder": mark("Shared folder"),
     "tablet": mark("Tablet"),
     "screen": mark("VNC screen"),
     "agent": mark("Guest agent's channel"),
@@ -76,6 +77,8 @@ LENSES: Final = {
     "on_poweroff": mark("When the guest powers off"),
     "on_reboot": mark("When the guest reboots"),
     "on_crash": mark("When the guest crashes"),
+    "firmware": mark("Firmware"),
+    "machine": mark("Machine type"),
     "cpus": mark("Processors"),
     "cpus_max": mark("Processors at most"),
     "topology": mark("Topology"),
@@ -101,6 +104,8 @@ LENSES: Final = {
     "inbound": mark("Limit in, KiB a second"),
     "outbound": mark("Limit out, KiB a second"),
     "keymap": mark("Keymap"),
+    "password": mark("Password"),
+    "no_password": mark("No password"),
     "clipboard": mark("Copy and paste"),
     "version": mark("Version"),
     "bytes": mark("Limit, bytes a second"),
@@ -116,11 +121,23 @@ HELP: Final = {
         "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
     ),
     "boot_order": mark("The names of its devices with blanks between them, like “vda net0”."),
+    "firmware": mark(
+        "Only what its host has. What was installed with the one mostly does not start with the other. The host "
+        "chooses the firmware's files; what the old one had remembered stays in its file there, and is read again "
+        "where it comes back."
+    ),
+    "machine": mark(
+        "A newer version is like a newer board. Another chipset is another machine to the guest: its devices get "
+        "other places, disks on IDE become SATA on Q35, names of network cards change, and Windows may want to be "
+        "activated again."
+    ),
     "memory": mark("In MiB. More than it has at most comes with a restart."),
     "memory_max": mark("In MiB."),
     "cpus": mark("More than it has at most comes with a restart."),
     "bus": mark("Its system must have a driver for it; the disk gets another name."),
     "serial": mark("As the guest sees it."),
+    "password": mark("A new one; whether there is one now is not shown. Empty, it stays as it is."),
+    "no_password": mark("Whoever reaches the screen sees it, then."),
     "readonly": mark("What was given read only stays so, but for who may define VMs."),
 }
 # What libvirt's words mean, where people call it otherwise.
@@ -130,6 +147,9 @@ VALUES: Final = {
     "on_crash.destroy": mark("it is off"),
     "restart": mark("it starts again"),
     "preserve": mark("it stays as it is, for looking at"),
+    "bios": mark("BIOS"),
+    "efi": mark("UEFI"),
+    "secure": mark("UEFI with secure boot"),
     "yes": mark("yes"),
     "no": mark("no"),
     "on": mark("on"),
@@ -217,9 +237,13 @@ def change_word(change: Change, *, runs: bool) -> str:
         name = f"{sort} {change.part}" if change.part and change.part != change.sort else sort
         said = gettext("{name} is added") if change.what == "added" else gettext("{name} is taken out")
         said = said.format(name=name)
+    elif change.what == "password":
+        said = gettext("A new password") if change.value else gettext("No password")
     else:
         own = "" if change.what in EMPTY else gettext("libvirt's own choice")
         was, value = (value_word(change.what, one, own) for one in (change.was, change.value))
         said = f"{lens_word(change.what)}: {was} → {value}"
     when = when_word(change.when, runs=runs)
+    if change.what == "password" and change.when == "both":
+        when = gettext("now where this run asks for one already, and after a restart")
     return f"{said}, {when}" if when else said

@@ -9,7 +9,7 @@ from vms.errors import BadFields, NotAllowed, VolumeNotReady
 from vms.libvirtxml import Given
 from vms.models import Host, Image, ImageCopy, Network, StoragePool, Volume
 from vms.permissions import Actor, Who, require, require_deed, visible_volumes
-from vms.services import images, placing, plans, volumes
+from vms.services import images, offered, placing, plans, volumes
 
 
 def disks_for(who: Who, host: Host) -> list[Volume]:
@@ -48,6 +48,14 @@ def volume(actor: Actor, host: Host, pk: int) -> tuple[Volume, StoragePool]:
     return row, pool
 
 
+def pool_for(actor: Actor, host: Host, pk: object) -> StoragePool:
+    """One in which he may make disks. Raises BadFields ("pool")."""
+    found = next((one for one in placing.usable_pools(actor, host) if one.pk == pk), None)
+    if found is None:
+        raise BadFields({"pool": "choice"})
+    return found
+
+
 def medium(actor: Actor, host: Host, image: int) -> tuple[Volume, StoragePool]:
     """The image's copy there. Raises BadFields ("medium")."""
     for copy, pool in images.on_host(actor, host, [image]):
@@ -80,9 +88,16 @@ def given(actor: Actor, host: Host | None, ids: Mapping[str, Any]) -> Given:
         if row.state != Volume.State.READY:
             raise VolumeNotReady(name=row.name, why=str(row.state))
         formats[pool.name, row.name] = row.format
+    if new := ids.get("new"):
+        into = StoragePool.objects.filter(pk=new["pool"], host=host, present=True).first()
+        if into is None:
+            raise NotAllowed(privilege="pool.use")
+        require(actor, "pool.use", into)
+        formats[into.name, new["name"]] = new["format"]
     for image in ids.get("images", ()):
         copy, pool = medium(actor, host, image)
         formats[pool.name, copy.name] = "raw"
+    offers = frozenset(offered.element(*offered.said_of(actor, host, choice)) for choice in ids.get("offers", ()))
     # A card may leave any network.
     names = set(ids.get("leaves", ()))
     for pk in ids.get("networks", ()):
@@ -91,4 +106,4 @@ def given(actor: Actor, host: Host | None, ids: Mapping[str, Any]) -> Given:
             raise NotAllowed(privilege="network.use")
         require(actor, "network.use", found)
         names.add(found.name)
-    return Given(volumes=formats, networks=frozenset(names), macs=frozenset(ids.get("macs", ())))
+    return Given(volumes=formats, networks=frozenset(names), macs=frozenset(ids.get("macs", ())), offers=offers)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, Literal
 
 from django.http import Http404
 
 from vms.errors import BadFields, BadParameters, NothingChanges, NotLive, SeenOtherwise, WrongState
-from vms.kinds.shaping import APPLY, SHAPE, Shape
-from vms.libvirtxml import BadXML, DomainXML, Given, difference, without
+from vms.kinds import Kind
+from vms.kinds.shaping import ADD_DISK, APPLY, SHAPE, Shape
+from vms.libvirtxml import SECRET, BadXML, DomainXML, Given, difference, without
 from vms.libvirtxml.shaping import (
     DISK_BUSES,
+    HIDDEN,
     MACHINE,
     SORTS,
     BadValue,
     Edit,
+    Lens,
     Part,
     Stale,
     Value,
@@ -38,7 +42,7 @@ from vms.libvirtxml.shaping import (
 )
 from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import definitions, operations, reaching, shaped_with
+from vms.services import definitions, offered, operations, reaching, shaped_with, volumes
 from vms.services.freshness import placed
 
 When = Literal["now", "restart", "both"]
@@ -48,8 +52,10 @@ NEEDS: Final = {"medium": "vm.media", "network": "vm.nic"}
 # What a machine's second value is, which follows the first where both are the same.
 FOLLOWS: Final = {"cpus": "cpus_max", "memory": "memory_max"}
 # libvirt writes what it found there into a run's document.
-RESOLVED: Final = frozenset({"cpu_mode"})
+RESOLVED: Final = frozenset({"cpu_mode", "firmware", "machine"})
 CARD_MODEL: Final = "virtio"
+# What depends on the host, with what is said of what it lacks.
+OFFERED: Final = {"firmware": "vm_no_uefi", "machine": "choice"}
 
 
 @dataclass(frozen=True)
@@ -91,22 +97,32 @@ class Draft:
 
 @dataclass(frozen=True)
 class Machine:
-    """A VM's definitions, without secrets. live: None while it does not run."""
+    """A VM's definitions, without secrets. live: None while it does not run. sha256: of the next start's, as it was
+    stored."""
 
     vm: VirtualMachine
     host: Host
     next: DomainXML
     live: DomainXML | None
     autostart: bool
+    sha256: str = ""
 
     @property
     def mark(self) -> str:
         """Of the next start's definition."""
         return mark_of(self.next.text, autostart=self.autostart)
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         return parts(self.next)
+
+    @cached_property
+    def live_parts(self) -> list[Part]:
+        return parts(self.live) if self.live else []
+
+    def twin(self, of: Part) -> Part | None:
+        """The same part of this run, where it runs and has it."""
+        return twin(self.live, of, self.live_parts) if self.live else None
 
     def values(self, of: Part) -> dict[str, Value]:
         """Of the next start."""
@@ -114,7 +130,7 @@ class Machine:
 
     def now(self, of: Part) -> dict[str, Value]:
         """What is otherwise in this run, by the names of lenses; {} while it does not run."""
-        there = twin(self.live, of) if self.live else None
+        there = self.twin(of)
         if there is None:
             return {}
         after = of.values
@@ -126,7 +142,7 @@ class Machine:
 
     def is_new(self, of: Part) -> bool:
         """Whether this run has no such device."""
-        return self.live is not None and twin(self.live, of) is None
+        return self.live is not None and self.twin(of) is None
 
 
 def mark_of(text: str, *, autostart: bool) -> str:
@@ -136,17 +152,17 @@ def mark_of(text: str, *, autostart: bool) -> str:
 def machine(vm: VirtualMachine) -> Machine:
     """Raises WrongState where nothing is known of its definition."""
     placement = placed(vm)
-    document = Document.objects.filter(placement=placement).only("live", "next_boot").first()
+    document = Document.objects.filter(placement=placement).only("live", "next_boot", "next_boot_sha256").first()
     try:
         after = DomainXML.parse(document.next_boot if document else "")
         live = DomainXML.parse(document.live) if document and document.live else None
     except BadXML:
         raise WrongState(name=vm.name, state=placement.state) from None
-    return Machine(vm, placement.host, after, live, placement.autostart)
+    return Machine(vm, placement.host, after, live, placement.autostart, document.next_boot_sha256 if document else "")
 
 
 def part_or_404(there: Machine, key: str) -> Part:
-    found = part(there.next, key)
+    found = next((one for one in there.parts if one.key == key), None)
     if found is None:
         raise Http404
     return found
@@ -154,11 +170,11 @@ def part_or_404(there: Machine, key: str) -> Part:
 
 def device_or_404(there: Machine, key: str) -> Part:
     """By its key, or by the alias that a run gave it."""
-    named = [one for one in parts(there.live) if one.about.get("alias") == key] if there.live else []
+    named = [one for one in there.live_parts if one.about.get("alias") == key]
     alike = [one for one in there.parts if one.sort not in MACHINE]
     found = next((one for one in alike if one.key == key), None)
     if found is None and named:
-        found = next((one for one in alike if (run := twin(there.live, one)) and run.key == named[0].key), None)  # type: ignore[arg-type]
+        found = next((one for one in alike if (run := there.twin(one)) and run.key == named[0].key), None)
     if found is None:
         raise Http404
     return found
@@ -166,11 +182,19 @@ def device_or_404(there: Machine, key: str) -> Part:
 
 def volume_of(who: Who, there: Machine, of: Part) -> Volume | None:
     """The volume that a disk is on, for who may see it."""
-    pool, _, name = of.about.get("source", "").partition("/") if of.sort == "disk" else ("", "", "")
-    if not name:
-        return None
-    pools = StoragePool.objects.filter(host=there.host, name=pool, present=True)
-    return visible_volumes(who).filter(storage__in=pools.values("storage"), name=name, present=True).first()
+    found = volume_at(there.host, of.about.get("source", "")) if of.sort == "disk" else None
+    return visible_volumes(who).filter(pk=found.pk).first() if found else None
+
+
+def volume_at(host: Host, source: str) -> Volume | None:
+    """What a definition of the host calls so: "pool/volume", or a path in a pool of it."""
+    for pool in StoragePool.objects.filter(host=host, present=True) if source else ():
+        start = f"{pool.path.rstrip('/')}/" if source.startswith("/") else f"{pool.name}/"
+        if source.startswith(start) and "/" not in (name := source.removeprefix(start)):
+            found = Volume.objects.filter(storage=pool.storage_id, name=name, present=True).first()
+            if found:
+                return found
+    return None
 
 
 def addable(there: Machine) -> list[str]:
@@ -191,26 +215,31 @@ def draft(actor: Actor, vm: VirtualMachine, wish: Wish) -> Draft:
     if not edits:
         raise NothingChanges(name=vm.name)
     given = shaped_with.given(actor, there.host, ids)
-    after, edits = shaped(there.next, edits)
+    before = pretended(there.next, edits)
+    after, edits = shaped(before, edits)
     live = [edit for edit in edits if edit["do"] != AUTOSTART and is_live(there.next, edit)]
-    run = [(edit, found) for edit in live if there.live and (found := as_live(there.live, there.next, edit))]
+    runs_as = pretended(there.live, edits, all=True) if there.live else None
+    run = [(edit, found) for edit in live if runs_as and (found := as_live(runs_as, there.next, edit))]
     if wish.apply == "live" and (there.live is None or len(run) < len(edits)):
         raise NotLive(name=vm.name, what="")
     needs = set(more)
     if wish.apply != "live":
-        needs |= needed(there.next, after, given)
-    if there.live and run and wish.apply != "next":
-        made, _ = shaped(there.live, [found for _, found in run])
-        needs |= needed(there.live, made, given)
+        needs |= needed(before, after, given)
+    if runs_as and run and wish.apply != "next":
+        made, _ = shaped(runs_as, [found for _, found in run])
+        needs |= needed(runs_as, made, given)
     else:
         run = []
     now = [edit for edit, _ in run]
+    took = takes(vm, before, after)
+    if new := ids.get("new"):
+        took = {"disk_bytes": new["size_bytes"] if is_charged(vm) else 0}
     return Draft(
         params=Shape(wish.apply, edits, sorted(needs), ids, digest_of(wish)),
         changes=tuple(told(there, edit, wish.apply, is_now=edit in now) for edit in edits),
-        diff=tuple(lines(there.next.text, after.text)),
+        diff=tuple(lines(before.text, after.text)),
         needs=tuple(sorted(needs)),
-        takes=takes(vm, there.next, after),
+        takes=took,
         locks=tuple(locks),
     )
 
@@ -222,8 +251,9 @@ def ask(actor: Actor, vm: VirtualMachine, wish: Wish, *, idempotency_key: str | 
     made = draft(actor, vm, wish)
     require_all(actor, made.needs, vm)
     return operations.request(
-        SHAPE, vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks,
-        charged_to=vm.charged_user or vm.charged_group or actor.user, idempotency_key=idempotency_key,
+        kind_of(wish), vm, actor=actor, params=made.params, takes=made.takes, locks=made.locks,
+        secrets=secrets_of(wish), charged_to=vm.charged_user or vm.charged_group or actor.user,
+        idempotency_key=idempotency_key,
     )  # fmt: skip
 
 
@@ -234,13 +264,41 @@ def asked_before(actor: Actor, vm: VirtualMachine, wish: Wish, key: str | None) 
         return None
     require(actor, SHAPE.privileges[0], vm)
     known = operations.of_key(actor, key)
-    if known and (known.kind, known.target_id, known.params.get("asked")) != (SHAPE.name, vm.pk, digest_of(wish)):
+    asked = (kind_of(wish).name, vm.pk, digest_of(wish))
+    if known and (known.kind, known.target_id, known.params.get("asked")) != asked:
         raise BadParameters(field="Idempotency-Key")
     return known
 
 
+def kind_of(wish: Wish) -> Kind:
+    """A disk that is made takes as long as its pool needs."""
+    return ADD_DISK if wish.add == "disk" and "pool" in wish.said else SHAPE
+
+
 def digest_of(wish: Wish) -> str:
-    return sha256(repr(wish).encode()).hexdigest()
+    """Without its password, which a digest would let be guessed."""
+    sets = {part: {name: hidden(name, value) for name, value in values.items()} for part, values in wish.sets.items()}
+    return sha256(repr(replace(wish, sets=sets)).encode()).hexdigest()
+
+
+def hidden(name: str, value: Any) -> Any:
+    return SECRET if name == HIDDEN and value else value
+
+
+def secrets_of(wish: Wish) -> dict[str, str]:
+    """Its password; one part has one, and nobody changes two at once."""
+    given = [values[HIDDEN] for values in wish.sets.values() if values.get(HIDDEN)]
+    return {HIDDEN: given[0]} if given else {}
+
+
+def pretended(document: DomainXML, edits: Iterable[Edit], *, all: bool = False) -> DomainXML:
+    """The document as if there was a password where one is taken away, or where any is changed: whether there is one,
+    the host alone knows."""
+    made = DomainXML.parse(document.text)
+    for edit in edits:
+        if edit.get("lens") == HIDDEN and (all or not edit["value"]) and (found := part(made, edit["part"])):
+            found.element.set("passwd", SECRET)
+    return made
 
 
 def shaped(document: DomainXML, edits: Iterable[Edit]) -> tuple[DomainXML, list[dict[str, Any]]]:
@@ -269,12 +327,16 @@ def needed(before: DomainXML, after: DomainXML, given: Given) -> set[str]:
 
 def takes(vm: VirtualMachine, before: DomainXML, after: DomainXML) -> dict[str, int]:
     """How much more is charged for it; nothing for one that is charged to nobody."""
-    if vm.charged_user_id is None and vm.charged_group_id is None:
+    if not is_charged(vm):
         return {"vcpus": 0, "memory_kib": 0}
     return {
         "vcpus": max(0, (after.vcpus or 0) - (before.vcpus or 0)),
         "memory_kib": max(0, (after.memory_kib or 0) - (before.memory_kib or 0)),
     }
+
+
+def is_charged(vm: VirtualMachine) -> bool:
+    return vm.charged_user_id is not None or vm.charged_group_id is not None
 
 
 def lines(before: str, after: str) -> Iterable[tuple[str, str]]:
@@ -297,7 +359,7 @@ def told(there: Machine, edit: Edit, apply: str, *, is_now: bool) -> Change:
     return Change(str(edit["said"].get("target", "")), edit["sort"], "added", None, None, when)
 
 
-Made = tuple[list[dict[str, Any]], dict[str, list[Any]], set[str], list[str]]
+Made = tuple[list[dict[str, Any]], dict[str, Any], set[str], list[str]]
 
 
 def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
@@ -307,7 +369,9 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
         gone = part_or_404(there, wish.remove)
         if not gone.can_go:
             raise BadFields({"part": "shape_fixed"})
-        return [{"do": "remove", "part": gone.key, "was": digest(there.next, gone.key)}], {}, set(), []
+        out = {"do": "remove", "part": gone.key, "was": digest(there.next, gone.key)}
+        choice = offered.choice_of(actor, there.host, gone) if gone.sort in ("hostdev", "filesystem") else None
+        return [out], {"offers": [choice]} if choice else {}, {"vm.device"} if choice else set(), []
     if wish.add:
         return added(actor, there, wish)
     edits: list[dict[str, Any]] = []
@@ -326,8 +390,13 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
             lens = there_is.lens(name)
             if lens is None:
                 raise BadFields({name: "unknown"})
+            if name in OFFERED and value != lens.read(there_is.element) and value not in host_has(there, name):
+                raise BadFields({name: OFFERED[name]})
             chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
             was = lens.read(there_is.element)
+            if lens.form == HIDDEN:
+                edits.append({"do": "set", "part": key, "lens": name, "was": "", "value": checked(lens, value)})
+                continue
             if wish.apply == "live" and there.live:
                 run = twin(there.live, there_is)
                 was_now = run.lens(name) if run else None
@@ -335,12 +404,30 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
                     continue
             elif chosen == was:
                 continue
-            try:
-                edits.append({"do": "set", "part": key, "lens": name, "was": was, "value": lens.check(chosen)})
-            except BadValue as bad:
-                raise BadFields({name: f"shape_{bad.why}"}) from None
+            edits.append({"do": "set", "part": key, "lens": name, "was": was, "value": checked(lens, chosen)})
             more |= {NEEDS[lens.form]} if lens.form in NEEDS else set()
     return edits, ids, more, []
+
+
+def checked(lens: Lens, value: Any) -> Value:
+    """The value as it stands in an edit. Raises BadFields."""
+    try:
+        found = lens.check(value)
+    except BadValue as bad:
+        raise BadFields({lens.name: f"shape_{bad.why}"}) from None
+    return SECRET if lens.form == HIDDEN and found else found
+
+
+def host_has(there: Machine, name: str) -> tuple[str, ...]:
+    """The values of the lens that its host has: firmware, machine types."""
+    hardware = there.host.hardware
+    if name == "machine":
+        return tuple(str(one) for one in hardware.get("machines") or ())
+    starts = hardware.get("firmwares") or ["bios"]
+    system = there.next.element.find("os/type")
+    is_q35 = system is not None and "q35" in system.get("machine", "")
+    secure = bool("efi" in starts and hardware.get("secure_boot") and is_q35)
+    return tuple(one for one in ("bios", "efi") if one in starts) + (("secure",) if secure else ())
 
 
 def followed(of: Part, values: Mapping[str, Any], *, live: bool) -> dict[str, Any]:
@@ -379,17 +466,26 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
     if wish.add not in addable(there):
         raise BadFields({"sort": "shape_twice"})
     documents = [there.next, *([there.live] if there.live else [])]
-    ids: dict[str, list[Any]] = {}
+    ids: dict[str, Any] = {}
     locks: list[str] = []
+    more: set[str] = set()
     said: dict[str, Any] = {}
     if wish.add == "disk":
         bus = wish.said.get("bus") or "virtio"
         if bus not in DISK_BUSES:
             raise BadFields({"bus": "choice"})
-        volume, pool = shaped_with.volume(actor, there.host, number(wish.said, "volume"))
-        ids, locks = {"volumes": [volume.pk]}, [operations.named(volume)]
-        said = {"pool": pool.name, "volume": volume.name, "format": volume.format, "bus": bus,
-                "target": name_of(bus, *documents)}  # fmt: skip
+        said = {"bus": bus, "target": name_of(bus, *documents)}
+        if kind_of(wish) is ADD_DISK:
+            if "volume" in wish.said:
+                raise BadFields({"volume": "unknown"})
+            pool = shaped_with.pool_for(actor, there.host, wish.said["pool"])
+            new = new_disk(there, pool, wish.said.get("size_gib"))
+            ids, locks = {"new": new}, [volumes.name_lock(pool, new["name"])]
+            said |= {"pool": pool.name, "volume": new["name"], "format": new["format"]}
+        else:
+            volume, pool = shaped_with.volume(actor, there.host, number(wish.said, "volume"))
+            ids, locks = {"volumes": [volume.pk]}, [operations.named(volume)]
+            said |= {"pool": pool.name, "volume": volume.name, "format": volume.format}
     elif wish.add == "cdrom":
         bus = slow_bus(there.next)
         said = {"bus": bus, "target": name_of(bus, *documents)}
@@ -401,11 +497,28 @@ def added(actor: Actor, there: Machine, wish: Wish) -> Made:
         if model not in CARD_MODELS:
             raise BadFields({"model": "choice"})
         said = {"network": network.name, "mac": mac, "model": model}
+    elif wish.add in ("hostdev", "folder"):
+        choice = offered.chosen(actor, there.host, wish.add, wish.said)
+        ids, more = {"offers": [choice]}, {"vm.device"}
+        said = offered.said_of(actor, there.host, choice)[1]
     elif wish.add == "screen":
         said = {"listen": reaching.closed_place(there.host)}
     elif wish.add == "serial":
         said = {"number": len([one for one in there.parts if one.sort == "serial"]) + 1}
-    return [{"do": "add", "sort": wish.add, "said": said}], ids, set(), locks
+    return [{"do": "add", "sort": wish.add, "said": said}], ids, more, locks
+
+
+def new_disk(there: Machine, pool: StoragePool, size: object) -> dict[str, Any]:
+    """What is made in the pool, called after its VM. size: in GiB. Raises BadFields."""
+    if type(size) is not int:
+        raise BadFields({"size_gib": "volume_size"})
+    try:
+        volumes.check_size(size << 30)
+    except BadFields:
+        raise BadFields({"size_gib": "volume_size"}) from None
+    format = volumes.formats(pool)[0]
+    name = definitions.disk_name(pool, definitions.clean_name(there.vm.name), len(there.next.disks), format)
+    return {"pool": pool.pk, "name": name, "size_bytes": size << 30, "format": format}
 
 
 CARD_MODELS: Final = ("virtio", "e1000e", "e1000", "rtl8139")

@@ -12,6 +12,7 @@ from difflib import unified_diff
 from typing import Final, Literal
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as mark
 
 from vms.errors import BadDefinition, DefinitionChanged, LiveFixed, NotFound, SecretGone
 from vms.kinds import Kind
@@ -24,6 +25,7 @@ from vms.libvirtxml import (
     Need,
     blame,
     difference,
+    examples,
     mask,
     parse,
     serialize,
@@ -37,6 +39,14 @@ from vms.services.history import digest
 
 PRIVILEGE: Final = "vm.define"
 Which = Literal["live", "next"]
+# Rare parts that are written here alone, with what they need.
+EXAMPLES: Final = {
+    "smartcard": mark("Smartcard reader (with a SPICE screen)"),
+    "redirdev": mark("Redirected USB (with a SPICE screen)"),
+    "iommu": mark("IOMMU (Intel's, on Q35)"),
+    "numa": mark("NUMA nodes"),
+    "iothreads": mark("IO thread for a disk"),
+}
 # Of a difference so many lines are told.
 MOST_LINES: Final = 4000
 # Comparing takes time with the square of what is compared, at worst.
@@ -96,6 +106,17 @@ def one_way(text: str) -> str:
         return text
 
 
+def with_example(text: str, name: str) -> tuple[str, str]:
+    """(the text with the example of that name, what is in the way). Of what is no XML nothing is said here: judge()
+    does."""
+    try:
+        return examples.add(text, name), ""
+    except BadXML:
+        return text, ""
+    except (examples.ThereAlready, KeyError):
+        return text, gettext("There is one already.")
+
+
 def preview(actor: Actor, vm: VirtualMachine, text: str) -> Preview:
     """What would be made of it; nothing is handed to the host. Raises NotAllowed, NotFresh, NotFound, and BadDefinition
     with all that is found wrong."""
@@ -135,19 +156,19 @@ def faults_of(vm: VirtualMachine, current: str, text: str) -> Iterator[Fault]:
 
 def edit(
     actor: Actor, vm: VirtualMachine, text: str, *, base: str, document: Which = "next",
-    idempotency_key: str | None = None,
+    open_screens: bool = False, idempotency_key: str | None = None,
 ) -> Operation:  # fmt: skip
-    """The operation that puts it in the place of the definition whose digest base is. Raises what preview raises,
-    DefinitionChanged, LiveFixed, and what request raises."""
+    """The operation that puts it in the place of the definition whose digest base is. open_screens: a password that
+    the text does not have goes. Raises what preview raises, DefinitionChanged, LiveFixed, and what request raises."""
     require(actor, PRIVILEGE, vm)
     if document == "live":
         raise LiveFixed(name=vm.name)
-    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base):
+    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base, open_screens=open_screens):
         return known
     if digest(document_of(vm).next_boot) != base:
         raise DefinitionChanged(name=vm.name)
     preview(actor, vm, text)
-    params = kinds.Edited(base, digest(mask(text)))
+    params = kinds.Edited(base, digest(mask(text)), open_screens)
     return operations.request(
         kinds.EDIT, vm, actor=actor, params=params, secrets={"definition": text}, idempotency_key=idempotency_key
     )

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_POST, require_safe
 from vms.errors import RequestRefused
 from vms.kinds.hardware import LISTEN_ON_NETWORK
 from vms.models import VirtualMachine
-from vms.permissions import get_vm_or_404, require
-from vms.services import consoles, viewers
+from vms.permissions import get_vm_or_404, held, require
+from vms.services import cds, consoles, viewers
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
-from vms.services.headers import make_header
+from vms.services.headers import make_header, may_eject
 from vms.services.screens import offer
 from vms.services.sentences import sentence
 from vms.services.serials import opens_on_serial
@@ -36,7 +36,10 @@ def vm_console(request: HttpRequest, pk: int) -> HttpResponseBase:
     if "screen" not in request.GET and opens_on_serial(vm):
         return redirect(reverse("vm-serial", args=[pk]) + ("?own" if "own" in request.GET else ""))
     template = "vms/console_own.html" if "own" in request.GET else "vms/console.html"
-    return render(request, template, context(request, vm))
+    shown = context(request, vm)
+    rights = held(request.user, vm)
+    found = cds.of(request.user, vm) if rights >= cds.PRIVILEGES else None
+    return render(request, template, {**shown, "cds": found, "may_eject": may_eject(placed(vm), rights)})
 
 
 @login_required

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -11,21 +13,24 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NothingChanges, RequestRefused, WrongState
+from vms.errors import BadFields, NotAllowed, NotFresh, NothingChanges, RequestRefused, WrongState
 from vms.forms.hardware import Added, Shaped
+from vms.kinds import whole_number
+from vms.kinds.moving import MOVE
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import placing, protection, shape_words, shaped_with, shaping
+from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
-from vms.services.sentences import sentence
+from vms.services.sentences import field_sentence, sentence
 from vms.services.shaping import Draft, Machine, Wish
 from vms.views import going
 from vms.views.vms import tab_context
 
 FIRST = "overview"
 ADD = "add"
+MOVES = frozenset(MOVE.privileges)
 
 
 @login_required
@@ -54,6 +59,7 @@ def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
             **shown(request, vm, there, form),
             **told(request, vm, there, form, wish),
             "asking": asking,
+            "coming": history.is_coming(vm, there.sha256),
         },
         status=400 if request.method == "POST" else 200,
     )  # fmt: skip
@@ -66,8 +72,27 @@ def vm_hardware_preview(request: HttpRequest, pk: int) -> HttpResponse:
     vm = get_vm_or_404(request.user, pk, to=SHAPE.privileges[0])
     there = shaping.machine(vm)
     form, wish = read(request, there)
-    context = {"vm": vm, "part": chosen(request, there), "form": form, "runs": there.live is not None}
+    context = {
+        "vm": vm, "part": chosen(request, there), "sort": adding(request), "form": form, "runs": there.live is not None,
+    }  # fmt: skip
     return render(request, "vms/_hardware_change.html", {**context, **told(request, vm, there, form, wish)})
+
+
+@login_required
+@require_POST
+def vm_move_disk(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """To another pool; back at the disk, above which its progress stands."""
+    vm = get_vm_or_404(request.user, pk, to=MOVE.privileges[0])
+    part, pool = request.POST.get("part", ""), whole_number(request.POST.get("pool", ""))
+    try:
+        moving.ask(session_actor(request), vm, part, pool)
+    except (NotAllowed, NotFresh):
+        raise
+    except BadFields as bad:
+        messages.error(request, " ".join(field_sentence(code) for code in bad.errors.values()))
+    except RequestRefused as refused:
+        messages.error(request, sentence(refused.code, refused.params))
+    return redirect(reverse("vm-hardware", args=[vm.pk]) + f"?{urlencode({'part': part})}")
 
 
 @login_required
@@ -88,7 +113,9 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     if sort := adding(request):
         disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
-        add = Added(sort, data, disks=disks, networks=networks)
+        pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
+        offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
+        add = Added(sort, data, disks=disks, networks=networks, pools=pools, offers=offers)
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
@@ -97,6 +124,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
+        offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
     )  # fmt: skip
     if data is None:
         return form, None
@@ -125,6 +153,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
     part = chosen(request, there)
     rows = [row(there, one, "" if is_adding else part.key) for one in there.parts]
     rights = held(request.user, vm)
+    volume = None if is_adding else shaping.volume_of(request.user, there, part)
     return {
         "rows": [one for one in rows if one["sort"] != "controller"],
         "controllers": [one for one in rows if one["sort"] == "controller"],
@@ -136,8 +165,12 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
         "about": [] if is_adding else shape_words.about_words(part),
-        "volume": None if is_adding else shaping.volume_of(request.user, there, part),
+        "volume": volume,
+        "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
+        if part.sort == "disk" and not is_adding
+        else None,
         "xml": "" if is_adding or part.key == part.sort else part.text,
+        "moving": moving.offer(request.user, there, part) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),

@@ -35,6 +35,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     many = len(lines) > MOST_HOSTS
     silent = silent_hosts(user)
     exposed = list(page.exposed(user)[: MOST_NAMED + 1])
+    waits = list(page.waiting(user)[: MOST_NAMED + 1])
     counts = page.counts(user, on)
     numbers = {state: number for state, number in counts if state != "gone"}
     context = {
@@ -44,6 +45,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "old": page.is_old(user, lines),
         "exposed": exposed[:MOST_NAMED],
         "more_exposed": len(exposed) > MOST_NAMED,
+        "waits": waits[:MOST_NAMED],
+        "more_waits": len(waits) > MOST_NAMED,
         "hosts": len(lines),
         "lines": unwell[:MOST_HOSTS] if many else lines,
         "well": len(lines) - len(unwell) if many else None,

@@ -53,7 +53,7 @@ MOST_IDS = 500
 TABS = {
     "console": "vm.screen", "hardware": "vm.xml.view", "xml": "vm.xml.view", "history": "vm.xml.view",
     "pending": "vm.xml.view",
-    "access": "vm.access",
+    "access": "vm.access", "agent": "vm.agent.view",
 }  # fmt: skip
 
 
@@ -224,6 +224,7 @@ def tab_context(
         "tab": name,
         "may_xml": "vm.xml.view" in head.rights,
         "may_access": "vm.access" in head.rights,
+        "may_agent": "vm.agent.view" in head.rights and placed(vm).host.driver == Host.Driver.QEMU,
         "may_write_xml": "vm.define" in head.rights and placed(vm).persistent and placed(vm).present,
         "may_console": "vm.console" in head.rights and offers(placed(vm).host.driver, "vm.send-key"),
         "may_drive": "vm.console" in head.rights,

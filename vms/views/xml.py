@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from vms.errors import BadDefinition, DefinitionChanged, NotAllowed, NotFound, NotFresh, RequestRefused
@@ -37,10 +38,15 @@ def vm_xml_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     if "go_on" in request.POST:
         # He has seen how his text differs from what is there now.
         base = request.POST.get("new_base", "")
-    context |= {"typed": typed, "base": base, **judged(actor, vm, typed, base)}
+    said = ""
+    if "add_example" in request.POST:
+        typed, said = xml.with_example(typed, request.POST.get("example", ""))
+    open_screens = "open_screens" in request.POST
+    context |= {"typed": typed, "base": base, "open_screens": open_screens, "said": said}
+    context |= judged(actor, vm, typed, base)
     if "save" in request.POST and not context["faults"] and "changed" not in context:
         try:
-            xml.edit(actor, vm, typed, base=base)
+            xml.edit(actor, vm, typed, base=base, open_screens=open_screens)
             return redirect("vm-xml", vm.pk)
         except (NotAllowed, NotFresh):
             raise
@@ -56,7 +62,16 @@ def vm_xml_preview(request: HttpRequest, pk: int) -> HttpResponse:
     actor = session_actor(request)
     vm = get_vm_or_404(actor, pk, to=xml.PRIVILEGE)
     typed, base = typed_in(request)
-    return render(request, "vms/_xml_get.html", {"vm": vm, "base": base, **judged(actor, vm, typed, base)})
+    return render(
+        request,
+        "vms/_xml_get.html",
+        {
+            "vm": vm,
+            "base": base,
+            "open_screens": "open_screens" in request.POST,
+            **judged(actor, vm, typed, base),
+        },
+    )
 
 
 def typed_in(request: HttpRequest) -> tuple[str, str]:
@@ -80,4 +95,6 @@ def judged(actor: Actor, vm: VirtualMachine, typed: str, base: str) -> dict[str,
 
 
 def answer(request: HttpRequest, vm: VirtualMachine, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    return render(request, "vms/xml_edit.html", {**tab_context(request, vm, "xml"), **context}, status=status)
+    examples = [(name, gettext(word)) for name, word in xml.EXAMPLES.items()]
+    shown = {**tab_context(request, vm, "xml"), "examples": examples, **context}
+    return render(request, "vms/xml_edit.html", shown, status=status)

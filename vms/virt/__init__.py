@@ -4,6 +4,7 @@ connect(spec) reaches a host by any transport. tunnel(spec, address, port) and t
 stream socket to another end on an ssh host: see their docstrings.
 """
 
+from vms.virt.agent import Agent, GuestCard, GuestFileSystem, GuestInfo, GuestUser
 from vms.virt.connection import Connection, connect, open_connection
 from vms.virt.console import open_console
 from vms.virt.domain import Domain
@@ -45,6 +46,7 @@ from vms.virt.volumes import Volume
 
 __all__ = [
     "BLOCK",
+    "Agent",
     "CardNumbers",
     "Connection",
     "DeviceInfo",
@@ -58,6 +60,10 @@ __all__ = [
     "Download",
     "Event",
     "FilterInfo",
+    "GuestCard",
+    "GuestFileSystem",
+    "GuestInfo",
+    "GuestUser",
     "HostFacts",
     "HostHardware",
     "HostNumbers",

@@ -32,11 +32,14 @@ from vms.libvirtxml import (
     backup_document,
     backup_targets,
     disk_at,
+    mirror_document,
+    mirror_of,
     snapshot_sources,
     without_password,
 )
 from vms.libvirtxml.shaping import Edit, is_done
 from vms.virt import judging, shaping
+from vms.virt.agent import Agent
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.values import DomainInfo, Job, SnapshotInfo
@@ -187,6 +190,32 @@ class Domain:
         if not is_backup(told) or told["type"] != libvirt.VIR_DOMAIN_JOB_COMPLETED:
             raise HostRefused(str(told.get("errmsg", "")))
 
+    def begin_mirror(self, target: str, to: Target) -> None:
+        """Begin to copy the disk of this run to a volume that is there, and to write there too what the guest writes.
+        A job of this run alone: it ends with that, and the disk stays where it is."""
+        flags = libvirt.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT | libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
+        with self.guard():
+            self.handle.blockCopy(target, mirror_document(to), {}, flags)
+
+    def mirror_job(self, target: str) -> Job | None:
+        """How far that is; None where there is no such job."""
+        with self.guard():
+            told = self.handle.blockJobInfo(target, 0)
+        return Job(done=told["cur"], left=told["end"] - told["cur"]) if told else None
+
+    def mirrors(self, target: str) -> str:
+        """The path that the disk is copied to, "" where it is not."""
+        return mirror_of(self.live()[0], target)[0]
+
+    def is_mirrored(self, target: str) -> bool:
+        """Whether both are the same, so that the run can go over."""
+        return mirror_of(self.live()[0], target)[1]
+
+    def end_mirror(self, target: str, *, go_over: bool) -> None:
+        """End it: the run has the copy from now on, or what it had."""
+        with self.guard():
+            self.handle.blockJobAbort(target, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT if go_over else 0)
+
     def inject_nmi(self) -> None:
         """Send its processors a non-maskable interrupt."""
         with self.guard():
@@ -196,6 +225,10 @@ class Domain:
         """Hold the keys of these Linux numbers together for a moment."""
         with self.guard():
             self.handle.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, HOLD_MS, numbers, len(numbers), 0)
+
+    def agent(self) -> Agent:
+        """The agent of its guest, which may be there or not."""
+        return Agent(self.handle, self.guard)
 
     def starts_with_host(self) -> bool:
         with self.guard():

@@ -53,10 +53,11 @@ class Disconnected:
 
 Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | SecretChanged | DevicesChanged | Disconnected
 
-# What changes a document or a state; a guest's clock, its agent and its balloon are not shown from here.
+# What changes a document or a state; a guest's clock and its balloon are not shown from here.
 DOMAIN_EVENTS: Final = (
     "LIFECYCLE", "TRAY_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED", "PMWAKEUP", "PMSUSPEND", "PMSUSPEND_DISK",
     "METADATA_CHANGE", "DISK_CHANGE", "BLOCK_JOB_2", "IO_ERROR", "WATCHDOG",
+    "AGENT_LIFECYCLE",
 )  # fmt: skip
 
 

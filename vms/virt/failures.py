@@ -10,6 +10,7 @@ import libvirt
 
 from vms.errors import (
     Aborted,
+    AgentSilent,
     AuthRefused,
     BadDocument,
     HostRefused,
@@ -31,7 +32,8 @@ LEAVES: Final[dict[type[VirtError], tuple[str, ...]]] = {
     Unsupported: ("NO_SUPPORT", "CONFIG_UNSUPPORTED", "ARGUMENT_UNSUPPORTED", "OPERATION_UNSUPPORTED"),
     AuthRefused: ("AUTH_FAILED", "AUTH_CANCELLED", "AUTH_UNAVAILABLE", "ACCESS_DENIED", "OPERATION_DENIED"),
     BadDocument: ("XML_ERROR", "XML_DETAIL", "XML_INVALID_SCHEMA", "PARSE_FAILED"),
-    TimedOut: ("OPERATION_TIMEOUT", "AGENT_UNRESPONSIVE"),
+    AgentSilent: ("AGENT_UNRESPONSIVE",),
+    TimedOut: ("OPERATION_TIMEOUT",),
     Aborted: ("OPERATION_ABORTED",),
     HostUnreachable: ("NO_CONNECT", "INVALID_CONN", "NO_SERVER"),
     NotLibvirt: ("RPC",),

@@ -52,7 +52,7 @@ def reshape(handle: Any, edits: Sequence[Edit], allowed: frozenset[str], given: 
     edited(made, edits)
     judging.judge(judging.apart(live.text, given), judging.apart(made.text, given), allowed)
     updated: set[str] = set()
-    for edit in edits:
+    for edit in sorted(edits, key=comes_last):
         if edit["do"] == "add":
             handle.attachDeviceFlags(added(live, made), LIVE)
         elif edit["do"] == "remove":
@@ -66,6 +66,11 @@ def reshape(handle: Any, edits: Sequence[Edit], allowed: frozenset[str], given: 
                     update(handle, place)
             else:
                 CALLS[lens.live](handle, lens.name, place, edit["value"])
+
+
+def comes_last(edit: Edit) -> bool:
+    """QEMU starts nothing again that powers off while it ends what reboots, so what ends it is changed before."""
+    return (edit.get("lens"), edit.get("value")) == ("on_poweroff", "restart")
 
 
 def added(live: DomainXML, made: DomainXML) -> str:

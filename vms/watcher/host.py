@@ -30,6 +30,7 @@ from vms.virt import (
     connect,
     watch,
 )
+from vms.watcher.agents import Agents
 from vms.watcher.counting import Counted
 from vms.watcher.numbers import Keep
 from vms.watcher.reader import Look, Reader
@@ -41,6 +42,7 @@ SWEEP: Final = 30.0
 LEASES: Final = 10.0
 FACTS: Final = 60.0
 VOLUMES: Final = 300.0
+AGENTS: Final = 1.0
 BEGINNINGS: Final = 2.0
 HARDWARE: Final = 600.0
 # A device that is plugged in is several events, and reading them all a question for each.
@@ -76,11 +78,13 @@ class HostWatch(threading.Thread):
         self.said = ""
         self.again_at = inf
         self.reader = Reader(term, writer, self.read_all_again, keep, self.inbox.put)
+        self.agents = Agents(term, writer)
 
     def stop(self) -> None:
         """Ask it to end; cuts a call that blocks."""
         self.stopping.set()
         self.inbox.put(Stop())
+        self.agents.stop()
         if self.connection and self.busy_since:
             self.connection.cut()
 
@@ -139,7 +143,7 @@ class HostWatch(threading.Thread):
             self.busy_since = None
             jobs = (
                 reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts, reader.read_pools,
-                reader.read_beginnings, reader.read_hardware,
+                reader.read_beginnings, reader.read_hardware, self.plan_agents,
             )  # fmt: skip
             # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
             clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
@@ -156,6 +160,11 @@ class HostWatch(threading.Thread):
                     clocks[job] = time.monotonic() + self.period(job)
                 self.busy_since = None
 
+    def plan_agents(self, connection: Connection) -> None:
+        """Have those guests' agents asked whose turn it is; nothing is asked on this connection."""
+        known = self.reader.known
+        self.agents.plan(known, [uuid for uuid, seen in known.items() if seen.documents.agent])
+
     def period(self, job: Callable[[Connection], None]) -> float:
         """How long until the job's next turn."""
         periods: dict[Callable[[Connection], None], float] = {
@@ -166,6 +175,7 @@ class HostWatch(threading.Thread):
             self.reader.read_pools: VOLUMES,
             self.reader.read_beginnings: BEGINNINGS,
             self.reader.read_hardware: HARDWARE,
+            self.plan_agents: AGENTS,
         }
         return periods.get(job, self.reader.numbers_period)
 
@@ -194,6 +204,8 @@ class HostWatch(threading.Thread):
         elif isinstance(item, DevicesChanged):
             for what in ("facts", "devices"):
                 self.reader.budget.ask(what, time.monotonic() + SETTLED)
+        elif isinstance(item, Look) and item.name.startswith("agent:"):
+            self.agents.hurry(self.reader.uuid_of(item.name))
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Counted):

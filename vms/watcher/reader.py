@@ -54,7 +54,8 @@ def turn() -> Iterator[None]:
 @dataclass(frozen=True)
 class Look:
     """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on. "hardware:1",
-    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing."""
+    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing, as is
+    "agent:12", whose guest may not answer."""
 
     name: str
     answer: str
@@ -98,10 +99,14 @@ class Reader:
             self.read_facts(connection)
             self.hand_over([], done=lambda stored: live.looked(look.answer))
             return
-        placement = Placement.objects.filter(vm=int(number), host=self.term.host).values_list("uuid", flat=True).first()
-        if placement:
-            self.budget.took(str(placement), time.monotonic())
-            self.read_again(connection, [str(placement)], done=lambda stored: live.looked(look.answer))
+        if uuid := self.uuid_of(look.name):
+            self.budget.took(uuid, time.monotonic())
+            self.read_again(connection, [uuid], done=lambda stored: live.looked(look.answer))
+
+    def uuid_of(self, name: str) -> str:
+        """The UUID here of the VM of "vm:12" or "agent:12", "" where it is not on this host."""
+        vm = int(name.partition(":")[2])
+        return str(Placement.objects.filter(vm=vm, host=self.term.host).values_list("uuid", flat=True).first() or "")
 
     def look_at_pool(self, connection: Connection, kind: str, pk: int, answer: str) -> None:
         """Read the pool, or the one that the volume is in, with what lies there."""

@@ -4,7 +4,7 @@ Every node that differs is looked up in the allow-list (allowed.py). One that no
 equals root on the host.
 """
 
-from vms.libvirtxml.difference.given import Given, without
+from vms.libvirtxml.difference.given import Given, plain, without
 from vms.libvirtxml.difference.needs import DEFINE, Need, difference, strayed, uncovered
 
-__all__ = ["DEFINE", "Given", "Need", "difference", "strayed", "uncovered", "without"]
+__all__ = ["DEFINE", "Given", "Need", "difference", "plain", "strayed", "uncovered", "without"]

@@ -70,6 +70,8 @@ ALLOWED: Final = (
     *lines("vm.boot", """
         os
         os/@firmware = bios|efi  # the host chooses the files; <loader> and <nvram> name them
+        - os/loader  # then the host chooses
+        - os/nvram
         os/firmware
         os/firmware/feature
         os/firmware/feature/@name = enrolled-keys|secure-boot

@@ -18,7 +18,8 @@ class Given:
     """volumes: {(pool, volume): the format that is remembered}. networks: their names; only behind the filter.
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
     which nobody acts by. shared: those of the volumes that may be shareable. read_only: (how, where) of disks of which
-    our rows say whether they are read only."""
+    our rows say whether they are read only. files: as volumes, by their paths. offers: devices and
+    folders of the host, as plain() has them."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
@@ -27,6 +28,8 @@ class Given:
     system: str = ""
     shared: frozenset[tuple[str, str]] = frozenset()
     read_only: frozenset[tuple[str, str]] = frozenset()
+    files: Mapping[str, str] = field(default_factory=dict)
+    offers: frozenset[bytes] = frozenset()
 
 
 def without(text: str, given: Given) -> str:
@@ -47,7 +50,44 @@ def without(text: str, given: Given) -> str:
         take_volume(disk, given)
     for card in root.findall("devices/interface"):
         take_network(card, given)
+    if given.offers:
+        take_offers(root, given)
     return serialize(root)
+
+
+def plain(device: etree._Element) -> bytes:
+    """What a device or folder of the host is given as, without what libvirt adds: where it is in the guest, and what it
+    found of it on the host."""
+    made = etree.fromstring(etree.tostring(device, with_tail=False))
+    for child in [*made.findall("address"), *made.findall("alias")]:
+        made.remove(child)
+    for driver in made.findall("driver"):
+        if set(driver.attrib) == {"name"} and driver.get("name") == "vfio":
+            made.remove(driver)
+    for source in made.findall("source"):
+        if source.find("vendor") is not None:
+            for place in source.findall("address"):
+                source.remove(place)
+    for element in made.iter(etree.Element):
+        element.text = element.tail = None
+    return bytes(etree.tostring(made, method="c14n", with_comments=True))
+
+
+def take_offers(root: etree._Element, given: Given) -> None:
+    """With the memory that a shared folder needs: it is nobody's but its QEMU's and of what that hands it to."""
+    for device in [*root.findall("devices/hostdev"), *root.findall("devices/filesystem")]:
+        parent = device.getparent()
+        if parent is not None and plain(device) in given.offers:
+            parent.remove(device)
+    backing = root.find("memoryBacking")
+    if backing is None or not any(each.startswith(b"<filesystem") for each in given.offers):
+        return
+    for name, key, value in (("source", "type", "memfd"), ("access", "mode", "shared")):
+        for child in backing.findall(name):
+            if set(child.attrib) == {key} and child.get(key) == value and not len(child):
+                backing.remove(child)
+    if not len(backing) and not backing.attrib:
+        root.remove(backing)
 
 
 def take_system(root: etree._Element, given: Given) -> None:
@@ -65,11 +105,16 @@ def take_system(root: etree._Element, given: Given) -> None:
 
 def take_volume(disk: etree._Element, given: Given) -> None:
     """One that is read as another format than is remembered is not the one that was given."""
-    source, driver = disk.find("source"), disk.find("driver")
-    if source is None or driver is None or len(source) or disk.get("type") != "volume":
+    source, driver, how = disk.find("source"), disk.find("driver"), disk.get("type")
+    if source is None or driver is None or len(source):
         return
     where = (source.get("pool", ""), source.get("volume", ""))
-    if set(source.attrib) == {"pool", "volume"} and given.volumes.get(where) == driver.get("type"):
+    if how == "volume":
+        known = given.volumes.get(where) if set(source.attrib) == {"pool", "volume"} else None
+    else:
+        [name] = {"file": ["file"], "block": ["dev"]}.get(str(how), [""])
+        known = given.files.get(source.get(name, "")) if set(source.attrib) == {name} else None
+    if known and known == driver.get("type"):
         disk.remove(source)
         # Bytes as they are need no permission; a drive has them before and after.
         if driver.get("type") != "raw":

@@ -26,7 +26,6 @@ NAMED: Final = {
     "interface": ("mac", "address"),
     "channel": ("target", "name"),
     "serial": ("target", "port"),
-    "console": ("target", "port"),
     "filesystem": ("target", "dir"),
 }
 # So many pairs of one name are compared each with each.
@@ -67,7 +66,25 @@ def pending(run: etree._Element, then: etree._Element) -> tuple[Change, ...]:
     if any(sum(1 + len(each.attrib) for each in root.iter(etree.Element)) > MOST for root in (run, then)):
         raise BadXML(f"more than {MOST} elements and attributes")
     old, new = canonical(cleaned(deepcopy(run))), canonical(cleaned(deepcopy(then)))
-    return tuple(but_companions([*of_root(settle_root(old, new), new), *of_devices(devices(old), devices(new))]))
+    found = [*of_root(settle_root(old, new), new), *of_devices(devices(old), devices(new))]
+    return tuple(but_companions(as_one("boot", found)))
+
+
+def as_one(place: str, found: list[Change]) -> list[Change]:
+    """The changes with those of this place put together: the order in which devices are started from stands at the
+    root or at the devices, and an edit of it may move it from the one to the others."""
+    these = [each for each in found if each.place == place]
+    if len(these) < 2:
+        return found
+    hows = {each.how for each in these}
+    made = replace(
+        these[0],
+        how=these[0].how if len(hows) == 1 else "changed",
+        parts=tuple(part for each in these for part in each.parts)[:MOST_PARTS],
+        was="\n".join(filter(None, (each.was for each in these)))[:LONGEST_XML],
+        now="\n".join(filter(None, (each.now for each in these)))[:LONGEST_XML],
+    )
+    return [made if each is these[0] else each for each in found if each is these[0] or each.place != place]
 
 
 def settle_root(old: Node, new: Node) -> Node:

@@ -104,6 +104,9 @@ def tidy(device: etree._Element) -> None:
         device.attrib.pop("tty", "")
         for element in device.iterfind("target"):
             element.attrib.pop("state", "")
+            # Those of other than serial lines are counted anew when it starts.
+            if device.tag == "console":
+                element.attrib.pop("port", "")
         for element in device.findall("source") if device.get("type") == "pty" else ():
             device.remove(element)
     elif device.tag == "interface":

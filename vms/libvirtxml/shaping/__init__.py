@@ -1,7 +1,7 @@
 """Shaping a definition: its parts in order, a lens for each property, devices that can be added, and edits as data."""
 
 from vms.libvirtxml.drives import slow_bus
-from vms.libvirtxml.shaping.edits import Edit, Stale, as_live, digest, is_done, is_live, lens_of, shape
+from vms.libvirtxml.shaping.edits import HIDDEN, Edit, Stale, as_live, digest, is_done, is_live, lens_of, shape
 from vms.libvirtxml.shaping.lens import BadValue, Lens, Value
 from vms.libvirtxml.shaping.made import DISK_BUSES, SORTS, name_of
 from vms.libvirtxml.shaping.parts import DEVICES, MACHINE, Part, part, parts, twin
@@ -9,6 +9,7 @@ from vms.libvirtxml.shaping.parts import DEVICES, MACHINE, Part, part, parts, tw
 __all__ = [
     "DEVICES",
     "DISK_BUSES",
+    "HIDDEN",
     "MACHINE",
     "SORTS",
     "BadValue",

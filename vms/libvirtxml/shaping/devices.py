@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from lxml import etree
 
-from vms.libvirtxml.domain import Disk, DomainXML
-from vms.libvirtxml.drives import free_target
-from vms.libvirtxml.lenses import find
+from vms.libvirtxml.domain import Disk
+from vms.libvirtxml.shaping.buses import write_bus
 from vms.libvirtxml.shaping.lens import TUNE, Lens, Value, choice, flag, number, reader, text
 from vms.libvirtxml.shaping.tree import make, place_behind, put, remove
 
 SERIAL: Final = re.compile(r"[A-Za-z0-9_.+-]{1,36}")
 MEDIUM: Final = re.compile(r"[^/\x00-\x1f]{1,255}/[^/\x00-\x1f]{1,255}")
+# What a keyboard has: clients send bytes, and disagree about others.
+TYPED: Final = re.compile(r"[\x20-\x7e]+")
 NETWORK: Final = re.compile(r"[^/\x00-\x1f]{1,255}")
-PREFIXES: Final = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd", "ide": "hd"}
 KEYMAPS: Final = (
     "", "ar", "cz", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca", "fr-ch",
     "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv", "th", "tr",
 )  # fmt: skip
-
-
-def owner(element: etree._Element) -> DomainXML:
-    """The document that the device stands in."""
-    return DomainXML(next(element.iterancestors("domain"), element))
 
 
 def is_drive(element: etree._Element) -> bool:
@@ -34,18 +30,6 @@ def is_drive(element: etree._Element) -> bool:
 
 def is_disk(element: etree._Element) -> bool:
     return not is_drive(element)
-
-
-def write_bus(disk: etree._Element, value: Value) -> None:
-    """It is another device to the guest, with a place and a name of its own."""
-    document = owner(disk)
-    address = disk.find("address")
-    if address is not None:
-        remove(address)
-    prefix = PREFIXES[str(value)]
-    if not (find(disk, "target/@dev") or "").startswith(prefix):
-        put(disk, "target/@dev", free_target(document, prefix))
-    put(disk, "target/@bus", str(value))
 
 
 def read_medium(drive: etree._Element) -> Value:
@@ -68,6 +52,19 @@ def write_medium(drive: etree._Element, value: Value) -> None:
     if drive.find("driver") is None:
         make(drive, "driver").set("name", "qemu")
     put(drive, "driver/@type", "raw")
+
+
+def write_password(graphics: etree._Element, value: Value) -> None:
+    """How long the old one was good for means nothing for another."""
+    put(graphics, "@passwdValidTo", None)
+    put(graphics, "@passwd", str(value) if value else None)
+
+
+def password(*, longest: int, only: Callable[[etree._Element], bool]) -> Lens:
+    return Lens(
+        "password", "password", reader("@passwd"), write_password, live="device", pattern=TYPED, longest=longest,
+        loses=True, only=only,
+    )  # fmt: skip
 
 
 def of_network(card: etree._Element) -> bool:
@@ -162,7 +159,12 @@ CARD: Final = (
     rate("inbound", "inbound"),
     rate("outbound", "outbound"),
 )  # fmt: skip
-GRAPHICS: Final = (choice("keymap", "@keymap", KEYMAPS),)
+GRAPHICS: Final = (
+    choice("keymap", "@keymap", KEYMAPS),
+    # RFC 6143 has no longer one, and neither has QEMU's SPICE.
+    password(longest=8, only=lambda graphics: graphics.get("type") == "vnc"),
+    password(longest=60, only=lambda graphics: graphics.get("type") == "spice"),
+)
 VIDEO: Final = (
     Lens("model", "choice", reader("model/@type"), write_video,
          choices=("virtio", "vga", "qxl", "bochs", "cirrus", "none"), loses=True, required=True),

@@ -3,6 +3,7 @@
 {"do": "set", "part": "vda", "lens": "cache", "was": "", "value": "none"}
     with "becomes": the part's key afterwards, where that is another
 {"do": "add", "sort": "rng", "said": {...}}
+    a password is never in it: value is a stand-in, or "" for none
 {"do": "remove", "part": "net1", "was": the digest of the device, without its secrets}
 """
 
@@ -12,7 +13,10 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from lxml import etree
+
 from vms.libvirtxml.difference.canonical import canonical
+from vms.libvirtxml.difference.given import plain
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.mask import masked
 from vms.libvirtxml.shaping import machine, made
@@ -25,6 +29,8 @@ from vms.libvirtxml.shaping.tree import remove
 Edit = Mapping[str, Any]
 # Such devices a running VM lets go. A disk only on these buses.
 GO_LIVE: Final = frozenset({"disk", "interface", "rng", "watchdog", "channel", "redirdev", "hostdev", "vsock"})
+# What is compared with nothing: it is in no document but the host's.
+HIDDEN: Final = "password"
 LIVE_BUSES: Final = frozenset({"virtio", "scsi", "usb"})
 
 
@@ -48,7 +54,7 @@ def shape(document: DomainXML, edits: Iterable[Edit]) -> None:
     # Before anything is written: what one writes another may read.
     places = [lens_of(document, edit) if edit["do"] == "set" else None for edit in edits]
     for edit, place in zip(edits, places, strict=True):
-        if place and place[1].read(place[0].element) != edit["was"]:
+        if place and place[1].form != HIDDEN and place[1].read(place[0].element) != edit["was"]:
             raise Stale(f"{edit['part']}/{edit['lens']}")
     for edit, place in zip(edits, places, strict=True):
         if edit["do"] == "add":
@@ -94,7 +100,7 @@ def is_live(document: DomainXML, edit: Edit) -> bool:
         )
         return found.sort in GO_LIVE and not is_fixed
     lens = found.lens(edit["lens"])
-    return bool(lens and lens.live)
+    return bool(lens and lens.live and (lens.form != HIDDEN or edit["value"]))
 
 
 def as_live(live: DomainXML, document: DomainXML, edit: Edit) -> Edit | None:
@@ -109,7 +115,12 @@ def as_live(live: DomainXML, document: DomainXML, edit: Edit) -> Edit | None:
     if edit["do"] == "remove":
         return {**edit, "part": there.key, "was": digest(live, there.key)}
     lens = there.lens(edit["lens"])
-    if lens is None or lens.read(there.element) == edit["value"]:
+    if lens is None:
+        return None
+    if lens.form == HIDDEN:
+        # QEMU begins to ask for one only at a start, and libvirt tells it nothing of one that goes.
+        return {**edit, "part": there.key} if lens.read(there.element) else None
+    if lens.read(there.element) == edit["value"]:
         return None
     if lens.live in ("memory", "cpus"):
         most = there.lens(f"{lens.name}_max")
@@ -123,7 +134,10 @@ def is_done(document: DomainXML, edit: Edit) -> bool:
     if edit["do"] == "set":
         found = part(document, edit.get("becomes") or edit["part"])
         lens = found.lens(edit["lens"]) if found else None
-        return bool(found and lens and lens.read(found.element) == edit["value"])
+        value = lens.read(found.element) if found and lens else None
+        # A name without a version is another's, which the host puts in its place.
+        is_named = lens is not None and lens.form == "machine" and machine.chipset(str(value)) == edit["value"]
+        return bool(found and lens and (value == edit["value"] or is_named))
     if edit["do"] == "remove":
         return bool(digest(document, edit["part"]) != edit["was"])
     said = edit["said"]
@@ -133,6 +147,9 @@ def is_done(document: DomainXML, edit: Edit) -> bool:
         return document.cd(str(said["target"])) is not None
     if edit["sort"] == "card":
         return said["mac"] in document.macs
+    if edit["sort"] in ("hostdev", "folder"):
+        wished = plain(SORTS[edit["sort"]].make(DomainXML(etree.Element("domain")), said))
+        return any(plain(one) == wished for one in document.element.iterfind(f"devices/{SORTS[edit['sort']].tag}"))
     if edit["sort"] == "serial":
         return len(document.element.findall("devices/serial")) >= int(said["number"])
     return bool(SORTS[edit["sort"]].once(document))

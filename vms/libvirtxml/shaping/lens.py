@@ -14,7 +14,7 @@ from vms.libvirtxml.shaping.tree import put
 
 # What is read and written, as JSON has it. "" and None: the definition says nothing, libvirt's own choice holds.
 Value = str | int | bool | None
-Form = Literal["text", "lines", "number", "size", "choice", "flag", "order", "medium", "network"]
+Form = Literal["text", "lines", "number", "size", "choice", "flag", "order", "medium", "network", "password", "machine"]
 # The call by which a running VM gets it; "" where only a new start brings it.
 Live = Literal["", "memory", "cpus", "metadata", "lifecycle", "device", "limits", "period"]
 Read = Callable[[etree._Element], Value]
@@ -40,7 +40,8 @@ class Lens:
     """name: within its part. form: what it is entered by; a size is in KiB. choices: "" for libvirt's own choice, where
     it has one. least, most: of a number or size. pattern: of a text, longest: its letters. loses: writing it takes
     along what belonged to the old value. only: whether an element has it at all. privilege: what changing it always
-    takes, where that is more than who shapes VMs has; the difference decides in any case."""
+    takes, where that is more than who shapes VMs has; the difference decides in any case. A password is read from the
+    host's own document alone: what it was is compared with nothing, and "" takes it away."""
 
     name: str
     form: Form

@@ -10,6 +10,7 @@ from lxml import etree
 from vms.libvirtxml.boot import in_order
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find
+from vms.libvirtxml.shaping.buses import write_bus
 from vms.libvirtxml.shaping.keys import keyed
 from vms.libvirtxml.shaping.lens import (
     TUNE,
@@ -32,7 +33,10 @@ TOPOLOGY: Final = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){2,3}")
 CPUSET: Final = re.compile(r"[0-9][0-9,^-]{0,199}")
 # QEMU does no more where a guest ends by itself.
 ENDS: Final = ("destroy", "restart")
+QEMU: Final = ("qemu", "kvm")
 CUSTOM: Final = "custom"
+FIRMWARES: Final = ("bios", "efi", "secure")
+MACHINE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 
 
 def read_cpus_max(domain: etree._Element) -> Value:
@@ -142,11 +146,75 @@ def write_timeout(domain: etree._Element, value: Value) -> None:
         put(domain, "os/bootmenu/@enable", "yes")
 
 
+def read_firmware(domain: etree._Element) -> Value:
+    """ "bios", "efi", "secure": UEFI that starts what is signed alone."""
+    told = {find(each, "@name"): find(each, "@enabled") for each in domain.iterfind("os/firmware/feature")}
+    named = domain.find("os/loader")
+    if find(domain, "os/@firmware") != "efi" and (named is None or named.get("type") != "pflash"):
+        return "bios"
+    is_secure = told.get("secure-boot") == "yes" or (named is not None and named.get("secure") == "yes")
+    return "secure" if is_secure else "efi"
+
+
+def write_firmware(domain: etree._Element, value: Value) -> None:
+    """The host chooses the files by what is asked of it, as for a new VM; what was named before goes."""
+    for path in ("os/loader", "os/nvram", "os/firmware", "os/@firmware"):
+        put(domain, path, None)
+    if value == "bios":
+        return
+    put(domain, "os/@firmware", "efi")
+    if domain.find("features/acpi") is None:
+        put(domain, "features/acpi", "")
+    if value == "secure":
+        system = domain.find("os")
+        features = make(system, "firmware") if system is not None else etree.Element("firmware")
+        for name in ("secure-boot", "enrolled-keys"):
+            etree.SubElement(features, "feature", enabled="yes", name=name)
+        # Without it the guest could write to the keys.
+        put(domain, "features/smm/@state", "on")
+
+
+def chipset(machine: str) -> str:
+    """ "q35", "pc", or what else the name begins with."""
+    name = machine.removeprefix("pc-") if machine.startswith(("pc-q35", "pc-i440fx")) else machine
+    family = name.split("-")[0]
+    return "pc" if family == "i440fx" else family
+
+
+def write_machine(domain: etree._Element, value: Value) -> None:
+    """Of another chipset the buses are others: what sits on them gets new places, and IDE becomes SATA on Q35, which
+    has none."""
+    before = chipset(find(domain, "os/type/@machine") or "")
+    put(domain, "os/type/@machine", str(value))
+    if chipset(str(value)) == before:
+        return
+    for controller in domain.findall("devices/controller"):
+        if controller.get("type") in ("pci", "ide", "sata", "usb"):
+            remove(controller)
+    for address in domain.findall("devices/*/address[@type='pci']"):
+        remove(address)
+    if chipset(str(value)) == "q35":
+        for disk in domain.findall("devices/disk"):
+            if find(disk, "target/@bus") == "ide":
+                write_bus(disk, "sata")
+
+
 BOOTABLE: Final = ("disk", "interface", "hostdev", "redirdev")
 
 OVERVIEW: Final = (
     text("title", "title", longest=255, live="metadata"),
     text("description", "description", longest=8192, form="lines", live="metadata"),
+    Lens("firmware", "choice", read_firmware, write_firmware, choices=FIRMWARES, loses=True, required=True),
+    Lens(
+        "machine",
+        "machine",
+        lambda domain: find(domain, "os/type/@machine") or "",
+        write_machine,
+        pattern=MACHINE,
+        longest=60,
+        loses=True,
+        required=True,
+    ),
     choice("on_poweroff", "on_poweroff", ENDS, live="lifecycle"),
     choice("on_reboot", "on_reboot", ENDS, live="lifecycle"),
     choice("on_crash", "on_crash", (*ENDS, "preserve"), live="lifecycle"),
@@ -201,3 +269,9 @@ def check(domain: etree._Element) -> None:
         product *= whole(part) or 1
     if topology and product != most:
         raise BadValue("topology", "product")
+    # QEMU does not tell one from the other.
+    if domain.get("type") in QEMU and (find(domain, "on_poweroff"), find(domain, "on_reboot")) == (
+        "restart",
+        "destroy",
+    ):
+        raise BadValue("on_poweroff", "ends")

@@ -10,16 +10,15 @@ from typing import Any, Final
 from lxml import etree
 from lxml.builder import E
 
-from vms.libvirtxml.domain import DomainXML, Graphics
+from vms.libvirtxml.domain import AGENT, DomainXML, Graphics
 from vms.libvirtxml.drives import free_target
 from vms.libvirtxml.network import CLEAN_TRAFFIC
 from vms.libvirtxml.screen import Listen, set_listen
-from vms.libvirtxml.shaping.devices import PREFIXES
+from vms.libvirtxml.shaping.buses import PREFIXES
 from vms.libvirtxml.shaping.lens import BadValue
 from vms.libvirtxml.shaping.tree import place as put_in
-from vms.libvirtxml.shaping.tree import place_behind
+from vms.libvirtxml.shaping.tree import place_behind, put
 
-AGENT: Final = "org.qemu.guest_agent.0"
 CLIPBOARD: Final = "com.redhat.spice.0"
 DISK_BUSES: Final = ("virtio", "scsi", "sata", "usb", "ide")
 
@@ -88,6 +87,45 @@ def screen(document: DomainXML, said: Mapping[str, Any]) -> etree._Element:
     return found
 
 
+def host_device(document: DomainXML, said: Mapping[str, Any]) -> etree._Element:
+    """said: kind, and of PCI its place ("0000:03:00.0"), of USB by its product vendor and product, else bus and device,
+    with what happens where it is not plugged in (policy); of a mediated one its uuid."""
+    kind = str(said["kind"])
+    if kind == "pci":
+        domain, bus, rest = str(said["place"]).split(":")
+        slot, _, function = rest.partition(".")
+        source = E.source(
+            E.address(domain=f"0x{domain}", bus=f"0x{bus}", slot=f"0x{slot}", function=f"0x{function}")
+        )  # fmt: skip
+        found: etree._Element = E.hostdev(source, mode="subsystem", type="pci", managed="yes")
+    elif kind == "usb":
+        if "product" in said:
+            source = E.source(E.vendor(id=str(said["vendor"])), E.product(id=str(said["product"])))
+        else:
+            source = E.source(E.address(bus=str(said["bus"]), device=str(said["device"])))
+        source.set("startupPolicy", str(said["policy"]))
+        found = E.hostdev(source, mode="subsystem", type="usb", managed="yes")
+    else:
+        source = E.source(E.address(uuid=str(said["uuid"])))
+        found = E.hostdev(source, mode="subsystem", type="mdev", model="vfio-pci")
+    return found
+
+
+def folder(document: DomainXML, said: Mapping[str, Any]) -> etree._Element:
+    """By virtiofs, whose server reads and writes the guest's memory: that is shared with it. said: path, tag,
+    read_only."""
+    more = [E.readonly()] if said["read_only"] else []
+    root = document.element
+    if root.find("memoryBacking/source") is None:
+        put(root, "memoryBacking/source/@type", "memfd")
+    put(root, "memoryBacking/access/@mode", "shared")
+    found: etree._Element = E.filesystem(
+        E.driver(type="virtiofs"), E.source(dir=str(said["path"])), E.target(dir=str(said["tag"])), *more,
+        type="mount", accessmode="passthrough",
+    )  # fmt: skip
+    return found
+
+
 def plain(element: etree._Element) -> Callable[[DomainXML, Mapping[str, Any]], etree._Element]:
     return lambda document, said: etree.fromstring(etree.tostring(element))
 
@@ -108,6 +146,8 @@ SORTS: Final[Mapping[str, Sort]] = {
     "disk": Sort("disk", disk, live=True),
     "cdrom": Sort("disk", drive),
     "card": Sort("interface", card, live=True),
+    "hostdev": Sort("hostdev", host_device, live=True),
+    "folder": Sort("filesystem", folder),
     "tablet": Sort("input", plain(E.input(type="tablet", bus="usb")), once=has("devices/input[@type='tablet']")),
     "screen": Sort("graphics", screen, once=has("devices/graphics[@type='vnc']")),
     "sound": Sort("sound", plain(E.sound(model="ich9")), once=has("devices/sound")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,14 +114,16 @@ def part(document: DomainXML, key: str) -> Part | None:
     return next((one for one in parts(document) if one.key == key), None)
 
 
-def twin(document: DomainXML, of: Part) -> Part | None:
-    """The same part in the other document of its VM: a card by its MAC, others by their key and place on the bus."""
+def twin(document: DomainXML, of: Part, among: Sequence[Part] | None = None) -> Part | None:
+    """The same part in the other document of its VM: a card by its MAC, others by their key and place on the bus.
+    among: that document's parts, where they are known already."""
+    there = parts(document) if among is None else among
     if of.sort == "interface":
         mac = find(of.element, "mac/@address")
-        return next((one for one in parts(document) if mac and find(one.element, "mac/@address") == mac), None)
+        return next((one for one in there if mac and find(one.element, "mac/@address") == mac), None)
     if of.sort in MACHINE or of.sort == "disk":
-        return part(document, of.key)
-    alike = [one for one in parts(document) if one.sort == of.sort]
+        return next((one for one in there if one.key == of.key), None)
+    alike = [one for one in there if one.sort == of.sort]
     where = place_of(of.element)
     if where:
         return next((one for one in alike if place_of(one.element) == where), None)

@@ -13,6 +13,7 @@ ORDER: Final = {
         "memoryBacking", "vcpu", "vcpus", "iothreads", "iothreadids", "cputune", "numatune", "resource", "sysinfo",
         "os", "features", "cpu", "clock", "on_poweroff", "on_reboot", "on_crash", "pm", "devices",
     ),
+    "os": ("type", "firmware", "loader", "nvram", "boot", "bootmenu"),
     "disk": ("driver", "auth", "source", "backingStore", "target", "iotune", "readonly", "shareable", "serial"),
     "interface": ("mac", "source", "bandwidth", "model", "driver", "filterref", "link", "boot"),
 }  # fmt: skip

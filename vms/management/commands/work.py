@@ -43,7 +43,7 @@ class Command(BaseCommand):
         current_app.Worker(
             pool="threads",
             concurrency=process.THREADS,
-            queues=",".join(queue_name(queue, node) for queue in ("quick", "slow") for node in (worker.node, "")),
+            queues=",".join(queue_name(queue, node) for queue in process.QUEUES for node in (worker.node, "")),
             hostname=f"kvmweb-{worker.worker.pid}@{worker.name}",
             without_gossip=True,
             without_mingle=True,

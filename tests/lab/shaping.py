@@ -1,0 +1,76 @@
+"""The machine with everything that lenses reach (tests/data/shapes.py) on a real host, with what it takes there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import libvirt
+
+from tests.data.shapes import MACHINE, TPM, UUID
+from tests.lab.machine import LabHost
+from tests.lab.pools import LabPool, folder_pool
+from tests.lab.test_create import in_turn
+
+MIB = 1 << 20
+OTHER = "<network><name>other</name></network>"
+
+
+@contextmanager
+def surroundings(host: LabHost) -> Iterator[LabPool]:
+    """A pool with three volumes, a second network beside the default one, which is active, and libvirt's filters."""
+    with folder_pool(host) as pool:
+        for name in ("first", "second", "third"):
+            pool.make(name, MIB)
+        connection = host.connect()
+        connection.networkDefineXML(OTHER).create()
+        default = connection.networkLookupByName("default")
+        was_active = default.isActive()
+        if not was_active:
+            default.create()
+        texts = [path.read_text() for path in sorted(Path("/etc/libvirt/nwfilter").glob("*.xml"))]
+        filters = [connection.nwfilterDefineXML(text).name() for text in in_turn(connection, texts)]
+        connection.close()
+        try:
+            yield pool
+        finally:
+            # A connection of its own: libvirtd may have been started again.
+            connection = host.connect()
+            connection.networkLookupByName("other").destroy()
+            connection.networkLookupByName("other").undefine()
+            if not was_active:
+                connection.networkLookupByName("default").destroy()
+            for name in reversed(filters):
+                connection.nwfilterLookupByName(name).undefine()
+            connection.close()
+
+
+def machine_on(pool: LabPool) -> str:
+    """Without its TPM: with no swtpm on the host libvirt takes none (docs/unproved.md)."""
+    return MACHINE.replace("POOL", pool.name).replace(TPM, "")
+
+
+@contextmanager
+def defined(host: LabHost, text: str) -> Iterator[str]:
+    """The UUID of the machine, which is gone afterwards."""
+    own = str(uuid.uuid4())
+    connection = host.connect()
+    connection.defineXML(text.replace(UUID, own))
+    try:
+        yield own
+    finally:
+        domain = connection.lookupByUUIDString(own)
+        if domain.isActive():
+            domain.destroy()
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_TPM)
+        connection.close()
+
+
+def said(found: Any) -> str:
+    """What an XPath found, as one text."""
+    if isinstance(found, list):
+        found = found[0] if found else ""
+    return str(found if isinstance(found, str) else found.text)

@@ -1,0 +1,205 @@
+"""Asking guests' agents, apart from everything else that is read of a host.
+
+An agent may answer at once, slowly or never, and what it is asked blocks in the host meanwhile. So a few threads a host
+ask, on connections of their own; one that did not answer is left alone for longer each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from django.db import DatabaseError, close_old_connections
+from django.db import connection as database
+from django.utils import timezone
+
+from vms.errors import AgentSilent, HostUnreachable, VirtError
+from vms.inventory import Term, Writer
+from vms.kinds import agent as kinds
+from vms.models import OPEN_STATES, Freeze, Operation, OperationLock, Placement
+from vms.virt import Connection, GuestInfo, HostSpec, open_connection
+
+logger = logging.getLogger(__name__)
+
+MOST_THREADS: Final = 2
+EVERY: Final = 300.0
+# After a failure, twice as long with each further one.
+AGAIN: Final = 30.0
+LONGEST_AGAIN: Final = 3600.0
+# However often somebody presses, and however often a guest opens its end.
+APART: Final = 5.0
+# All questions to one agent together; then the wire is cut.
+LONGEST: Final = 20.0
+IDLE: Final = 60.0
+OWN: Final = tuple(kind.name for kind in kinds.KINDS)
+
+
+@dataclass
+class Turn:
+    """When a VM's agent is asked next. hurried: somebody waits for it."""
+
+    due: float
+    asked: float = 0.0
+    failures: int = 0
+    connected: bool = False
+    waiting: bool = False
+    hurried: bool = False
+
+
+class Agents:
+    """The agents of one host's VMs, over all its connections."""
+
+    def __init__(self, term: Term, writer: Writer) -> None:
+        self.term = term
+        self.writer = writer
+        self.turns: dict[str, Turn] = {}
+        self.line: SimpleQueue[str] = SimpleQueue()
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = 0
+        self.open: set[Connection] = set()
+
+    def plan(self, known: Collection[str], connected: Collection[str]) -> None:
+        """Have those asked whose turn it is. known: the host's VMs; connected: those whose agent can be asked."""
+        now = time.monotonic()
+        with self.lock:
+            for uuid in self.turns.keys() - set(known):
+                del self.turns[uuid]
+            for uuid, turn in self.turns.items():
+                turn.connected = turn.connected and uuid in connected
+            for uuid in connected:
+                turn = self.turns.setdefault(uuid, Turn(now))
+                if not turn.connected and not turn.failures:
+                    # It has just come: a guest that has started, or its agent.
+                    turn.due = min(turn.due, max(now, turn.asked + APART))
+                turn.connected = True
+                if turn.due <= now and not turn.waiting:
+                    turn.waiting = True
+                    self.line.put(uuid)
+            wanted = min(self.line.qsize(), MOST_THREADS - self.threads)
+            self.threads += max(wanted, 0)
+        for _ in range(wanted):
+            threading.Thread(target=self.work, name=f"agents {self.term.host.name}", daemon=True).start()
+
+    def hurry(self, uuid: str) -> None:
+        """Somebody waits for it: as soon as may be, also where it did not answer lately."""
+        with self.lock:
+            turn = self.turns.get(uuid)
+            if turn:
+                turn.due = min(turn.due, turn.asked + (AGAIN if turn.failures else APART))
+                turn.hurried = True
+
+    def stop(self) -> None:
+        """End the threads, also those that wait for an answer."""
+        self.stopping.set()
+        with self.lock:
+            for connection in self.open:
+                connection.cut()
+
+    def work(self) -> None:
+        """Ask whoever is in line, until there has been nobody for a while."""
+        connection: Connection | None = None
+        try:
+            while not self.stopping.is_set():
+                try:
+                    uuid = self.line.get(timeout=IDLE)
+                except Empty:
+                    return
+                connection = self.take(uuid, connection)
+        finally:
+            with self.lock:
+                self.threads -= 1
+            self.let_go(connection)
+            database.close()
+
+    def take(self, uuid: str, connection: Connection | None) -> Connection | None:
+        """Ask it, and note when it is asked next; the connection for the next one."""
+        pause = AGAIN
+        failed = False
+        try:
+            placement = Placement.objects.filter(host=self.term.host, uuid=uuid, present=True).first()
+            if placement is None or placement.run_id is None:
+                return connection
+            if is_busy(placement):
+                pause = APART
+                return connection
+            connection = self.reached(connection)
+            said, error = self.ask(connection, uuid)
+            failed = said is None
+            pause = EVERY
+            turn = self.turns.get(uuid)
+            show = turn is not None and turn.hurried
+            self.writer.told(self.term, placement, timezone.now(), said, error, show=show)
+        except DatabaseError:
+            logger.exception("%s: could not look up a VM", self.term.host.name)
+            close_old_connections()
+        except VirtError as error:
+            logger.info("%s: no way to its agents: %s", self.term.host.name, error.code)
+        except Exception:
+            logger.exception("%s: asking an agent failed", self.term.host.name)
+        finally:
+            self.note(uuid, pause, failed=failed)
+        return connection
+
+    def ask(self, connection: Connection, uuid: str) -> tuple[GuestInfo | None, str]:
+        """What it told, or the code of why not. Raises HostUnreachable where the host is away."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            connection.cut()
+
+        timer = threading.Timer(LONGEST, give_up)
+        timer.start()
+        try:
+            return connection.domain(uuid).agent().info(), ""
+        except HostUnreachable:
+            if late.is_set():
+                return None, AgentSilent.code
+            raise
+        except VirtError as error:
+            return None, error.code
+        finally:
+            timer.cancel()
+
+    def note(self, uuid: str, pause: float, *, failed: bool) -> None:
+        now = time.monotonic()
+        with self.lock:
+            turn = self.turns.get(uuid)
+            if turn is None:
+                return
+            turn.failures = turn.failures + 1 if failed else 0
+            if failed:
+                pause = min(AGAIN * 2 ** min(turn.failures - 1, 10), LONGEST_AGAIN)
+            turn.asked, turn.due, turn.waiting = now, now + pause, False
+            turn.hurried = turn.hurried and pause == APART
+
+    def reached(self, connection: Connection | None) -> Connection:
+        """A connection that stands."""
+        if connection is not None and connection.alive():
+            return connection
+        self.let_go(connection)
+        made = open_connection(HostSpec(**self.term.host.spec_fields()))
+        with self.lock:
+            self.open.add(made)
+        return made
+
+    def let_go(self, connection: Connection | None) -> None:
+        if connection is not None:
+            with self.lock:
+                self.open.discard(connection)
+            connection.close()
+
+
+def is_busy(placement: Placement) -> bool:
+    """Whether something is done with the VM just now, or its guest is frozen: it is not asked meanwhile."""
+    return (
+        Freeze.objects.filter(vm=placement.vm_id).exists()
+        or OperationLock.objects.filter(key=f"vm:{placement.vm_id}").exists()
+        or Operation.objects.filter(vm=placement.vm_id, kind__in=OWN, state__in=OPEN_STATES).exists()
+    )
