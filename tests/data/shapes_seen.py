@@ -64,7 +64,8 @@ ADDED: Final = (
     Adding("disk", {"volume": "", "size_gib": "1", "bus": "virtio"}, {NEW_DISK: "qcow2"}),
     Adding("folder", {"offer": "docs"}, {"devices/filesystem/source/@dir": "/srv/docs"}),
     Adding(
-        "hostdev", {"offer": "stick", "by": "product", "policy": "mandatory"},
+        "hostdev",
+        {"offer": "stick", "by": "product", "policy": "mandatory"},
         {"devices/hostdev/source/@startupPolicy": "mandatory"},
     ),
     Adding("card", {"network": "other", "model": "e1000"}, {CARD_THERE: "clean-traffic"}),

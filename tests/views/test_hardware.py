@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE, TRIALS
-from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE
+from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE, TAKEN
 from tests.grants import grant
 from tests.views.test_vm_page import make_operation
 from vms.forms.hardware import Added, Shaped
