@@ -272,7 +272,7 @@ def while_it_is_off(bench: Bench) -> None:
 
 def at_last(bench: Bench) -> None:
     """What keeps it from starting here, or rules out others; then devices that are added."""
-    with_socket(bench.host, bench.uuid)
+    with_socket(bench.host, bench.dashboard, bench.uuid)
     for key in dict.fromkeys(key for key, _ in sorted(LATE)):
         for some in rounds(trial for trial in TRIALS if trial.part == key and (key, trial.lens) in LATE):
             bench.open(key)

@@ -11,8 +11,9 @@ from typing import Any
 import libvirt
 
 from tests.data.shapes import MACHINE, TPM, UUID, VSOCK
-from tests.lab.machine import LabHost
+from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
+from tests.lab.stack import Dashboard
 from tests.lab.test_create import in_turn
 
 MIB = 1 << 20
@@ -54,12 +55,14 @@ def machine_on(pool: LabPool) -> str:
     return MACHINE.replace("POOL", pool.name).replace(TPM, "").replace(VSOCK, "")
 
 
-def with_socket(host: LabHost, own: str) -> None:
-    """The machine has it from now on."""
+def with_socket(host: LabHost, dashboard: Dashboard, own: str) -> None:
+    """The machine has it from now on, and the dashboard knows."""
     connection = host.connect()
     text = connection.lookupByUUIDString(own).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     connection.defineXML(text.replace("</devices>", f"{VSOCK}</devices>"))
     connection.close()
+    path = f"/vms/{dashboard.vm(own)}/devices"
+    eventually(lambda: "vsock0" in [one["key"] for one in dashboard.get(path)["items"]], "it is seen", within=60)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:
 
 def test_each_edit_is_found_in_the_definition(shaped: Shaped) -> None:
     eventually(lambda: connected(shaped.dashboard, "other"), "cards can be put there", within=60)
-    with_socket(shaped.host, shaped.uuid)
+    with_socket(shaped.host, shaped.dashboard, shaped.uuid)
     failed = {}
     for trial in TRIALS:
         if trial.lens in ("medium", "firmware") or trial.part == "tpm0":
