@@ -50,6 +50,12 @@ def offered(sort: str) -> Callable[[Stage], str]:
     return path
 
 
+def offers(stage: Stage) -> str:
+    """The page of all that is offered."""
+    stage.dashboard.do(OFFERS)
+    return "/offers/"
+
+
 def with_cds(stage: Stage) -> str:
     """The console of a VM that runs with two CD drives, of which the first is empty."""
     volume = stage.volume(name="installer.iso", form="raw").split("/")[2]

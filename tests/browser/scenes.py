@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
 from tests.browser.charted import charted
-from tests.browser.fitted import disk_to_move, new_disk, offered, with_cds
+from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -595,7 +595,7 @@ SCENES = (
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
-    Scene("offers", "offers/", at("/offers/")),
+    Scene("offers", "offers/", offers),
     Scene("pools", "pools/", list_of_pools),
     Scene("pool", POOL, page_of_a_pool()),
     Scene("pool-menu", POOL, page_of_a_pool(), opens("More for kept")),
