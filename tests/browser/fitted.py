@@ -22,8 +22,9 @@ ImageCopy.objects.update_or_create(volume_id={volume}, defaults={{'image': image
 """
 OFFERS = """
 from vms.models import *
-usb = {'kind': 'usb', 'vendor_id': '0x1234', 'product_id': '0xabcd', 'vendor': 'Dongle & Sons', 'product': 'Key'}
-stick, _ = HostDevice.objects.update_or_create(host_id=1, name='usb_9', defaults={**usb, 'present': True})
+usb = {'kind': 'usb', 'address': '1:4', 'vendor_id': '0x1234', 'product_id': '0xabcd', 'vendor': 'Dongle & Sons'}
+usb |= {'product': 'Key', 'present': True}
+stick, _ = HostDevice.objects.update_or_create(host_id=1, name='usb_9', defaults=usb)
 for name, rest in (('docs', {'kind': 'folder', 'path': '/srv/docs'}), ('stick', {'kind': 'usb', 'device': stick})):
     Offer.objects.update_or_create(host_id=1, name=name, defaults=rest)
 """
