@@ -189,7 +189,8 @@ def new_browser(
     def make(name: str | None = ADMIN, *, says: Sequence[str] = (), **arguments: Any) -> BrowserContext:
         state = keys.of(name) if name else None
         # Whole Chromium lets a pressed button write to the clipboard; its headless shell refuses unless told.
-        shape = {"viewport": WIDE, "permissions": ["clipboard-write"]}
+        # A glyph that turns costs as much of a processor as the page that it stands on.
+        shape = {"viewport": WIDE, "permissions": ["clipboard-write"], "reduced_motion": "reduce"}
         context = browser.new_context(**{**shape, "base_url": running.url, "storage_state": state, **arguments})
         context.set_default_timeout(15_000)
         watches[context] = Watch(context, running.url, says)

@@ -366,3 +366,18 @@ def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) 
 def kind(of: Part) -> str:
     """Controllers are told apart by their type."""
     return str(of.element.get("type")) if of.sort == "controller" else of.sort
+
+
+def test_what_runs_it_and_what_confines_that_is_shown(client_alice: Client, runs: VirtualMachine) -> None:
+    labels = (
+        "<seclabel type='dynamic' model='selinux' relabel='yes'><label>system_u:system_r:svirt_t:s0:c1,c2</label>"
+        "<imagelabel>system_u:object_r:svirt_image_t:s0:c1,c2</imagelabel></seclabel>"
+        "<seclabel type='dynamic' model='dac' relabel='yes'><label>+107:+107</label></seclabel></domain>"
+    )
+    emulator = "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
+    Document.objects.update(next_boot=MACHINE.replace("<devices>", emulator), live=MACHINE.replace("</domain>", labels))
+    shown = page(client_alice, runs)
+    assert "<dt>Emulator</dt><dd><bdi>/usr/bin/qemu-system-x86_64</bdi>" in shown
+    label = "selinux: system_u:system_r:svirt_t:s0:c1,c2; dac: +107:+107"
+    assert f"<dt>Security label (sVirt)</dt><dd><bdi>{label}</bdi>" in shown
+    assert "Security label" not in page(client_alice, runs, "?part=vda")

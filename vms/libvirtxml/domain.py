@@ -119,6 +119,7 @@ class DomainXML:
     firmware = Text("os/@firmware")
     loader = Text("os/loader")
     kernel = Text("os/kernel")
+    emulator = Text("devices/emulator")
 
     def __init__(self, element: etree._Element) -> None:
         self.element = element
@@ -191,6 +192,13 @@ class DomainXML:
                 state = target.get("state")
                 return state if state in ("connected", "disconnected") else "defined"
         return ""
+
+    @property
+    def security_labels(self) -> list[str]:
+        """What confines QEMU in a run, as "model: label", such as "selinux: system_u:system_r:svirt_t:s0:c1,c2"
+        (https://libvirt.org/formatdomain.html#security-label)."""
+        found = [(one.get("model"), one.findtext("label")) for one in self.element.findall("seclabel")]
+        return [f"{model}: {label}" for model, label in found if model and label]
 
     @property
     def has_clipboard(self) -> bool:

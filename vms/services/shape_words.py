@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as mark
 
 from vms.libvirtxml.shaping import Part, Value
-from vms.services.shaping import AUTOSTART, Change
+from vms.services.shaping import AUTOSTART, Change, Machine
 
 SORTS: Final = {
     "overview": mark("Overview"),
@@ -117,6 +117,7 @@ LENSES: Final = {
 HELP: Final = {
     "cpu_shares": mark("A VM of 2048 gets twice as much as one of 1024 where both want more than there is."),
     "cpuset": mark("Their numbers, like 0-3,8."),
+    "description": mark("With Markdown's signs: **bold**, - lists, [links](https://example.org)."),
     "topology": mark(
         "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
     ),
@@ -195,6 +196,13 @@ def part_word(part: Part) -> str:
 def about_words(part: Part) -> list[tuple[str, str]]:
     """What tells it from others, as (what, value)."""
     return [(gettext(ABOUT[name]), value) for name, value in part.about.items() if name in ABOUT and value]
+
+
+def machine_words(there: Machine) -> list[tuple[str, str]]:
+    """What runs it, and what confines that in this run."""
+    labels = there.live.security_labels if there.live else []
+    found = [(gettext("Emulator"), there.next.emulator), (gettext("Security label (sVirt)"), "; ".join(labels))]
+    return [(name, value) for name, value in found if value]
 
 
 def lens_word(name: str) -> str:

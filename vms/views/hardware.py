@@ -164,7 +164,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "title": shape_words.sort_word(sort) if sort else shape_words.part_word(part),
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
-        "about": [] if is_adding else shape_words.about_words(part),
+        "about": [] if is_adding else about(there, part),
         "volume": volume,
         "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
         if part.sort == "disk" and not is_adding
@@ -177,6 +177,10 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "protected": vm.protected,
         "may_protect": protection.PRIVILEGE in rights,
     }
+
+
+def about(there: Machine, part: Part) -> list[tuple[str, str]]:
+    return shape_words.machine_words(there) if part.key == FIRST else shape_words.about_words(part)
 
 
 def row(there: Machine, part: Part, chosen: str) -> dict[str, Any]:
