@@ -86,7 +86,8 @@ def guest_tells(vm: VirtualMachine, name: str) -> None:
         "file_systems": [{"mounted_at": name, "type": name, "disks": [name], "total_bytes": 2, "used_bytes": 1}],
         "users": [{"name": name, "domain": name, "since": 0}],
     }
-    AgentReport.objects.create(placement=vm.placement, run_id=1, asked_at=now, told_at=now, facts=facts)
+    placement = Placement.objects.get(current_of=vm)
+    AgentReport.objects.create(placement=placement, run_id=1, asked_at=now, told_at=now, facts=facts)
     Freeze.objects.create(vm=vm, run_id=1, asked_at=now, frozen_at=now, seconds=60, thaw_at=now)
     GuestKeys.objects.create(
         vm=vm, user=name[:64], read_at=now, keys=[{"type": name, "fingerprint": name, "comment": name}]

@@ -27,7 +27,7 @@ def markdown(text: str) -> SafeString:
         for inner in token.children or []:
             mark_link(inner)
     # What is not the writer's own is escaped by it; javascript:, data: and file: are no links (its validateLink).
-    return mark_safe(WRITER.renderer.render(tokens, WRITER.options, {}))  # noqa: S308
+    return mark_safe(str(WRITER.renderer.render(tokens, WRITER.options, {})))  # noqa: S308
 
 
 def mark_link(token: Token) -> None:
