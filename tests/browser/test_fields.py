@@ -19,7 +19,7 @@ from tests.data.shapes import TRIALS, Trial
 from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, NOT_OFFERED, SEEN_BOOTED, SEEN_LIVE, TAKEN, Sight
 from tests.lab.guests import LabGuest
 from tests.lab.machine import LabHost, eventually
-from tests.lab.shaping import MIB, defined, machine_on, said, surroundings
+from tests.lab.shaping import MIB, defined, machine_on, said, surroundings, with_socket
 from tests.lab.stack import Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.lab.test_serial import command, opened, read
@@ -272,6 +272,7 @@ def while_it_is_off(bench: Bench) -> None:
 
 def at_last(bench: Bench) -> None:
     """What keeps it from starting here, or rules out others; then devices that are added."""
+    with_socket(bench.host, bench.uuid)
     for key in dict.fromkeys(key for key, _ in sorted(LATE)):
         for some in rounds(trial for trial in TRIALS if trial.part == key and (key, trial.lens) in LATE):
             bench.open(key)

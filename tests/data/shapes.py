@@ -7,6 +7,7 @@ from typing import Final
 
 UUID: Final = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 TPM: Final = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
+VSOCK: Final = "<vsock model='virtio'><cid auto='yes'/></vsock>"
 PORTS: Final = "<controller type='pci' model='pcie-root'/>" + 24 * "<controller type='pci' model='pcie-root-port'/>"
 MACHINE: Final = f"""\
 <domain type='qemu'>
@@ -53,6 +54,7 @@ MACHINE: Final = f"""\
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
     {TPM}
     <panic model='isa'/>
+    {VSOCK}
     <memballoon model='virtio'/>
   </devices>
 </domain>
@@ -87,11 +89,14 @@ TRIALS: Final = (
     Trial("cpu", "cpus_max", 4, "vcpu", "4"),
     Trial("cpu", "cpus", 3, "vcpu/@current", "3", first=("cpus_max", 4)),
     Trial("cpu", "topology", "1x4x1", "cpu/topology/@cores", "4", first=("cpus_max", 4)),
+    Trial("cpu", "cpu_mode", "pentium3", "cpu[@mode='custom']/model", "pentium3"),
     Trial("cpu", "cpu_mode", "host-model", "cpu/@mode", "host-model"),
     Trial("cpu", "cpu_shares", 512, "cputune/shares", "512"),
     Trial("cpu", "cpuset", "0-1", "vcpu/@cpuset", "0-1"),
     Trial("memory", "hugepages", True, "name(memoryBacking/hugepages)", "hugepages"),
     Trial("memory", "locked", True, "name(memoryBacking/locked)", "locked"),
+    Trial("memory", "memory_limit", 1048576, "memtune/hard_limit", "1048576"),
+    Trial("memory", "shared", True, "memoryBacking[source/@type='memfd']/access/@mode", "shared"),
     Trial("memory", "memory_max", 131072, "memory", "131072"),
     Trial("memory", "memory", 98304, "currentMemory", "98304", first=("memory_max", 131072)),
     Trial("boot", "boot_menu", "yes", "os/bootmenu/@enable", "yes"),
@@ -112,6 +117,7 @@ TRIALS: Final = (
     Trial("net0", "link", "down", f"{CARD}/link/@state", "down"),
     Trial("net0", "inbound", 100, f"{CARD}/bandwidth/inbound/@average", "100"),
     Trial("net0", "outbound", 200, f"{CARD}/bandwidth/outbound/@average", "200"),
+    Trial("graphics0", "listens", "loopback", "devices/graphics/listen/@address", "127.0.0.1"),
     Trial("graphics0", "keymap", "de", "devices/graphics/@keymap", "de"),
     Trial("graphics0", "password", "hunter 2", "devices/graphics/@passwd", "hunter 2"),
     Trial("video0", "model", "virtio", "devices/video/model/@type", "virtio"),
@@ -127,6 +133,7 @@ TRIALS: Final = (
     Trial("balloon0", "autodeflate", "on", "devices/memballoon/@autodeflate", "on"),
     Trial("balloon0", "reporting", "on", "devices/memballoon/@freePageReporting", "on"),
     Trial("balloon0", "model", "none", "devices/memballoon/@model", "none"),
+    Trial("vsock0", "cid", 77, "devices/vsock/cid[@auto='no']/@address", "77"),
     Trial("usb0", "model", "nec-xhci", "devices/controller[@type='usb']/@model", "nec-xhci"),
     Trial("scsi0", "model", "lsilogic", "devices/controller[@type='scsi']/@model", "lsilogic"),
 )

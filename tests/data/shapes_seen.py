@@ -37,7 +37,8 @@ NOT_OFFERED: Final = frozenset({("overview", "firmware"), ("overview", "machine"
 # What rules out others of its part, or keeps the machine from starting on a host such as the lab's: entered after its
 # guest was asked.
 LATE: Final = frozenset({
-    ("cpu", "cpu_shares"), ("memory", "hugepages"), ("memory", "locked"), ("vdb", "bus"), ("watchdog0", "model"),
+    ("cpu", "cpu_shares"), ("memory", "hugepages"), ("memory", "locked"), ("memory", "memory_limit"),
+    ("vsock0", "cid"), ("vdb", "bus"), ("watchdog0", "model"),
     ("panic0", "model"), ("balloon0", "model"), ("scsi0", "model"), ("net0", "inbound"), ("net0", "outbound"),
 })  # fmt: skip
 

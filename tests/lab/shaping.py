@@ -10,7 +10,7 @@ from typing import Any
 
 import libvirt
 
-from tests.data.shapes import MACHINE, TPM, UUID
+from tests.data.shapes import MACHINE, TPM, UUID, VSOCK
 from tests.lab.machine import LabHost
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.test_create import in_turn
@@ -49,8 +49,17 @@ def surroundings(host: LabHost) -> Iterator[LabPool]:
 
 
 def machine_on(pool: LabPool) -> str:
-    """Without its TPM: with no swtpm on the host libvirt takes none (docs/unproved.md)."""
-    return MACHINE.replace("POOL", pool.name).replace(TPM, "")
+    """Without its TPM: with no swtpm on the host libvirt takes none (docs/unproved.md). Without its socket to the host:
+    it would not start where the kernel has none."""
+    return MACHINE.replace("POOL", pool.name).replace(TPM, "").replace(VSOCK, "")
+
+
+def with_socket(host: LabHost, own: str) -> None:
+    """The machine has it from now on."""
+    connection = host.connect()
+    text = connection.lookupByUUIDString(own).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    connection.defineXML(text.replace("</devices>", f"{VSOCK}</devices>"))
+    connection.close()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.data.shapes import TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
-from tests.lab.shaping import defined, machine_on, said, surroundings
+from tests.lab.shaping import defined, machine_on, said, surroundings, with_socket
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
@@ -65,12 +65,13 @@ def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:
         value = next(one["id"] for one in networks if one["name"] == value)
     if trial.part not in ("overview", "cpu", "memory", "boot"):
         return f"/devices/{trial.part}", {"values": {trial.lens: value}}
-    sizes = {"memory": "memory_mib", "memory_max": "memory_max_mib"}
+    sizes = {"memory": "memory_mib", "memory_max": "memory_max_mib", "memory_limit": "memory_limit_mib"}
     return "", {sizes.get(trial.lens, trial.lens): value // 1024 if trial.lens in sizes else value}
 
 
 def test_each_edit_is_found_in_the_definition(shaped: Shaped) -> None:
     eventually(lambda: connected(shaped.dashboard, "other"), "cards can be put there", within=60)
+    with_socket(shaped.host, shaped.uuid)
     failed = {}
     for trial in TRIALS:
         if trial.lens in ("medium", "firmware") or trial.part == "tpm0":

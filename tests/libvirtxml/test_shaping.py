@@ -105,7 +105,7 @@ def c14n(element: etree._Element) -> bytes:
 
 
 OF_MACHINE = frozenset({
-    "cputune", "memoryBacking", "title", "description",
+    "cputune", "memtune", "memoryBacking", "title", "description",
     "on_poweroff", "on_reboot", "on_crash", "vcpu", "cpu", "memory", "currentMemory", "os",
 })  # fmt: skip
 
@@ -154,8 +154,9 @@ def test_random_edits_stay_valid_and_can_be_taken_back(name: str, seed: int) -> 
     assert document.text.count("<!--") == first.text.count("<!--")
 
 
-# What writes a second value too, topology, which must fit the processors, and what does not go with on_poweroff.
-UNEVEN = frozenset({"on_reboot", "cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
+# What writes a second value too, topology, which must fit the processors, a limit, which must leave room, and
+# what does not go with on_poweroff.
+UNEVEN = frozenset({"on_reboot", "memory_limit", "cpus", "cpus_max", "memory", "memory_max", "topology", "readonly"})
 
 
 def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
@@ -180,6 +181,9 @@ def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
         ("overview", "title", "a\nb", "text"), ("overview", "title", "a" * 256, "text"),
         ("overview", "description", "\x00", "text"), ("vda", "serial", "a b", "text"), ("vda", "readonly", 1, "flag"),
         ("boot", "boot_order", "vda vda", "twice"), ("boot", "boot_order", "video0", "device"),
+        ("memory", "memory_limit", 300 * 1024, "limit"), ("memory", "memory_limit", 1, "number"),
+        ("graphics0", "listens", "10.0.0.1", "choice"), ("vsock0", "cid", 2, "number"),
+        ("cpu", "cpu_mode", "a/b", "text"),
         ("sda", "medium", "../../etc/passwd", "text"), ("net0", "network", "a/b", "text"),
     ],
 )  # fmt: skip
@@ -188,6 +192,75 @@ def test_what_does_not_fit_is_refused(key: str, lens: str, value: object, why: s
     with pytest.raises(BadValue) as bad:
         shape(document, [edit(document, key, lens, value)])
     assert bad.value.why == why
+
+
+def test_a_limit_leaves_room_for_what_is_beside_the_guest() -> None:
+    document = DomainXML.parse(MACHINE)
+    shape(document, [edit(document, "memory", "memory_limit", 320 * 1024)])
+    with pytest.raises(BadValue) as bad:
+        shape(document, [edit(document, "memory", "memory_max", 65 * 1024)])
+    assert (bad.value.lens, bad.value.why) == ("memory_limit", "limit")
+    # One that somebody else made too small keeps nobody from changing other things.
+    small = DomainXML.parse(MACHINE.replace("<vcpu>", "<memtune><hard_limit>1024</hard_limit></memtune><vcpu>"))
+    shape(small, [edit(small, "overview", "title", "a")])
+    shape(small, [edit(small, "memory", "memory_limit", None)])
+    assert small.element.find("memtune") is None
+
+
+def test_memory_stays_shared_while_a_folder_needs_it() -> None:
+    document = DomainXML.parse(MACHINE)
+    before = document.text
+    shape(document, [edit(document, "memory", "shared", True)])
+    assert "vm.define" in {need.privilege for need in difference(before, document.text)}
+    said = {"path": "/srv/share", "tag": "share", "read_only": False}
+    shape(document, [{"do": "add", "sort": "folder", "said": said}])
+    with pytest.raises(BadValue) as bad:
+        shape(document, [edit(document, "memory", "shared", False)])
+    assert (bad.value.lens, bad.value.why) == ("shared", "folder")
+    shape(document, [{"do": "remove", "part": "fs0", "was": digest(document, "fs0")}])
+    shape(document, [edit(document, "memory", "shared", False)])
+    assert document.text == before
+
+
+@pytest.mark.parametrize(
+    ("listens", "needs"), [("socket", {"vm.device"}), ("loopback", {"vm.device"}), ("everywhere", {"vm.define"})]
+)
+def test_a_screen_on_an_address_asks_for_a_password(listens: str, needs: set[str]) -> None:
+    document = DomainXML.parse(MACHINE)
+    before = document.text
+    shape(document, [edit(document, "graphics0", "listens", listens)])
+    screen = document.vnc
+    assert screen and (screen.password is None) == (listens == "socket")
+    assert {need.privilege for need in difference(before, document.text)} >= needs
+    shape(document, [edit(document, "graphics0", "listens", "none")])
+    assert document.vnc and document.vnc.address is None and not faults(document.text)
+
+
+def test_a_named_processor_takes_the_place_of_another() -> None:
+    text = MACHINE.replace(
+        "<cpu mode='maximum'/>",
+        "<cpu mode='custom' match='minimum'><model fallback='allow'>Penryn</model><topology sockets='2' cores='1' "
+        "threads='1'/><feature policy='require' name='ssbd'/></cpu>",
+    )
+    document = DomainXML.parse(text)
+    shape(document, [edit(document, "cpu", "cpu_mode", "qemu64")])
+    cpu = document.element.find("cpu")
+    assert cpu is not None and cpu.find("feature") is None and cpu.find("topology") is not None
+    assert (cpu.get("match"), cpu.xpath("string(model)"), cpu.xpath("string(model/@fallback)")) == (
+        "exact", "qemu64", "forbid",
+    )  # fmt: skip
+    assert {need.privilege for need in difference(text, document.text)} == {"vm.cpu_memory"}
+    shape(document, [edit(document, "cpu", "cpu_mode", "host-model")])
+    assert cpu.find("model") is None and cpu.get("match") is None and not faults(document.text)
+
+
+def test_a_socket_has_a_number_of_its_own_for_who_defines() -> None:
+    document = DomainXML.parse(MACHINE)
+    before = document.text
+    shape(document, [edit(document, "vsock0", "cid", 77)])
+    assert {need.privilege for need in difference(before, document.text)} == {"vm.define"}
+    shape(document, [edit(document, "vsock0", "cid", None)])
+    assert document.text == before
 
 
 def test_qemu_cannot_tell_an_end_from_a_reboot_where_they_are_swapped() -> None:

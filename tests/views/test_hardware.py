@@ -329,6 +329,36 @@ def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machin
     assert refused.status_code == 400 and not Operation.objects.exists()
 
 
+def test_processors_by_name_are_those_of_the_host(client_alice: Client, machine: VirtualMachine) -> None:
+    Host.objects.update(hardware={"cpu_models": ["Haswell"]})
+    shown = page(client_alice, machine, "?part=cpu")
+    assert ">Haswell<" in shown and "mitigations" in shown
+    assert "Model: all that this host can give → Haswell" in preview(client_alice, machine, "cpu", cpu_mode="Haswell")
+    refused = client_alice.post(f"/vms/{machine.pk}/hardware/?part=cpu", {"cpu_mode": "EPYC"})
+    assert refused.status_code == 400 and not Operation.objects.exists()
+
+
+def test_a_limit_of_memory_comes_and_goes(client_alice: Client, machine: VirtualMachine) -> None:
+    told = preview(client_alice, machine, "memory", memory_limit="1024")
+    assert "Limit of what it takes of the host: nothing → 1 GiB" in told
+    assert "at least 256 MiB more" in preview(client_alice, machine, "memory", memory_limit="100")
+    Document.objects.update(
+        next_boot=MACHINE.replace("<vcpu>", "<memtune><hard_limit unit='MiB'>1024</hard_limit></memtune><vcpu>")
+    )
+    told = preview(client_alice, machine, "memory", memory_limit="")
+    assert "Limit of what it takes of the host: 1 GiB → nothing" in told
+
+
+def test_the_password_of_a_screen_that_gets_an_address_is_in_no_preview(
+    client_alice: Client, machine: VirtualMachine
+) -> None:
+    told = preview(client_alice, machine, "graphics0", listens="loopback")
+    assert "Listens: nowhere: only by its host" in told and "127.0.0.1" in told
+    assert "passwd=" not in told.replace("&quot;", '"').replace('passwd="(secret)"', "").replace(
+        "passwd='(secret)'", ""
+    )
+
+
 def test_an_offered_device_says_its_whole_group(client_alice: Client, machine: VirtualMachine) -> None:
     assert machine.placement
     host = machine.placement.host

@@ -27,15 +27,16 @@ Apply = Literal["both", "next", "live"]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 KIB = 1024
 # What is called otherwise here: sizes in MiB.
-SIZES = {"memory_mib": "memory", "memory_max_mib": "memory_max"}
+SIZES = {"memory_mib": "memory", "memory_max_mib": "memory_max", "memory_limit_mib": "memory_limit"}
 PLACES = {lens.name: place for place, lenses in MACHINE.items() for lens in lenses} | {shaping.AUTOSTART: "overview"}
 
 
 class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
     where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
-    firmware: bios, efi, or secure; machine: a type that its host has. cpu_shares, cpuset, hugepages, locked: for
-    who may tune VMs."""
+    firmware: bios, efi, or secure; machine: a type that its host has. cpu_mode: host-model, host-passthrough,
+    maximum, or a model that its host has. cpu_shares, cpuset, memory_limit_mib, hugepages, locked: for who may tune
+    VMs; shared: for who may define them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -50,8 +51,10 @@ class VmChanges(BaseModel):
     cpuset: str | None = None
     memory_mib: int | None = None
     memory_max_mib: int | None = None
+    memory_limit_mib: int | None = None
     hugepages: bool | None = None
     locked: bool | None = None
+    shared: bool | None = None
     boot_order: str | None = None
     boot_menu: str | None = None
     boot_timeout: int | None = None

@@ -107,7 +107,7 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]], offered: S
         there = [(KEPT, str(value))] if value else []
         chosen = [(str(pk), name) for pk, name in others if name != value]
         return forms.ChoiceField(required=False, choices=[*there, *empty, *chosen])
-    if lens.form in ("choice", "machine"):
+    if lens.form in ("choice", "offered"):
         choices = lens.choices if offered is None else offered
         words = [(one, value_word(lens.name, one, gettext("libvirt's own choice"))) for one in choices]
         if value not in choices:
@@ -131,7 +131,9 @@ def shown(lens: Lens, value: Value) -> Any:
 def back(lens: Lens, entered: Any, value: Value) -> Any:
     """What was entered as the lens has it; what was not touched stays as exact as it was."""
     if lens.form == "size":
-        return value if entered is None or entered == shown(lens, value) else entered * MIB
+        if entered is None:
+            return value if lens.required else None
+        return value if entered == shown(lens, value) else entered * MIB
     if lens.form in ("medium", "network"):
         return value if entered == KEPT else int(entered) if entered else ""
     return entered.replace("\r\n", "\n") if isinstance(entered, str) else entered

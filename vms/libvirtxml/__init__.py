@@ -66,7 +66,7 @@ from vms.libvirtxml.pool import (
     used_sources,
 )
 from vms.libvirtxml.read_only import set_read_only, writable
-from vms.libvirtxml.screen import Listen, add_vnc_screen, let_vnc_listen, new_password
+from vms.libvirtxml.screen import ADDRESSES, Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
 from vms.libvirtxml.sources import How, Source, disk_at, sources
@@ -75,6 +75,7 @@ from vms.libvirtxml.validate import faults
 from vms.libvirtxml.volume import VolumeXML, volume_document
 
 __all__ = [
+    "ADDRESSES",
     "CHANGED",
     "CLEAN_TRAFFIC",
     "DEFINE",

@@ -303,6 +303,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
+    "shape_folder": mark("A shared folder of the VM needs it. Take that out first."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
         "This host lacks libvirt's filter clean-traffic, which each card needs. Define it there first."

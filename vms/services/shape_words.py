@@ -62,7 +62,6 @@ ABOUT: Final = {
     "bridge": mark("Bridge"),
     "filter": mark("Filter"),
     "channel": mark("Name"),
-    "listen": mark("Listens"),
     "backend": mark("Backend"),
     "own_bus": mark("Bus"),
 }
@@ -72,6 +71,8 @@ LENSES: Final = {
     "cpuset": mark("Only on the host's processors"),
     "hugepages": mark("On huge pages of the host"),
     "locked": mark("Never swapped by the host"),
+    "memory_limit": mark("Limit of what it takes of the host"),
+    "shared": mark("Shared memory"),
     "description": mark("Description"),
     AUTOSTART: mark("Starts with its host"),
     "on_poweroff": mark("When the guest powers off"),
@@ -103,11 +104,13 @@ LENSES: Final = {
     "link": mark("Link"),
     "inbound": mark("Limit in, KiB a second"),
     "outbound": mark("Limit out, KiB a second"),
+    "listens": mark("Listens"),
     "keymap": mark("Keymap"),
     "password": mark("Password"),
     "no_password": mark("No password"),
     "clipboard": mark("Copy and paste"),
     "version": mark("Version"),
+    "cid": mark("Its number there (CID)"),
     "bytes": mark("Limit, bytes a second"),
     "action": mark("When the guest hangs"),
     "period": mark("Reads its numbers every so many seconds"),
@@ -134,6 +137,22 @@ HELP: Final = {
     ),
     "memory": mark("In MiB. More than it has at most comes with a restart."),
     "memory_max": mark("In MiB."),
+    "memory_limit": mark(
+        "In MiB, for the guest and its QEMU together: at least 256 MiB more than the memory at most, and more with "
+        "many disks or screens. Where it takes more, the host's kernel ends it. Empty: no limit."
+    ),
+    "shared": mark(
+        "A shared folder (virtiofs) needs it, and sets it. The host cannot merge it with what other VMs have alike."
+    ),
+    "cpu_mode": mark(
+        "The host's own and what is like the host's have its mitigations of security holes along. One with a name has "
+        "only those that its name stands for, but is the same on each host that has it."
+    ),
+    "listens": mark(
+        "The browser's console needs no address. On an address QEMU asks for a password; on all of them, whoever "
+        "reaches the host reaches the screen, and what is sent is not encrypted."
+    ),
+    "cid": mark("Two VMs of a host cannot have the same. Empty: the host chooses."),
     "cpus": mark("More than it has at most comes with a restart."),
     "bus": mark("Its system must have a driver for it; the disk gets another name."),
     "serial": mark("As the guest sees it."),
@@ -165,12 +184,18 @@ VALUES: Final = {
     "poweroff": mark("force it off"),
     "pause": mark("pause it"),
     "inject-nmi": mark("send an NMI"),
+    "listens.none": mark("nowhere: only by its host's own connection"),
+    "listens.socket": mark("on a socket of its host"),
+    "listens.loopback": mark("on its host alone (127.0.0.1)"),
+    "listens.everywhere": mark("on all addresses of its host"),
+    "listens.address": mark("on another address of its host"),
 }
 
 
 # Of these nothing is nothing, and no choice of libvirt's.
 EMPTY: Final = frozenset(
-    {"title", "description", "cpuset", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes"}
+    {"title", "description", "cpuset", "medium", "serial", "bytes_sec", "iops_sec", "inbound", "outbound", "bytes",
+     "memory_limit"}
 )  # fmt: skip
 
 
@@ -215,7 +240,7 @@ def value_word(name: str, value: Value, own: str = "") -> str:
         return gettext("yes") if value else gettext("no")
     if value is None or value == "":
         return own or gettext("nothing")
-    if name in ("memory", "memory_max") and isinstance(value, int):
+    if name in ("memory", "memory_max", "memory_limit") and isinstance(value, int):
         return size_word(value)
     word = VALUES.get(f"{name}.{value}") or VALUES.get(str(value))
     return gettext(word) if word else str(value)

@@ -18,8 +18,9 @@ from django.http import Http404
 from vms.errors import BadFields, BadParameters, NothingChanges, NotLive, SeenOtherwise, WrongState
 from vms.kinds import Kind
 from vms.kinds.shaping import ADD_DISK, APPLY, SHAPE, Shape
-from vms.libvirtxml import SECRET, BadXML, DomainXML, Given, difference, without
+from vms.libvirtxml import ADDRESSES, SECRET, BadXML, DomainXML, Given, difference, without
 from vms.libvirtxml.shaping import (
+    CPU_MODES,
     DISK_BUSES,
     HIDDEN,
     MACHINE,
@@ -55,7 +56,7 @@ FOLLOWS: Final = {"cpus": "cpus_max", "memory": "memory_max"}
 RESOLVED: Final = frozenset({"cpu_mode", "firmware", "machine"})
 CARD_MODEL: Final = "virtio"
 # What depends on the host, with what is said of what it lacks.
-OFFERED: Final = {"firmware": "vm_no_uefi", "machine": "choice"}
+OFFERED: Final = {"firmware": "vm_no_uefi", "machine": "choice", "cpu_mode": "choice"}
 
 
 @dataclass(frozen=True)
@@ -292,11 +293,13 @@ def secrets_of(wish: Wish) -> dict[str, str]:
 
 
 def pretended(document: DomainXML, edits: Iterable[Edit], *, all: bool = False) -> DomainXML:
-    """The document as if there was a password where one is taken away, or where any is changed: whether there is one,
-    the host alone knows."""
+    """The document as if there was a password where one is taken away, where any is changed, or where the screen gets
+    an address, which never is without one: whether there is one, the host alone knows."""
     made = DomainXML.parse(document.text)
     for edit in edits:
-        if edit.get("lens") == HIDDEN and (all or not edit["value"]) and (found := part(made, edit["part"])):
+        opens = edit.get("lens") == "listens" and edit["value"] in ADDRESSES
+        loses = edit.get("lens") == HIDDEN and (all or not edit["value"])
+        if (opens or loses) and (found := part(made, edit["part"])):
             found.element.set("passwd", SECRET)
     return made
 
@@ -419,10 +422,12 @@ def checked(lens: Lens, value: Any) -> Value:
 
 
 def host_has(there: Machine, name: str) -> tuple[str, ...]:
-    """The values of the lens that its host has: firmware, machine types."""
+    """The values of the lens that its host has: firmware, machine types, processors."""
     hardware = there.host.hardware
     if name == "machine":
         return tuple(str(one) for one in hardware.get("machines") or ())
+    if name == "cpu_mode":
+        return (*CPU_MODES, *(str(one) for one in hardware.get("cpu_models") or ()))
     starts = hardware.get("firmwares") or ["bios"]
     system = there.next.element.find("os/type")
     is_q35 = system is not None and "q35" in system.get("machine", "")

@@ -87,6 +87,7 @@ def described(
         qemu_user=security_label(capabilities, "dac"),
         slow=False,
         tpm=tpm(domains[0] if domains else None),
+        cpu_models=cpu_models(domains[0] if domains else None),
     )
 
 
@@ -198,6 +199,12 @@ def tpm(told: etree._Element | None) -> bool | None:
     if element is None:
         return None
     return "emulator" in [value.text for value in element.iterfind("enum[@name='backendModel']/value")]
+
+
+def cpu_models(told: etree._Element | None) -> tuple[str, ...]:
+    """The processors by name that a VM can have there, by the alphabet."""
+    found = told.findall("cpu/mode[@name='custom']/model[@usable='yes']") if told is not None else []
+    return tuple(sorted({(model.text or "").strip()[:LONGEST] for model in found[:MOST]} - {""}))
 
 
 def nested(handle: Any, kvm: etree._Element | None) -> bool | None:

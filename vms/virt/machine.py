@@ -46,7 +46,8 @@ class HostHardware:
     does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
     nested: a VM's processor could run VMs of its own. firmwares: what VMs can start by, None where libvirt is too old
     to tell. cgroups: the controllers that a running VM is under, None while none runs. slow: it took seconds to answer
-    what costs nothing. tpm: it can emulate one."""
+    what costs nothing. tpm: it can emulate one. cpu_models: those by name that a VM can have
+    there, under KVM where it has that."""
 
     vendor: str
     product: str
@@ -68,6 +69,7 @@ class HostHardware:
     qemu_user: str
     slow: bool
     tpm: bool | None = None
+    cpu_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from vms.libvirtxml.drives import slow_bus
 from vms.libvirtxml.shaping.edits import HIDDEN, Edit, Stale, as_live, digest, is_done, is_live, lens_of, shape
 from vms.libvirtxml.shaping.lens import BadValue, Lens, Value
+from vms.libvirtxml.shaping.machine import CPU_MODES
 from vms.libvirtxml.shaping.made import DISK_BUSES, SORTS, name_of
 from vms.libvirtxml.shaping.parts import DEVICES, MACHINE, Part, part, parts, twin
 
 __all__ = [
+    "CPU_MODES",
     "DEVICES",
     "DISK_BUSES",
     "HIDDEN",

@@ -8,9 +8,11 @@ from typing import Final
 
 from lxml import etree
 
-from vms.libvirtxml.domain import Disk
+from vms.libvirtxml.domain import Disk, Graphics
+from vms.libvirtxml.lenses import find
+from vms.libvirtxml.screen import Listen, set_listen
 from vms.libvirtxml.shaping.buses import write_bus
-from vms.libvirtxml.shaping.lens import TUNE, Lens, Value, choice, flag, number, reader, text
+from vms.libvirtxml.shaping.lens import DEFINE, TUNE, Lens, Value, choice, flag, number, reader, text, whole
 from vms.libvirtxml.shaping.tree import make, place_behind, put, remove
 
 SERIAL: Final = re.compile(r"[A-Za-z0-9_.+-]{1,36}")
@@ -18,6 +20,12 @@ MEDIUM: Final = re.compile(r"[^/\x00-\x1f]{1,255}/[^/\x00-\x1f]{1,255}")
 # What a keyboard has: clients send bytes, and disagree about others.
 TYPED: Final = re.compile(r"[\x20-\x7e]+")
 NETWORK: Final = re.compile(r"[^/\x00-\x1f]{1,255}")
+LISTENS: Final[dict[str, Listen]] = {
+    "none": "none", "socket": "socket", "loopback": "loopback", "everywhere": "everywhere",
+}  # fmt: skip
+# Those below are the hypervisor's and the host's own, the last is anybody's.
+LEAST_CID: Final = 3
+MOST_CID: Final = (1 << 32) - 2
 KEYMAPS: Final = (
     "", "ar", "cz", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca", "fr-ch",
     "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv", "th", "tr",
@@ -159,7 +167,33 @@ CARD: Final = (
     rate("inbound", "inbound"),
     rate("outbound", "outbound"),
 )  # fmt: skip
+
+
+def write_listen(graphics: etree._Element, value: Value) -> None:
+    set_listen(Graphics(graphics), LISTENS[str(value)])
+
+
+def read_cid(vsock: etree._Element) -> Value:
+    """None: the host chooses."""
+    return None if find(vsock, "cid/@auto") == "yes" else whole(find(vsock, "cid/@address"))
+
+
+def write_cid(vsock: etree._Element, value: Value) -> None:
+    put(vsock, "cid/@auto", "yes" if value is None else "no")
+    put(vsock, "cid/@address", None if value is None else str(value))
+
+
 GRAPHICS: Final = (
+    Lens(
+        "listens",
+        "choice",
+        lambda graphics: Graphics(graphics).listens,
+        write_listen,
+        choices=tuple(LISTENS),
+        required=True,
+        loses=True,
+        only=lambda graphics: graphics.get("type") in ("vnc", "spice"),
+    ),
     choice("keymap", "@keymap", KEYMAPS),
     # RFC 6143 has no longer one, and neither has QEMU's SPICE.
     password(longest=8, only=lambda graphics: graphics.get("type") == "vnc"),
@@ -178,6 +212,9 @@ TPM: Final = (
     choice("model", "@model", ("tpm-crb", "tpm-tis", "tpm-spapr"), required=True),
     choice("version", "backend/@version", ("2.0", "1.2"), required=True),
 )
+VSOCK: Final = (
+    Lens("cid", "number", read_cid, write_cid, least=LEAST_CID, most=MOST_CID, loses=True, privilege=DEFINE),
+)  # fmt: skip
 RNG: Final = (
     Lens("bytes", "number", number("bytes", "rate/@bytes").read, write_entropy, least=1, most=1 << 31, loses=True),
 )

@@ -66,7 +66,7 @@ def shape(document: DomainXML, edits: Iterable[Edit]) -> None:
             take_out(document, found)
         elif place:
             place[1].write(place[0].element, place[1].check(edit["value"]))
-    machine.check(document.element)
+    machine.check(document.element, {edit["lens"] for edit in edits if edit["do"] == "set"})
 
 
 def take_out(document: DomainXML, found: Part) -> None:
@@ -136,7 +136,7 @@ def is_done(document: DomainXML, edit: Edit) -> bool:
         lens = found.lens(edit["lens"]) if found else None
         value = lens.read(found.element) if found and lens else None
         # A name without a version is another's, which the host puts in its place.
-        is_named = lens is not None and lens.form == "machine" and machine.chipset(str(value)) == edit["value"]
+        is_named = lens is not None and lens.name == "machine" and machine.chipset(str(value)) == edit["value"]
         return bool(found and lens and (value == edit["value"] or is_named))
     if edit["do"] == "remove":
         return bool(digest(document, edit["part"]) != edit["was"])

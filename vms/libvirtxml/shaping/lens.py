@@ -14,13 +14,14 @@ from vms.libvirtxml.shaping.tree import put
 
 # What is read and written, as JSON has it. "" and None: the definition says nothing, libvirt's own choice holds.
 Value = str | int | bool | None
-Form = Literal["text", "lines", "number", "size", "choice", "flag", "order", "medium", "network", "password", "machine"]
+Form = Literal["text", "lines", "number", "size", "choice", "flag", "order", "medium", "network", "password", "offered"]
 # The call by which a running VM gets it; "" where only a new start brings it.
 Live = Literal["", "memory", "cpus", "metadata", "lifecycle", "device", "limits", "period"]
 Read = Callable[[etree._Element], Value]
 Write = Callable[[etree._Element, Value], None]
 
 TUNE: Final = "vm.tune"
+DEFINE: Final = "vm.define"
 PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f\ufffe\uffff]*")
 LINES: Final = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*")
 LARGEST: Final = 1 << 40
@@ -37,11 +38,12 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True)
 class Lens:
-    """name: within its part. form: what it is entered by; a size is in KiB. choices: "" for libvirt's own choice, where
-    it has one. least, most: of a number or size. pattern: of a text, longest: its letters. loses: writing it takes
-    along what belonged to the old value. only: whether an element has it at all. privilege: what changing it always
-    takes, where that is more than who shapes VMs has; the difference decides in any case. A password is read from the
-    host's own document alone: what it was is compared with nothing, and "" takes it away."""
+    """name: within its part. form: what it is entered by; a size is in KiB, of what is offered the host has a list.
+    choices: "" for libvirt's own choice, where it has one. least, most: of a number or size. pattern: of a text,
+    longest: its letters. loses: writing it takes along what belonged to the old value. only: whether an element has it
+    at all. privilege: what changing it always takes, where that is more than who shapes VMs has; the difference decides
+    in any case. A password is read from the host's own document alone: what it was is compared with nothing, and ""
+    takes it away."""
 
     name: str
     form: Form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from lxml import etree
@@ -13,6 +14,7 @@ from vms.libvirtxml.lenses import find
 from vms.libvirtxml.shaping.buses import write_bus
 from vms.libvirtxml.shaping.keys import keyed
 from vms.libvirtxml.shaping.lens import (
+    DEFINE,
     TUNE,
     BadValue,
     Lens,
@@ -25,6 +27,7 @@ from vms.libvirtxml.shaping.lens import (
     text,
     whole,
 )
+from vms.libvirtxml.shaping.sharing import share_memory
 from vms.libvirtxml.shaping.tree import make, prune, put, remove
 
 MOST_CPUS: Final = 4096
@@ -35,6 +38,10 @@ CPUSET: Final = re.compile(r"[0-9][0-9,^-]{0,199}")
 ENDS: Final = ("destroy", "restart")
 QEMU: Final = ("qemu", "kvm")
 CUSTOM: Final = "custom"
+CPU_MODES: Final = ("host-model", "host-passthrough", "maximum")
+CPU_MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")
+# QEMU itself, the screen's memory and what it remembers for disks come on top of what the guest has.
+BESIDE_KIB: Final = 256 * 1024
 FIRMWARES: Final = ("bios", "efi", "secure")
 MACHINE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 
@@ -76,6 +83,30 @@ def write_memory(domain: etree._Element, value: Value) -> None:
         put_kib(domain, "currentMemory", int(value or 0))
 
 
+def write_limit(domain: etree._Element, value: Value) -> None:
+    if value is None:
+        put(domain, "memtune/hard_limit", None)
+    else:
+        put_kib(domain, "memtune/hard_limit", int(value))
+
+
+def read_shared(domain: etree._Element) -> Value:
+    return find(domain, "memoryBacking/access/@mode") == "shared"
+
+
+def write_shared(domain: etree._Element, value: Value) -> None:
+    """Raises BadValue where a folder needs it."""
+    if value:
+        share_memory(domain)
+        return
+    if domain.find("devices/filesystem/driver[@type='virtiofs']") is not None:
+        raise BadValue("shared", "folder")
+    put(domain, "memoryBacking/access", None)
+    source = domain.find("memoryBacking/source")
+    if source is not None and source.get("type") == "memfd":
+        put(domain, "memoryBacking/source", None)
+
+
 def read_topology(domain: etree._Element) -> Value:
     """ "sockets x dies x cores x threads" without blanks, without dies where there is one."""
     told = domain.find("cpu/topology")
@@ -98,8 +129,14 @@ def write_topology(domain: etree._Element, value: Value) -> None:
             put(domain, f"cpu/topology/@{name}", part)
 
 
+def read_cpu_mode(domain: etree._Element) -> Value:
+    """How it follows the host's, or the name of a model."""
+    mode = find(domain, "cpu/@mode") or ""
+    return ((find(domain, "cpu/model") or "").strip() or mode) if mode == CUSTOM else mode
+
+
 def write_cpu_mode(domain: etree._Element, value: Value) -> None:
-    """What the old mode says of the processor goes."""
+    """What the old mode says of the processor goes. A named model is had whole, or the VM does not start."""
     there = domain.find("cpu")
     if there is not None:
         for name in ("model", "vendor", "feature"):
@@ -107,7 +144,13 @@ def write_cpu_mode(domain: etree._Element, value: Value) -> None:
                 remove(element)
         for name in ("match", "check", "migratable"):
             there.attrib.pop(name, "")
-    put(domain, "cpu/@mode", str(value) if value else None)
+    if not value or value in CPU_MODES:
+        put(domain, "cpu/@mode", str(value) if value else None)
+        return
+    for name, said in (("mode", CUSTOM), ("match", "exact"), ("check", "partial")):
+        put(domain, f"cpu/@{name}", said)
+    put(domain, "cpu/model", str(value))
+    put(domain, "cpu/model/@fallback", "forbid")
 
 
 def read_order(domain: etree._Element) -> Value:
@@ -199,6 +242,7 @@ def write_machine(domain: etree._Element, value: Value) -> None:
                 write_bus(disk, "sata")
 
 
+LIMITED: Final = frozenset({"memory", "memory_max", "memory_limit"})
 BOOTABLE: Final = ("disk", "interface", "hostdev", "redirdev")
 
 OVERVIEW: Final = (
@@ -207,7 +251,7 @@ OVERVIEW: Final = (
     Lens("firmware", "choice", read_firmware, write_firmware, choices=FIRMWARES, loses=True, required=True),
     Lens(
         "machine",
-        "machine",
+        "offered",
         lambda domain: find(domain, "os/type/@machine") or "",
         write_machine,
         pattern=MACHINE,
@@ -224,8 +268,7 @@ CPU: Final = (
     Lens("cpus", "number", read_cpus, write_cpus, live="cpus", least=1, most=MOST_CPUS, required=True),
     Lens("topology", "text", read_topology, write_topology, pattern=TOPOLOGY, longest=40),
     Lens(
-        "cpu_mode", "choice", lambda domain: find(domain, "cpu/@mode") or "", write_cpu_mode,
-        required=True, choices=("host-model", "host-passthrough", "maximum"), loses=True,
+        "cpu_mode", "offered", read_cpu_mode, write_cpu_mode, required=True, pattern=CPU_MODEL, longest=60, loses=True,
     ),
     number("cpu_shares", "cputune/shares", least=2, most=262144, privilege=TUNE),
     text("cpuset", "vcpu/@cpuset", longest=200, pattern=CPUSET, privilege=TUNE),
@@ -235,6 +278,15 @@ MEMORY: Final = (
     Lens("memory", "size", read_memory, write_memory, live="memory", least=LEAST_KIB, required=True),
     flag("hugepages", "memoryBacking/hugepages", privilege=TUNE),
     flag("locked", "memoryBacking/locked", privilege=TUNE),
+    Lens(
+        "memory_limit",
+        "size",
+        lambda domain: kib(domain, "memtune/hard_limit"),
+        write_limit,
+        least=LEAST_KIB,
+        privilege=TUNE,
+    ),
+    Lens("shared", "flag", read_shared, write_shared, loses=True, privilege=DEFINE),
 )
 BOOT: Final = (
     Lens("boot_order", "order", read_order, write_order, longest=1000, loses=True),
@@ -257,13 +309,17 @@ BOOT: Final = (
 )
 
 
-def check(domain: etree._Element) -> None:
-    """What no lens sees by itself. Raises BadValue."""
+def check(domain: etree._Element, changed: Collection[str]) -> None:
+    """What no lens sees by itself. changed: the names of lenses; what somebody else wrote is no fault of theirs. Raises
+    BadValue."""
     cpus, most = int(read_cpus(domain) or 1), int(read_cpus_max(domain) or 1)
     if cpus > most:
         raise BadValue("cpus", "over")
     if int(read_memory(domain) or 0) > int(read_memory_max(domain) or 0):
         raise BadValue("memory", "over")
+    limit = kib(domain, "memtune/hard_limit")
+    if limit is not None and not LIMITED.isdisjoint(changed) and limit < int(read_memory_max(domain) or 0) + BESIDE_KIB:
+        raise BadValue("memory_limit", "limit")
     topology, product = str(read_topology(domain)), 1
     for part in topology.split("x") if topology else ():
         product *= whole(part) or 1

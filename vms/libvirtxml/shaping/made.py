@@ -16,8 +16,9 @@ from vms.libvirtxml.network import CLEAN_TRAFFIC
 from vms.libvirtxml.screen import Listen, set_listen
 from vms.libvirtxml.shaping.buses import PREFIXES
 from vms.libvirtxml.shaping.lens import BadValue
+from vms.libvirtxml.shaping.sharing import share_memory
 from vms.libvirtxml.shaping.tree import place as put_in
-from vms.libvirtxml.shaping.tree import place_behind, put
+from vms.libvirtxml.shaping.tree import place_behind
 
 CLIPBOARD: Final = "com.redhat.spice.0"
 DISK_BUSES: Final = ("virtio", "scsi", "sata", "usb", "ide")
@@ -115,10 +116,7 @@ def folder(document: DomainXML, said: Mapping[str, Any]) -> etree._Element:
     """By virtiofs, whose server reads and writes the guest's memory: that is shared with it. said: path, tag,
     read_only."""
     more = [E.readonly()] if said["read_only"] else []
-    root = document.element
-    if root.find("memoryBacking/source") is None:
-        put(root, "memoryBacking/source/@type", "memfd")
-    put(root, "memoryBacking/access/@mode", "shared")
+    share_memory(document.element)
     found: etree._Element = E.filesystem(
         E.driver(type="virtiofs"), E.source(dir=str(said["path"])), E.target(dir=str(said["tag"])), *more,
         type="mount", accessmode="passthrough",

@@ -43,7 +43,7 @@ DEVICES: Final[Mapping[str, tuple[Lens, ...]]] = {
     "tpm": devices.TPM,
     "rng": devices.RNG,
     "panic": devices.PANIC,
-    "vsock": (),
+    "vsock": devices.VSOCK,
     "memballoon": devices.BALLOON,
 }
 # Without these no machine is one, or libvirt puts them back.
