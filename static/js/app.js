@@ -1,5 +1,6 @@
 // Every page loads this; each behaviour looks for its own data- attribute.
 import "./themeswitch.js";
+import "./tabs.js";
 import "./menu.js";
 import "./act.js";
 import "./filter.js";

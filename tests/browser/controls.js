@@ -56,6 +56,8 @@ window.controls = {
     return [...document.querySelectorAll(within)]
       .flatMap((root) => [...root.querySelectorAll(this.wanted)])
       .filter((element) => this.seen(element) && !element.disabled && !this.repeats(element, most))
+      // Of one choice nothing can be chosen.
+      .filter((element) => !element.matches("select") || element.options.length > 1)
       .filter((element) => !above || above.contains(element));
   },
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
 from tests.browser.charted import charted
+from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -45,6 +47,29 @@ def wants_more_memory(page: Page) -> None:
     """The lines of XML too."""
     page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
     page.get_by_text("lines of XML change").click()
+
+
+def goes_down(page: Page) -> None:
+    """To what stands below the form."""
+    page.get_by_role("heading", name="Move it to another pool").scroll_into_view_if_needed()
+    page.keyboard.press("End")
+
+
+def wants_a_device(field: str, choice: str) -> Callable[[Page], None]:
+    """It is told before it is added."""
+
+    def act(page: Page) -> None:
+        page.get_by_label(field).select_option(choice)
+        expect(page.locator("#you-get")).to_contain_text("is added")
+
+    return act
+
+
+def puts_an_example_in(page: Page) -> None:
+    page.get_by_label("Example to go on from").select_option("numa")
+    page.get_by_role("button", name="Put it in").click()
+    expect(page.get_by_label("The definition of its next start")).to_have_value(re.compile("<numa>"))
+    page.get_by_role("button", name="Write it").wait_for()
 
 
 def sets_a_password_wrongly(page: Page) -> None:
@@ -509,11 +534,16 @@ SCENES = (
     Scene("hardware-memory", VM + "hardware/", of(off, "hardware/?part=memory"), wants_more_memory),
     Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
+    Scene("hardware-disk", VM + "hardware/", disk_to_move, goes_down),
+    Scene("hardware-add-disk", VM + "hardware/", new_disk, wants_a_device("Bus", "scsi")),
+    Scene("hardware-add-device", VM + "hardware/", offered("hostdev"), wants_a_device("Where it is not", "mandatory")),
+    Scene("hardware-add-folder", VM + "hardware/", offered("folder"), wants_a_device("Offered by", "docs")),
     Scene("hardware-remove", VM + "hardware/", of(off, "hardware/?part=graphics0&ask=remove")),
     Scene("xml", VM + "xml/", of(runs, "xml/")),
     Scene("xml-off", VM + "xml/", of(off, "xml/")),
     Scene("xml-edit", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_a_title),
     Scene("xml-edit-faults", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), writes_what_does_not_fit),
+    Scene("xml-edit-example", VM + "xml/edit/", of(Stage.edited, "xml/edit/"), puts_an_example_in),
     Scene("pending", VM + "pending/", of(Stage.edited, "pending/"), unfolds_all),
     Scene("vm-waits", VM, of(Stage.edited)),
     Scene("history", VM + "history/", of(Stage.edited, "history/")),
@@ -527,6 +557,7 @@ SCENES = (
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
     Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
     Scene("console-type", VM + "console/", of(runs, "console/"), opens_in_console("Type text")),
+    Scene("console-cds", VM + "console/", with_cds, opens_in_console("CD")),
     Scene("console-own", VM + "console/", of(runs, "console/?own"), has_a_picture),
     Scene("console-off", VM + "console/", of(off, "console/")),
     Scene("console-spice", VM + "console/", of(only_spice, "console/")),
@@ -564,7 +595,7 @@ SCENES = (
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
-    Scene("offers", "offers/", at("/offers/")),
+    Scene("offers", "offers/", offers),
     Scene("pools", "pools/", list_of_pools),
     Scene("pool", POOL, page_of_a_pool()),
     Scene("pool-menu", POOL, page_of_a_pool(), opens("More for kept")),

@@ -112,29 +112,29 @@ class Stage:
         self.operations["superseded"] = self.operations["waiting"]
         self.waits()
 
-    def pool(self, rest: str = "") -> str:
+    def pool(self, rest: str = "", name: str = "kept") -> str:
         """The page of a storage pool of the host."""
-        found = [pool["id"] for pool in self.dashboard.get("/pools?q=kept")["items"]]
+        found = [pool["id"] for pool in self.dashboard.get(f"/pools?q={name}")["items"]]
         if found and not self.dashboard.get(f"/pools/{found[0]}")["active"]:
             asked = self.dashboard.post(f"/pools/{found[0]}/start").body["operation"]["id"]
             self.dashboard.await_operation(asked)
         if not found:
-            wish = {"spec": {"type": "dir", "name": "kept", "path": "/var/lib/libvirt/images/kept"}}
+            wish = {"spec": {"type": "dir", "name": name, "path": f"/var/lib/libvirt/images/{name}"}}
             asked = self.dashboard.post("/hosts/1/pools", wish).body["operation"]["id"]
             self.dashboard.await_operation(asked)
             found = eventually(
-                lambda: [pool["id"] for pool in self.dashboard.get("/pools?q=kept")["items"]], "the pool has a row"
+                lambda: [pool["id"] for pool in self.dashboard.get(f"/pools?q={name}")["items"]], "the pool has a row"
             )
         return f"/pools/{found[0]}/{rest}"
 
-    def volume(self, rest: str = "") -> str:
+    def volume(self, rest: str = "", name: str = "spare.qcow2", form: str = "qcow2") -> str:
         """The page of a volume of that pool, which nothing uses."""
         volumes = self.pool("volumes")
-        found = self.dashboard.get(f"{volumes}?q=spare")["items"]
+        found = self.dashboard.get(f"{volumes}?q={name}")["items"]
         if not found:
-            wish = {"name": "spare.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
+            wish = {"name": name, "size_bytes": 1 << 30, "format": form}
             self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
-            found = self.dashboard.get(f"{volumes}?q=spare")["items"]
+            found = self.dashboard.get(f"{volumes}?q={name}")["items"]
         return f"/volumes/{found[0]['id']}/{rest}"
 
     def archive(self, *, read: bool = True) -> str:
@@ -167,7 +167,23 @@ class Stage:
             eventually(
                 lambda: [one["volume"] for one in self.dashboard.get(asked)] not in ([], [None]), "its disk is known"
             )
+            self.copied_as_made = guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        self.in_peace("copied")
+        connection = self.cast.guests.host.connect()
+        if connection.lookupByName("copied").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) != self.copied_as_made:
+            connection.defineXML(self.copied_as_made)
+            self.await_device(self.copied, "vda", "kept/web.qcow2")
+        connection.close()
         return f"/vms/{self.copied}/"
+
+    def await_device(self, vm: int, key: str, source: str) -> None:
+        """The dashboard knows that this is behind that device of the VM, "" for nothing."""
+
+        def there() -> bool:
+            found = self.dashboard.get(f"/vms/{vm}/devices")["items"]
+            return any(one["key"] == key and one["about"].get("source", "") == source for one in found)
+
+        eventually(there, f"{source or 'nothing'} is in {key}")
 
     def edited(self) -> Player:
         """It runs otherwise than its next start's definition says, and obeys nobody."""
@@ -374,7 +390,7 @@ class Stage:
     def reporter(self) -> str:
         """A VM that runs and whose guest has told of itself, frozen, with a key of somebody; the address of that."""
         if "reporter" not in self.cast.players:
-            self.cast.engage("reporter", obeys=False)
+            self.cast.engage("reporter", obeys=False, cds=2)
         player = self.runs("reporter")
         self.in_peace("reporter")
         made = (

@@ -31,7 +31,7 @@ from vms.services.shape_words import lens_word
 from vms.services.shaping import AUTOSTART
 
 # A field is one by which something of the VM is said; these say how.
-NO_FIELDS = {"csrfmiddlewaretoken", "seen", "apply", "remove"}
+NO_FIELDS = {"csrfmiddlewaretoken", "seen", "apply", "remove", "look"}
 LAST = "select state, error_code, error_params from vms_operation order by id desc limit 1"
 PREDICATE = re.compile(r"\[.*?\]|^name\(|\)$")
 # What libvirt adds or takes away beside what a device becomes.

@@ -37,11 +37,13 @@ def definition(
     shell: bool,
     clipboard: bool,
     agent: Path | None,
+    cds: int,
     identity: str,
 ) -> str:
     """A small VM that runs the guest; graphics is vnc, spice or None. shell: on a second serial line, a pty.
     clipboard: it crosses the screen, through the channel of a guest's agent. agent: it has a guest agent's channel,
-    and one to this socket, by which tests/lab/agents.py plays the agent. identity: its UUID, "" for a new one."""
+    and one to this socket, by which tests/lab/agents.py plays the agent. cds: so many empty CD drives.
+    identity: its UUID, "" for a new one."""
     wishes = "report-pointer" + ("" if obeys else " ignore-power")
     devices = E.devices(
         E.controller(type="usb", model="none"),
@@ -66,6 +68,8 @@ def definition(
                 E.source(mode="bind", path=str(agent)), E.target(type="virtio", name="kvmweb.played"), type="unix"
             )
         )
+    for letter in "ab"[:cds]:
+        devices.append(E.disk(E.target(dev=f"hd{letter}", bus="ide"), E.readonly(), type="file", device="cdrom"))
     if graphics:
         devices.append(E.graphics(E.listen(type="none"), type=graphics))
         devices.append(E.video(E.model(type="vga")))
@@ -191,13 +195,14 @@ class Guests:
         shell: bool = False,
         clipboard: bool = False,
         agent: Path | None = None,
+        cds: int = 0,
         identity: str = "",
         start: bool = False,
     ) -> LabGuest:
         serial = self.host.folder / "serial" / f"{len(self.made)}-{time.monotonic_ns()}.log"
         xml = definition(
             name, self.files, serial, obeys=obeys, graphics=graphics, network=network, shell=shell,
-            clipboard=clipboard, agent=agent, identity=identity,
+            clipboard=clipboard, agent=agent, cds=cds, identity=identity,
         )  # fmt: skip
         self.host.connect().defineXML(xml)
         made = LabGuest(self.host, name, serial)

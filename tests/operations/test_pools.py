@@ -154,7 +154,7 @@ def test_a_pool_is_forgotten_with_what_is_in_it_kept_or_deleted(stage: Stage, do
 def test_nothing_is_deleted_while_a_vm_of_the_host_has_any_of_it(stage: Stage, done: Done, pool: StoragePool) -> None:
     stage.fake.volumes |= {(str(pool.uuid), name): b"" for name in ("a", "b")}
     seen = stage.fake.domains[stage.uuid]
-    disk = "<devices><disk><source file='/pool/b'/></disk>"
+    disk = "<devices><disk><source file='/srv/b'/></disk>"
     stage.fake.domains[stage.uuid] = replace(seen, next_boot_xml=seen.next_boot_xml.replace("<devices>", disk))
     operation = done(pools.delete(stage.actor, pool, wipe=True))
     assert (operation.state, operation.error_code) == ("failed", "pool_in_use")

@@ -18,8 +18,11 @@ from tests.routes import World, address, make_template, make_world, put_in_trash
 from tests.security.test_access import TABLE
 from tests.shares import SHARES, share_of
 from vms.models import (
+    AgentReport,
     AuditEvent,
     Document,
+    Freeze,
+    GuestKeys,
     Happening,
     Host,
     Operation,
@@ -37,8 +40,9 @@ PAGES = [
     for route, row in TABLE.items()
     if str(row.get("GET")).endswith("200")
     and not route.startswith(("api/", "accounts/", "healthz", "audit/export"))
-    # A redirect where there is one host, and a file for another program (tests/services/test_viewers.py).
-    and route not in ("hosts/", "vms/<int:pk>/console/viewer.vv")
+    # A redirect where there is one host, and texts for other programs (tests/services/test_viewers.py,
+    # tests/api/test_metrics.py).
+    and route not in ("hosts/", "vms/<int:pk>/console/viewer.vv", "metrics")
 ]
 # What shows a template, which has no page of a VM, and a VM that is in the trash, where no other page knows it.
 OF_TEMPLATE = "templates/<int:pk>/"
@@ -46,6 +50,7 @@ OF_TRASH = "trash/<int:pk>/delete/"
 # What is deleted for good.
 GONE = ("trash/gone/<int:pk>/", "trash/gone/<int:pk>/<int:number>/")
 LAST = (OF_TEMPLATE, OF_TRASH, *GONE)
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"
 
 
 def strange_world(host: Host, alice: User, name: str) -> World:
@@ -57,7 +62,9 @@ def strange_world(host: Host, alice: User, name: str) -> World:
         title=name, description=name, addresses=[name[:60]], state_reason=name[:40], graphics=["vnc", name[:10]],
         search=name.lower(),
     )  # fmt: skip
-    Document.objects.update(live=f"<domain><name>{html.escape(name)}</name></domain>", next_boot="<domain/>")
+    live = f"<domain><name>{html.escape(name)}</name><devices>{AGENT}</devices></domain>"
+    Document.objects.update(live=live, next_boot="<domain/>")
+    guest_tells(vm, name)
     Host.objects.update(name=name, error_details=name, facts={"domain_type": name, "emulator": name, "networks": []})
     failed = Operation.objects.create(
         kind="vm.start", actor_name=name[:150], target_kind="vm", target_id=vm.pk, target_name=name, vm=vm, host=host,
@@ -70,6 +77,21 @@ def strange_world(host: Host, alice: User, name: str) -> World:
     AuditEvent.objects.create(user_name=name[:150], action="asked:vm.start", target=f"vm:{vm.pk}", target_name=name)
     User.objects.filter(pk=alice.pk).update(first_name=name[:150])
     return world
+
+
+def guest_tells(vm: VirtualMachine, name: str) -> None:
+    now = timezone.now()
+    facts = dict.fromkeys(("host_name", "system", "version", "kernel", "machine", "time_zone"), name) | {
+        "cards": [{"name": name, "mac": name, "addresses": [name]}],
+        "file_systems": [{"mounted_at": name, "type": name, "disks": [name], "total_bytes": 2, "used_bytes": 1}],
+        "users": [{"name": name, "domain": name, "since": 0}],
+    }
+    placement = Placement.objects.get(current_of=vm)
+    AgentReport.objects.create(placement=placement, run_id=1, asked_at=now, told_at=now, facts=facts)
+    Freeze.objects.create(vm=vm, run_id=1, asked_at=now, frozen_at=now, seconds=60, thaw_at=now)
+    GuestKeys.objects.create(
+        vm=vm, user=name[:64], read_at=now, keys=[{"type": name, "fingerprint": name, "comment": name}]
+    )
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -106,6 +106,14 @@ def test_a_change_is_told_in_words_and_lines_before_it_is_done(client_alice: Cli
     assert not Operation.objects.exists()
 
 
+def test_without_a_script_too_it_is_looked_at_before_it_is_done(client_alice: Client, machine: VirtualMachine) -> None:
+    path = f"/vms/{machine.pk}/hardware/?part=memory"
+    answer = client_alice.post(path, {"memory": "128", "look": "1"})
+    assert answer.status_code == 200 and "Memory: 64 MiB → 128 MiB" in words(answer) and 'value="128"' in words(answer)
+    assert client_alice.post(path, {"memory": "much", "look": "1"}).status_code == 400
+    assert not Operation.objects.exists()
+
+
 def test_of_one_that_runs_it_is_said_what_comes_when(client_alice: Client, runs: VirtualMachine) -> None:
     shown = page(client_alice, runs, "?part=memory")
     assert "Now: 64 MiB; this is after a restart." in shown and "A change waits for a restart." in shown

@@ -147,7 +147,7 @@ def show(request: HttpRequest, vm_id: int) -> AgentItem:
     )
 
 
-@router.post("/{int:vm_id}/agent/ask", response=answers(204, None, 403, 404), summary="Ask the guest now")
+@router.post("/{int:vm_id}/agent/ask", response=answers(204, None, 400, 403, 404), summary="Ask the guest now")
 def ask(request: HttpRequest, vm_id: int, body: Nothing = None) -> Status[None]:
     """It is asked within seconds, and after it did not answer lately within half a minute; what it says then is in
     GET /vms/{id}/agent."""

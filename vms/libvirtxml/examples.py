@@ -57,6 +57,7 @@ def numa(document: DomainXML) -> None:
         named = str(first) if end - first == 1 else f"{first}-{end - 1}"
         for key, value in (("id", str(number)), ("cpus", named), ("memory", str(size)), ("unit", "KiB")):
             cell.set(key, value)
+    etree.indent(cpu, level=1)
 
 
 def iothreads(document: DomainXML) -> None:

@@ -27,7 +27,8 @@ def markdown(text: str) -> SafeString:
         for inner in token.children or []:
             mark_link(inner)
     # What is not the writer's own is escaped by it; javascript:, data: and file: are no links (its validateLink).
-    return mark_safe(WRITER.renderer.render(tokens, WRITER.options, {}))  # noqa: S308
+    written: str = WRITER.renderer.render(tokens, WRITER.options, {})
+    return mark_safe(written)  # noqa: S308
 
 
 def mark_link(token: Token) -> None:

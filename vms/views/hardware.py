@@ -36,7 +36,8 @@ MOVES = frozenset(MOVE.privileges)
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The list and the form of ?part=, the first where none is said; sent, the change is asked for."""
+    """The list and the form of ?part=, the first where none is said; sent, what it changes (look), or the change is
+    asked for."""
     vm = get_vm_or_404(request.user, pk, to=SHAPE.privileges[0])
     try:
         there = shaping.machine(vm)
@@ -46,7 +47,8 @@ def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
     asking = request.GET.get("ask") == "remove" and request.GET.get("part") != ADD
     if request.method != "POST" and asking:
         wish = Wish(remove=chosen(request, there).key)
-    if request.method == "POST" and wish is not None:
+    looks = wish is not None and "look" in request.POST
+    if request.method == "POST" and wish is not None and not looks:
         with going.refusals(form):
             shaping.ask(session_actor(request), vm, wish)
             key = request.GET.get("part", FIRST)
@@ -61,7 +63,7 @@ def vm_hardware(request: HttpRequest, pk: int) -> HttpResponseBase:
             "asking": asking,
             "coming": history.is_coming(vm, there.sha256),
         },
-        status=400 if request.method == "POST" else 200,
+        status=400 if request.method == "POST" and not looks else 200,
     )  # fmt: skip
 
 

@@ -38,11 +38,11 @@ def vm_xml_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     if "go_on" in request.POST:
         # He has seen how his text differs from what is there now.
         base = request.POST.get("new_base", "")
-    said = ""
+    said, example = "", request.POST.get("example", "")
     if "add_example" in request.POST:
-        typed, said = xml.with_example(typed, request.POST.get("example", ""))
+        typed, said = xml.with_example(typed, example)
     open_screens = "open_screens" in request.POST
-    context |= {"typed": typed, "base": base, "open_screens": open_screens, "said": said}
+    context |= {"typed": typed, "base": base, "open_screens": open_screens, "said": said, "example": example}
     context |= judged(actor, vm, typed, base)
     if "save" in request.POST and not context["faults"] and "changed" not in context:
         try:
