@@ -149,8 +149,9 @@ HELP: Final = {
         "only those that its name stands for, but is the same on each host that has it."
     ),
     "listens": mark(
-        "The browser's console needs no address. On an address QEMU asks for a password; on all of them, whoever "
-        "reaches the host reaches the screen, and what is sent is not encrypted."
+        "For the browser's console a VM on the dashboard's own machine needs no address; of another one the console's "
+        "page says what it needs. On an address QEMU asks for a password; on all of them, whoever reaches the host "
+        "reaches the screen, and what is sent is not encrypted."
     ),
     "cid": mark("Two VMs of a host cannot have the same. Empty: the host chooses."),
     "cpus": mark("More than it has at most comes with a restart."),
