@@ -99,3 +99,17 @@ def test_it_makes_ready_what_is_missing_and_nothing_else(connection: Connection)
 
 def test_it_starts_a_network_once(connection: Connection) -> None:
     assert not connection.start_network("busy")
+
+
+def test_one_that_is_closed_under_a_call_goes_when_the_call_is_back(spec: HostSpec) -> None:
+    """libvirt would free what the call still uses."""
+    connection = open_connection(spec)
+    with connection.guard():
+        closing = threading.Thread(target=connection.close)
+        closing.start()
+        closing.join(5)
+        assert connection.handle.isAlive()
+        with pytest.raises(HostUnreachable):
+            connection.info()
+    assert not connection.alive()
+    connection.close()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 import libvirt
 
-from vms.errors import NotFound, WrongHost
+from vms.errors import HostUnreachable, NotFound, WrongHost
 from vms.libvirtxml import Given
 from vms.virt import (
     devices,
@@ -51,6 +51,9 @@ class Connection:
         self.handle = handle
         self.wire = wire
         self.broken = threading.Event()
+        self.lock = threading.Lock()
+        self.calls = 0
+        self.closed = False
         with contextlib.suppress(libvirt.libvirtError):
             handle.registerCloseCallback(lambda conn, reason, opaque: self.broken.set(), None)
         with contextlib.suppress(libvirt.libvirtError):
@@ -63,8 +66,22 @@ class Connection:
         except libvirt.libvirtError:
             return False
 
-    def guard(self) -> AbstractContextManager[None]:
-        return said_by_host(self.alive)
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Around each call. libvirt frees a connection that one thread closes under the call of another."""
+        with self.lock:
+            if self.closed:
+                raise HostUnreachable("the connection was closed")
+            self.calls += 1
+        try:
+            with said_by_host(self.alive):
+                yield
+        finally:
+            with self.lock:
+                self.calls -= 1
+                is_last = self.closed and not self.calls
+            if is_last:
+                self.free()
 
     def cut(self) -> None:
         """End it from any thread: every blocked call comes back at once with HostUnreachable."""
@@ -73,7 +90,17 @@ class Connection:
             self.wire.cut()
 
     def close(self) -> None:
-        """Let it go; for one that may be blocked, cut() it."""
+        """Let it go; where a thread is in a call, that one does when the call is back, which cutting the wire brings
+        about at once."""
+        with self.lock:
+            is_free = not self.calls and not self.closed
+            self.closed = True
+        if is_free:
+            self.free()
+        elif self.wire:
+            self.wire.cut()
+
+    def free(self) -> None:
         with contextlib.suppress(libvirt.libvirtError):
             self.handle.unregisterCloseCallback()
         with contextlib.suppress(libvirt.libvirtError):
