@@ -194,7 +194,8 @@ def test_a_first_start_makes_every_folder_for_whom_it_is(host: LabHost) -> None:
         assert layout == {
             ".": (0, "0o750"), "instance": (0, "0o640"), "secret_key": (0, "0o640"), "logs": (0, "0o710"),
             "run": (VIRT, "0o2770"), "db": (VIRT, "0o2770"), "web": (WEB, "0o700"), "virt": (VIRT, "0o700"),
-            "backups": (VIRT, "0o700"), "db/kvmweb.sqlite3": (VIRT, "0o660"), "db/sealing_key.pub": (VIRT, "0o660"),
+            "backups": (VIRT, "0o700"), "db/kvmweb.sqlite3": (VIRT, "0o660"), "db/metrics.sqlite3": (VIRT, "0o660"),
+            "db/sealing_key.pub": (VIRT, "0o660"),
             "virt/unsealing_key": (VIRT, "0o600"), "virt/audit_keys": (VIRT, "0o600"),
             "virt/admin-password": (VIRT, "0o600"),
         }  # fmt: skip
