@@ -40,7 +40,7 @@ BESIDES = re.compile(r"devices/controller(/.*)?|devices/disk/(@type|source.*)|de
 
 
 OFFERS = (
-    "from vms.models import Host, HostDevice, Offer; host = Host.objects.get(); "
+    "from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={}).host; "
     "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
     "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
     "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
@@ -112,7 +112,7 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
             image(running, "installer.iso")
             volume(running, number, "third")
-            running.do(OFFERS)
+            running.do(OFFERS.format(running.vm(own)))
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
             yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 

@@ -183,7 +183,7 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
     for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
         add(sort=sort)
     shaped.dashboard.do(
-        "from vms.models import Host, HostDevice, Offer; host = Host.objects.get(); "
+        f"from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={shaped.vm}).host; "
         "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
         "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
         "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
