@@ -53,7 +53,7 @@ class Connection:
         self.broken = threading.Event()
         self.lock = threading.Lock()
         self.calls = 0
-        self.closed = False
+        self.closed = threading.Event()
         with contextlib.suppress(libvirt.libvirtError):
             handle.registerCloseCallback(lambda conn, reason, opaque: self.broken.set(), None)
         with contextlib.suppress(libvirt.libvirtError):
@@ -70,7 +70,7 @@ class Connection:
     def guard(self) -> Iterator[None]:
         """Around each call. libvirt frees a connection that one thread closes under the call of another."""
         with self.lock:
-            if self.closed:
+            if self.closed.is_set():
                 raise HostUnreachable("the connection was closed")
             self.calls += 1
         try:
@@ -79,7 +79,7 @@ class Connection:
         finally:
             with self.lock:
                 self.calls -= 1
-                is_last = self.closed and not self.calls
+                is_last = self.closed.is_set() and not self.calls
             if is_last:
                 self.free()
 
@@ -93,8 +93,8 @@ class Connection:
         """Let it go; where a thread is in a call, that one does when the call is back, which cutting the wire brings
         about at once."""
         with self.lock:
-            is_free = not self.calls and not self.closed
-            self.closed = True
+            is_free = not self.calls and not self.closed.is_set()
+            self.closed.set()
         if is_free:
             self.free()
         elif self.wire:
