@@ -16,10 +16,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import NewContext
 from tests.browser.pages import live
 from tests.data.shapes import TRIALS, Trial
-from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, NOT_OFFERED, SEEN_BOOTED, SEEN_LIVE, TAKEN, Sight
+from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, NOT_OFFERED, SEEN_BOOTED, SEEN_LIVE, TAKEN, Sight, kind
 from tests.lab.guests import LabGuest
 from tests.lab.machine import LabHost, eventually
-from tests.lab.shaping import MIB, defined, machine_on, said, surroundings, with_socket
+from tests.lab.shaping import MIB, defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
 from tests.lab.stack import Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.lab.test_serial import command, opened, read
@@ -37,14 +37,6 @@ PREDICATE = re.compile(r"\[.*?\]|^name\(|\)$")
 # What libvirt adds or takes away beside what a device becomes.
 BOOTS = ["os/boot", "devices/disk/boot", "devices/interface/boot"]
 BESIDES = re.compile(r"devices/controller(/.*)?|devices/disk/(@type|source.*)|devices/rng/rate/@period|cpu/topology.*")
-
-
-OFFERS = (
-    "from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={}).host; "
-    "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
-    "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
-    "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
-)
 
 
 @dataclass
@@ -112,7 +104,7 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
             image(running, "installer.iso")
             volume(running, number, "third")
-            running.do(OFFERS.format(running.vm(own)))
+            offer_docs_and_stick(running, running.vm(own))
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
             yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
@@ -156,11 +148,6 @@ def applied(page: Page) -> None:
     """Press the button; the form is there again when it is done."""
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#you-get")).to_contain_text("Nothing yet", timeout=30_000)
-
-
-def kind(of: Part) -> str:
-    """Controllers are told apart by their type."""
-    return str(of.element.get("type")) if of.sort == "controller" else of.sort
 
 
 def change(bench: Bench, key: str, trials: Iterable[Trial]) -> None:

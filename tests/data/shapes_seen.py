@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.data.shapes import CARD, VDA, Trial
+from vms.libvirtxml.shaping import Part
 
 # By (part, lens); the machine of tests/data/shapes.py runs, with two processors of three and 112 MiB.
 LIVE: Final = (
@@ -100,3 +101,8 @@ SEEN_BOOTED: Final = (
     Sight("net0", "model", CARDS, "0", "1"),
     Sight("balloon0", "reporting", "cat /sys/bus/virtio/drivers/virtio_balloon/virtio*/features | cut -c 6", "0", "1"),
 )
+
+
+def kind(of: Part) -> str:
+    """Controllers are told apart by their type."""
+    return str(of.element.get("type")) if of.sort == "controller" else of.sort

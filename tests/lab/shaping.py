@@ -86,3 +86,13 @@ def said(found: Any) -> str:
     if isinstance(found, list):
         found = found[0] if found else ""
     return str(found if isinstance(found, str) else found.text)
+
+
+def offer_docs_and_stick(dashboard: Dashboard, vm: int) -> None:
+    """A folder and a USB device of the VM's host."""
+    dashboard.do(
+        f"from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={vm}).host; "
+        "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
+        "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
+        "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
+    )

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.data.shapes import TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
-from tests.lab.shaping import defined, machine_on, said, surroundings, with_socket
+from tests.lab.shaping import defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
@@ -182,12 +182,7 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         assert len(shaped.next(tag)) == number - 1, key
     for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
         add(sort=sort)
-    shaped.dashboard.do(
-        f"from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={shaped.vm}).host; "
-        "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
-        "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
-        "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
-    )
+    offer_docs_and_stick(shaped.dashboard, shaped.vm)
     offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
     add(sort="folder", offer=offers["docs"])
     add(sort="hostdev", offer=offers["stick"])

@@ -40,8 +40,8 @@ PAGES = {
     "/vms/{vm}/": PAGE + 10,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
-    # its volume, what its guest tells; pools, for its volume and for where it could go
-    "/vms/{vm}/hardware/?part=vda": PAGE + 11,
+    # its volume, what its guest tells; pools, for that and for where it could go
+    "/vms/{vm}/hardware/?part=vda": PAGE + 10,
     # document, report, freezing, keys, own keys
     "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE, TRIALS
-from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE, TAKEN
+from tests.data.shapes_seen import ADDED, LATE, LIVE, NOT_WHILE_IT_RUNS, SEEN_BOOTED, SEEN_LIVE, TAKEN, kind
 from tests.grants import grant
 from tests.views.test_vm_page import make_operation
 from vms.forms.hardware import Added, Shaped
 from vms.kinds.privileges import TABLE
-from vms.libvirtxml.shaping import SORTS, Part
+from vms.libvirtxml.shaping import SORTS
 from vms.models import (
     Document,
     Host,
@@ -399,11 +399,6 @@ def test_each_field_of_each_form_is_tried_in_a_browser(machine: VirtualMachine) 
         assert set(Added(sort).fields) <= {name for one in ADDED if one.sort == sort for name in one.said}, sort
     known = {(one.part, one.lens) for one in TRIALS}
     assert {(one.part, one.lens) for one in (*LIVE, *SEEN_LIVE, *SEEN_BOOTED)} | LATE <= known
-
-
-def kind(of: Part) -> str:
-    """Controllers are told apart by their type."""
-    return str(of.element.get("type")) if of.sort == "controller" else of.sort
 
 
 def test_what_runs_it_and_what_confines_that_is_shown(client_alice: Client, runs: VirtualMachine) -> None:

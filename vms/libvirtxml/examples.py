@@ -11,7 +11,7 @@ from lxml.builder import E
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find
 from vms.libvirtxml.shaping.lens import kib
-from vms.libvirtxml.shaping.tree import make, place, place_behind
+from vms.libvirtxml.shaping.tree import make, place_device
 
 
 class ThereAlready(ValueError):
@@ -28,14 +28,9 @@ def add(text: str, name: str) -> str:
 
 def device(element: etree._Element, *, once: bool = False) -> Callable[[DomainXML], None]:
     def put(document: DomainXML) -> None:
-        there = document.devices.findall(str(element.tag))
-        if there and once:
+        if once and document.devices.find(str(element.tag)) is not None:
             raise ThereAlready
-        new = etree.fromstring(etree.tostring(element))
-        if there:
-            place_behind(there[-1], new)
-        else:
-            place(document.devices, new)
+        place_device(document.devices, etree.fromstring(etree.tostring(element)))
 
     return put
 

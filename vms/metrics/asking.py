@@ -78,9 +78,7 @@ def shortest(value: float) -> float:
     return round(value, 6) if abs(value) < 1000 else round(value, 1)
 
 
-def lately(
-    family: Family, things: Collection[int], name: str, now: int, *, minutes: int = 60
-) -> dict[int, list[Point]]:
+def lately(family: Family, things: Collection[int], name: str, now: int) -> dict[int, list[Point]]:
     """One series of many things over the last hour, a point each two minutes, for small charts: one query."""
     if not things:
         return {}

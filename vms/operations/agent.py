@@ -6,18 +6,16 @@ from typing import Final
 
 from django.utils import timezone
 
-from vms.errors import AgentRefused, BadParameters, HostUnreachable, InvalidState, TimedOut
+from vms.errors import AgentRefused, BadParameters, InvalidState
 from vms.kinds import agent as kinds
 from vms.models import Freeze, GuestKeys, Operation
 from vms.operations.power import cannot_be_told
 from vms.operations.thawing import thaw_now
-from vms.operations.way import Facts, Verdict, Way
+from vms.operations.way import UNCERTAIN, Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.services import freezing, guest_keys
 from vms.virt import Connection
 
-# After these nobody knows whether the guest did it.
-UNCERTAIN: Final = (HostUnreachable, TimedOut)
 # A clock that is so near is right: the question itself takes a moment.
 NEAR: Final = 5
 

@@ -17,8 +17,8 @@ from vms.operations import create
 from vms.operations.create import facts, is_made, nothing, placement_of, refuse_taken, start, undefine
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step, params_of
-from vms.operations.new_volumes import claimed, pool_here, unmake_disks
-from vms.operations.volumes import host_of, make_copy, make_empty, places, reading, require_same
+from vms.operations.new_volumes import claimed, unmake_disks
+from vms.operations.volumes import host_of, make_copy, make_empty, places, pool_here, reading, require_same
 from vms.operations.way import Way
 from vms.operations.work import Work
 from vms.permissions import held
@@ -97,7 +97,7 @@ def copy_disks(making: Making) -> None:
         require_told(making.operation, domain.info())
     for pool in {disk["pool"] for disk in new if not disk["linked"]}:
         # Its host learns what came into the volumes when it looks through the pool.
-        making.work.connection.pool(str(pool_here(making, pool, "").uuid)).refresh()
+        making.work.connection.pool(str(pool_here(making.operation, pool, "").uuid)).refresh()
 
 
 def volume_of(disk: dict[str, Any]) -> Volume:
@@ -111,7 +111,7 @@ def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
     """Byte by byte; a layer stays one over the same volume. Raises SourceChanged where it was written to meanwhile."""
     row, work = volume_of(disk), making.work
     volume_services.require_served(row)
-    pool, source = pool_here(making, disk["pool"], disk["name"]), pool_on(making.operation, row)
+    pool, source = pool_here(making.operation, disk["pool"], disk["name"]), pool_on(making.operation, row)
     there = connection.volume(str(source.uuid), row.name)
     before = there.facts()
     if before.capacity > disk["size_bytes"]:
@@ -141,7 +141,7 @@ def pool_on(operation: Operation, row: Volume) -> StoragePool:
 
 def make_layer(making: Making, disk: dict[str, Any]) -> None:
     """Over the source's own disk, which nobody writes to from now on (vms.operations.power)."""
-    row, pool = volume_of(disk), pool_here(making, disk["pool"], disk["name"])
+    row, pool = volume_of(disk), pool_here(making.operation, disk["pool"], disk["name"])
     volume_services.require_served(row)
     source = pool_on(making.operation, row)
     below = making.work.connection.volume(str(source.uuid), row.name).facts()
@@ -167,7 +167,7 @@ def copy_running(making: Making, domain: Domain, disks: list[dict[str, Any]]) ->
         name = disk_at(live, places(row, host))
         if name is None or domain.disk_size(name) != disk["size_bytes"]:
             raise SourceChanged(name=row.name)
-        pool = pool_here(making, disk["pool"], disk["name"])
+        pool = pool_here(making.operation, disk["pool"], disk["name"])
         with claimed(pool, disk["name"], making.actor.user, format=disk["format"]):
             made = make_empty(making.work, pool, disk["name"], disk["size_bytes"], disk["format"]).facts()
         targets[name] = Target(made.path, disk["format"], block=made.kind == "block")
@@ -265,7 +265,7 @@ def drives_of(making: Making, wish: NewClone) -> Iterator[tuple[str, Drive | Non
         if "of" in disk:
             yield (
                 disk["target"],
-                Drive(pool_here(making, disk["pool"], disk["name"]).name, disk["name"], disk["format"]),
+                Drive(pool_here(making.operation, disk["pool"], disk["name"]).name, disk["name"], disk["format"]),
             )
         else:
             yield disk["target"], definitions.there(disk["volume"], host)

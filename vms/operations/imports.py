@@ -18,8 +18,8 @@ from vms.models import Archive, Operation, StoragePool, Volume
 from vms.operations.create import choose_cards, define, facts, is_made, make, mend_steps, nothing, start, undefine
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step
-from vms.operations.new_volumes import claimed, made, pool_here, unmake_disks
-from vms.operations.volumes import BLOCK, LOOK, actor_of, make_empty, pool_of, require_same, volume_of
+from vms.operations.new_volumes import claimed, made, unmake_disks
+from vms.operations.volumes import BLOCK, LOOK, actor_of, make_empty, pool_here, pool_of, require_same, volume_of
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.permissions import require_deed
@@ -201,7 +201,7 @@ def convert_disks(making: Making) -> None:
 def converted(making: Making, reader: Afar, disk: dict[str, Any], source: Source) -> Drive:
     """A new volume with the data of that disk."""
     name, format = disk["name"], disk["format"]
-    pool, connection = pool_here(making, disk["pool"], name), making.work.connection
+    pool, connection = pool_here(making.operation, disk["pool"], name), making.work.connection
     parts: Iterable[tuple[int, bytes]] = read_parts(reader.read, source)
     with claimed(pool, name, making.actor.user, format=format):
         if format == "qcow2":

@@ -32,6 +32,7 @@ from vms.operations.volumes import (
     make_copy,
     make_empty,
     places,
+    pool_here,
     reading,
     require_same,
     take_away,
@@ -86,10 +87,7 @@ def do(work: Work) -> None:
 def target_pool(operation: Operation) -> StoragePool:
     """NotFound where the host has it no more."""
     wish = params_of(operation)
-    pool = StoragePool.objects.filter(pk=wish.pool, host=operation.host_id, present=True).first()
-    if pool is None:
-        raise NotFound(wish.name)
-    return pool
+    return pool_here(operation, wish.pool, wish.name)
 
 
 def copy_running(work: Work, there: Domain, row: Volume, made: Volume, pool: StoragePool) -> None:

@@ -16,7 +16,17 @@ from vms.models import ImageCopy, Operation, StoragePool, User, Volume
 from vms.operations.images import place
 from vms.operations.making import Making, params_of
 from vms.operations.template_volumes import hashed, layers, pool_with, require_off, require_unchanged
-from vms.operations.volumes import BLOCK, keep, make_copy, make_empty, new_row, reading, require_same, take_away
+from vms.operations.volumes import (
+    BLOCK,
+    keep,
+    make_copy,
+    make_empty,
+    new_row,
+    pool_here,
+    reading,
+    require_same,
+    take_away,
+)
 from vms.operations.work import Work
 from vms.seed import documents, make_disc
 from vms.services import placing, plans, seeds
@@ -76,18 +86,10 @@ def taken(making: Making, pk: int) -> Drive:
     return Drive(pool.name, volume.name, volume.format)
 
 
-def pool_here(making: Making, pk: int, name: str) -> StoragePool:
-    """The pool in which something of that name is to be; NotFound where the host has it no more."""
-    pool = StoragePool.objects.filter(pk=pk, host=making.operation.host_id, present=True).first()
-    if pool is None:
-        raise NotFound(name)
-    return pool
-
-
 def made(making: Making, disk: dict[str, Any]) -> Drive:
     """A new volume, empty, as the image or over it."""
     name, format, size, image = disk["name"], disk["format"], disk["size_bytes"], disk["image"]
-    pool = pool_here(making, disk["pool"], name)
+    pool = pool_here(making.operation, disk["pool"], name)
     with claimed(pool, name, making.actor.user, format=format) as row:
         if "below" in disk:
             make_of_template(making, pool, row, disk)
@@ -192,7 +194,7 @@ def make_seed(making: Making) -> None:
     told = making.params.seed
     if not told:
         return
-    pool = pool_here(making, told["pool"], told["name"])
+    pool = pool_here(making.operation, told["pool"], told["name"])
     write_seed(making.work, pool, told["name"], making.actor.user, making.cards[0].mac if making.cards else "")
     making.drives.append(Drive(pool.name, told["name"], "raw", cd=True, seed=True))
 

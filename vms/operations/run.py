@@ -29,15 +29,13 @@ from vms.operations.connections import Connections
 from vms.operations.evidence import settle
 from vms.operations.history import note
 from vms.operations.transitions import cancelled, deliver, fail, succeed
-from vms.operations.way import Facts, Verdict
+from vms.operations.way import UNCERTAIN, Facts, Verdict
 from vms.operations.work import Work
 from vms.services.operations import refuse_silent
 from vms.virt import Connection
 
 logger = logging.getLogger(__name__)
 
-# After these nobody knows whether the host did it.
-UNCERTAIN: Final = (HostUnreachable, TimedOut)
 # How often the host is asked what became of work that it is still at.
 ASK: Final = 1.0
 

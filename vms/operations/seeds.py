@@ -14,20 +14,17 @@ from typing import Final
 
 from django.utils import timezone
 
-from vms.errors import HostUnreachable, NotAllowed, NotFound, TimedOut, VirtError
+from vms.errors import NotAllowed, NotFound, VirtError
 from vms.kinds.seeds import DROP_SEED, WRITE_SEED, NewSeed
 from vms.libvirtxml import DomainXML, Given, add_seed
 from vms.models import Operation, OperationLog, Reservation, Seed, StoragePool, Volume
 from vms.operations.new_volumes import keep_made, unmake, write_seed
-from vms.operations.volumes import actor_of
-from vms.operations.way import Facts, Verdict, Way
+from vms.operations.volumes import actor_of, pool_here
+from vms.operations.way import UNCERTAIN, Facts, Verdict, Way
 from vms.operations.work import Work, allowed, domain
 from vms.permissions import require
 from vms.services import seeds
 from vms.virt import Connection
-
-# After these nobody knows whether the host did it.
-UNCERTAIN: Final = (HostUnreachable, TimedOut)
 
 
 def disc_of(operation: Operation) -> tuple[Volume, StoragePool] | None:
@@ -136,10 +133,7 @@ def undo(connection: Connection, operation: Operation, steps: list[Step]) -> Non
 def new_of(operation: Operation) -> tuple[str, StoragePool]:
     """What the new disc is called, and its pool; NotFound where the host has that no more."""
     params = NewSeed.from_json(operation.params)
-    pool = StoragePool.objects.filter(pk=params.pool, host=operation.host_id, present=True).first()
-    if pool is None:
-        raise NotFound(params.name)
-    return params.name, pool
+    return params.name, pool_here(operation, params.pool, params.name)
 
 
 def old_of(operation: Operation) -> tuple[Volume, StoragePool] | None:

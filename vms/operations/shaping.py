@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vms.errors import HostUnreachable, InvalidState, NameTaken, NotAllowed, NotFound, TimedOut, VirtError
+from vms.errors import HostUnreachable, InvalidState, NameTaken, NotAllowed, TimedOut, VirtError
 from vms.kinds import shaping as kinds
 from vms.libvirtxml import DomainXML
 from vms.libvirtxml.shaping import HIDDEN, Edit, as_live, is_done, is_live
 from vms.models import Operation, StoragePool, Volume
 from vms.operations.new_volumes import claimed
-from vms.operations.volumes import actor_of, keep, make_empty, take_away
+from vms.operations.volumes import actor_of, keep, make_empty, pool_here, take_away
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain, opened
 from vms.permissions import require_all
@@ -84,10 +84,7 @@ def new_of(operation: Operation) -> dict[str, Any]:
 
 def pool_of(operation: Operation) -> StoragePool:
     """Where the new disk is; NotFound where the host has it no more."""
-    found = StoragePool.objects.filter(pk=new_of(operation)["pool"], host=operation.host_id, present=True).first()
-    if found is None:
-        raise NotFound(operation.target_name)
-    return found
+    return pool_here(operation, new_of(operation)["pool"], operation.target_name)
 
 
 def detach(there: Domain, params: kinds.Shape) -> None:

@@ -57,6 +57,14 @@ def pool_of(operation: Operation) -> StoragePool:
     return operation.pool
 
 
+def pool_here(operation: Operation, pk: int, name: str) -> StoragePool:
+    """The pool in which something of that name is to be; NotFound where the operation's host has it no more."""
+    pool = StoragePool.objects.filter(pk=pk, host=operation.host_id, present=True).first()
+    if pool is None:
+        raise NotFound(name)
+    return pool
+
+
 def target_pool(operation: Operation) -> StoragePool:
     """The pool into which a copy goes."""
     pool = StoragePool.objects.filter(pk=operation.params["pool"], present=True).select_related("host").first()

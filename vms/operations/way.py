@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
+from vms.errors import HostUnreachable, TimedOut
 from vms.models import Operation
 from vms.operations.work import Work
 from vms.virt import Connection
 
 Facts = dict[str, Any]
+# After these nobody knows whether the host did it.
+UNCERTAIN: Final = (HostUnreachable, TimedOut)
 
 
 class Verdict(Enum):

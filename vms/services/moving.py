@@ -9,7 +9,7 @@ from vms.kinds.moving import MOVE, MoveDisk
 from vms.libvirtxml.shaping import Part
 from vms.models import Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, require_deed
-from vms.services import definitions, operations, placing, shaping, volumes
+from vms.services import definitions, operations, placing, shaped_with, shaping, volumes
 from vms.services.shaping import Machine
 
 
@@ -21,10 +21,10 @@ class Moving:
     pools: tuple[StoragePool, ...]
 
 
-def offer(who: Who, there: Machine, of: Part) -> Moving | None:
-    """None for a disk that cannot be moved, or nowhere by him."""
+def offer(who: Who, there: Machine, of: Part, volume: Volume | None) -> Moving | None:
+    """None for a disk that cannot be moved, or nowhere by him. volume: what it is on, where he may see that."""
     try:
-        volume = movable(who, there, of)
+        volume = movable(who, there, of, volume)
     except RequestRefused:
         return None
     pools = tuple(pool for pool in placing.usable_pools(who, there.host) if fits(volume, pool))
@@ -35,12 +35,11 @@ def fits(volume: Volume, pool: StoragePool) -> bool:
     return pool.storage_id != volume.storage_id and volume.format in volumes.formats(pool)
 
 
-def movable(who: Who, there: Machine, of: Part) -> Volume:
-    """What the disk is on. Raises MoveRefused, NotAllowed."""
+def movable(who: Who, there: Machine, of: Part, volume: Volume | None) -> Volume:
+    """What the disk is on, if it can be moved. Raises MoveRefused, NotAllowed."""
     name = of.key
     if of.sort != "disk" or of.about.get("device", "disk") != "disk":
         raise MoveRefused(name=name, cause="no_disk")
-    volume = shaping.volume_at(there.host, of.about.get("source", ""))
     if volume is None:
         raise MoveRefused(name=name, cause="outside")
     require_deed(who, "attach", volume)
@@ -61,15 +60,12 @@ def ask(
     """The operation that moves the disk of that name into the pool: while its VM runs, without a pause of that. Raises
     NotAllowed, MoveRefused, BadFields ("pool"), Http404, and what request raises."""
     require_all(actor, MOVE.privileges, vm)
-    known = operations.of_key(actor, idempotency_key) if idempotency_key else None
-    asked = (MOVE.name, vm.pk, key, pool_id)
-    if known and (known.kind, known.target_id, known.params.get("target"), known.params.get("pool")) == asked:
+    if known := operations.asked_with(actor, MOVE, vm.pk, idempotency_key, target=key, pool=pool_id):
         return known
     there = shaping.machine(vm)
-    volume = movable(actor, there, shaping.part_or_404(there, key))
-    pool = next((one for one in placing.usable_pools(actor, there.host) if one.pk == pool_id), None)
-    if pool is None:
-        raise BadFields({"pool": "choice"})
+    disk = shaping.part_or_404(there, key)
+    volume = movable(actor, there, disk, shaping.volume_at(there.host, disk.about.get("source", "")))
+    pool = shaped_with.pool_for(actor, there.host, pool_id)
     require(actor, "pool.use", pool)
     if not fits(volume, pool):
         raise BadFields({"pool": "volume_format" if pool.storage_id != volume.storage_id else "move_there"})

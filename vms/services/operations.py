@@ -220,6 +220,14 @@ def of_what_is_gone(actor: Actor, kind: Kind, pk: int, idempotency_key: str | No
     return known if alike else None
 
 
+def asked_with(
+    actor: Actor, kind: Kind, pk: int, idempotency_key: str | None, **params: object
+) -> Operation | None:  # fmt: skip
+    """The same of what is still there, where it was asked for with these parameters."""
+    known = of_what_is_gone(actor, kind, pk, idempotency_key)
+    return known if known and all(known.params.get(name) == value for name, value in params.items()) else None
+
+
 def of_key(actor: Actor, idempotency_key: str) -> Operation | None:
     """The actor's operation of this key in the last 24 hours, whatever it was."""
     since = timezone.now() - KEY_LIVES

@@ -15,7 +15,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as mark
 
 from vms.errors import BadDefinition, DefinitionChanged, LiveFixed, NotFound, SecretGone
-from vms.kinds import Kind
 from vms.kinds import xml as kinds
 from vms.kinds.privileges import PRIVILEGES
 from vms.libvirtxml import (
@@ -163,7 +162,7 @@ def edit(
     require(actor, PRIVILEGE, vm)
     if document == "live":
         raise LiveFixed(name=vm.name)
-    if known := asked_before(actor, kinds.EDIT, vm, idempotency_key, base=base, open_screens=open_screens):
+    if known := operations.asked_with(actor, kinds.EDIT, vm.pk, idempotency_key, base=base, open_screens=open_screens):
         return known
     if digest(document_of(vm).next_boot) != base:
         raise DefinitionChanged(name=vm.name)
@@ -172,16 +171,6 @@ def edit(
     return operations.request(
         kinds.EDIT, vm, actor=actor, params=params, secrets={"definition": text}, idempotency_key=idempotency_key
     )
-
-
-def asked_before(
-    actor: Actor, kind: Kind, vm: VirtualMachine, key: str | None, **params: str | int
-) -> Operation | None:  # fmt: skip
-    """The actor's operation of this key in the last day, told again though the definition is another since."""
-    if not key:
-        return None
-    known = operations.of_what_is_gone(actor, kind, vm.pk, key)
-    return known if known and all(known.params.get(name) == value for name, value in params.items()) else None
 
 
 @dataclass(frozen=True)
@@ -218,7 +207,7 @@ def give_back(
     now. base: the digest of what the caller saw, "" for what is there. Raises NotAllowed, NotFresh, DefinitionChanged,
     SecretGone, BadDefinition where libvirt's schema does not take it any more, and what request raises. Its name stays
     what it is."""
-    if known := asked_before(actor, kinds.RETURN, vm, idempotency_key, number=version.number):
+    if known := operations.asked_with(actor, kinds.RETURN, vm.pk, idempotency_key, number=version.number):
         return known
     found = to_return(actor, vm, version)
     require_all(actor, found.privileges, vm)

@@ -8,14 +8,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from vms.errors import BadFields, NotAllowed, NotFresh, RequestRefused
 from vms.kinds.shaping import SHAPE
 from vms.permissions import get_vm_or_404, held, require_all
 from vms.services import cds
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
 from vms.services.headers import may_eject
-from vms.services.sentences import field_sentence, sentence
+from vms.views import going
 from vms.views.power import Refusal, answer
 
 
@@ -34,17 +33,10 @@ def vm_cds(request: HttpRequest, pk: int) -> HttpResponse:
 def vm_cd(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Put an image into a drive; answered as what a VM is asked to do."""
     vm = get_vm_or_404(request.user, pk, to="vm.media")
-    refusal = None
-    try:
-        cds.put_in(session_actor(request), vm, request.POST.get("drive", ""), request.POST.get("medium", ""))
-    except (NotAllowed, NotFresh):
-        raise
-    except BadFields as bad:
-        refusal = Refusal(vm, " ".join(field_sentence(code) for code in bad.errors.values()))
-    except RequestRefused as refused:
-        refusal = Refusal(vm, sentence(refused.code, refused.params))
+    drive, medium = request.POST.get("drive", ""), request.POST.get("medium", "")
+    why = going.refusal(lambda: cds.put_in(session_actor(request), vm, drive, medium))
     if "HX-Request" in request.headers:
-        return answer(request, SHAPE, vm, refusal)
-    if refusal:
-        messages.error(request, refusal.text)
+        return answer(request, SHAPE, vm, Refusal(vm, why) if why else None)
+    if why:
+        messages.error(request, why)
     return redirect("vm-console", vm.pk)

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from vms.errors import BadFields, BadSeed, NotAllowed, NotFresh, RequestRefused
-from vms.services.sentences import sentence
+from vms.services.sentences import field_sentence, sentence
 
 
 def go(request: HttpRequest, view: str, *args: int) -> HttpResponseBase:
@@ -36,6 +36,19 @@ def refusals(form: Any) -> Iterator[None]:
         form.refuse_file(bad)
     except RequestRefused as refused:
         form.add_error(None, sentence(refused.code, refused.params))
+
+
+def refusal(do: Callable[[], object]) -> str:
+    """Do it; why that was refused, in words, "" where it was not."""
+    try:
+        do()
+    except (NotAllowed, NotFresh):
+        raise
+    except BadFields as bad:
+        return " ".join(field_sentence(code) for code in bad.errors.values())
+    except RequestRefused as refused:
+        return sentence(refused.code, refused.params)
+    return ""
 
 
 def ask(request: HttpRequest, do: Callable[[], object], view: str, *args: int) -> HttpResponseBase:

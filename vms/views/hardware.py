@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vms.errors import BadFields, NotAllowed, NotFresh, NothingChanges, RequestRefused, WrongState
+from vms.errors import BadFields, NothingChanges, RequestRefused, WrongState
 from vms.forms.hardware import Added, Shaped
 from vms.kinds import whole_number
 from vms.kinds.moving import MOVE
@@ -23,7 +23,7 @@ from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
 from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
 from vms.services.actors import session_actor
-from vms.services.sentences import field_sentence, sentence
+from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
 from vms.views import going
 from vms.views.vms import tab_context
@@ -86,14 +86,8 @@ def vm_move_disk(request: HttpRequest, pk: int) -> HttpResponseBase:
     """To another pool; back at the disk, above which its progress stands."""
     vm = get_vm_or_404(request.user, pk, to=MOVE.privileges[0])
     part, pool = request.POST.get("part", ""), whole_number(request.POST.get("pool", ""))
-    try:
-        moving.ask(session_actor(request), vm, part, pool)
-    except (NotAllowed, NotFresh):
-        raise
-    except BadFields as bad:
-        messages.error(request, " ".join(field_sentence(code) for code in bad.errors.values()))
-    except RequestRefused as refused:
-        messages.error(request, sentence(refused.code, refused.params))
+    if why := going.refusal(lambda: moving.ask(session_actor(request), vm, part, pool)):
+        messages.error(request, why)
     return redirect(reverse("vm-hardware", args=[vm.pk]) + f"?{urlencode({'part': part})}")
 
 
@@ -172,7 +166,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         if part.sort == "disk" and not is_adding
         else None,
         "xml": "" if is_adding or part.key == part.sort else part.text,
-        "moving": moving.offer(request.user, there, part) if not is_adding and rights >= MOVES else None,
+        "moving": moving.offer(request.user, there, part, volume) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),

@@ -17,8 +17,7 @@ from vms.libvirtxml.screen import Listen, set_listen
 from vms.libvirtxml.shaping.buses import PREFIXES
 from vms.libvirtxml.shaping.lens import BadValue
 from vms.libvirtxml.shaping.sharing import share_memory
-from vms.libvirtxml.shaping.tree import place as put_in
-from vms.libvirtxml.shaping.tree import place_behind
+from vms.libvirtxml.shaping.tree import place_device
 
 CLIPBOARD: Final = "com.redhat.spice.0"
 DISK_BUSES: Final = ("virtio", "scsi", "sata", "usb", "ide")
@@ -180,9 +179,5 @@ def add(document: DomainXML, sort: str, said: Mapping[str, Any]) -> etree._Eleme
     if sort == "balloon":
         for old in devices.findall("memballoon"):
             devices.remove(old)
-    there = devices.findall(chosen.tag)
-    if there:
-        place_behind(there[-1], made)
-    else:
-        put_in(devices, made)
+    place_device(devices, made)
     return made

@@ -40,6 +40,15 @@ def place_behind(sibling: etree._Element, child: etree._Element) -> None:
         place_at(parent, child, parent.index(sibling) + 1)
 
 
+def place_device(devices: etree._Element, device: etree._Element) -> None:
+    """Put the device behind the last of its sort, or where the first of it belongs."""
+    alike = devices.findall(str(device.tag))
+    if alike:
+        place_behind(alike[-1], device)
+    else:
+        place(devices, device)
+
+
 def last_of(parent: etree._Element, tags: tuple[str, ...]) -> int:
     """The place behind the last child of one of these names."""
     return max((number + 1 for number, child in enumerate(parent) if child.tag in tags), default=0)
