@@ -87,7 +87,7 @@ def test_an_iso_installs_a_system_that_starts_from_its_disk(
         page.get_by_role("button", name="Create and start").click()
         expect(page).to_have_url(re.compile(r"/vms/\d+/console/$"))
         expect(page.locator("#vm-header")).to_contain_text("creating…")
-        expect(page.locator("#console-card")).to_contain_text("installed is being made.")
+        expect(page.locator("#console-card")).to_contain_text("installed: creating…")
     # Nobody has a hand on it from here on: the screen opens, what installs restarts, and the disk comes first.
     connected(page, within=120)
     offer = page.locator("#vm-header .installed")
