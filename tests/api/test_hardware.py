@@ -54,6 +54,7 @@ def test_a_patch_asks_for_one_operation(client_alice: Client, runs: VirtualMachi
         ("", {"title": "a\nb"}, 422, "shape_text"), ("", {"cpus": 0}, 422, "shape_number"),
         ("", {"cpus": 3, "cpus_max": 2}, 422, "shape_over"), ("", {"topology": "9x9x9"}, 422, "shape_product"),
         ("", {"boot_order": "vdz"}, 422, "shape_device"), ("", {"on_crash": "coredump-destroy"}, 422, "shape_choice"),
+        ("", {"os": "no such"}, 422, "shape_system"),
         ("", {"memory_mib": -1}, 422, "shape_number"), ("", {"memory_mib": 1 << 60}, 422, "shape_number"),
         ("/devices/vda", {"values": {"cache": "best"}}, 422, "shape_choice"),
         ("/devices/vda", {"values": {"source": "/etc/passwd"}}, 422, "unknown"),
@@ -143,3 +144,15 @@ def test_a_preview_says_which_right_is_missing(runs: VirtualMachine, mallory: Us
     grant(mallory, "editor", runs)
     told = ask(sign_in(mallory), runs, "POST", "/preview", {"cpu_shares": 512}).json()
     assert told["missing"] == ["vm.tune"]
+
+
+def test_an_operating_system_is_told_and_changed_by_its_id(client_alice: Client, runs: VirtualMachine) -> None:
+    assert client_alice.get(f"{API}/vms/{runs.pk}").json()["os"] == ""
+    assert ask(client_alice, runs, "PATCH", "", {"os": "debian13"}).status_code == 202
+    [edit] = Operation.objects.get().params["edits"]
+    assert (edit["lens"], edit["was"], edit["value"]) == ("os", "", "http://debian.org/debian/13")
+    holder = "<o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><o:os id='{}'/></o:libosinfo>"
+    for address, told in (("http://debian.org/debian/13", "debian13"), ("urn:mine", "urn:mine")):
+        kept = f"<metadata>{holder.format(address)}</metadata>"
+        Document.objects.update(next_boot=MACHINE.replace("<vcpu>", f"{kept}<vcpu>"))
+        assert client_alice.get(f"{API}/vms/{runs.pk}").json()["os"] == told

@@ -175,7 +175,7 @@ def change(bench: Bench, key: str, trials: Iterable[Trial]) -> None:
 
 def beside(before: DomainXML, after: DomainXML, trials: Sequence[Trial]) -> list[str]:
     """What changed that nobody entered and libvirt does not change along with it."""
-    ways = [re.sub(PREDICATE, "", one.path) for one in trials]
+    ways = [re.sub(PREDICATE, "", one.path).partition("/*")[0] for one in trials]
     # Where all that it can have is in use, the most that it can have goes along.
     ways += ["memory"] if "memory" in [one.lens for one in trials] else []
     # Another device, or another order, takes along what belonged to the old one.

@@ -77,9 +77,11 @@ class Trial:
 
 VDA: Final = "devices/disk[target/@dev='vda']"
 CARD: Final = "devices/interface[mac/@address='52:54:00:5e:ed:01']"
+OS_THERE: Final = "metadata/*[local-name()='libosinfo']/*[local-name()='os']/@id"
 TRIALS: Final = (
     Trial("overview", "title", "Shop & blog", "title", "Shop & blog"),
     Trial("overview", "description", "one\ntwo", "description", "one\ntwo"),
+    Trial("overview", "os", "http://debian.org/debian/13", OS_THERE, "http://debian.org/debian/13"),
     Trial("overview", "firmware", "efi", "os/@firmware", "efi"),
     Trial("overview", "machine", "pc-q35-6.2", "os/type/@machine", "pc-q35-6.2"),
     Trial("overview", "on_reboot", "destroy", "on_reboot", "destroy"),

@@ -10,7 +10,7 @@ import libvirt
 import pytest
 from lxml import etree
 
-from tests.data.shapes import TRIALS, Trial
+from tests.data.shapes import OS_THERE, TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
 from tests.lab.shaping import defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
@@ -102,12 +102,19 @@ def test_a_running_machine_gets_what_it_can_at_once(shaped: Shaped) -> None:
     shaped.domain.create()
     shaped.dashboard.await_state(shaped.vm, "running")
     other = next(one["id"] for one in shaped.dashboard.get("/networks")["items"] if one["name"] == "other")
-    body = {"title": "Shop", "description": "now", "on_crash": "preserve", "cpus": 3, "memory_mib": 48}
+    body = {
+        "title": "Shop",
+        "description": "now",
+        "on_crash": "preserve",
+        "cpus": 3,
+        "memory_mib": 48,
+        "os": "debian13",
+    }
     ended = shaped.done(shaped.patch("", body))
     assert [line["code"] for line in ended["log"]][-3:] == ["shaped_next", "shaped_now", "seen"], ended
     for look in (shaped.now, shaped.next):
-        assert [said(look(path)) for path in ("title", "description", "on_crash", "vcpu/@current")] == [
-            "Shop", "now", "preserve", "3",
+        assert [said(look(path)) for path in ("title", "description", "on_crash", "vcpu/@current", OS_THERE)] == [
+            "Shop", "now", "preserve", "3", "http://debian.org/debian/13",
         ]  # fmt: skip
     # The most that it can have goes along, where all of that is in use.
     assert [said(look("memory")) for look in (shaped.now, shaped.next)] == ["65536", "49152"]

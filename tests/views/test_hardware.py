@@ -329,6 +329,30 @@ def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machin
     assert refused.status_code == 400 and not Operation.objects.exists()
 
 
+def test_an_operating_system_is_chosen_by_its_name(client_alice: Client, machine: VirtualMachine) -> None:
+    shown = page(client_alice, machine)
+    assert '<option value="Debian 13"></option>' in shown and 'list="system-names"' in shown
+    told = preview(client_alice, machine, "overview", os="debian 13 ", title="")
+    assert "Operating system: unknown → Debian 13" in told and 'id="http://debian.org/debian/13"' in told
+    assert "No system is called so" in preview(client_alice, machine, "overview", os="Debian 1")
+    client_alice.post(f"/vms/{machine.pk}/hardware/?part=overview", {"os": "Debian 13"})
+    params = Operation.objects.get().params
+    assert [(edit["lens"], edit["value"]) for edit in params["edits"]] == [("os", "http://debian.org/debian/13")]
+    assert params["needs"] == ["vm.describe"]
+
+
+def test_a_system_that_nobody_knows_stays_and_is_shown_as_it_is(client_alice: Client, machine: VirtualMachine) -> None:
+    told = (
+        "<metadata><o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><o:os id='urn:mine'/>"
+        "</o:libosinfo></metadata>"
+    )
+    Document.objects.update(next_boot=MACHINE.replace("<vcpu>", f"{told}<vcpu>"))
+    assert 'value="urn:mine"' in page(client_alice, machine)
+    changes = preview(client_alice, machine, "overview", os="urn:mine", title="a")
+    assert "Title: nothing → a" in changes and "Operating system:" not in changes
+    assert "Operating system: urn:mine → unknown" in preview(client_alice, machine, "overview", os="")
+
+
 def test_processors_by_name_are_those_of_the_host(client_alice: Client, machine: VirtualMachine) -> None:
     Host.objects.update(hardware={"cpu_models": ["Haswell"]})
     shown = page(client_alice, machine, "?part=cpu")

@@ -35,13 +35,14 @@ class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
     where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
     firmware: bios, efi, or secure; machine: a type that its host has. cpu_mode: host-model, host-passthrough,
-    maximum, or a model that its host has. cpu_shares, cpuset, memory_limit_mib, hugepages, locked: for who may tune
-    VMs; shared: for who may define them."""
+    maximum, or a model that its host has. os: the id of one of GET /os, "" for unknown. cpu_shares, cpuset,
+    memory_limit_mib, hugepages, locked: for who may tune VMs; shared: for who may define them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     title: str | None = None
     description: str | None = None
+    os: str | None = None
     autostart: bool | None = None
     cpus: int | None = None
     cpus_max: int | None = None

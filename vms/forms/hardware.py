@@ -11,9 +11,10 @@ from django.utils.translation import gettext, gettext_lazy
 from vms.errors import BadFields
 from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
 from vms.models import Network, Offer, StoragePool, Volume
+from vms.services import systems
 from vms.services.offered import label
 from vms.services.sentences import field_sentence
-from vms.services.shape_words import HELP, lens_word, value_word
+from vms.services.shape_words import HELP, lens_word, own_word, value_word
 from vms.services.shaping import AUTOSTART, CARD_MODELS
 
 MIB: Final = 1024
@@ -56,7 +57,7 @@ class Shaped(forms.Form):
             field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""
             if lens.name in now:
                 field.help_text = gettext("Now: {value}; this is after a restart.").format(
-                    value=value_word(lens.name, now[lens.name], gettext("libvirt's own choice"))
+                    value=value_word(lens.name, now[lens.name], own_word(lens.name))
                 )
             self.fields[lens.name] = field
             if lens.form == "password":
@@ -123,6 +124,8 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]], offered: S
 
 
 def shown(lens: Lens, value: Value) -> Any:
+    if lens.form == "system":
+        return systems.name_of(str(value))
     if lens.form == "size" and isinstance(value, int):
         return value // MIB
     return KEPT if lens.form in ("medium", "network") and value else value
@@ -136,6 +139,8 @@ def back(lens: Lens, entered: Any, value: Value) -> Any:
         return value if entered == shown(lens, value) else entered * MIB
     if lens.form in ("medium", "network"):
         return value if entered == KEPT else int(entered) if entered else ""
+    if lens.form == "system" and entered.strip() == shown(lens, value):
+        return value
     return entered.replace("\r\n", "\n") if isinstance(entered, str) else entered
 
 

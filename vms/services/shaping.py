@@ -43,7 +43,7 @@ from vms.libvirtxml.shaping import (
 )
 from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import definitions, offered, operations, reaching, shaped_with, volumes
+from vms.services import definitions, offered, operations, reaching, shaped_with, systems, volumes
 from vms.services.freshness import placed
 
 When = Literal["now", "restart", "both"]
@@ -395,7 +395,11 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
                 raise BadFields({name: "unknown"})
             if name in OFFERED and value != lens.read(there_is.element) and value not in host_has(there, name):
                 raise BadFields({name: OFFERED[name]})
-            chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
+            chosen = value
+            if lens.form in ("medium", "network"):
+                chosen = taken(actor, there, there_is, name, value, ids)
+            elif lens.form == "system":
+                chosen = system(value, str(lens.read(there_is.element)))
             was = lens.read(there_is.element)
             if lens.form == HIDDEN:
                 edits.append({"do": "set", "part": key, "lens": name, "was": "", "value": checked(lens, value)})
@@ -433,6 +437,18 @@ def host_has(there: Machine, name: str) -> tuple[str, ...]:
     is_q35 = system is not None and "q35" in system.get("machine", "")
     secure = bool("efi" in starts and hardware.get("secure_boot") and is_q35)
     return tuple(one for one in ("bios", "efi") if one in starts) + (("secure",) if secure else ())
+
+
+def system(value: object, now: str) -> str:
+    """libosinfo's address of the system that a request names; what is there already may be one that nobody knows.
+    Raises BadFields."""
+    if not isinstance(value, str):
+        raise BadFields({"os": "shape_text"})
+    if value.strip() in ("", now):
+        return value.strip()
+    if not (found := systems.address(value)):
+        raise BadFields({"os": "shape_system"})
+    return found
 
 
 def followed(of: Part, values: Mapping[str, Any], *, live: bool) -> dict[str, Any]:

@@ -21,7 +21,18 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
+from vms.services import (
+    agent,
+    history,
+    moving,
+    offered,
+    placing,
+    protection,
+    shape_words,
+    shaped_with,
+    shaping,
+    systems,
+)
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -160,6 +171,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "title": shape_words.sort_word(sort) if sort else shape_words.part_word(part),
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
+        "systems": [one.name for one in systems.named()] if part.key == FIRST else [],
         "about": [] if is_adding else about(there, part),
         "volume": volume,
         "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
