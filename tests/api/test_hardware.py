@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE
 from tests.grants import grant
-from vms.models import Document, Host, Operation, User, VirtualMachine
+from vms.models import Document, Host, Operation, StoragePool, User, VirtualMachine, Volume
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -89,6 +90,7 @@ def test_devices_are_told_and_found_by_key_and_alias(client_alice: Client, runs:
     listed = ask(client_alice, runs, "GET", "/devices").json()
     keys = {item["key"]: item for item in listed["items"]}
     assert keys["vda"]["about"]["source"] == "POOL/first" and keys["vda"]["now"] == {}
+    assert listed["detached"] == []
     assert "serial" in listed["addable"] and "sound" not in listed["addable"]
     assert ask(client_alice, runs, "GET", "/devices/rng7").json()["key"] == "rng0"
     assert ask(client_alice, runs, "GET", "/devices/rng9").status_code == 404
@@ -156,3 +158,14 @@ def test_an_operating_system_is_told_and_changed_by_its_id(client_alice: Client,
         kept = f"<metadata>{holder.format(address)}</metadata>"
         Document.objects.update(next_boot=MACHINE.replace("<vcpu>", f"{kept}<vcpu>"))
         assert client_alice.get(f"{API}/vms/{runs.pk}").json()["os"] == told
+
+
+def test_a_disk_that_it_had_is_told_and_attached_again(client_alice: Client, runs: VirtualMachine) -> None:
+    pool = StoragePool.objects.create(
+        host=Host.objects.get(), uuid=uuid.uuid4(), name="default", type="dir", path="/pool", active=True
+    )
+    left = Volume.objects.create(storage=pool.storage, name="data.qcow2", format="qcow2", last_vm=runs)
+    told = ask(client_alice, runs, "GET", "/devices").json()["detached"]
+    assert told == [{"volume": left.pk, "name": "data.qcow2", "bus": "virtio", "ready": True}]
+    answer = ask(client_alice, runs, "POST", "/devices", {"sort": "disk", "volume": left.pk, "bus": "virtio"})
+    assert answer.status_code == 202, answer.content

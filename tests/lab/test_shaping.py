@@ -179,8 +179,11 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
     shaped.domain.destroy()
     shaped.dashboard.await_state(shaped.vm, "shut_off")
     eventually(lambda: volume(shaped.dashboard, pool, "third"), "it is free")
-    devices = shaped.dashboard.get(f"/vms/{shaped.vm}/devices")["items"]
-    tablet = next(one["key"] for one in devices if one["about"].get("type") == "tablet")
+    devices, left = shaped.dashboard.get(f"/vms/{shaped.vm}/devices"), {"name": "third", "bus": "virtio", "ready": True}
+    assert [{**left, "volume": third}] == [one for one in devices["detached"] if one["volume"] == third]
+    add(sort="disk", volume=third, bus="virtio")
+    assert shaped.next("devices/disk[source/@volume='third']/target/@dev") == ["vdc"]
+    tablet = next(one["key"] for one in devices["items"] if one["about"].get("type") == "tablet")
     for key in ("vdb", "net0", "rng0", "watchdog0", "sound0", "panic0", "channel1", "channel0", tablet):
         xml = shaped.dashboard.get(f"/vms/{shaped.vm}/devices/{key}")["xml"]
         tag = f"devices/{etree.fromstring(xml).tag}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import uuid
 from datetime import timedelta
 
@@ -204,6 +205,45 @@ def test_a_disk_and_a_card_are_added_by_rows(
     )
     assert told.status_code == 302, words(told)
     assert Operation.objects.get().params["edits"][0]["said"]["network"] == "office"
+
+
+def test_a_disk_that_was_taken_out_is_attached_again(
+    client_alice: Client, machine: VirtualMachine, pool: StoragePool, mallory: User
+) -> None:
+    def left(name: str, **fields: object) -> Volume:
+        return Volume.objects.create(
+            **{"storage": pool.storage, "name": name, "format": "qcow2", "last_vm": machine, **fields}
+        )
+
+    mine = left("data.qcow2", capacity_bytes=3 << 30)
+    assert machine.placement
+    had = MACHINE.replace("<source pool='POOL' volume='second'/>", "<source pool='default' volume='data.qcow2'/>")
+    assert had != MACHINE
+    history.keep(machine.pk, machine.placement.host_id, had.replace("dev='vdb' bus='virtio'", "dev='sdb' bus='sata'"))
+    history.keep(machine.pk, machine.placement.host_id, MACHINE)
+    left("other.qcow2").vms.add(make_other(machine))
+    left("of-another.qcow2", last_vm=make_vm(machine.placement.host, "db-02"))
+    left("gone.qcow2", present=False)
+    left("debian.iso", format="raw")
+    left("below.qcow2", private=True)
+    left("strange.qcow2", state=Volume.State.REFUSED)
+    shown = page(client_alice, machine)
+    told = shown[shown.index("Not attached") : shown.index('id="part"')]
+    assert f'href="/volumes/{mine.pk}/"' in told and "3 GiB · sata" in told and "Attach data.qcow2 again" in told
+    assert "strange.qcow2" in told and told.count("<form") == 1
+    for name in ("other.qcow2", "of-another.qcow2", "gone.qcow2", "debian.iso", "below.qcow2"):
+        assert name not in told
+    # Whoever may not see it is not told of it.
+    grant(mallory, "editor", machine)
+    assert "Not attached" not in page(sign_in(mallory), machine)
+    fields = dict(re.findall(r'name="(volume|bus)" value="(\w+)"', told))
+    assert fields == {"volume": str(mine.pk), "bus": "sata"}
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", fields)
+    assert answer.status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.params["given"]) == ("vm.shape", {"volumes": [mine.pk]})
+    assert operation.params["edits"][0]["said"]["bus"] == "sata"
+    assert "Attach data.qcow2 again" not in page(client_alice, machine), "something is being done with it"
 
 
 def make_other(vm: VirtualMachine) -> VirtualMachine:

@@ -185,7 +185,7 @@ class Added(forms.Form):
             self.fields["by"] = forms.ChoiceField(
                 label=gettext_lazy("USB device"), required=False,
                 choices=[("product", gettext("by what it is, wherever it is plugged in")),
-                         ("port", gettext("by its place, until it is plugged in anew"))],
+                         ("address", gettext("by its present address, until it is plugged in anew"))],
             )  # fmt: skip
             self.fields["policy"] = forms.ChoiceField(
                 label=gettext_lazy("Where it is not plugged in"), required=False,

@@ -23,6 +23,7 @@ from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
 from vms.services import (
     agent,
+    detached,
     history,
     moving,
     offered,
@@ -118,7 +119,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     seen = request.POST.get("seen", "")
     apply = request.POST.get("apply", "both")
     if sort := adding(request):
-        disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
+        disks = shaped_with.disks_for(request.user, there.host, there.vm) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
         pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
         offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
@@ -164,6 +165,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
     return {
         "rows": [one for one in rows if one["sort"] != "controller"],
         "controllers": [one for one in rows if one["sort"] == "controller"],
+        "detached": detached.detached(request.user, there),
         "picked": "part" in request.GET,
         "part": part,
         "adding": is_adding,
