@@ -169,3 +169,13 @@ def test_a_disk_that_it_had_is_told_and_attached_again(client_alice: Client, run
     assert told == [{"volume": left.pk, "name": "data.qcow2", "bus": "virtio", "ready": True}]
     answer = ask(client_alice, runs, "POST", "/devices", {"sort": "disk", "volume": left.pk, "bus": "virtio"})
     assert answer.status_code == 202, answer.content
+
+
+def test_3d_needs_a_host_that_draws(client_alice: Client, runs: VirtualMachine) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("<video><model type='vga'/>", "<video><model type='virtio'/>"))
+    body = {"values": {"three_d": True}}
+    refused = ask(client_alice, runs, "PATCH", "/devices/video0", body)
+    assert (refused.status_code, codes(refused)) == (422, ["shape_no_3d"])
+    Host.objects.update(hardware={"three_d": True})
+    assert ask(client_alice, runs, "PATCH", "/devices/video0", body).status_code == 202
+    assert Operation.objects.get().params["needs"] == ["vm.define"]

@@ -72,7 +72,7 @@ class Trial:
     path: str
     said: str
     becomes: str = ""
-    first: tuple[str, int] | None = None
+    first: tuple[str, int | str] | None = None
 
 
 VDA: Final = "devices/disk[target/@dev='vda']"
@@ -123,6 +123,14 @@ TRIALS: Final = (
     Trial("graphics0", "keymap", "de", "devices/graphics/@keymap", "de"),
     Trial("graphics0", "password", "hunter 2", "devices/graphics/@passwd", "hunter 2"),
     Trial("video0", "model", "virtio", "devices/video/model/@type", "virtio"),
+    Trial(
+        "video0",
+        "three_d",
+        True,
+        "devices[graphics/@type='egl-headless']/video/model[@type='virtio']/acceleration/@accel3d",
+        "yes",
+        first=("model", "virtio"),
+    ),
     Trial("sound0", "model", "ac97", "devices/sound/@model", "ac97"),
     Trial("channel0", "clipboard", "no", "devices/channel/source/clipboard/@copypaste", "no"),
     Trial("tpm0", "model", "tpm-tis", "devices/tpm/@model", "tpm-tis"),

@@ -40,7 +40,7 @@ NOT_OFFERED: Final = frozenset({("overview", "firmware"), ("overview", "machine"
 # guest was asked.
 LATE: Final = frozenset({
     ("cpu", "cpu_shares"), ("memory", "hugepages"), ("memory", "locked"), ("memory", "memory_limit"),
-    ("vsock0", "cid"), ("vdb", "bus"), ("watchdog0", "model"),
+    ("vsock0", "cid"), ("video0", "three_d"), ("vdb", "bus"), ("watchdog0", "model"),
     ("panic0", "model"), ("balloon0", "model"), ("scsi0", "model"), ("net0", "inbound"), ("net0", "outbound"),
 })  # fmt: skip
 

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.data.shapes import OS_THERE, TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
-from tests.lab.shaping import defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
+from tests.lab.shaping import defined, draw_in_3d, machine_on, offer_docs_and_stick, said, surroundings, with_socket
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
@@ -72,6 +72,7 @@ def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:
 def test_each_edit_is_found_in_the_definition(shaped: Shaped) -> None:
     eventually(lambda: connected(shaped.dashboard, "other"), "cards can be put there", within=60)
     with_socket(shaped.host, shaped.dashboard, shaped.uuid)
+    draw_in_3d(shaped.dashboard, shaped.vm)
     failed = {}
     for trial in TRIALS:
         if trial.lens in ("medium", "firmware") or trial.part == "tpm0":

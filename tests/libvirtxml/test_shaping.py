@@ -222,6 +222,26 @@ def test_a_system_stands_beside_what_others_keep() -> None:
     assert osinfo(document.element) == "<libosinfo><more/></libosinfo>"
 
 
+def test_3d_has_what_draws_it_as_long_as_a_card_needs_it() -> None:
+    two = "<video><model type='virtio'/></video><video><model type='virtio'/></video>"
+    document = DomainXML.parse(MACHINE.replace("<video><model type='vga'/></video>", two))
+    before = document.text
+    for key in ("video0", "video1"):
+        shape(document, [edit(document, key, "three_d", True)])
+    assert {need.privilege for need in difference(before, document.text)} == {"vm.define"}
+    assert len(document.element.findall("devices/graphics[@type='egl-headless']")) == 1
+    assert not faults(document.text)
+    shape(document, [edit(document, "video0", "three_d", False)])
+    assert document.element.find("devices/graphics[@type='egl-headless']") is not None
+    shape(document, [edit(document, "video1", "three_d", False)])
+    assert document.text == before
+    # Where SPICE draws itself, nothing else does.
+    spice = "<graphics type='spice'><listen type='none'/><gl enable='yes'/></graphics><video>"
+    document = DomainXML.parse(before.replace("<video>", spice, 1))
+    shape(document, [edit(document, "video0", "three_d", True)])
+    assert document.element.find("devices/graphics[@type='egl-headless']") is None
+
+
 def test_a_limit_leaves_room_for_what_is_beside_the_guest() -> None:
     document = DomainXML.parse(MACHINE)
     shape(document, [edit(document, "memory", "memory_limit", 320 * 1024)])

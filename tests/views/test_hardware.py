@@ -402,6 +402,27 @@ def test_processors_by_name_are_those_of_the_host(client_alice: Client, machine:
     assert refused.status_code == 400 and not Operation.objects.exists()
 
 
+def test_a_card_draws_in_3d_where_its_host_can(client_alice: Client, machine: VirtualMachine, mallory: User) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("<video><model type='vga'/>", "<video><model type='virtio'/>"))
+    assert 'name="three_d"' not in page(client_alice, machine, "?part=video0")
+    Host.objects.update(hardware={"three_d": True})
+    assert 'name="three_d"' in page(client_alice, machine, "?part=video0")
+    told = preview(client_alice, machine, "video0", three_d="on")
+    assert "3D acceleration: no → yes" in told and '<graphics type="egl-headless"/>' in told
+    assert "This equals root on the host." in told
+    # What is on can be taken off wherever it is.
+    on = MACHINE.replace(
+        "<video><model type='vga'/>",
+        "<graphics type='egl-headless'/><video><model type='virtio'><acceleration accel3d='yes'/></model>",
+    )
+    Document.objects.update(next_boot=on)
+    Host.objects.update(hardware={})
+    told = preview(client_alice, machine, "video0", model="virtio")
+    assert "3D acceleration: yes → no" in told and '- <graphics type="egl-headless"/>' in told
+    grant(mallory, "owner", machine)
+    assert 'name="three_d"' not in page(sign_in(mallory), machine, "?part=video0")
+
+
 def test_a_limit_of_memory_comes_and_goes(client_alice: Client, machine: VirtualMachine) -> None:
     told = preview(client_alice, machine, "memory", memory_limit="1024")
     assert "Limit of what it takes of the host: nothing → 1 GiB" in told

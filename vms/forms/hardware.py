@@ -32,7 +32,8 @@ Choices = list[tuple[str, str]]
 
 class Shaped(forms.Form):
     """The properties of one part. media, networks: (id, name) of what may be chosen. offered: of lenses
-    that depend on the host, what it has."""
+    that depend on the host, what it has. left_out: for which it has nothing, and which are shown only where they are
+    on."""
 
     def __init__(
         self,
@@ -45,12 +46,15 @@ class Shaped(forms.Form):
         networks: Sequence[Network] = (),
         may: frozenset[str] = frozenset(),
         offered: Mapping[str, Sequence[str]] | None = None,
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(data)
         self.part, self.values = part, values
         others = {"medium": list(media), "network": [(one.pk, one.name) for one in networks]}
         for lens in part.lenses:
             if lens.privilege and lens.privilege not in may:
+                continue
+            if lens.name in left_out and not values[lens.name]:
                 continue
             field = made(lens, values[lens.name], others.get(lens.form, []), (offered or {}).get(lens.name))
             field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])

@@ -304,6 +304,7 @@ FIELDS: dict[str, str] = {
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
+    "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
     "shape_folder": mark("A shared folder of the VM needs it. Take that out first."),
     "shape_fixed": mark("The machine needs it."),

@@ -106,6 +106,7 @@ LENSES: Final = {
     "link": mark("Link"),
     "inbound": mark("Limit in, KiB a second"),
     "outbound": mark("Limit out, KiB a second"),
+    "three_d": mark("3D acceleration"),
     "listens": mark("Listens"),
     "keymap": mark("Keymap"),
     "password": mark("Password"),
@@ -158,6 +159,10 @@ HELP: Final = {
         "For the browser's console a VM on the dashboard's own machine needs no address; of another one the console's "
         "page says what it needs. On an address QEMU asks for a password; on all of them, whoever reaches the host "
         "reaches the screen, and what is sent is not encrypted."
+    ),
+    "three_d": mark(
+        "Drawn by its host's graphics card, beside its screen. The guest needs a driver for it (Linux has one), and "
+        "reaches the host's own by it."
     ),
     "cid": mark("Two VMs of a host cannot have the same. Empty: the host chooses."),
     "cpus": mark("More than it has at most comes with a restart."),

@@ -133,6 +133,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
         offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
+        left_out=shaping.left_out(there),
     )  # fmt: skip
     if data is None:
         return form, None
