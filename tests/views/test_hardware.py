@@ -91,6 +91,7 @@ def test_its_parts_are_listed_and_one_is_a_form(client_alice: Client, machine: V
              "Screen", "Sound", "Video", "Watchdog"]  # fmt: skip
     places = [shown.index(f'<span class="what">{word}</span>') for word in order]
     assert places == sorted(places) and "64 MiB" in shown and 'name="title"' in shown
+    assert f'<a href="/vms/{machine.pk}/rename/">Give web-01 another name</a>' in shown
     disk = page(client_alice, machine, "?part=vda")
     assert 'name="cache"' in disk and "libvirt's own choice" in disk and '<target dev="vda"' in disk
     assert client_alice.get(f"/vms/{machine.pk}/hardware/?part=vdz").status_code == 404

@@ -48,7 +48,8 @@ def test_a_graphics_card_has_a_node_that_draws_for_programs(kind: str, *, told: 
     """A device as libvirt's schema has it."""
     document = (
         "<device><name>drm_renderD128</name><path>/sys/devices/pci0000:00/0000:00:02.0/drm/renderD128</path>"
-        f"<devnode type='dev'>/dev/dri/renderD128</devnode><capability type='drm'><type>{kind}</type></capability></device>"
+        "<devnode type='dev'>/dev/dri/renderD128</devnode>"
+        f"<capability type='drm'><type>{kind}</type></capability></device>"
     )
     assert is_render_node(etree.fromstring(document)) is told
     assert not is_render_node(None)

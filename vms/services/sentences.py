@@ -94,7 +94,7 @@ ERRORS: dict[str, str] = {
     ),
     "live_fixed": mark(
         "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
-        "while it runs by its own addresses (eject, autostart, listen-locally)."
+        "while it runs, by PATCH of the VM and by what its devices take, with apply=live."
     ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."

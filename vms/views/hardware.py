@@ -186,6 +186,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),
         "protected": vm.protected,
+        "may_label": "vm.label" in rights,
         "may_protect": protection.PRIVILEGE in rights,
     }
 
