@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
 from tests.browser.charted import charted
-from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
+from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -535,6 +535,7 @@ SCENES = (
     Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-disk", VM + "hardware/", disk_to_move, goes_down),
+    Scene("hardware-detached", VM + "hardware/", had_a_disk),
     Scene("hardware-add-disk", VM + "hardware/", new_disk, wants_a_device("Bus", "scsi")),
     Scene("hardware-add-device", VM + "hardware/", offered("hostdev"), wants_a_device("Where it is not", "mandatory")),
     Scene("hardware-add-folder", VM + "hardware/", offered("folder"), wants_a_device("Offered by", "docs")),

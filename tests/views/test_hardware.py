@@ -230,7 +230,7 @@ def test_a_disk_that_was_taken_out_is_attached_again(
     left("strange.qcow2", state=Volume.State.REFUSED)
     shown = page(client_alice, machine)
     told = shown[shown.index("Not attached") : shown.index('id="part"')]
-    assert f'href="/volumes/{mine.pk}/"' in told and "3 GiB · sata" in told and "Attach data.qcow2 again" in told
+    assert f'href="/volumes/{mine.pk}/"' in told and "3 GiB · sata" in told and "Attach again: data.qcow2" in told
     assert "strange.qcow2" in told and told.count("<form") == 1
     for name in ("other.qcow2", "of-another.qcow2", "gone.qcow2", "debian.iso", "below.qcow2"):
         assert name not in told
@@ -244,7 +244,7 @@ def test_a_disk_that_was_taken_out_is_attached_again(
     operation = Operation.objects.get()
     assert (operation.kind, operation.params["given"]) == ("vm.shape", {"volumes": [mine.pk]})
     assert operation.params["edits"][0]["said"]["bus"] == "sata"
-    assert "Attach data.qcow2 again" not in page(client_alice, machine), "something is being done with it"
+    assert "Attach again: data.qcow2" not in page(client_alice, machine), "something is being done with it"
 
 
 def make_other(vm: VirtualMachine) -> VirtualMachine:
