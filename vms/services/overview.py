@@ -94,4 +94,4 @@ def waiting(who: Who) -> QuerySet[VirtualMachine]:
 def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
-    return [entry for entry in stream(who, most=8) if entry.at > day]
+    return stream(who, only=("operations", "events"), since=day, most=8)
