@@ -35,7 +35,8 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, changes from outside, consoles, test, networks of its interfaces, devices of its NUMA nodes
+    # operations, happenings, changes from outside, consoles, test, networks of its interfaces, devices of its NUMA
+    # nodes
     "/hosts/{host}/": PAGE + 17,
     "/vms/{vm}/": PAGE + 12,
     # the latest version
