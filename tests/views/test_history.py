@@ -242,7 +242,7 @@ def test_what_libvirt_added_to_a_change_is_told_apart(vm: VirtualMachine, client
     placement = Placement.objects.get(vm=vm)
     before = spread(MACHINE)
     asked = DomainXML.parse(before)
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"do": "set", "part": "vda", "lens": "cache", "was": "", "value": "none"},
         {"do": "add", "sort": "card", "said": {"network": "other", "mac": "52:54:00:5e:00:01", "model": "virtio"}},
     ]

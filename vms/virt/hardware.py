@@ -220,8 +220,11 @@ def draws(told: etree._Element | None) -> bool:
 def has_render_node(handle: Any) -> bool:
     """Whether there is a graphics card that draws for programs."""
     found: list[Any] = optional(lambda: handle.listAllDevices(libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_DRM), [])
-    documents = [optional(lambda device=device: parse(device.XMLDesc()), None) for device in found[:MOST]]
-    return any(map(is_render_node, documents))
+    return any(is_render_node(optional(partial(described_by, device), None)) for device in found[:MOST])
+
+
+def described_by(device: Any) -> etree._Element:
+    return parse(device.XMLDesc())
 
 
 def is_render_node(document: etree._Element | None) -> bool:
