@@ -191,7 +191,7 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         number = len(shaped.next(tag))
         shaped.done(shaped.dashboard.request("DELETE", f"/api/v1/vms/{shaped.vm}/devices/{key}"))
         assert len(shaped.next(tag)) == number - 1, key
-    for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
+    for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "console", "cdrom", "vsock"):
         add(sort=sort)
     offer_docs_and_stick(shaped.dashboard, shaped.vm)
     offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
