@@ -71,7 +71,7 @@ def address(text: str) -> str:
 
 def name_of(address: str) -> str:
     """What the system of libosinfo's address is called; of one that nobody knows, the address."""
-    system = find_system(address)
+    system = find_system(address) if address else None
     return system.name if system else address
 
 
@@ -82,7 +82,7 @@ def told(definition: str) -> str:
         address = str(read_os(DomainXML.parse(definition).element)) if definition else ""
     except BadXML:
         return ""
-    system = find_system(address)
+    system = find_system(address) if address else None
     return system.id if system else address
 
 
