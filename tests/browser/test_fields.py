@@ -22,7 +22,7 @@ from tests.lab.machine import LabHost, eventually
 from tests.lab.shaping import (
     MIB,
     defined,
-    draw_in_3d,
+    drawing_in_3d,
     machine_on,
     offer_docs_and_stick,
     said,
@@ -114,9 +114,9 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             image(running, "installer.iso")
             volume(running, number, "third")
             offer_docs_and_stick(running, running.vm(own))
-            draw_in_3d(running, running.vm(own))
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
-            yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
+            with drawing_in_3d(running):
+                yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
 
 def booting(text: str, files: guest.Guest) -> str:
