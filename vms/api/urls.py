@@ -12,6 +12,7 @@ from ninja import NinjaAPI
 
 from vms.api import (
     agent,
+    alerts,
     audit,
     clone,
     console,
@@ -112,6 +113,9 @@ api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
 api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
+api.add_router("/alerts", alerts.router)
+api.add_router("/alert-rules", alerts.rules_router)
+api.add_router("/alert-silences", alerts.silences_router)
 api.add_router("/audit", audit.router)
 api.add_router("/me", users.me_router)
 api.add_router("/users", users.router)

@@ -1,6 +1,7 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
 from vms.models.agents import AgentReport, Freeze, GuestKeys
+from vms.models.alerts import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
@@ -26,6 +27,11 @@ __all__ = [
     "OPEN_STATES",
     "RESOURCES",
     "AgentReport",
+    "Alert",
+    "AlertDelivery",
+    "AlertRule",
+    "AlertSilence",
+    "AlertSink",
     "ApiToken",
     "Archive",
     "AuditCheckpoint",

@@ -24,6 +24,7 @@ from vms.errors import WorkerDied, WorkerLost
 from vms.kinds import MAKING
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS
+from vms.operations.alerting import Alerter
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
@@ -46,6 +47,7 @@ FAILURES: Final = 5.0
 TRASH: Final = 60.0
 THAW: Final = 1.0
 SEEDS: Final = 60.0
+ALERTS: Final = 5.0
 GRACE: Final = 10.0
 
 
@@ -63,6 +65,7 @@ class WorkerProcess:
         self.forgotten: set[int] = set()
         self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
+        self.alerter = Alerter()
         self.thawer = Thawer(self.node, self.connections)
         self.pool = ThreadPoolExecutor(THREADS, "operation")
         self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
@@ -83,6 +86,7 @@ class WorkerProcess:
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
+            (self.alert, ALERTS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -178,6 +182,10 @@ class WorkerProcess:
     def take_seeds_away(self) -> None:
         """Ask for the end of the discs that first boots have read."""
         seeds.drop_due()
+
+    def alert(self) -> None:
+        """Begin and end alerts."""
+        self.alerter.turn()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

@@ -278,6 +278,15 @@ FIELDS: dict[str, str] = {
     "size_taken": mark("There is a size of this name."),
     "size_vcpus": mark("From 1 to 512."),
     "size_disk": mark("From 1 GiB to 64 TiB."),
+    "alert_severity": mark("“warning” or “critical”."),
+    "alert_seconds": mark("From 0 seconds to a day."),
+    "alert_no_seconds": mark("It happens in one moment: 0."),
+    "alert_percent": mark("From 1 to 99 percent."),
+    "alert_days": mark("From 1 to 365 days."),
+    "alert_no_threshold": mark("It has none: 0."),
+    "alert_hours": mark("From 1 hour to a year."),
+    "alert_scope": mark("It is about the dashboard itself: silence the kind."),
+    "alert_silences": mark("There are as many silences as may be. End one first."),
     "vm_disk_packed": mark(
         "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
         "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
@@ -814,6 +823,10 @@ AUDIT: dict[str, str] = {
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),
+    "changed:alert-rule": mark("changed a rule of alerts"),
+    "acknowledged:alert": mark("acknowledged an alert of"),
+    "silenced:alert": mark("silenced alerts"),
+    "unsilenced:alert": mark("ended a silence of alerts"),
     "added:group": mark("added the group"),
     "renamed:group": mark("renamed the group"),
     "removed:group": mark("removed the group"),
