@@ -12,6 +12,7 @@ from ninja import NinjaAPI
 
 from vms.api import (
     agent,
+    alert_sinks,
     alerts,
     audit,
     clone,
@@ -115,6 +116,7 @@ api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
 api.add_router("/alerts", alerts.router)
 api.add_router("/alert-rules", alerts.rules_router)
+api.add_router("/alert-sinks", alert_sinks.router)
 api.add_router("/alert-silences", alerts.silences_router)
 api.add_router("/audit", audit.router)
 api.add_router("/me", users.me_router)

@@ -29,6 +29,7 @@ from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
+from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
@@ -48,6 +49,7 @@ TRASH: Final = 60.0
 THAW: Final = 1.0
 SEEDS: Final = 60.0
 ALERTS: Final = 5.0
+SINKS: Final = 2.0
 GRACE: Final = 10.0
 
 
@@ -66,6 +68,7 @@ class WorkerProcess:
         self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
         self.alerter = Alerter()
+        self.sender = Sender()
         self.thawer = Thawer(self.node, self.connections)
         self.pool = ThreadPoolExecutor(THREADS, "operation")
         self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
@@ -86,7 +89,7 @@ class WorkerProcess:
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
-            (self.alert, ALERTS),
+            (self.alert, ALERTS), (self.tell_alerts, SINKS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -186,6 +189,10 @@ class WorkerProcess:
     def alert(self) -> None:
         """Begin and end alerts."""
         self.alerter.turn()
+
+    def tell_alerts(self) -> None:
+        """Send what is due to sinks."""
+        self.sender.turn()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

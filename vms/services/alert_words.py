@@ -42,6 +42,19 @@ SENTENCES: Final = {
     ),
     "sink_failing": mark("gets no alerts. {why}"),
 }  # fmt: skip
+# Why something did not arrive; of what a server answers, no more than of which class it is.
+DELIVERIES: Final = {
+    "outbound_refused": mark("It does not answer, or may not be asked: its name must lead to the internet."),
+    "outbound_broken": mark("It took too long, or went away."),
+    "answer_1": mark("Its server answers nothing sensible."),
+    "answer_3": mark("Its server leads elsewhere, which is not followed. Enter the address where it is now."),
+    "answer_4": mark("Its server refuses it. Look at the address and the key."),
+    "answer_5": mark("Its server failed."),
+    "mail": mark("The mail server did not take it."),
+    "mail_unset": mark("The site has no mail server: set KVMWEB_SMTP_URL."),
+    "owner": mark("Who added it administers no more. Save it once, in your name."),
+    "secret_unreadable": mark("Its key cannot be opened. Enter its address again."),
+}
 # What decides between several.
 WHICH: Final = ("how", "which")
 BEGUN: Final = {"begun": mark("begun"), "ended": mark("over"), "test": mark("test")}
@@ -83,7 +96,7 @@ def told(kind: str, params: Mapping[str, Any]) -> str:
     if "was" in params:
         words["was"] = gettext(STATES.get(str(params["was"]), str(params["was"])))
     if "error" in params:
-        words["why"] = sentence(str(params["error"]))
+        words["why"] = (delivery_word if kind == "sink_failing" else sentence)(str(params["error"]))
     if which not in SENTENCES:
         return kind
     return gettext(SENTENCES[which]).format_map(words)
@@ -93,6 +106,17 @@ def whole_sentence(alert: Alert) -> str:
     """The same with the name before it."""
     said = alert_sentence(alert)
     return gettext("{name}: {said}").format(name=alert.name, said=said) if alert.name else said
+
+
+def delivery_word(code: str) -> str:
+    """Why something did not arrive."""
+    return gettext(DELIVERIES[code]) if code in DELIVERIES else code
+
+
+def test_mail(link: str) -> tuple[str, str]:
+    """Subject and body of a mail that only tries whether it arrives."""
+    text = gettext("This is a test: alerts of the dashboard arrive here.")
+    return f"[kvmweb] {gettext('test')}", "\n".join([text, *(["", link] if link else []), ""])
 
 
 def subject_line(alert: Alert, what: str) -> str:

@@ -35,6 +35,7 @@ register.filter("alert_title", alert_words.alert_title)
 register.filter("alert_means", alert_words.alert_means)
 register.filter("alert_sentence", alert_words.alert_sentence)
 register.filter("severity_word", alert_words.severity_word)
+register.filter("delivery_word", alert_words.delivery_word)
 register.filter("rule_words", alert_words.rule_words)
 
 
@@ -118,6 +119,8 @@ def alert_url(alert: Alert) -> str:
     """The page of what an alert is about; "" where it has none, or none any more."""
     if alert.vm and alert.vm.deleted_at is None:
         return reverse("vm", args=[alert.vm.pk])
+    if alert.sink:
+        return reverse("alert-sink", args=[alert.sink.pk])
     if alert.host and alert.host.removed_at is None:
         return reverse("host", args=[alert.host.pk])
     return reverse("pool", args=[alert.pool.pk]) if alert.pool and alert.pool.present else ""
