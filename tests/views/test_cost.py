@@ -16,7 +16,7 @@ from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.shapes import MACHINE
 from tests.views.test_vm_page import make_operation
-from vms.models import Document, Happening, Host, Tag, User, Version, VirtualMachine
+from vms.models import Alert, Document, Happening, Host, Tag, User, Version, VirtualMachine
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 PAGE = 5
 PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
-    # own password
-    "/": PAGE + 10,
+    # alerts; open ones, silences, hosts of their VMs; own password
+    "/": PAGE + 14,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -35,9 +35,9 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
-    "/hosts/{host}/": PAGE + 15,
-    "/vms/{vm}/": PAGE + 10,
+    # operations, happenings, alerts, test, networks of its interfaces, devices of its NUMA nodes
+    "/hosts/{host}/": PAGE + 16,
+    "/vms/{vm}/": PAGE + 11,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
     # its volume, what its guest tells; pools, for that and for where it could go
@@ -49,11 +49,14 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/metrics/": PAGE + 6,
-    "/vms/{vm}/activity/": PAGE + 8,
+    "/vms/{vm}/activity/": PAGE + 9,
     # its definition, and pools for what could be in its drives
     "/vms/{vm}/console/": PAGE + 10,
-    # operations, happenings
-    "/activity/": PAGE + 2,
+    # operations, happenings, alerts
+    "/activity/": PAGE + 3,
+    # open ones, silences, hosts of their VMs, those that hold, count, ended ones
+    "/alerts/": PAGE + 6,
+    "/alerts/rules/": PAGE + 1,
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }
@@ -67,8 +70,8 @@ FRAGMENTS = {
     "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE - 1,
 }
-# Token and user; of VMs rows, tags, count, age.
-LISTS = {"/vms?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
+# Token and user; of VMs rows, tags, count, age, of alerts rows, silences, hosts of their VMs, count.
+LISTS = {"/vms?page_size=200": 5, "/alerts?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
 
 
 @contextmanager
@@ -98,6 +101,11 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
                 make_operation(vm, alice, "vm.start", "failed", error_code="timed_out")
                 make_operation(vm, alice, "vm.shutdown", "waiting")
                 Happening.objects.create(vm=vm, host=place, code="rebooted")
+                for ended in (None, timezone.now()):
+                    Alert.objects.create(
+                        kind="vm_stopped", subject=f"vm:{vm.pk}", name=vm.name, vm=vm, severity="critical",
+                        params={"how": "crashed", "was": "running"}, begun_at=timezone.now(), ended_at=ended,
+                    )  # fmt: skip
                 make_vm(place, present=False, gone_at=timezone.now() - timedelta(days=1))
                 vms.append(vm)
         Document.objects.update(next_boot=MACHINE)

@@ -49,7 +49,7 @@ class SinkChange(SinkFields):
 
     def __init__(self, *args: Any, sink: AlertSink, **kwargs: Any) -> None:
         initial = {"name": sink.name, "least": sink.least, "enabled": "on" if sink.enabled else "off"}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **{**kwargs, "initial": initial})
         fields: dict[str, Any] = self.fields
         del fields["kind"]
         fields["address"].required = False

@@ -37,7 +37,7 @@ class RuleFields(forms.Form):
             "enabled": "on" if rule.enabled else "off", "severity": rule.severity, "seconds": rule.seconds,
             "threshold": rule.threshold,
         }  # fmt: skip
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **{**kwargs, "initial": initial})
         kind = ALERTS[rule.kind]
         fields: dict[str, Any] = self.fields
         fields["severity"].choices = severities()

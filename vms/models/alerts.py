@@ -93,7 +93,7 @@ class Alert(models.Model):
                 fields=["kind", "subject"], condition=models.Q(ended_at=None), name="one_open_alert_of_a_subject"
             )
         ]
-        indexes = [models.Index(fields=["ended_at"])]
+        indexes = [models.Index(fields=["ended_at"]), models.Index(fields=["-begun_at"])]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"

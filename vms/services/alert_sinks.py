@@ -77,7 +77,7 @@ def add(actor: Actor, values: Mapping[str, Any]) -> tuple[AlertSink, str]:
     with transaction.atomic():
         save(sink)
         put(sink, values["address"], key)
-        audit.record("added:alert-sink", actor=actor, sink=sink.name, kind=kind, address=sink.address, least=sink.least)
+        audit.record("added:alert-sink", actor=actor, sink=sink.name, kind=kind, to=sink.address, least=sink.least)
     live.announce(["alert:0"])
     return sink, key
 
@@ -118,7 +118,7 @@ def remove(actor: Actor, sink: AlertSink) -> None:
         deleted, _ = AlertSink.objects.filter(pk=sink.pk).delete()
         if not deleted:
             raise Http404
-        audit.record("removed:alert-sink", actor=actor, sink=sink.name, address=sink.address)
+        audit.record("removed:alert-sink", actor=actor, sink=sink.name, to=sink.address)
     live.announce(["alert:0"])
 
 

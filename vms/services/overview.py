@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Network, Operation, StoragePool, Upload, VirtualMachine, Volume
-from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
+from vms.models import Alert, Happening, Host, Network, Operation, StoragePool, Upload, VirtualMachine, Volume
+from vms.permissions import Who, is_administrator, visible_alerts, visible_happenings, visible_operations, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
 from vms.services.telling import as_told
@@ -24,11 +24,12 @@ ALWAYS = ("running", "shut_off")
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a stream: an operation or a happening, at a time."""
+    """One line of a stream: an operation, a happening or an alert, at a time."""
 
     at: datetime
     operation: Operation | None = None
     happening: Happening | None = None
+    alert: Alert | None = None
 
 
 @dataclass(frozen=True)
@@ -98,35 +99,40 @@ def stream(
     before: datetime | None = None,
     most: int = 50,
 ) -> list[Entry]:
-    """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
-    of one volume (also the upload that brought it), of one network and of what was asked for in one stroke, the
-    operations alone."""
+    """Operations, happenings and alerts in one stream, newest first, of one VM, one host, or everything; of one pool no
+    happenings; of one volume (also the upload that brought it), of one network and of what was asked for in one stroke,
+    the operations alone."""
     operations = (
         visible_operations(who)
         .select_related("vm", "host", "pool", "volume", "network")
         .defer("pool__document", "network__document", "network__live_document", "network__leases")
     )
-    happenings = visible_happenings(who).select_related("vm", "host")
+    happenings, alerts = visible_happenings(who).select_related("vm", "host"), visible_alerts(who)
     if vm:
-        operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
+        operations, happenings, alerts = operations.filter(vm=vm), happenings.filter(vm=vm), alerts.filter(vm=vm)
     if host:
         operations, happenings = operations.filter(host=host), happenings.filter(host=host)
+        alerts = alerts.filter(host=host)
     if pool:
-        operations, happenings = operations.filter(pool=pool), happenings.none()
+        operations, happenings, alerts = operations.filter(pool=pool), happenings.none(), alerts.filter(pool=pool)
     if volume:
         # What came by upload was a pool's before it was a volume.
         came = Upload.objects.filter(volume=volume).values("operation")
-        operations, happenings = operations.filter(Q(volume=volume) | Q(pk__in=came)), happenings.none()
+        operations = operations.filter(Q(volume=volume) | Q(pk__in=came))
     if network:
-        operations, happenings = operations.filter(network=network), happenings.none()
+        operations = operations.filter(network=network)
     if batch:
-        operations, happenings = operations.filter(batch=batch), happenings.none()
+        operations = operations.filter(batch=batch)
+    if volume or network or batch:
+        happenings, alerts = happenings.none(), alerts.none()
     if before:
         operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
+        alerts = alerts.filter(begun_at__lt=before)
     latest = as_told(who, operations.order_by("-queued_at")[:most])
     asked = [Entry(operation.queued_at, operation=operation) for operation in latest]
     seen = [Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]]
-    return list(islice(merge(asked, seen, key=lambda entry: entry.at, reverse=True), most))
+    told = [Entry(alert.begun_at, alert=alert) for alert in alerts.order_by("-begun_at")[:most]]
+    return list(islice(merge(asked, seen, told, key=lambda entry: entry.at, reverse=True), most))
 
 
 def exposed(who: Who) -> QuerySet[VirtualMachine]:
