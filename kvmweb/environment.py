@@ -518,6 +518,10 @@ def variables_of(account: Account, environment: Environment, given: Mapping[str,
     """What a process of that user sees of root's environment: root's folders, which the user cannot enter, are left
     out, and what depends on who asks is said."""
     kept = {name: value for name, value in given.items() if not name.startswith(("XDG_", "TMPDIR", "KVMWEB_USERS"))}
+    if environment.users and account == environment.users.web and environment.smtp:
+        # That mail is sent it has to know, not as whom.
+        kept.pop("KVMWEB_SMTP_URL_FILE", None)
+        kept["KVMWEB_SMTP_URL"] = "smtps://elsewhere"
     own = {"HOME": "/nonexistent", "USER": account.name, "LOGNAME": account.name}
     return {
         **kept, **own, "KVMWEB_STATE_DIR": str(environment.state.root), "KVMWEB_CACHE_DIR": str(environment.cache)

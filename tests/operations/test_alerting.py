@@ -195,7 +195,7 @@ def report(vm: VirtualMachine, **fields: Any) -> None:
     systems = [
         {"mounted_at": "/", "type": "ext4", "total_bytes": 100, "used_bytes": 95},
         {"mounted_at": "/media/cd", "type": "iso9660", "total_bytes": 100, "used_bytes": 100},
-        {"mounted_at": "/srv", "type": "xfs", "total_bytes": 100, "used_bytes": 50},
+        {"mounted_at": "/srv", "type": "xfs", "total_bytes": 100, "used_bytes": 93},
         {"mounted_at": "/odd", "type": "9p", "total_bytes": None, "used_bytes": None},
     ]
     now = timezone.now()
@@ -210,7 +210,8 @@ def report(vm: VirtualMachine, **fields: Any) -> None:
 def test_a_full_file_system_of_a_guest_is_told_and_a_cd_is_not(vm: VirtualMachine, look: Any) -> None:
     report(vm)
     assert look() == []
-    assert look(61) == [("guest_disk_full", f"vm:{vm.pk}:/")]
+    assert look(61) == [("guest_disk_full", f"vm:{vm.pk}")]
+    assert Alert.objects.get().params == {"place": "/", "used": 95, "free": 5}
     AgentReport.objects.update(facts={})
     assert look(61) == []
 

@@ -66,7 +66,7 @@ class Alert(models.Model):
     """Something that is not as it should be, from when it was found (begun_at) until it is so no more (ended_at).
 
     At most one of host, vm, pool and sink is set, none for the dashboard itself; name: what it was called. subject:
-    that, and which part of it ("vm:12:/var"): one alert is open of each at a time. happening: what began it, where that
+    that, and which part of it ("host:1:client"): one alert is open of each at a time. happening: what began it, where that
     is one moment, so that it begins once. told_at: when it was given to the sinks.
     """
 

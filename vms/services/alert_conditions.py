@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet
 
@@ -65,21 +65,28 @@ def full_pools(rule: AlertRule) -> Iterator[Found]:
 
 
 def full_guest_disks(rule: AlertRule, now: datetime) -> Iterator[Found]:
-    """By what the agents of running guests told of this run."""
+    """By what the agents of running guests told of this run; a guest has one alert at a time."""
     told = AgentReport.objects.filter(
         placement__run_id=F("run_id"), placement__vm__placement=F("placement"), told_at__gt=now - TOLD,
         placement__vm__trashed_at=None, placement__vm__deleted_at=None, placement__host__removed_at=None,
     )  # fmt: skip
     for vm, name, systems in told.values_list("placement__vm", "placement__vm__name", "facts__file_systems"):
-        for system in systems or ():
-            total, used = system.get("total_bytes"), system.get("used_bytes")
-            if not total or used is None or system.get("type") in READ_ONLY:
-                continue
+        if found := fullest(systems or ()):
+            place, total, used = found
             share = 100 * used / total
             if share >= rule.threshold - ALERTS["guest_disk_full"].margin:
-                place = str(system["mounted_at"])[:200]
                 params = {"place": place, "used": round(share), "free": max(total - used, 0)}
-                yield Found("guest_disk_full", f"vm:{vm}:{place}", name, params, vm=vm, swings=share < rule.threshold)
+                yield Found("guest_disk_full", f"vm:{vm}", name, params, vm=vm, swings=share < rule.threshold)
+
+
+def fullest(systems: Iterable[Mapping[str, Any]]) -> tuple[str, int, int] | None:
+    """Where it is mounted, how large it is and how much is used; a guest may tell of any number, so one is enough."""
+    counted = [
+        (str(system["mounted_at"]), int(system["total_bytes"]), int(system["used_bytes"]))
+        for system in systems
+        if system["total_bytes"] and system["used_bytes"] is not None and system["type"] not in READ_ONLY
+    ]
+    return max(counted, key=lambda one: one[2] / one[1], default=None)
 
 
 def ending_certificates(rule: AlertRule, now: datetime, own: datetime | None) -> Iterator[Found]:
