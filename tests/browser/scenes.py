@@ -43,6 +43,14 @@ def at(path: str) -> Callable[[Stage], str]:
     return lambda stage: path
 
 
+def shows_a_key(page: Page) -> None:
+    """A new webhook's."""
+    page.get_by_label("Name", exact=True).fill(f"shown-{page.evaluate('Math.random()')}")
+    page.get_by_label("Address", exact=True).fill("https://hooks.example.org/")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("heading", name="The key of").wait_for()
+
+
 def wants_more_memory(page: Page) -> None:
     """The lines of XML too."""
     page.get_by_role("spinbutton", name="Memory", exact=True).fill("4096")
@@ -674,6 +682,15 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("alerts", "alerts/", Stage.alerts),
+    Scene("alerts-needed", "", lambda stage: stage.alerts() and "/"),
+    Scene("alerts-mallory", "alerts/", at("/alerts/"), who=MALLORY),
+    Scene("alert-silence", "alerts/<int:pk>/silence/", Stage.alert),
+    Scene("alert-rules", "alerts/rules/", at("/alerts/rules/?change=pool_full")),
+    Scene("alert-sinks", "alerts/sinks/", lambda stage: stage.sink() and "/alerts/sinks/"),
+    Scene("alert-sink", "alerts/sinks/<int:pk>/", Stage.sink),
+    Scene("alert-sink-key", "alerts/sinks/", at("/alerts/sinks/"), shows_a_key),
+    Scene("alert-sink-remove", "alerts/sinks/<int:pk>/remove/", lambda stage: f"{stage.sink()}remove/"),
     Scene("audit", "audit/", at("/audit/")),
     Scene("audit-wrong", "audit/", at("/audit/?q=nothing+is+called+so&to=never")),
     Scene("audit-mallory", "audit/", at("/audit/"), who=MALLORY, says=("403",)),

@@ -134,21 +134,22 @@ def test_a_vm_that_stopped_unasked_is_told_once(
 
 
 @pytest.mark.parametrize(
-    ("begun", "ended", "state", "told"),
+    ("kind", "begun", "ended", "state", "told"),
     [
-        (-5, None, "running", False),
-        (-5, 1, "succeeded", False),
-        (-900, -600, "succeeded", True),
-        (-900, -600, "unknown", False),
-        (60, None, "running", True),
+        ("vm.force-off", -5, None, "running", False),
+        ("vm.force-off", -5, 1, "succeeded", False),
+        ("vm.force-off", -900, -600, "succeeded", True),
+        ("vm.force-off", -900, -600, "unknown", False),
+        ("vm.force-off", 60, None, "running", True),
+        ("vm.start", -5, 1, "succeeded", True),
     ],
 )
 def test_what_an_operation_did_is_no_alert_but_a_crash_is(
-    vm: VirtualMachine, look: Any, begun: int, ended: int | None, state: str, told: bool
+    vm: VirtualMachine, look: Any, kind: str, begun: int, ended: int | None, state: str, told: bool
 ) -> None:
     now = timezone.now()
     Operation.objects.create(
-        kind="vm.force-off", target_kind="vm", target_id=vm.pk, vm=vm, host=vm.placement.host if vm.placement else None,
+        kind=kind, target_kind="vm", target_id=vm.pk, vm=vm, host=vm.placement.host if vm.placement else None,
         state=state, started_at=now + timedelta(seconds=begun),
         ended_at=None if ended is None else now + timedelta(seconds=ended),
     )  # fmt: skip

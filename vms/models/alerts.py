@@ -66,8 +66,8 @@ class Alert(models.Model):
     """Something that is not as it should be, from when it was found (begun_at) until it is so no more (ended_at).
 
     At most one of host, vm, pool and sink is set, none for the dashboard itself; name: what it was called. subject:
-    that, and which part of it ("host:1:client"): one alert is open of each at a time. happening: what began it, where that
-    is one moment, so that it begins once. told_at: when it was given to the sinks.
+    that, and which part of it ("host:1:client"): one alert is open of each at a time. happening: what began it, where
+    that is one moment, so that it begins once. told_at: when it was given to the sinks.
     """
 
     kind = models.CharField(max_length=40)

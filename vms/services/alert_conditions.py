@@ -23,6 +23,10 @@ CRASHES: Final = ("crashed",)
 STOPS: Final = ("destroyed", "failed", "daemon", "")
 # What an operation of ours brought about is seen that much later, or earlier than it knows.
 ABOUT: Final = timedelta(seconds=30)
+# Whatever these do, they stop nothing.
+STARTS: Final = (
+    "vm.start", "vm.start-with-networks", "vm.start-paused", "vm.boot-cd", "vm.boot-network", "vm.restore", "vm.resume",
+)  # fmt: skip
 # One of which we do not know how it ended may have done it, whenever that is seen.
 LATE: Final = timedelta(days=1)
 # What happened longer ago than this before a worker began to look is no news.
@@ -142,8 +146,8 @@ def unasked(happening: Happening) -> Found | None:
 
 
 def ours(vm: int, at: datetime) -> bool:
-    """Whether an operation on the VM was at work about then."""
-    began = Operation.objects.filter(vm=vm, started_at__isnull=False, started_at__lte=at + ABOUT)
+    """Whether an operation that may stop the VM was at work on it about then."""
+    began = Operation.objects.filter(vm=vm, started_at__lte=at + ABOUT).exclude(kind__in=STARTS)
     unknown = Q(state=OperationState.UNKNOWN, ended_at__gte=at - LATE)
     return began.filter(Q(ended_at=None) | Q(ended_at__gte=at - ABOUT) | unknown).exists()
 
