@@ -133,6 +133,19 @@ def test_a_vm_that_stopped_unasked_is_told_once(
     assert Alert.objects.count() == len(expected)
 
 
+def test_what_ran_between_two_looks_is_over_and_told_anew_where_it_stopped_anew(vm: VirtualMachine, look: Any) -> None:
+    look()
+    stopped(vm, "crashed")
+    look(5)
+    params = {"state": "running", "was": "shut_off", "by": "", "reason": "booted"}
+    Happening.objects.create(host=vm.placement.host if vm.placement else None, vm=vm, code="state", params=params)
+    stopped(vm, "shutdown")
+    assert look(5) == [] and Alert.objects.count() == 1
+    Happening.objects.create(host=vm.placement.host if vm.placement else None, vm=vm, code="state", params=params)
+    stopped(vm, "crashed")
+    assert look(5) and Alert.objects.count() == 2
+
+
 @pytest.mark.parametrize(
     ("kind", "begun", "ended", "state", "told"),
     [

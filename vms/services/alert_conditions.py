@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from vms.kinds.alerts import ALERTS
 from vms.models import AgentReport, Alert, AlertRule, AlertSink, Happening, Host, Operation, OperationState, StoragePool
@@ -153,11 +153,13 @@ def ours(vm: int, at: datetime) -> bool:
 
 
 def over() -> QuerySet[Alert]:
-    """Open alerts of VMs that stopped, which run again or are nobody's any more."""
+    """Open alerts of VMs that stopped, which run again, have run since, or are nobody's any more."""
+    later = Happening.objects.filter(vm=OuterRef("vm"), pk__gt=OuterRef("happening"), code="state")
+    since = Q(Exists(later.filter(params__state__in=RAN)))
     back = Q(vm__placement__state__in=RAN) | Q(vm__placement__present=False) | Q(vm__placement=None)
     gone = Q(vm__deleted_at__isnull=False) | Q(vm__trashed_at__isnull=False)
     removed = Q(vm__placement__host__removed_at__isnull=False) | Q(vm__placement__state="saved")
-    return Alert.objects.filter(back | gone | removed, kind="vm_stopped", ended_at=None).select_related("vm")
+    return Alert.objects.filter(since | back | gone | removed, kind="vm_stopped", ended_at=None).select_related("vm")
 
 
 def current(rules: Mapping[str, AlertRule], now: datetime) -> list[Found]:
