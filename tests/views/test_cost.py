@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 PAGE = 5
 PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
-    # alerts; open ones, silences, hosts of their VMs; own password
-    "/": PAGE + 14,
+    # changes from outside, alerts; open ones, silences, hosts of their VMs; own password
+    "/": PAGE + 15,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -35,9 +35,10 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, alerts, test, networks of its interfaces, devices of its NUMA nodes
-    "/hosts/{host}/": PAGE + 16,
-    "/vms/{vm}/": PAGE + 11,
+    # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
+    # NUMA nodes
+    "/hosts/{host}/": PAGE + 18,
+    "/vms/{vm}/": PAGE + 13,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
     # its volume, what its guest tells; pools, for that and for where it could go
@@ -49,11 +50,11 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/metrics/": PAGE + 6,
-    "/vms/{vm}/activity/": PAGE + 9,
+    "/vms/{vm}/activity/": PAGE + 11,
     # its definition, and pools for what could be in its drives
     "/vms/{vm}/console/": PAGE + 10,
-    # operations, happenings, alerts
-    "/activity/": PAGE + 3,
+    # operations, happenings, changes from outside, alerts, consoles
+    "/activity/": PAGE + 5,
     # open ones, silences, hosts of their VMs, those that hold, count, ended ones
     "/alerts/": PAGE + 6,
     "/alerts/rules/": PAGE + 1,

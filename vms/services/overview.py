@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice
-from uuid import UUID
+from datetime import timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Alert, Happening, Host, Network, Operation, StoragePool, Upload, VirtualMachine, Volume
-from vms.permissions import Who, is_administrator, visible_alerts, visible_happenings, visible_operations, visible_vms
+from vms.models import (
+    Host,
+    VirtualMachine,
+)
+from vms.permissions import Who, is_administrator, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
-from vms.services.telling import as_told
+from vms.services.stream import Entry, stream
 
 RUNS = ("running", "shutting_down")
 SHOWN_STATES = ("running", "paused", "shut_off", "crashed", "saved", "pmsuspended", "shutting_down", "unknown")
 ALWAYS = ("running", "shut_off")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a stream: an operation, a happening or an alert, at a time."""
-
-    at: datetime
-    operation: Operation | None = None
-    happening: Happening | None = None
-    alert: Alert | None = None
 
 
 @dataclass(frozen=True)
@@ -87,54 +77,6 @@ def is_old(who: Who, lines: list[HostLine]) -> bool:
     return any(freshness(host) == "old" for host in hosts)
 
 
-def stream(
-    who: Who,
-    *,
-    vm: VirtualMachine | None = None,
-    host: Host | None = None,
-    pool: StoragePool | None = None,
-    volume: Volume | None = None,
-    network: Network | None = None,
-    batch: UUID | None = None,
-    before: datetime | None = None,
-    most: int = 50,
-) -> list[Entry]:
-    """Operations, happenings and alerts in one stream, newest first, of one VM, one host, or everything; of one pool no
-    happenings; of one volume (also the upload that brought it), of one network and of what was asked for in one stroke,
-    the operations alone."""
-    operations = (
-        visible_operations(who)
-        .select_related("vm", "host", "pool", "volume", "network")
-        .defer("pool__document", "network__document", "network__live_document", "network__leases")
-    )
-    happenings, alerts = visible_happenings(who).select_related("vm", "host"), visible_alerts(who)
-    if vm:
-        operations, happenings, alerts = operations.filter(vm=vm), happenings.filter(vm=vm), alerts.filter(vm=vm)
-    if host:
-        operations, happenings = operations.filter(host=host), happenings.filter(host=host)
-        alerts = alerts.filter(host=host)
-    if pool:
-        operations, happenings, alerts = operations.filter(pool=pool), happenings.none(), alerts.filter(pool=pool)
-    if volume:
-        # What came by upload was a pool's before it was a volume.
-        came = Upload.objects.filter(volume=volume).values("operation")
-        operations = operations.filter(Q(volume=volume) | Q(pk__in=came))
-    if network:
-        operations = operations.filter(network=network)
-    if batch:
-        operations = operations.filter(batch=batch)
-    if volume or network or batch:
-        happenings, alerts = happenings.none(), alerts.none()
-    if before:
-        operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
-        alerts = alerts.filter(begun_at__lt=before)
-    latest = as_told(who, operations.order_by("-queued_at")[:most])
-    asked = [Entry(operation.queued_at, operation=operation) for operation in latest]
-    seen = [Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]]
-    told = [Entry(alert.begun_at, alert=alert) for alert in alerts.order_by("-begun_at")[:most]]
-    return list(islice(merge(asked, seen, told, key=lambda entry: entry.at, reverse=True), most))
-
-
 def exposed(who: Who) -> QuerySet[VirtualMachine]:
     """The VMs of which others than the dashboard reach a screen; over tls and tcp a network is the only way to one, so
     there it is said only where the screen asks for no password."""
@@ -152,4 +94,4 @@ def waiting(who: Who) -> QuerySet[VirtualMachine]:
 def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
-    return [entry for entry in stream(who, most=8) if entry.at > day]
+    return stream(who, only=("operations", "events", "alerts"), since=day, most=8)
