@@ -149,9 +149,15 @@ def is_setter(who: Who) -> bool:
 
 
 def standing(who: Who) -> list[Line]:
-    """The open ones that he sees, what is silenced last, the critical first."""
+    """The open ones that he sees, what is silenced last, before it what somebody is at; the critical first of each."""
     lines = make_lines(who, find_alerts(who, "open")[:MOST_SHOWN])
-    return sorted(lines, key=lambda line: (line.silence is not None, line.alert.severity != "critical"))
+    return sorted(lines, key=place)
+
+
+def place(line: Line) -> tuple[bool, bool, bool]:
+    """Its place among others."""
+    alert = line.alert
+    return line.silence is not None, alert.acknowledged_at is not None, alert.severity != "critical"
 
 
 def needs(lines: Iterable[Line]) -> list[Line]:
