@@ -143,7 +143,7 @@ def deliveries(request: HttpRequest, sink_id: int) -> list[DeliveryItem]:
     return [delivery_item(each) for each in alert_sinks.latest(sink)]
 
 
-@router.post("/{int:sink_id}/test", response=answers(200, DeliveryItem, 403, 404), summary="Send a test there")
+@router.post("/{int:sink_id}/test", response=answers(200, DeliveryItem, 400, 403, 404), summary="Send a test there")
 def test(request: HttpRequest, sink_id: int, body: Nothing = None) -> DeliveryItem:
     """Among the deliveries stands what became of it."""
     who = actor(request)

@@ -147,7 +147,9 @@ def show(request: HttpRequest, alert_id: int) -> AlertItem:
     return items(who, [get_alert_or_404(who, alert_id)])[0]
 
 
-@router.post("/{int:alert_id}/acknowledge", response=answers(200, AlertItem, 403, 404), summary="Somebody is at it")
+@router.post(
+    "/{int:alert_id}/acknowledge", response=answers(200, AlertItem, 400, 403, 404), summary="Somebody is at it"
+)
 def acknowledge(request: HttpRequest, alert_id: int, body: Nothing = None) -> AlertItem:
     """It waits for nobody any more, until it ends."""
     who = actor(request)
