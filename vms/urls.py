@@ -11,6 +11,7 @@ from vms.views import (
     agent,
     audit,
     bulk,
+    capacity,
     cds,
     clone,
     console,
@@ -63,6 +64,7 @@ verbs = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="overview"),
+    path("capacity/", capacity.capacity_page, name="capacity"),
     path("vms/", vms.vm_list, name="vm-list"),
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),

@@ -569,6 +569,8 @@ SCENES = (
     Scene("serial-off", VM + "serial/", of(terminal_off, "serial/")),
     Scene("serial-none", VM + "serial/", of(screenless, "serial/")),
     Scene("console-gone", VM + "console/", of(gone, "console/")),
+    Scene("capacity", "capacity/", lambda stage: f"/capacity/?of={charted(stage)}"),
+    Scene("capacity-mallory", "capacity/", at("/capacity/?by=disk&over=day"), who=MALLORY),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
     Scene("host", HOST, Stage.host_is_bare),

@@ -27,6 +27,8 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # own password
     "/": PAGE + 10,
+    # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
+    "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,

@@ -13,6 +13,7 @@ from ninja import NinjaAPI
 from vms.api import (
     agent,
     audit,
+    capacity,
     clone,
     console,
     define,
@@ -99,6 +100,8 @@ api.add_router("/hosts", metrics.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)
+api.add_router("/top", capacity.top_router)
+api.add_router("/capacity", capacity.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -4,6 +4,7 @@ from vms.metrics.asking import MOST_POINTS, Answer, Of, Point, ask, lately
 from vms.metrics.database import close, prepare
 from vms.metrics.series import FAMILIES, HOST, VM, Family, Series
 from vms.metrics.tiers import TIERS, Tier
+from vms.metrics.totals import Total, spans, totals
 from vms.metrics.writing import Sample, forget, left_undone, prune, roll_up, store, things
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Sample",
     "Series",
     "Tier",
+    "Total",
     "ask",
     "close",
     "forget",
@@ -27,6 +29,8 @@ __all__ = [
     "prepare",
     "prune",
     "roll_up",
+    "spans",
     "store",
     "things",
+    "totals",
 ]

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import belongings, sentences, trash
+from vms.services import belongings, capacity_words, sentences, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
@@ -31,6 +31,7 @@ register.filter("audit_word", sentences.audit_word)
 register.filter("scope_words", sentences.scope_words)
 register.filter("facts", sentences.audit_facts)
 register.filter("browser", browser_name)
+register.filter("processors", capacity_words.processors)
 
 
 @register.filter
