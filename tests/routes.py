@@ -106,6 +106,8 @@ class World:
             "form": "csv",
             "device": "rng0",
             "rest": "nowhere",
+            "id": f"idle-{self.vm.pk}",
+            "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),

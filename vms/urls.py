@@ -8,6 +8,7 @@ from vms.kinds import KINDS
 from vms.views import (
     account_keys,
     accounts,
+    advice,
     agent,
     audit,
     bulk,
@@ -65,6 +66,9 @@ verbs = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="overview"),
     path("capacity/", capacity.capacity_page, name="capacity"),
+    path("advice/", advice.advice_page, name="advice"),
+    path("advice/<slug:id>/leave/", advice.advice_leave, name="advice-leave"),
+    path("advice/<slug:id>/take-back/", advice.advice_take_back, name="advice-take-back"),
     path("vms/", vms.vm_list, name="vm-list"),
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),

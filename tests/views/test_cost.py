@@ -27,6 +27,8 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # own password
     "/": PAGE + 10,
+    # VMs, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 3,
     # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
     "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs

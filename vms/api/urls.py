@@ -11,6 +11,7 @@ from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
+    advice,
     agent,
     audit,
     capacity,
@@ -102,6 +103,7 @@ api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)
 api.add_router("/top", capacity.top_router)
 api.add_router("/capacity", capacity.router)
+api.add_router("/advice", advice.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -1,5 +1,6 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.advice import LeftAlone
 from vms.models.agents import AgentReport, Freeze, GuestKeys
 from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
@@ -42,6 +43,7 @@ __all__ = [
     "ImageCopy",
     "Invitation",
     "Lease",
+    "LeftAlone",
     "Network",
     "NetworkFilter",
     "Offer",
