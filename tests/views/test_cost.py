@@ -27,8 +27,8 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # own password
     "/": PAGE + 10,
-    # VMs, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
-    "/advice/": PAGE + 3,
+    # VMs, their hosts, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 4,
     # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
     "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
@@ -39,8 +39,8 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
-    "/hosts/{host}/": PAGE + 15,
+    # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes, VMs for who uses most
+    "/hosts/{host}/": PAGE + 16,
     "/vms/{vm}/": PAGE + 10,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,

@@ -69,7 +69,8 @@ FOREIGN = ("db-01", "cache-01", "host-a", "host-b", "foreign-tag", "alice")
     "path",
     ["/", "/vms/", "/vms/?group=host", "/vms/?sort=host", "/vms/?q=0", "/activity/", "/running", "/hosts/",
      "/capacity/", "/advice/", "/vms/{pk}/", "/vms/{pk}/activity/", "/vms/{pk}/console/", "/vms/{pk}/serial/",
-     "/vms/{pk}/header", "/vms/{pk}/agent/", "/vms/{pk}/force-off/", "/vms/rows?ids={pk},{pk}", "/vms/numbers?ids={pk}"],
+     "/vms/{pk}/header", "/vms/{pk}/agent/", "/vms/{pk}/force-off/", "/vms/rows?ids={pk},{pk}",
+     "/vms/numbers?ids={pk}"],
 )  # fmt: skip
 def test_no_page_tells_of_a_neighbour_or_of_the_host(path: str, page: Any, site: VirtualMachine) -> None:
     text = page(path.format(pk=site.pk))

@@ -4,7 +4,7 @@ from vms.metrics.asking import MOST_POINTS, Answer, Of, Point, ask, lately
 from vms.metrics.database import close, prepare
 from vms.metrics.series import FAMILIES, HOST, VM, Family, Series
 from vms.metrics.tiers import TIERS, Tier
-from vms.metrics.totals import Total, spans, totals
+from vms.metrics.totals import Total, scale, spans, totals
 from vms.metrics.writing import Sample, forget, left_undone, prune, roll_up, store, things
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "prepare",
     "prune",
     "roll_up",
+    "scale",
     "spans",
     "store",
     "things",

@@ -44,13 +44,17 @@ def totals(
 def spans(
     family: Family, things: Collection[int], names: Sequence[str], start: int, end: int, tier: Tier
 ) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
-    """(thing, its rows of a roll-up, oldest first): each (t, how many samples, a value of each series or None). A name
-    that ends in "_max" is the highest of that series."""
-    scales = [family[name.removesuffix("_max")].scale for name in names]
-    chosen = ", ".join(f"{name} / {float(scale)!r}" for name, scale in zip(names, scales, strict=True))
-    query = f"SELECT thing, t, n, {chosen} FROM {{table}} {{where}} ORDER BY thing, t"  # noqa: S608
+    """(thing, its rows of a roll-up, oldest first): each (thing, t, how many samples, what is kept of each name). A
+    name that ends in "_max" is the highest of that series; "a+b" is both added up, None where one is not told. As they
+    are kept, in whole numbers: scale() tells of what."""
+    query = f"SELECT thing, t, n, {', '.join(names)} FROM {{table}} {{where}} ORDER BY thing, t"  # noqa: S608
     for thing, rows in groupby(asked(family, query, things, start, end, tier), itemgetter(0)):
-        yield thing, [row[1:] for row in rows]
+        yield thing, list(rows)
+
+
+def scale(family: Family, name: str) -> float:
+    """What a number of spans() is to be divided by."""
+    return family[name.partition("+")[0].removesuffix("_max")].scale
 
 
 def asked(

@@ -54,6 +54,11 @@ DOES: Final = {"idle": SHUTDOWN, "cpus": SHAPE, "memory": SHAPE, "disk": DELETE,
 # So long nobody must have written to a volume; a medium that is read is kept longer.
 UNTOUCHED: Final[dict[Kind, timedelta]] = {"disk": timedelta(days=7), "iso": timedelta(days=30)}
 RUNS: Final = "running"
+# A thousand whole rows, with their hosts, would be most of what it costs.
+READ: Final = (
+    "name", "placement__host_id", "placement__vcpus", "placement__memory_kib", "placement__waiting",
+    "placement__state_since",
+)  # fmt: skip
 # How a definition says that not all of its processors are in use: then they are not what the percent are of.
 SOME_CPUS: Final = " current="
 
@@ -117,15 +122,17 @@ def rank(one: Item) -> tuple[Any, ...]:
 def with_left(items: Iterable[Item]) -> list[Item]:
     """The same in their order, with what is left alone of them."""
     rows = {f"{row.kind}-{row.vm_id or row.volume_id}": row for row in LeftAlone.objects.all()}
-    return sorted((replace(one, left=rows.get(one.id)) for one in items), key=rank)
+    return sorted((replace(one, left=rows[one.id]) if one.id in rows else one for one in items), key=rank)
 
 
 def of_vms(who: Who, among: QuerySet[VirtualMachine]) -> list[Item]:
-    """On those of the VMs that run: four queries, and two of the store."""
+    """On those of the VMs that run: four queries, for who is no administrator two more, and two of the store."""
     latest = Version.objects.filter(vm=OuterRef("pk")).order_by("-number").values("at")[:1]
     there = among.filter(templated_at=None, placement__present=True, placement__state=RUNS)
     rows = there.filter(placement__host__driver=Host.Driver.QEMU).annotate(written_at=Subquery(latest)).order_by()
-    vms = {vm.pk: vm for vm in rows.defer("placement__search", "placement__description", "placement__host__hardware")}
+    vms = {vm.pk: vm for vm in rows.select_related(None).select_related("placement").only(*READ)}
+    facts = Host.objects.filter(pk__in={placed(vm).host_id for vm in vms.values()}).values_list("pk", "facts")
+    host_cpus = {pk: int(told.get("cpus") or 0) for pk, told in facts}
     now = int(time.time())
     watched = watch(vms, now)
     some = with_some_cpus([pk for pk, told in watched.items() if told])
@@ -135,7 +142,7 @@ def of_vms(who: Who, among: QuerySet[VirtualMachine]) -> list[Item]:
         vm, placement = vms[pk], placed(vms[pk])
         judged = judge(
             told, vcpus=placement.vcpus, memory_kib=placement.memory_kib,
-            host_cpus=int(placement.host.facts.get("cpus") or 0),
+            host_cpus=host_cpus[placement.host_id],
         )  # fmt: skip
         for one in judged:
             # What is coming anyway may be just this.
@@ -167,7 +174,7 @@ def watch(vms: Mapping[int, VirtualMachine], now: int) -> dict[int, Figures]:
     found = {}
     for pk, rows in metrics.spans(VM, vms, SERIES, start, now, TIER):
         since = changed(vms[pk], start)
-        kept = [row for row in rows if row[0] >= since]
+        kept = [row for row in rows if row[1] >= since] if since > start else rows
         if kept:
             found[pk] = figures(kept, seconds.get(placed(vms[pk]).host_id, period(())))
     return found
@@ -248,7 +255,8 @@ def get_or_404(who: Who, id: str) -> Item:
     kind, thing = thing_or_404(who, id)
     items: list[Item]
     if isinstance(thing, VirtualMachine):
-        items = of_vms(who, visible_vms(who).filter(pk=thing.pk))
+        read = of_vms(who, visible_vms(who).filter(pk=thing.pk))
+        items = [replace(one, vm=thing) for one in read]
     else:
         items = of_volumes(who, visible_volumes(who).filter(pk=thing.pk))
     found = next((one for one in with_left(items) if one.kind == kind), None)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from vms.metrics import TIERS
+from vms.metrics import TIERS, VM, scale
 from vms.metrics.tiers import DAY, HOUR
 
 Kind = Literal["idle", "cpus", "memory", "disk", "iso"]
@@ -22,9 +22,10 @@ WATCHED: Final = 5 * DAY
 PERCENTILE: Final = 95
 # What spans() is asked for, in the order of rows.
 SERIES: Final = (
-    "cpu", "cpu_max", "steal", "memory", "memory_max", "memory_balloon", "swap_in", "swap_out", "disk_read",
-    "disk_write", "net_in", "net_out",
+    "cpu", "cpu_max", "steal", "memory", "memory_max", "memory_balloon", "swap_in+swap_out", "disk_read+disk_write",
+    "net_in+net_out",
 )  # fmt: skip
+SCALES: Final = tuple(scale(VM, name) for name in SERIES)
 # Seconds from one sample to the next where nothing tells: as often as it can be.
 SHORTEST: Final = 5.0
 
@@ -83,33 +84,33 @@ def percentile(values: Sequence[float], percent: int = PERCENTILE) -> float | No
 
 def period(rows: Sequence[tuple[Any, ...]]) -> float:
     """Seconds from one sample of a host to the next, by the span in which it was sampled most."""
-    most = max((row[1] for row in rows), default=0)
+    most = max((row[2] for row in rows), default=0)
     return TIER.step / most if most else SHORTEST
 
 
 def figures(rows: Sequence[tuple[Any, ...]], seconds: float) -> Figures:
-    """rows: (t, how many samples, then SERIES). seconds: from one sample to the next."""
-    columns = dict(zip(("t", "n", *SERIES), zip(*rows, strict=True), strict=True))
-
-    def of(*names: str) -> float | None:
-        """Added up where any is told."""
-        each = zip(*(columns[name] for name in names), strict=True)
-        return percentile([sum(value or 0 for value in told) for told in each if any(v is not None for v in told)])
-
+    """rows: of spans(). seconds: from one sample to the next."""
+    _, _, numbers, *columns = zip(*rows, strict=True)
+    told = [[value for value in column if value is not None] for column in columns]
+    found = [
+        value if value is None else value / divisor
+        for value, divisor in zip(map(percentile, told), SCALES, strict=True)
+    ]
+    cpu, cpu_high, steal, memory, memory_high, _, swap, disk, network = found
+    balloons = told[SERIES.index("memory_balloon")]
     # A guest that tells of its swap tells what it uses; else it is what QEMU holds, which says little about the guest.
-    tells = of("swap_in", "swap_out") is not None
-    balloons = [value for value in columns["memory_balloon"] if value is not None]
+    tells = swap is not None
     return Figures(
-        watched=sum(min(TIER.step, number * seconds) for number in columns["n"]),
-        cpu=of("cpu"),
-        cpu_high=of("cpu_max"),
-        steal=of("steal") or 0.0,
-        memory=of("memory") if tells else None,
-        memory_high=of("memory_max") if tells else None,
-        swap=of("swap_in", "swap_out") or 0.0,
-        disk=of("disk_read", "disk_write") or 0.0,
-        network=of("net_in", "net_out") or 0.0,
-        has=balloons[-1] if balloons else None,
+        watched=sum(min(TIER.step, number * seconds) for number in numbers),
+        cpu=cpu,
+        cpu_high=cpu_high,
+        steal=steal or 0.0,
+        memory=memory if tells else None,
+        memory_high=memory_high if tells else None,
+        swap=swap or 0.0,
+        disk=disk or 0.0,
+        network=network or 0.0,
+        has=balloons[-1] / scale(VM, "memory_balloon") if balloons else None,
     )
 
 

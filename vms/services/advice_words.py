@@ -14,19 +14,23 @@ from vms.kinds.words import mark
 from vms.metrics.tiers import DAY
 from vms.models import Volume
 from vms.services.advice import UNTOUCHED, Item
-from vms.services.advice_rules import PERCENTILE, WINDOW, Kind, hours
+from vms.services.advice_rules import PERCENTILE, WINDOW, hours
 from vms.services.capacity_words import rate, size
 
-TITLES: Final[dict[Kind, str]] = {
-    "idle": mark("Idle VMs"),
-    "cpus": mark("Processors"),
-    "memory": mark("Memory"),
+# What is too small hurts somebody, so it stands first.
+SMALL: Final = "small"
+TITLES: Final[dict[str, str]] = {
+    SMALL: mark("Too small for what they do"),
+    "idle": mark("Idle"),
+    "cpus": mark("More processors than they need"),
+    "memory": mark("More memory than they need"),
     "disk": mark("Volumes that no VM has"),
     "iso": mark("Installation media that no VM has"),
 }
 # A week, in days.
 DAYS: Final = WINDOW // DAY
 KIB: Final = 1024
+MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,9 @@ def what(item: Item) -> str:
     if item.kind == "idle":
         return gettext("It does next to nothing. Shut it down while nobody needs it.")
     if item.kind == "cpus":
-        words = gettext("More processors: {wants} for {has}.") if item.needs_more else gettext(
-            "Fewer processors: {wants} for {has}."
-        )  # fmt: skip
-        return words.format(wants=item.wants, has=item.has)
+        return gettext("Processors: {has} → {wants}").format(has=item.has, wants=item.wants)
     if item.kind == "memory":
-        words = gettext("More memory: {wants} for {has}.") if item.needs_more else gettext(
-            "Less memory: {wants} for {has}."
-        )  # fmt: skip
-        return words.format(wants=size(item.wants * KIB), has=size(item.has * KIB))
+        return gettext("Memory: {has} → {wants}").format(has=size(item.has * KIB), wants=size(item.wants * KIB))
     if is_found(item):
         return gettext("Look what it is; if nothing needs it, delete it.")
     return gettext("Delete it if nobody needs it.")
@@ -93,7 +91,7 @@ def why_of_vm(item: Item) -> str:
     told = item.told
     if told is None:
         return ""
-    window = gettext("Of the last {days} days it was watched for {hours} hours.").format(
+    window = gettext("Of the last {days} days it ran and was watched for {hours} hours.").format(
         days=DAYS, hours=hours(told.watched)
     )
     percent = {"percentile": PERCENTILE, "days": DAYS}
@@ -168,7 +166,7 @@ def saving(items: Iterable[Item]) -> str:
 def amounts(cpus: int, kib: int, stored: int) -> str:
     words = [ngettext("{n} processor", "{n} processors", cpus).format(n=cpus)] if cpus else []
     words += [gettext("{size} of memory").format(size=size(kib * KIB))] if kib else []
-    words += [gettext("{size} of storage").format(size=size(stored))] if stored else []
+    words += [gettext("{size} of storage").format(size=size(stored))] if stored >= MIB else []
     return ", ".join(words)
 
 
@@ -194,3 +192,8 @@ def takes_back(item: Item) -> str:
     if item.kind == "idle":
         return gettext("Start it again whenever it is needed.")
     return gettext("It applies at its next start; an earlier version of its definition brings back what it had.")
+
+
+def group(item: Item) -> str:
+    """Under which of TITLES it stands."""
+    return SMALL if item.needs_more else item.kind

@@ -22,12 +22,13 @@ KIB: Final = 1024
 
 @dataclass(frozen=True)
 class Bar:
-    """A drawn bar of a hundred: texts of numbers, since a template would write them as people do. line: where what
-    there is ends, "" where that is the end of the bar."""
+    """A drawn bar of a hundred: texts of numbers, since a template would write them as people do. end: where what there
+    is ends, over: how much is given beyond it; both "" where it is the bar's own end."""
 
     used: str
     given: str
-    line: str
+    end: str = ""
+    over: str = ""
 
 
 def value_word(by: By, value: float) -> str:
@@ -74,8 +75,8 @@ def storage_bar(line: StorageLine) -> Bar:
 
 def bar(used: float, given: float, whole: float) -> Bar:
     longest = max(used, given, whole) or 1
-    texts = [f"{100 * value / longest:.1f}" for value in (used, given, whole)]
-    return Bar(texts[0], texts[1], texts[2] if given > whole > 0 else "")
+    texts = [f"{100 * value / longest:.1f}" for value in (used, given, whole, given - whole)]
+    return Bar(*texts) if given > whole > 0 else Bar(*texts[:2])
 
 
 @dataclass(frozen=True)

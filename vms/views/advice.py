@@ -22,11 +22,11 @@ def advice_page(request: HttpRequest) -> HttpResponse:
     """What hurts first, then by kind what saves most; below, what is left alone."""
     found = advice.find(request.user)
     groups = []
-    for kind in advice.KINDS:
-        items = [one for one in found.given if one.kind == kind]
+    for name, title in advice_words.TITLES.items():
+        items = [one for one in found.given if advice_words.group(one) == name]
         if items:
             lines = [advice_words.line(one) for one in items[:MOST]]
-            groups.append((kind, advice_words.TITLES[kind], lines, len(items), len(items[MOST:])))
+            groups.append((name, title, lines, len(items), len(items[MOST:])))
     context = {
         "groups": groups,
         "number": len(found.given),

@@ -35,6 +35,7 @@ def capacity_page(request: HttpRequest) -> HttpResponse:
         "hosts": [capacity_words.host_bars(line) for line in lines],
         "storages": [(line, capacity_words.storage_bar(line)) for line in storages[:STORAGES]],
         "more_storages": len(storages[STORAGES:]),
+        "one_host": len(hosts) == 1,
         "page": page,
         "numbers": paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
         "query": f"?by={context['by']}&over={context['over']}",
