@@ -104,7 +104,7 @@ def test_one_sees_ones_own(alice: User, mallory: User, host: Host, vm: VirtualMa
     assert ranked(mallory, "cpu", "now") == []
     grant(mallory, "viewer", vm)
     for over in ("now", "day"):
-        found = top(mallory, "cpu", over)  # type: ignore[arg-type]
+        found = top(mallory, "cpu", over)
         assert [(line.name, line.host, line.share) for line in found.lines] == [(vm.name, None, 1.0)]
         assert found.counted == 1
     # A host of others is not named, one's own is.

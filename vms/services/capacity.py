@@ -108,7 +108,7 @@ def given(who: Who) -> dict[int, Given]:
         kib=Coalesce(Sum("placement__memory_kib"), 0), kib_on=Coalesce(Sum("placement__memory_kib", filter=takes), 0),
     )  # fmt: skip
     names = ("placement__host_id", "vms", "running", "cpus", "cpus_on", "kib", "kib_on")
-    return {host: tuple(numbers) for host, *numbers in found.values_list(*names)}  # type: ignore[misc]
+    return {host: tuple(numbers) for host, *numbers in found.values_list(*names)}
 
 
 def used(hosts: Iterable[int]) -> tuple[dict[int, Total], dict[int, Total]]:

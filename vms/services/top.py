@@ -66,10 +66,8 @@ def top(who: Who, by: By, over: Over, *, host: Host | None = None, most: int = M
     while it ran; a day is of whole quarters of an hour, and ends with the last one."""
     vms = visible_vms(who).filter(templated_at=None).order_by()
     vms = vms.filter(placement__host=host) if host else vms
-    rows = {
-        pk: row
-        for pk, *row in vms.values_list("pk", "placement__name", "placement__vcpus", "placement__host_id")
-    }  # fmt: skip
+    columns = ("placement__name", "placement__vcpus", "placement__host_id")
+    rows = {pk: (name, vcpus, on) for pk, name, vcpus, on in vms.values_list("pk", *columns)}
     now = int(time.time())
     if over == "now":
         start, end, tier = now - NOW, now + 1, RAW

@@ -27,7 +27,7 @@ def capacity_page(request: HttpRequest) -> HttpResponse:
     hosts = list(capacity.find_hosts(request.user))
     paginator = Paginator(hosts, HOSTS)
     page = paginator.get_page(request.GET.get("page"))
-    lines = capacity.host_lines(request.user, page.object_list, on)
+    lines = capacity.host_lines(request.user, list(page.object_list), on)
     storages = capacity.storage_lines(request.user)
     context = top_context(request)
     context |= {
