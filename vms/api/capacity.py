@@ -49,7 +49,7 @@ class TopItems(BaseModel):
     counted: int
 
 
-class PartItem(BaseModel):
+class CapacityPart(BaseModel):
     """whole: what there is, 0 where that is not known. given: what running VMs may use; promised: all of them. over:
     how much more is given than there is. used: by all that runs on the host, now and on the average of the last day."""
 
@@ -67,8 +67,8 @@ class CapacityHost(BaseModel):
     id: int
     name: str
     fresh: str
-    cpus: PartItem
-    memory: PartItem
+    cpus: CapacityPart
+    memory: CapacityPart
     vms: int
     running: int
 
@@ -92,8 +92,8 @@ class CapacitySums(BaseModel):
     """Of the hosts that you see; where you see none, of your VMs, and nothing is said of how much there is."""
 
     hosts: int
-    cpus: PartItem
-    memory: PartItem
+    cpus: CapacityPart
+    memory: CapacityPart
     vms: int
     running: int
 
@@ -157,8 +157,8 @@ def show(request: HttpRequest) -> CapacityItem:
     )
 
 
-def part(of: Part) -> PartItem:
-    return PartItem(
+def part(of: Part) -> CapacityPart:
+    return CapacityPart(
         whole=of.whole, given=of.given, promised=of.promised, over=of.over, used=of.used, used_day=of.day
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('volume', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='left_alone', to='vms.volume')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('vm__isnull', False)), fields=('kind', 'vm'), name='a_vm_is_left_alone_once'), models.UniqueConstraint(condition=models.Q(('volume__isnull', False)), fields=('kind', 'volume'), name='a_volume_is_left_alone_once'), models.CheckConstraint(condition=models.Q(('vm', None), ('volume', None), _connector='XOR'), name='one_thing_is_left_alone')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('vm__isnull', False)), fields=('kind', 'vm'), name='a_vm_is_left_alone_once'), models.UniqueConstraint(condition=models.Q(('volume__isnull', False)), fields=('kind', 'volume'), name='a_volume_is_left_alone_once'), models.CheckConstraint(condition=models.Q(models.Q(('vm', None), ('volume__isnull', False)), models.Q(('vm__isnull', False), ('volume', None)), _connector='OR'), name='one_thing_is_left_alone')],
             },
         ),
     ]

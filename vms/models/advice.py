@@ -35,7 +35,10 @@ class LeftAlone(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "volume"], condition=models.Q(volume__isnull=False), name="a_volume_is_left_alone_once"
             ),
-            models.CheckConstraint(condition=models.Q(vm=None) ^ models.Q(volume=None), name="one_thing_is_left_alone"),
+            models.CheckConstraint(
+                condition=models.Q(vm=None, volume__isnull=False) | models.Q(vm__isnull=False, volume=None),
+                name="one_thing_is_left_alone",
+            ),
         ]
 
     def __str__(self) -> str:
