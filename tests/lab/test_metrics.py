@@ -94,7 +94,7 @@ class Numbers:
     """What the dashboard says of the VM between two moments."""
 
     def __init__(self, dashboard: Dashboard, vm: int, since: float, until: float) -> None:
-        path = f"/vms/{vm}/metrics?from={int(since)}&to={int(until)}&step=1"
+        path = f"/vms/{vm}/metrics?from={int(since)}&to={int(until) + 1}&step=1"
         self.series = dashboard.get(path)["series"]
 
     def total(self, name: str) -> float:
