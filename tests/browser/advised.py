@@ -37,7 +37,7 @@ LeftAlone.objects.create(kind="memory", vm_id={small}, by_name="admin")
 
 def advised(stage: Stage) -> str:
     """The page, with something on it."""
-    stage.in_peace("idle")
-    small, idle = stage.runs("stoic"), stage.runs("idle")
+    # It stays on when it is asked to shut down.
+    small, idle = stage.runs("stoic"), stage.runs("deaf")
     stage.dashboard.do(WEEK.format(small=small.pk, idle=idle.pk))
     return "/advice/"
