@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.advised import advised
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
@@ -578,6 +579,10 @@ SCENES = (
     Scene("serial-off", VM + "serial/", of(terminal_off, "serial/")),
     Scene("serial-none", VM + "serial/", of(screenless, "serial/")),
     Scene("console-gone", VM + "console/", of(gone, "console/")),
+    Scene("capacity", "capacity/", lambda stage: f"/capacity/?of={charted(stage)}&{stage.volume()}"),
+    Scene("advice", "advice/", advised),
+    Scene("advice-mallory", "advice/", at("/advice/"), who=MALLORY),
+    Scene("capacity-mallory", "capacity/", at("/capacity/?by=disk&over=day"), who=MALLORY),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
     Scene("host", HOST, Stage.host_is_bare),

@@ -27,6 +27,10 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # changes from outside, alerts; open ones, silences, hosts of their VMs; own password
     "/": PAGE + 15,
+    # VMs, their hosts, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 4,
+    # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
+    "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -36,8 +40,8 @@ PAGES = {
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
     # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
-    # NUMA nodes
-    "/hosts/{host}/": PAGE + 18,
+    # NUMA nodes, VMs for who uses most
+    "/hosts/{host}/": PAGE + 19,
     "/vms/{vm}/": PAGE + 13,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,

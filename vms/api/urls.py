@@ -11,10 +11,12 @@ from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
+    advice,
     agent,
     alert_sinks,
     alerts,
     audit,
+    capacity,
     clone,
     console,
     define,
@@ -105,6 +107,9 @@ api.add_router("/hosts", events.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)
+api.add_router("/top", capacity.top_router)
+api.add_router("/capacity", capacity.router)
+api.add_router("/advice", advice.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

@@ -1,5 +1,6 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.advice import LeftAlone
 from vms.models.agents import AgentReport, Freeze, GuestKeys
 from vms.models.alerts import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.models.archives import Archive
@@ -48,6 +49,7 @@ __all__ = [
     "ImageCopy",
     "Invitation",
     "Lease",
+    "LeftAlone",
     "Network",
     "NetworkFilter",
     "Offer",

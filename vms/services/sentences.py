@@ -852,6 +852,8 @@ AUDIT: dict[str, str] = {
     "trusted:pool": mark("said that what is found is trusted in"),
     "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
+    "left-alone:advice": mark("let advice be given no more on"),
+    "took-back:advice": mark("let advice be given again on"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
     "offered:template": mark("offered to others the template"),
