@@ -52,6 +52,7 @@ from vms.views import (
     users,
     vms,
     volumes,
+    wall,
     xml,
 )
 
@@ -67,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
     path("vms/sparks", metrics.vm_sparks, name="vm-sparks"),
+    path("vms/screens", wall.vm_screens, name="vm-screens"),
     path("vms/bulk/tags/", tags.vm_bulk_tags, name="vm-bulk-tags"),
     path("vms/import/", imports.vm_import, name="vm-import"),
     path("vms/new/", create.vm_new, name="vm-new"),

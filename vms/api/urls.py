@@ -45,6 +45,7 @@ from vms.api import (
     uploads,
     users,
     volumes,
+    wall,
     xml,
 )
 from vms.api.auth import Bearer, Session
@@ -96,6 +97,7 @@ api.add_router("/vms", pending.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
+api.add_router("/vms", wall.router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)

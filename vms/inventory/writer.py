@@ -23,7 +23,7 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import agents, devices, hosts, networks, placements, pools, volumes
+from vms.inventory import agents, devices, hosts, networks, placements, pools, screens, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement, Volume
@@ -143,6 +143,10 @@ class Writer:
     ) -> None:
         """Store what a guest's agent told in the placement's run, or why it did not. show: somebody waits for it."""
         self.note(term, lambda: agents.store(placement, asked_at, said, error, show=show))
+
+    def last_screen(self, term: Term, uuid: str, shot: screens.Shot) -> None:
+        """Keep what stood on the screen of a VM that has crashed."""
+        self.note(term, lambda: screens.keep(term.host, uuid, shot))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

@@ -135,6 +135,9 @@ ERRORS: dict[str, str] = {
     ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
+    "no_picture": mark(
+        "There is no picture of {name}'s screen: it is off, has no screen, or its host does not answer."
+    ),
     "operation_lost": mark("Another operation took its place."),
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
@@ -215,6 +218,7 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "bad_screen": mark("What its host gives for a picture of its screen is none. Open its console."),
     "agent_silent": mark("The guest agent gave no answer in time. It may hang, or the guest may stand still."),
     "agent_absent": mark(
         "No guest agent is connected. Install qemu-guest-agent in the guest and start it; nothing was asked of it."

@@ -54,8 +54,8 @@ def turn() -> Iterator[None]:
 @dataclass(frozen=True)
 class Look:
     """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on. "hardware:1",
-    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing, as is
-    "agent:12", whose guest may not answer."""
+    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing, as are
+    "agent:12", whose guest may not answer, and "screens:12,13", whose pictures come to live.store_picture()."""
 
     name: str
     answer: str
@@ -107,6 +107,14 @@ class Reader:
         """The UUID here of the VM of "vm:12" or "agent:12", "" where it is not on this host."""
         vm = int(name.partition(":")[2])
         return str(Placement.objects.filter(vm=vm, host=self.term.host).values_list("uuid", flat=True).first() or "")
+
+    def uuids_of(self, name: str) -> list[str]:
+        """The UUIDs of those VMs of "screens:12,13" that are on this host."""
+        vms = [int(word) for word in name.partition(":")[2].split(",")]
+        return [
+            str(uuid)
+            for uuid in Placement.objects.filter(vm__in=vms, host=self.term.host).values_list("uuid", flat=True)
+        ]
 
     def look_at_pool(self, connection: Connection, kind: str, pk: int, answer: str) -> None:
         """Read the pool, or the one that the volume is in, with what lies there."""
