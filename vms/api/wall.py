@@ -23,6 +23,7 @@ SOON: Final = "1"
     "/{int:vm_id}/screenshot",
     response=answers(200, None, 403, 404, 409),
     summary="Its screen",
+    url_name="vm-screenshot",
     openapi_extra={
         "responses": {
             200: {"description": "A PNG of at most 720 x 480 points", "content": PICTURE},

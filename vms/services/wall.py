@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from django.utils.translation import gettext
@@ -29,7 +28,8 @@ MOST: Final = 100
 
 @dataclass(frozen=True)
 class Tile:
-    """A VM on the wall. screen: whether it has one that is shown now; why: what stands there instead, as text."""
+    """A VM on the wall. screen: whether it has one that is shown now; why: what stands there instead, as text, beside
+    the glyph of its state; "" where the state says it."""
 
     row: Row
     screen: bool
@@ -67,7 +67,7 @@ def make_tile(row: Row, vm: VirtualMachine, *, watches: bool) -> Tile:
     if is_shown(vm):
         return Tile(row, True, "")
     runs = placed(vm).run_id is not None and row.shown in SHOWS_A_SCREEN
-    return Tile(row, False, gettext("It has no screen.") if runs else row.word)
+    return Tile(row, False, gettext("It has no screen.") if runs else "")
 
 
 def look(vms: Collection[VirtualMachine]) -> None:
@@ -113,8 +113,3 @@ def last_picture(vm: VirtualMachine) -> bytes:
     if found is None:
         raise NoPicture(name=placed(vm).name)
     return bytes(found)
-
-
-def last_taken(vm: VirtualMachine) -> datetime | None:
-    """When that was taken, None where there is none."""
-    return LastScreen.objects.filter(vm=vm).values_list("taken_at", flat=True).first()

@@ -32,7 +32,7 @@ from vms.permissions import (
     visible_operations,
     visible_vms,
 )
-from vms.services import viewers, wall
+from vms.services import crashes, viewers, wall
 from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import Header, fits, make_header, may_eject, why_not
@@ -79,15 +79,17 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     """A page of fifty; a UUID or address pasted whole goes straight to the one VM that has it."""
     q, state, tag, sort = (request.GET.get(name, "") for name in ("q", "state", "tag", "sort"))
     host = chosen_host(request)
+    watches = wall.watches(request.user)
+    as_wall = request.GET.get("as") == "wall" and watches
+    # Among many that are off those that run are looked for.
+    sort = sort or ("state" if as_wall else "name")
     try:
-        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, tag=tag, sort=sort or "name")
+        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, tag=tag, sort=sort)
     except BadParameters:
         raise Http404 from None
     if vm := pasted(request, q):
         return redirect("vm", vm.pk)
     hosts = list(visible_hosts(request.user).only(*LINE).order_by("name"))
-    watches = wall.watches(request.user)
-    as_wall = request.GET.get("as") == "wall" and watches
     grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1 and not as_wall
     totals = totals_by_host(found) if grouped else {}
     listed: Any
@@ -100,7 +102,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     page = paginator.get_page(request.GET.get("page"))
     count = sum(totals.values()) if grouped else paginator.count
     there = list(page.object_list)
-    parts = sections(found, sort or "name", there, totals, request.user) if grouped else []
+    parts = sections(found, sort, there, totals, request.user) if grouped else []
     if grouped and not page.has_next():
         parts += others(found, hosts, totals, request.user)
     vms = these(request.user, there) if q and not grouped else there
@@ -125,11 +127,11 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "host": host,
         "hosts": hosts,
         "typed_host": len(hosts) > MOST_CHOICES,
-        "sort": sort or "name",
+        "sort": sort,
         "states": STATES,
         "filtered": bool(q or state or host or tag),
         "has_trash": trashed_vms(request.user).exists(),
-        "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
+        "columns": columns(request, sort, many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
         **row_context(many_hosts=len(hosts) > 1),
@@ -312,6 +314,8 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
             **context,
             "use": use,
             "screen": may_watch and wall.is_shown(vm),
+            "may_watch": may_watch,
+            "trouble": crashes.trouble(vm),
             "facts": document.facts if document else {},
             "exposed": exposed(placed(vm), document),
             "waits": waits(placed(vm), document) if context["may_xml"] else [],

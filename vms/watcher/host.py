@@ -20,6 +20,7 @@ from vms.virt import (
     Connection,
     DevicesChanged,
     Disconnected,
+    DomainBroke,
     DomainChanged,
     DomainRebooted,
     Event,
@@ -203,6 +204,9 @@ class HostWatch(threading.Thread):
     def note(self, connection: Connection, item: Event | Look | Resync | Stop | Counted) -> None:
         """Mark what an item asks to be read; looks are answered at once."""
         if isinstance(item, DomainChanged):
+            self.reader.budget.ask(item.uuid, time.monotonic())
+        elif isinstance(item, DomainBroke):
+            self.reader.broke.setdefault(item.uuid, set()).add(item)
             self.reader.budget.ask(item.uuid, time.monotonic())
         elif isinstance(item, DomainRebooted):
             self.reader.rebooted.add(item.uuid)

@@ -17,7 +17,7 @@ from vms.errors import HostUnreachable, NotFound, VirtError
 from vms.headers import ENOUGH
 from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
-from vms.virt import Connection
+from vms.virt import Connection, DomainBroke
 from vms.watcher.budget import Budget
 from vms.watcher.counting import Counted, Counter
 from vms.watcher.numbers import Keep, Sampler
@@ -77,6 +77,8 @@ class Reader:
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
+        # What went wrong in them since they were read: a disk may fail a thousand times a second, in the same way.
+        self.broke: dict[str, set[DomainBroke]] = {}
         self.numbers_period = NUMBERS
         # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
         self.pools: dict[str, str] = {}
@@ -167,6 +169,9 @@ class Reader:
         for uuid in missing:
             self.known.pop(uuid, None)
         self.budget.forget(missing)
+        for uuid in uuids:
+            for trouble in self.broke.pop(uuid, ()):
+                self.writer.broke(self.term, trouble)
         if uuids:
             self.hand_over(rows, missing=frozenset(missing), done=done)
 
