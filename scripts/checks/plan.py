@@ -87,10 +87,10 @@ def checks(level: str) -> list[Check]:
     if level != "quick":
         found += [
             pytest("security", "tests/security", everything=everything),
-            # Once more on the other database.
+            # Once more on the other database: what commits, and of the others a third (tests/strictness.py).
             replace(
                 pytest("PostgreSQL", *ON_BOTH, *(ALL_REQUESTS if everything else SOME_REQUESTS), everything=everything),
-                settings=(("DATABASE", "postgresql"),),
+                settings=(("DATABASE", "postgresql"), ("SHARE", "1" if everything else "3")),
             ),
         ]
     others = (*APART, *WAITING, "gateways", *REQUESTS)

@@ -1,15 +1,22 @@
 // Charts over time: one request for all of them, read again while somebody looks, closer where a part is dragged over.
+// Several sources are drawn over each other. What happened in this time is marked on the axis and listed below.
 import uPlot from "uplot";
 
 const PERIOD = 15000;
 const COLOURS = ["--tblr-primary", "--tblr-warning", "--tblr-success", "--tblr-danger"];
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
+const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 3], [1, 2], [4, 1], [10, 2, 1, 2]];
+const SHORTEST = 10;
+
 const POWERS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
 const all = document.querySelector("[data-charts]");
 const said = document.querySelector("[data-charts-said]");
 const whole = document.querySelector("[data-whole]");
+const happened = document.querySelector("[data-happened]");
+const beside = document.getElementById("beside-names");
+const sources = all.dataset.charts.split(" ");
 const sections = [...all.querySelectorAll("[data-chart]")];
 const plots = new Map();
 // The part that is looked at, in seconds since 1970; null: up to now.
@@ -96,25 +103,81 @@ function options(section, labels, unit, width) {
       { ...axis, size: 76, values: (plot, ticks) => ticks.map((tick) => words(tick, unit)), ...(unit.startsWith("bytes") && { incrs: POWERS }) },
     ],
     series: [
-      { label: all.dataset.time, value: (plot, t) => (t === null ? "–" : moment(t)) },
+      { label: all.dataset.time, value: (plot, t) => (Number.isFinite(t) ? moment(t) : "–") },
       ...labels.map((label, i) => ({
         label,
-        stroke: colour(COLOURS[i]),
+        stroke: colour(COLOURS[i % COLOURS.length]),
         width: 1.5,
-        dash: [[], [6, 3], [2, 3], [8, 3, 2, 3]][i],
+        dash: DASHES[i],
         points: { show: false },
         value: (plot, value) => words(value, unit),
       })),
     ],
     hooks: {
+      draw: [(plot) => marked(plot, colour("--quiet"), colour("--tblr-danger"))],
+      setCursor: [(plot) => near(plot)],
       setSelect: [(plot) => {
         if (plot.select.width < 8) return;
         const [from, to] = [plot.select.left, plot.select.left + plot.select.width].map((left) => Math.round(plot.posToVal(left, "x")));
         plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-        if (to - from >= 10) look([from, to]);
+        if (to - from >= SHORTEST) look([from, to]);
       }],
     },
   };
+}
+
+/** A line through the chart for each thing that happened, red for what failed. */
+function marked(plot, quiet, danger) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.setLineDash([2 * devicePixelRatio, 2 * devicePixelRatio]);
+  ctx.lineWidth = devicePixelRatio;
+  for (const { t, failed } of marks) {
+    if (t < plot.scales.x.min || t > plot.scales.x.max) continue;
+    const x = Math.round(plot.valToPos(t, "x", true));
+    ctx.strokeStyle = failed ? danger : quiet;
+    ctx.fillStyle = ctx.strokeStyle;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillRect(x - 2 * devicePixelRatio, bbox.top, 4 * devicePixelRatio, 4 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** Say in the list what is marked where somebody points. */
+function near(plot) {
+  const { left } = plot.cursor;
+  for (const mark of marks) {
+    mark.line.classList.toggle("is-near", left >= 0 && Math.abs(plot.valToPos(mark.t, "x") - left) < 6);
+  }
+}
+
+function listed({ items, more }) {
+  const rows = items.map((event) => {
+    const line = document.createElement("li");
+    const when = document.createElement("time");
+    when.dateTime = event.at;
+    when.className = "muted when";
+    const t = Date.parse(event.at) / 1000;
+    when.textContent = moment(t);
+    const told = document.createElement(event.sort === "operation" ? "a" : "span");
+    if (event.sort === "operation") told.href = all.dataset.operation.replace("/0/", `/${event.id}/`);
+    told.textContent = event.text;
+    const what = document.createElement("span");
+    what.className = "grow";
+    what.append(told);
+    if (event.who) what.append(` · ${event.who}`);
+    line.append(what, when);
+    const failed = event.state === "failed" || event.state === "unknown";
+    line.classList.toggle("is-failed", failed);
+    return { t, failed, line };
+  });
+  marks = rows;
+  happened.querySelector("ol").replaceChildren(...rows.map(({ line }) => line));
+  happened.hidden = !rows.length;
+  happened.querySelector("[data-more]").hidden = !more;
 }
 
 function summary(labels, series, unit) {
@@ -145,10 +208,12 @@ function table(labels, [times, ...columns], unit) {
   return made;
 }
 
-function draw(section, numbers) {
-  const labels = section.dataset.names.split("|");
+function draw(section, answers) {
+  const [numbers] = answers;
+  const names = section.dataset.chart.split(",");
+  const labels = beside ? JSON.parse(beside.textContent) : section.dataset.names.split("|");
   const unit = section.dataset.unit;
-  const series = section.dataset.chart.split(",").map((name) => numbers.series[name] ?? []);
+  const series = beside ? answers.map((answer) => answer.series[names[0]] ?? []) : names.map((name) => numbers.series[name] ?? []);
   const data = joined(series);
   const holder = section.querySelector(".plot");
   const width = Math.max(holder.clientWidth, 200);
@@ -173,20 +238,50 @@ function draw(section, numbers) {
 }
 
 let last = null;
+let marks = [];
+
+async function read(source, query) {
+  const response = await fetch(`${source}?${query}`, { headers: { "X-Kvmweb-Refresh": "1" } });
+  if (!response.ok || response.redirected) throw new Error(String(response.status));
+  return response.json();
+}
+
+/** From when to when is looked at. */
+function shown() {
+  const now = Math.floor(Date.now() / 1000);
+  return part ?? [now - Number(all.dataset.seconds), now];
+}
 
 async function renew() {
-  const now = Math.floor(Date.now() / 1000);
-  const [from, to] = part ?? [now - Number(all.dataset.seconds), now];
-  const response = await fetch(`${all.dataset.charts}?from=${from}&to=${to}`, { headers: { "X-Kvmweb-Refresh": "1" } });
-  if (!response.ok || response.redirected) throw new Error(String(response.status));
-  last = await response.json();
+  const [from, to] = shown();
+  const query = `from=${from}&to=${to}`;
+  const [found, ...answers] = await Promise.all([
+    happened && read(all.dataset.events, `${query}&limit=100`),
+    ...sources.map((source) => read(source, beside ? `${query}&series=${sections.map((section) => section.dataset.chart)}` : query)),
+  ]);
+  if (found) listed(found);
+  last = answers;
   show();
 }
 
 function show() {
   for (const section of sections) draw(section, last);
   const empty = sections.every((section) => section.hidden);
-  said.textContent = empty ? all.dataset.nothing : all.dataset.every.replace("{n}", length(Math.max(last.step, last.period ?? 1)));
+  said.textContent = empty ? all.dataset.nothing : all.dataset.every.replace("{n}", length(Math.max(last[0].step, last[0].period ?? 1)));
+}
+
+/** Half of it, twice as much, or as much before or after it; never what has not been yet. */
+const ZOOM = {
+  closer: ([from, to]) => [from + (to - from) / 4, to - (to - from) / 4],
+  wider: ([from, to]) => [from - (to - from) / 2, to + (to - from) / 2],
+  earlier: ([from, to]) => [from - (to - from) / 2, to - (to - from) / 2],
+  later: ([from, to]) => [from + (to - from) / 2, to + (to - from) / 2],
+};
+
+function zoom(how) {
+  const [from, to] = ZOOM[how](shown()).map(Math.round);
+  const ahead = Math.max(to - Math.floor(Date.now() / 1000), 0);
+  if (to - from >= SHORTEST) look([from - ahead, to - ahead]);
 }
 
 function look(at) {
@@ -208,6 +303,7 @@ function anew() {
 }
 
 whole.addEventListener("click", () => look(null));
+for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => zoom(button.dataset.zoom));
 for (const fold of all.querySelectorAll(".as-table")) fold.addEventListener("toggle", () => fold.open && fold.told?.());
 let drawn = 0;
 new ResizeObserver(([{ contentRect }]) => {

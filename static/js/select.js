@@ -17,6 +17,10 @@ function count() {
   label.textContent = text.replace("{n}", found.disabled ? ticked : found.value);
   const more = bar.querySelector("[data-tick-found]");
   if (more) more.hidden = !every || !found.disabled;
+  for (const link of bar.querySelectorAll("[data-beside]")) {
+    link.href = `${link.pathname}?ids=${boxes().filter((box) => box.checked).map((box) => box.value)}`;
+    link.hidden = ticked < 2 || ticked > Number(link.dataset.beside) || !found.disabled;
+  }
   const all = document.querySelector("[data-all]");
   all.checked = ticked > 0 && every;
   all.indeterminate = ticked > 0 && !all.checked;

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from tests.conftest import make_vm
 from tests.grants import grant
 from tests.metrics.emptied import emptied
 from vms import live, metrics
-from vms.metrics import HOST, VM
-from vms.models import Host, User, VirtualMachine
+from vms.metrics import GUEST, HOST, POOL, VM
+from vms.models import Host, StoragePool, User, VirtualMachine
 from vms.services import tokens
 from vms.virt import CardNumbers, DiskNumbers, Numbers
 from vms.watcher.numbers import Sampler
@@ -53,7 +54,7 @@ def test_a_vms_numbers(program: Program, vm: VirtualMachine) -> None:
         },
     }  # fmt: skip
     everything = program.get(f"/vms/{vm.pk}/metrics").json()
-    assert set(everything["series"]) == set(VM.names)
+    assert set(everything["series"]) == {*VM.names, *GUEST.names}
     assert everything["to"] - everything["from"] == 3600
 
 
@@ -66,6 +67,22 @@ def test_a_hosts_numbers_and_how_often_they_are_taken(program: Program, host: Ho
         "cpu": [[now - 5, 50.0]], "wait": [[now - 5, 1.0]], "memory": [[now - 5, float(2 << 30)]],
     }  # fmt: skip
     assert told["period"] == 7.5
+
+
+def test_what_a_guest_tells_stands_beside_what_its_host_counts(program: Program, vm: VirtualMachine) -> None:
+    now = int(time.time())
+    metrics.store({VM: [(vm.pk, now - 5, values(cpu=25))], GUEST: [(vm.pk, now - 7, [80.5, 1 << 30, 2 << 30])]})
+    told = program.get(f"/vms/{vm.pk}/metrics?series=fullest_filesystem,cpu&step=1&from={now - 60}").json()
+    assert told["series"] == {"fullest_filesystem": [[now - 7, 80.5]], "cpu": [[now - 5, 25.0]]}
+    assert told["units"]["fullest_filesystem"] == "percent"
+
+
+def test_a_pools_space(program: Program, host: Host) -> None:
+    pool = StoragePool.objects.create(host=host, uuid=uuid.uuid4(), name="default")
+    now = int(time.time())
+    metrics.store({POOL: [(pool.pk, now - 60, [1 << 40, 2 << 40])]})
+    told = program.get(f"/pools/{pool.pk}/metrics?step=1&from={now - 120}").json()
+    assert told["series"] == {"used": [[now - 60, float(1 << 40)]], "capacity": [[now - 60, float(2 << 40)]]}
 
 
 def test_times_are_numbers_or_iso_8601(program: Program, vm: VirtualMachine) -> None:

@@ -26,6 +26,19 @@ metrics.roll_up(metrics.VM, metrics.TIERS[1], sorted({{({vm}, t // 60 * 60) for 
 def host(t):
     return [wave(t, 5, 60, 500), wave(t, 0, 9, 130), wave(t, 2e9, 3e9, 800)]
 metrics.store({{metrics.HOST: [(1, t, host(t)) for t in times]}})
+metrics.store({{metrics.GUEST: [({vm}, t, [wave(t, 60, 62, 900), 6 << 30, 10 << 30]) for t in times[::60]]}})
+from datetime import datetime, UTC
+from vms.models import Happening
+for state, ago in (("paused", 900), ("running", 840)):
+    made = Happening.objects.create(host_id=1, vm_id={vm}, code="state", params={{"state": state}})
+    Happening.objects.filter(pk=made.pk).update(at=datetime.fromtimestamp(now - ago, UTC))
+"""
+POOL = """
+import time
+from vms import metrics
+now = int(time.time()) // 60 * 60
+times = range(now - 3600, now, 60)
+metrics.store({{metrics.POOL: [({pool}, t, [(20 << 30) + (t - times[0]) * 2**20, 60 << 30]) for t in times]}})
 """
 
 
@@ -34,3 +47,17 @@ def charted(stage: Stage) -> int:
     player = stage.runs("stoic")
     stage.dashboard.do(HOUR.format(vm=player.pk))
     return player.pk
+
+
+def charted_pool(stage: Stage, path: str) -> str:
+    """The page with the charts of the pool whose page that is."""
+    pool = int(path.strip("/").split("/")[1])
+    stage.dashboard.do(POOL.format(pool=pool))
+    return f"/pools/{pool}/metrics/"
+
+
+def beside(stage: Stage) -> str:
+    """The page of two VMs over each other."""
+    other = stage.settle("idle").pk
+    stage.dashboard.do(HOUR.format(vm=other).replace("t / length", "t / length + 1"))
+    return f"/vms/compare/?ids={charted(stage)},{other}"

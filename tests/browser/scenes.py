@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.browser.cast import Player
-from tests.browser.charted import charted
+from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
@@ -559,6 +559,7 @@ SCENES = (
     Scene("gone-version", "trash/gone/<int:pk>/<int:number>/", lambda stage: f"/trash/gone/{stage.forgotten()}/1/"),
     Scene("vm-access", VM + "access/", of(runs, "access/?user=admin&verb=vm.power")),
     Scene("vm-metrics", VM + "metrics/", lambda stage: f"/vms/{charted(stage)}/metrics/", draws),
+    Scene("vm-compare", "vms/compare/", beside, draws),
     Scene("vm-activity", VM + "activity/", of(failed, "activity/")),
     Scene("console", VM + "console/", of(runs, "console/"), has_a_picture),
     Scene("console-keys", VM + "console/", of(runs, "console/"), opens_in_console("Keys")),
@@ -604,6 +605,7 @@ SCENES = (
     Scene("offers", "offers/", offers),
     Scene("pools", "pools/", list_of_pools),
     Scene("pool", POOL, page_of_a_pool()),
+    Scene("pool-metrics", POOL + "metrics/", lambda stage: charted_pool(stage, stage.pool()), draws),
     Scene("pool-menu", POOL, page_of_a_pool(), opens("More for kept")),
     Scene("pool-stop", POOL + "stop/", page_of_a_pool("stop/")),
     Scene("pool-delete", POOL + "delete/", page_of_a_pool("delete/")),

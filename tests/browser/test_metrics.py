@@ -35,6 +35,43 @@ def test_a_part_is_seen_more_closely_and_all_of_it_again(stage: Stage, new_brows
     expect(page.get_by_role("button", name="Show all of it")).to_be_hidden()
 
 
+def test_by_keyboard_and_what_happened_is_marked_and_listed(stage: Stage, new_browser: NewContext) -> None:
+    vm = charted(stage)
+    page = new_browser().new_page()
+    page.goto(f"/vms/{vm}/metrics/")
+    happened = page.locator("[data-happened]")
+    expect(happened).to_contain_text("stoic is paused")
+    closer = page.get_by_role("button", name="Closer")
+    closer.focus()
+    page.keyboard.press("Enter")
+    # The middle half hour, in which it was paused; then the quarter of an hour before, in which it was not.
+    expect(page.locator("[data-charts-said]")).to_have_text("One point stands for 6 s.")
+    expect(happened).to_contain_text("stoic is paused")
+    page.get_by_role("button", name="Earlier").click()
+    expect(happened).not_to_contain_text("stoic is paused")
+    page.get_by_role("button", name="Wider").click()
+    expect(page.locator("[data-charts-said]")).to_have_text("One point stands for 60 s.")
+
+
+def test_ticked_vms_are_drawn_over_each_other(stage: Stage, new_browser: NewContext) -> None:
+    vm = charted(stage)
+    page = new_browser().new_page()
+    page.goto("/vms/?sort=-name")
+    compare = page.locator("[data-bulk] a.btn[data-beside]")
+    page.locator(f"#vm-{vm} input[type=checkbox]").check()
+    expect(compare).to_be_hidden()
+    other = page.locator(f"tbody tr[data-vm]:not(#vm-{vm})").first
+    name = other.locator(".row-link").inner_text().strip()
+    other.locator("input[type=checkbox]").check()
+    compare.click()
+    legend = page.locator(".chart .u-legend").first
+    expect(legend).to_contain_text("stoic")
+    expect(legend).to_contain_text(name)
+    page.get_by_role("link", name=f"Leave {name} out").click()
+    expect(legend).to_contain_text("stoic")
+    expect(legend).not_to_contain_text(name)
+
+
 def test_the_same_as_a_file(stage: Stage, new_browser: NewContext) -> None:
     vm = charted(stage)
     page = new_browser().new_page()

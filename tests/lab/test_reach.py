@@ -334,8 +334,8 @@ def test_one_that_is_left_alone_is_let_go_by_everybody(
 ) -> None:
     host = row(far_host, "ssh")
     placement = seen(far_guest, host)
-    worker.connections.borrow(now(host))
-    assert len(of(far_host, "virt-ssh-helper")) == 2
+    with worker.connections.lent(now(host)):
+        assert len(of(far_host, "virt-ssh-helper")) >= 2
     Host.objects.filter(pk=host.pk).update(left_alone=True)
     worker.reconcile()
     eventually(lambda: not of(far_host, "virt-ssh-helper"), "nobody is connected any more")

@@ -107,10 +107,11 @@ def test_work_on_a_host_of_no_node_is_everybodys(stage: Stage) -> None:
 
 
 def test_a_connection_to_a_host_that_is_to_be_left_alone_is_closed(stage: Stage, worker: process.WorkerProcess) -> None:
-    kept = worker.connections.borrow(stage.host)
+    with worker.connections.lent(stage.host) as kept:
+        pass
     worker.connections.leave()
     assert kept.alive()
     Host.objects.update(left_alone=True)
     worker.reconcile()
     assert not kept.alive()
-    assert worker.connections.open == {}
+    assert worker.connections.idle == {}

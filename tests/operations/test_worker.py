@@ -22,6 +22,7 @@ from vms.errors import HostUnreachable
 from vms.kinds import KINDS
 from vms.models import ApiToken, Host, Operation, OperationLock, User, Worker
 from vms.operations import claim, jobs, process, run, transitions
+from vms.operations.connections import KEPT
 from vms.permissions import Actor
 from vms.services import operations
 from vms.virt import Job
@@ -212,10 +213,22 @@ def test_one_connection_is_kept_and_a_broken_one_is_opened_anew(
     done(stage.ask("vm.start"))
     done(stage.ask("vm.force-off"))
     assert stage.fake.opened == 1
-    [(_, kept)] = worker.connections.open.values()
+    [[(_, kept)]] = worker.connections.idle.values()
     kept.cut()
     assert done(stage.ask("vm.start")).state == "succeeded"
     assert stage.fake.opened == 2
+
+
+def test_each_is_lent_to_one_at_a_time_and_no_more_are_kept_than_the_next_click_needs(
+    stage: Stage, worker: process.WorkerProcess
+) -> None:
+    lent = worker.connections.lent
+    with lent(stage.host) as one, lent(stage.host) as two, lent(stage.host) as three:
+        assert len({id(one), id(two), id(three)}) == 3
+    assert [one.alive(), two.alive(), three.alive()].count(True) == KEPT
+    with lent(stage.host) as again:
+        assert again in (one, two, three)
+    assert stage.fake.opened == 3
 
 
 def broken_after(stage: Stage, verb: str, effect: bool) -> None:

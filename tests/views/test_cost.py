@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 PAGE = 5
 PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
-    # own password
-    "/": PAGE + 10,
+    # changes from outside, own password
+    "/": PAGE + 11,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -36,9 +36,10 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, test, networks of its interfaces, devices of its NUMA nodes
-    "/hosts/{host}/": PAGE + 15,
-    "/vms/{vm}/": PAGE + 10,
+    # operations, happenings, changes from outside, consoles, test, networks of its interfaces, devices of its NUMA
+    # nodes
+    "/hosts/{host}/": PAGE + 17,
+    "/vms/{vm}/": PAGE + 12,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
     # its volume, what its guest tells; pools, for that and for where it could go
@@ -50,11 +51,11 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/metrics/": PAGE + 6,
-    "/vms/{vm}/activity/": PAGE + 8,
+    "/vms/{vm}/activity/": PAGE + 10,
     # its definition, and pools for what could be in its drives
     "/vms/{vm}/console/": PAGE + 10,
-    # operations, happenings
-    "/activity/": PAGE + 2,
+    # operations, happenings, changes from outside, consoles
+    "/activity/": PAGE + 4,
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }

@@ -14,6 +14,7 @@ from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
 from vms.errors import AgentSilent
 from vms.inventory import Term, Writer
+from vms.metrics import Family, Sample
 from vms.models import AgentReport, Freeze, Host, Lease, Placement
 from vms.virt import GuestInfo
 from vms.watcher import agents
@@ -31,7 +32,8 @@ class Stage:
         self.term = Term(host, "w", 3)
         self.writer = Writer()
         self.writer.start()
-        self.agents = Agents(self.term, self.writer)
+        self.samples: list[tuple[Family, list[Sample]]] = []
+        self.agents = Agents(self.term, self.writer, lambda *several: self.samples.append(several))
 
     def add(self, name: str) -> str:
         made = self.fake.add(info(name, "running"))

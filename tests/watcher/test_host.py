@@ -16,7 +16,7 @@ from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
 from vms.models import Document, Happening, Host, Lease, Placement
 from vms.virt import DevicesChanged, Disconnected, DomainBroke, DomainChanged, DomainRebooted, Event
-from vms.watcher import Watcher, process
+from vms.watcher import Watcher, process, reader
 from vms.watcher import host as watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -39,6 +39,7 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     made = Stage()
     monkeypatch.setattr(watching, "connect", made.host.connect)
+    monkeypatch.setattr(reader, "open_connection", made.host.open)
     monkeypatch.setattr(watching, "watch", made.watch)
     monkeypatch.setattr(watching, "SWEEP", 0.5)
     monkeypatch.setattr(process, "TURN", 0.1)

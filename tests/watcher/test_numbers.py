@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import make_vm
-from vms import live
-from vms.metrics import HOST, VM, Family, Sample
-from vms.models import Host, Placement, VirtualMachine
-from vms.virt import HostNumbers, Numbers
-from vms.watcher.numbers import Sampler
+from vms import live, metrics
+from vms.metrics import GUEST, HOST, POOL, VM, Family, Sample
+from vms.models import Host, Placement, StoragePool, VirtualMachine
+from vms.virt import GuestFileSystem, GuestInfo, HostNumbers, Numbers, PoolInfo
+from vms.watcher.numbers import Sampler, sample_guest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -115,3 +116,40 @@ def test_a_host_tells_its_own_and_how_often_it_is_asked(host: Host, kept: Kept) 
     assert live.host_use(host.pk)["period"] == 7.5
     sampler.sample_host(None, 5.0, 10.0)
     assert live.host_use(host.pk) == {"period": 5.0}
+
+
+def test_of_its_pools_those_that_have_a_row_and_are_started(host: Host, kept: Kept) -> None:
+    row = StoragePool.objects.create(host=host, uuid=uuid.uuid4(), name="default")
+    known = PoolInfo(str(row.uuid), "default", "dir", "/pool", True, True, 100 << 30, 60 << 30, 40 << 30)
+    new = replace(known, uuid=str(uuid.uuid4()), name="new")
+    Sampler(host, kept.keep).sample_pools([known, new])
+    Sampler(host, kept.keep).sample_pools([replace(known, active=False, capacity=0, allocation=0)])
+    assert [(family, sample[0], sample[2]) for family, sample in kept.samples] == [
+        (POOL, row.pk, (40 << 30, 100 << 30))
+    ]
+
+
+def test_a_guests_fullest_file_system(vm: VirtualMachine, kept: Kept) -> None:
+    assert vm.placement
+    told = (
+        GuestFileSystem("/", "ext4", ("vda",), 10 << 30, 4 << 30),
+        GuestFileSystem("/var", "xfs", ("vdb",), 1 << 30, 1 << 29),
+        GuestFileSystem("/media", "iso9660", ("sda",), 600 << 20, 600 << 20),
+        GuestFileSystem("/mnt", "nfs", (), None, None),
+        GuestFileSystem("/lies", "ext4", (), 2**63, 2**70),
+    )
+    sample_guest(vm.placement, GuestInfo(file_systems=told[:4]), kept.keep)
+    sample_guest(vm.placement, GuestInfo(file_systems=told[2:4]), kept.keep)
+    assert [(family, sample[0], sample[2]) for family, sample in kept.samples] == [
+        (GUEST, vm.pk, (50.0, (4 << 30) + (1 << 29), 11 << 30))
+    ]
+    sample_guest(vm.placement, GuestInfo(file_systems=told), kept.keep)
+    metrics.store({GUEST: [kept.samples[-1][1]]})
+
+
+def test_a_former_placements_guest_is_not_the_vms(vm: VirtualMachine, kept: Kept) -> None:
+    assert vm.placement
+    VirtualMachine.objects.filter(pk=vm.pk).update(placement=None)
+    elsewhere = Placement.objects.get(pk=vm.placement.pk)
+    sample_guest(elsewhere, GuestInfo(file_systems=(GuestFileSystem("/", "ext4", (), 9, 3),)), kept.keep)
+    assert not kept.samples

@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field
 
 from vms.api.answers import answers
 from vms.api.auth import actor
-from vms.metrics import HOST, VM, Family, Of
+from vms.metrics import HOST, POOL, VM, Family, Of, series_of
 from vms.models import Host
-from vms.permissions import get_host_or_404, get_vm_or_404
+from vms.permissions import get_host_or_404, get_pool_or_404, get_vm_or_404
 from vms.services import metrics
 
 vms_router = Router(tags=["vms"])
 hosts_router = Router(tags=["hosts"])
+pools_router = Router(tags=["pools"])
 
 From = Annotated[datetime | None, Query(alias="from", description="ISO 8601, or seconds since 1970; an hour before to")]
 To = Annotated[datetime | None, Query(description="ISO 8601, or seconds since 1970; now")]
@@ -58,7 +59,7 @@ def numbers(
 ) -> Numbers:  # fmt: skip
     names = metrics.chosen(family, series)
     if names is None:
-        raise wrong("series", f"The series are {', '.join(family.names)}")
+        raise wrong("series", f"The series are {', '.join(series_of(family))}")
     try:
         told = metrics.over_time(family, thing, names, start=seconds(start), end=seconds(end), step=step or 0, of=of)
     except ValueError:
@@ -68,7 +69,7 @@ def numbers(
         end=told.end,
         step=told.step,
         period=metrics.period(host) if host else None,
-        units={name: family[name].unit for name in names},
+        units={name: series_of(family)[name].unit for name in names},
         series={name: [[t, value] for t, value in points] for name, points in told.points.items()},
     )
 
@@ -82,7 +83,8 @@ def of_vm(
     of: Literal["mean", "highest"] = "mean",
 ) -> Numbers:  # fmt: skip
     """cpu, steal and wait in percent of its processors' time; memory is used, as the guest tells it, or where it tells
-    nothing what its process holds; the rest is a second, latencies are of a request. of: of what lies in a step."""
+    nothing what its process holds; the rest is a second, latencies are of a request. What has filesystem in its
+    name the guest tells each few minutes. of: of what lies in a step."""
     vm = get_vm_or_404(actor(request), vm_id)
     host = vm.placement.host if vm.placement else None
     return numbers(VM, vm.pk, host, start, to, step, series, of)
@@ -99,3 +101,16 @@ def of_host(
     """cpu and wait in percent of all its processors' time; memory is what is neither free nor held by caches."""
     host = get_host_or_404(actor(request), host_id)
     return numbers(HOST, host.pk, host, start, to, step, series, of)
+
+
+@pools_router.get(
+    "/{int:pool_id}/metrics", response=answers(200, Numbers, 404), by_alias=True, url_name="pool-metrics",
+    summary="Its space over time",
+)  # fmt: skip
+def of_pool(
+    request: HttpRequest, pool_id: int, start: From = None, to: To = None, step: Step | None = None, series: Names = "",
+    of: Literal["mean", "highest"] = "mean",
+) -> Numbers:  # fmt: skip
+    """used and capacity in bytes, as its host tells them each minute while the pool is active."""
+    pool = get_pool_or_404(actor(request), pool_id)
+    return numbers(POOL, pool.pk, None, start, to, step, series, of)

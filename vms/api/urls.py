@@ -16,6 +16,7 @@ from vms.api import (
     clone,
     console,
     define,
+    events,
     grants,
     groups,
     hardware,
@@ -98,6 +99,9 @@ api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
 api.add_router("/vms", wall.router)
+api.add_router("/pools", metrics.pools_router)
+api.add_router("/vms", events.vms_router)
+api.add_router("/hosts", events.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)

@@ -1,16 +1,19 @@
-"""The store of numbers: a time series for each VM and host, of bounded size; no libvirt, no rows of the dashboard."""
+"""The store of numbers: time series of VMs, hosts and pools, of bounded size; no libvirt, no rows of the dashboard."""
 
 from vms.metrics.asking import MOST_POINTS, Answer, Of, Point, ask, lately
 from vms.metrics.database import close, prepare
-from vms.metrics.series import FAMILIES, HOST, VM, Family, Series
+from vms.metrics.series import FAMILIES, GUEST, HOST, POOL, TOGETHER, VM, Family, Series, series_of
 from vms.metrics.tiers import TIERS, Tier
 from vms.metrics.writing import Sample, forget, left_undone, prune, roll_up, store, things
 
 __all__ = [
     "FAMILIES",
+    "GUEST",
     "HOST",
     "MOST_POINTS",
+    "POOL",
     "TIERS",
+    "TOGETHER",
     "VM",
     "Answer",
     "Family",
@@ -27,6 +30,7 @@ __all__ = [
     "prepare",
     "prune",
     "roll_up",
+    "series_of",
     "store",
     "things",
 ]

@@ -1,4 +1,4 @@
-"""What is measured of a VM and of a host, and how a number is kept: as a whole number, which takes a byte or two."""
+"""What is measured of VMs, hosts and pools, and how a number is kept: as a whole one, which takes a byte or two."""
 
 from __future__ import annotations
 
@@ -64,4 +64,21 @@ VM: Final = Family(
 HOST: Final = Family(
     "host", (Series("cpu", PERCENT, 100), Series("wait", PERCENT, 100), Series("memory", BYTES, 1 / 1024))
 )
-FAMILIES: Final = (VM, HOST)
+# Of a VM, as its guest's agent tells it, each few minutes. fullest: the one with the least space left.
+GUEST: Final = Family(
+    "guest",
+    (
+        Series("fullest_filesystem", PERCENT, 100),
+        Series("filesystems_used", BYTES, 1 / 1024),
+        Series("filesystems_size", BYTES, 1 / 1024),
+    ),
+)
+POOL: Final = Family("pool", (Series("used", BYTES, 1 / 1024), Series("capacity", BYTES, 1 / 1024)))
+FAMILIES: Final = (VM, HOST, GUEST, POOL)
+# What is asked for as one: the families have the same things.
+TOGETHER: Final = {VM: (VM, GUEST), HOST: (HOST,), POOL: (POOL,)}
+
+
+def series_of(family: Family) -> dict[str, Series]:
+    """By name all that is told of such a thing."""
+    return {series.name: series for each in TOGETHER[family] for series in each.series}

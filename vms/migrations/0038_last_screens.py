@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0034_agents'),
+        ('vms', '0035_stream_indexes'),
     ]
 
     operations = [

@@ -40,7 +40,10 @@ class Console(models.Model):
     close_reason = models.CharField(max_length=40, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["closed_at", "opened_at"])]
+        indexes = [
+            models.Index(fields=["closed_at", "opened_at"]),
+            models.Index(fields=["-opened_at"], name="consoles_by_opening"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["vm", "device"],

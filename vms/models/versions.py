@@ -26,6 +26,13 @@ class Version(models.Model):
     actor_name = models.CharField(max_length=150, blank=True)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["-at"],
+                condition=models.Q(found=False, number__gt=1, kind="", operation=None),
+                name="versions_made_outside",
+            )
+        ]
         constraints = [models.UniqueConstraint(fields=["vm", "number"], name="a_version_once_per_vm")]
 
     def __str__(self) -> str:

@@ -1,8 +1,5 @@
-"""The operations' connections: quick ones share one a process and host, kept open, so that a click costs no handshake.
-
-A slow one has its own: a host answers a few calls of one connection at a time, and a long one must not stand in the
-way of the call that would end it.
-"""
+"""The operations' connections to hosts: each is lent to one thread at a time, and kept open for the next one, so that a
+click costs no handshake (docs/decisions/0126)."""
 
 from __future__ import annotations
 
@@ -10,51 +7,61 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from vms.models import Host
 from vms.virt import Connection, HostSpec, open_connection
+
+# Of each host so many wait for the next operation.
+KEPT: Final = 2
 
 
 class Connections:
     """Lends them; one that broke is opened anew at the next loan."""
 
     def __init__(self) -> None:
-        self.open: dict[int, tuple[HostSpec, Connection]] = {}
-        self.locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
-
-    def borrow(self, host: Host) -> Connection:
-        """A connection that others may be using too. Raises VirtError where there is no way to the host."""
-        spec = HostSpec(**host.spec_fields())
-        with self.locks[host.pk]:
-            known = self.open.get(host.pk)
-            if known and known[0] == spec and known[1].alive():
-                return known[1]
-            if known:
-                known[1].close()
-                del self.open[host.pk]
-            connection = open_connection(spec)
-            self.open[host.pk] = (spec, connection)
-            return connection
+        self.idle: defaultdict[int, list[tuple[HostSpec, Connection]]] = defaultdict(list)
+        self.lock = threading.Lock()
 
     @contextmanager
-    def own(self, host: Host) -> Iterator[Connection]:
-        """One that nobody else uses, closed at the end. Raises VirtError where there is no way to the host."""
-        connection = open_connection(HostSpec(**host.spec_fields()))
+    def lent(self, host: Host) -> Iterator[Connection]:
+        """One that nobody else uses meanwhile. Raises VirtError where there is no way to the host."""
+        spec = HostSpec(**host.spec_fields())
+        connection = self.take(host.pk, spec) or open_connection(spec)
         try:
             yield connection
         finally:
+            self.give_back(host.pk, spec, connection)
+
+    def take(self, host: int, spec: HostSpec) -> Connection | None:
+        """One that waits and stands."""
+        while True:
+            with self.lock:
+                if not self.idle[host]:
+                    return None
+                known, connection = self.idle[host].pop()
+            if known == spec and connection.alive():
+                return connection
+            connection.close()
+
+    def give_back(self, host: int, spec: HostSpec, connection: Connection) -> None:
+        stands = connection.alive()
+        with self.lock:
+            keeps = stands and len(self.idle[host]) < KEPT
+            if keeps:
+                self.idle[host].append((spec, connection))
+        if not keeps:
             connection.close()
 
     def leave(self) -> None:
         """Close those of hosts that are to be left alone by now, or were removed."""
-        wanted = Host.objects.filter(pk__in=list(self.open), left_alone=False, removed_at=None)
-        for pk in self.open.keys() - set(wanted.values_list("pk", flat=True)):
-            with self.locks[pk]:
-                known = self.open.pop(pk, None)
-                if known:
-                    known[1].close()
+        wanted = Host.objects.filter(pk__in=list(self.idle), left_alone=False, removed_at=None)
+        for host in self.idle.keys() - set(wanted.values_list("pk", flat=True)):
+            self.close(host)
 
-    def close(self) -> None:
-        for _, connection in self.open.values():
+    def close(self, *hosts: int) -> None:
+        """Close those that wait, of these hosts or of all."""
+        with self.lock:
+            several = [kept for host in hosts or tuple(self.idle) for kept in self.idle.pop(host, [])]
+        for _, connection in several:
             connection.close()
-        self.open.clear()

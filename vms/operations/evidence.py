@@ -32,15 +32,16 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
     for pause in ASK_AGAIN:
         time.sleep(pause)
         try:
-            if way.mend:
-                way.mend(connections.borrow(operation.host), operation)
-            now = way.facts(connections.borrow(operation.host), operation)
+            with connections.lent(operation.host) as connection:
+                if way.mend:
+                    way.mend(connection, operation)
+                verdict = way.evidence(operation.before, way.facts(connection, operation))
         except VirtError as error:
             logger.warning("operation %s: no evidence: %s %s", operation.pk, error.code, error.details)
             return Verdict.UNKNOWN
-        verdict = way.evidence(operation.before, now)
         if verdict is Verdict.DONE:
-            note(connections.borrow(operation.host), operation)
+            with connections.lent(operation.host) as connection:
+                note(connection, operation)
         if verdict is not Verdict.UNDONE:
             break
     return verdict

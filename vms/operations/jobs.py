@@ -44,17 +44,18 @@ def follow(work: Work, over: threading.Event) -> None:
     try:
         while not over.wait(LOOK):
             try:
-                job = domain(work.beside(), work.operation).job()
-                if job is None or over.is_set():
-                    continue
-                if job != last:
-                    work.heard()
-                    tell(work.operation, job)
-                    last = job
-                if not ended and is_to_end(work.operation):
-                    domain(work.beside(), work.operation).abort_job()
-                    work.log("ending")
-                    ended = True
+                with work.beside() as connection:
+                    job = domain(connection, work.operation).job()
+                    if job is None or over.is_set():
+                        continue
+                    if job != last:
+                        work.heard()
+                        tell(work.operation, job)
+                        last = job
+                    if not ended and is_to_end(work.operation):
+                        domain(connection, work.operation).abort_job()
+                        work.log("ending")
+                        ended = True
             except VirtError as error:
                 logger.info("operation %s: its job cannot be followed: %s", work.operation.pk, error.details)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,11 +106,7 @@ def ask(running: Running, worker: Worker, connections: Connections) -> Verdict |
     if host is None:
         raise HostUnreachable
     refuse_silent(host)
-    alone = running.operation.queue in ("slow", "guest")
-    opened: AbstractContextManager[Connection] = (
-        connections.own(host) if alone else nullcontext(connections.borrow(host))
-    )
-    with opened as connection:
+    with connections.lent(host) as connection:
         running.connection = connection
         return ask_on(connection, running, worker, connections)
 
@@ -156,11 +152,11 @@ def refuse_senseless(operation: Operation, now: Facts) -> None:
         raise WrongState(name=operation.target_name, state=now["state"])
 
 
-def beside(operation: Operation, connections: Connections) -> Connection:
-    """The connection that the quick operations share."""
+def beside(operation: Operation, connections: Connections) -> AbstractContextManager[Connection]:
+    """Another connection to the operation's host."""
     if operation.host is None:
         raise HostUnreachable
-    return connections.borrow(operation.host)
+    return connections.lent(operation.host)
 
 
 def end(operation: Operation, worker: Worker, verdict: Verdict) -> None:

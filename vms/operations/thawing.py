@@ -77,7 +77,7 @@ class Thawer:
         if placement is None:
             return False
         refuse_silent(placement.host)
-        with self.connections.own(placement.host) as connection:
+        with self.connections.lent(placement.host) as connection:
             domain = connection.domain(str(placement.uuid))
             state, run_id = domain.state()
             if run_id is None and state != "saved":

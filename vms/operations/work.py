@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,14 +19,14 @@ from vms.virt import Connection, Domain, unseal
 class Work:
     """One operation being done. may_go_on raises where it was taken away, superseded, or its actor lost the right.
 
-    beside: the connection to ask on while a call of this one's runs. heard: says that the host is at it, so that its
+    beside: a connection to ask on while a call of this one's runs. heard: says that the host is at it, so that its
     silence counts from now.
     """
 
     operation: Operation
     connection: Connection
     may_go_on: Callable[[], None]
-    beside: Callable[[], Connection]
+    beside: Callable[[], AbstractContextManager[Connection]]
     heard: Callable[[], None]
 
     def domain(self) -> Domain:

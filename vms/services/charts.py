@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vms.kinds.words import mark
-from vms.metrics import HOST, VM, Answer, Family
+from vms.metrics import HOST, POOL, VM, Answer, Family, series_of
 from vms.metrics.tiers import DAY, HOUR
 
 
@@ -75,12 +75,24 @@ OF_VM: Final = (
         ),
     ),
     Chart(mark("Swap"), "bytes/s", (("swap_in", mark("read")), ("swap_out", mark("written")))),
+    Chart(mark("Fullest file system, as the guest tells"), "percent", (("fullest_filesystem", mark("used")),)),
 )
 OF_HOST: Final = (
     Chart(mark("Processors"), "percent", (("cpu", mark("used")), ("wait", mark("waiting for disks")))),
     Chart(mark("Memory"), "bytes", (("memory", mark("used")),)),
 )
-CHARTS: Final = {VM: OF_VM, HOST: OF_HOST}
+OF_POOL: Final = (Chart(mark("Space"), "bytes", (("used", mark("used")), ("capacity", mark("there is")))),)
+# Of several VMs over each other, one series a chart.
+MOST_BESIDE: Final = 8
+BESIDE: Final = (
+    Chart(mark("Processors"), "percent", (("cpu", mark("used")),)),
+    Chart(mark("Memory"), "bytes", (("memory", mark("used")),)),
+    Chart(mark("Disks, read"), "bytes/s", (("disk_read", mark("read")),)),
+    Chart(mark("Disks, written"), "bytes/s", (("disk_write", mark("written")),)),
+    Chart(mark("Network, received"), "bytes/s", (("net_in", mark("received")),)),
+    Chart(mark("Network, sent"), "bytes/s", (("net_out", mark("sent")),)),
+)
+CHARTS: Final = {VM: OF_VM, HOST: OF_HOST, POOL: OF_POOL}
 
 
 def span(name: str) -> Span:
@@ -90,7 +102,8 @@ def span(name: str) -> Span:
 
 def table(family: Family, answer: Answer) -> Iterator[list[str]]:
     """The same as lines of a table: the time in UTC, then a column a series; nothing where nothing was measured."""
-    yield ["time", *(f"{name} ({family[name].unit})" for name in answer.points)]
+    known = series_of(family)
+    yield ["time", *(f"{name} ({known[name].unit})" for name in answer.points)]
     times = sorted({t for points in answer.points.values() for t, _ in points})
     columns = [dict(points) for points in answer.points.values()]
     for t in times:

@@ -265,7 +265,12 @@ def end(consoles: QuerySet[Console], reason: str) -> int:
 
 def find_open(who: Who) -> QuerySet[Console]:
     """The consoles that are open, newest first: an administrator's are everybody's, else one's own."""
-    there = Console.objects.filter(opened_at__isnull=False, closed_at=None, dismissed_by=None)
+    return opened(who).filter(closed_at=None, dismissed_by=None)
+
+
+def opened(who: Who) -> QuerySet[Console]:
+    """The consoles that were opened ever, newest first: an administrator's are everybody's, else one's own."""
+    there = Console.objects.filter(opened_at__isnull=False)
     consoles = there.select_related("user", "vm", "token").order_by("-opened_at", "-pk")
     return consoles if may(who, EVERYBODYS) else consoles.filter(user=account(who))
 

@@ -120,6 +120,12 @@ def versions(vm: VirtualMachine) -> QuerySet[Version]:
     return Version.objects.filter(vm=vm).order_by("-number")
 
 
+def made_outside() -> QuerySet[Version]:
+    """Those that nothing here has made, newest first; what made the last one may still be about to say so."""
+    outside = Version.objects.filter(found=False, number__gt=1, kind="", operation=None)
+    return outside.filter(at__lt=timezone.now() - COMES).order_by("-at").defer("xml")
+
+
 def version_or_none(vm: VirtualMachine, number: int) -> Version | None:
     return Version.objects.filter(vm=vm, number=number).first()
 

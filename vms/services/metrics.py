@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from vms import live, metrics
 from vms.metrics import Answer, Family, Of
@@ -13,7 +14,8 @@ from vms.models import Host
 def chosen(family: Family, text: str) -> tuple[str, ...] | None:
     """The series that "cpu,memory" names, each once, all of them for ""; None where one is none of them."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    return None if set(names) - set(family.names) else names or family.names
+    known = tuple(metrics.series_of(family))
+    return None if set(names) - set(known) else names or known
 
 
 def over_time(
@@ -32,7 +34,10 @@ def over_time(
     since = until - 3600 if start is None else int(start)
     if since >= until:
         raise ValueError("from is not before to")
-    return metrics.ask(family, thing, names, since, until, now, step=step, of=of)
+    parts = [(each, [name for name in names if name in each.names]) for each in metrics.TOGETHER[family]]
+    told = [metrics.ask(each, thing, some, since, until, now, step=step, of=of) for each, some in parts if some]
+    points = {name: series for answer in told for name, series in answer.points.items()}
+    return replace(told[0], points={name: points[name] for name in names})
 
 
 def last_hour(family: Family, things: Collection[int], name: str) -> dict[int, list[float | None]]:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice
-from uuid import UUID
+from datetime import timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from vms.models import Happening, Host, Network, Operation, StoragePool, Upload, VirtualMachine, Volume
-from vms.permissions import Who, is_administrator, visible_happenings, visible_operations, visible_vms
+from vms.models import (
+    Host,
+    VirtualMachine,
+)
+from vms.permissions import Who, is_administrator, visible_vms
 from vms.services.freshness import Freshness, freshness
 from vms.services.lists import SHOWN_AFTER_GOING
-from vms.services.telling import as_told
+from vms.services.stream import Entry, stream
 
 RUNS = ("running", "shutting_down")
 SHOWN_STATES = ("running", "paused", "shut_off", "crashed", "saved", "pmsuspended", "shutting_down", "unknown")
 ALWAYS = ("running", "shut_off")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a stream: an operation or a happening, at a time."""
-
-    at: datetime
-    operation: Operation | None = None
-    happening: Happening | None = None
 
 
 @dataclass(frozen=True)
@@ -86,49 +77,6 @@ def is_old(who: Who, lines: list[HostLine]) -> bool:
     return any(freshness(host) == "old" for host in hosts)
 
 
-def stream(
-    who: Who,
-    *,
-    vm: VirtualMachine | None = None,
-    host: Host | None = None,
-    pool: StoragePool | None = None,
-    volume: Volume | None = None,
-    network: Network | None = None,
-    batch: UUID | None = None,
-    before: datetime | None = None,
-    most: int = 50,
-) -> list[Entry]:
-    """Operations and happenings in one stream, newest first, of one VM, one host, or everything; of one pool,
-    of one volume (also the upload that brought it), of one network and of what was asked for in one stroke, the
-    operations alone."""
-    operations = (
-        visible_operations(who)
-        .select_related("vm", "host", "pool", "volume", "network")
-        .defer("pool__document", "network__document", "network__live_document", "network__leases")
-    )
-    happenings = visible_happenings(who).select_related("vm", "host")
-    if vm:
-        operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
-    if host:
-        operations, happenings = operations.filter(host=host), happenings.filter(host=host)
-    if pool:
-        operations, happenings = operations.filter(pool=pool), happenings.none()
-    if volume:
-        # What came by upload was a pool's before it was a volume.
-        came = Upload.objects.filter(volume=volume).values("operation")
-        operations, happenings = operations.filter(Q(volume=volume) | Q(pk__in=came)), happenings.none()
-    if network:
-        operations, happenings = operations.filter(network=network), happenings.none()
-    if batch:
-        operations, happenings = operations.filter(batch=batch), happenings.none()
-    if before:
-        operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
-    latest = as_told(who, operations.order_by("-queued_at")[:most])
-    asked = [Entry(operation.queued_at, operation=operation) for operation in latest]
-    seen = [Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]]
-    return list(islice(merge(asked, seen, key=lambda entry: entry.at, reverse=True), most))
-
-
 def exposed(who: Who) -> QuerySet[VirtualMachine]:
     """The VMs of which others than the dashboard reach a screen; over tls and tcp a network is the only way to one, so
     there it is said only where the screen asks for no password."""
@@ -146,4 +94,4 @@ def waiting(who: Who) -> QuerySet[VirtualMachine]:
 def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
-    return [entry for entry in stream(who, most=8) if entry.at > day]
+    return stream(who, only=("operations", "events"), since=day, most=8)

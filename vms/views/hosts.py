@@ -29,9 +29,10 @@ from vms.services.host_check import confinement
 from vms.services.host_steps import steps
 from vms.services.hosts import readiness
 from vms.services.lists import LONGEST_QUERY, SHOWN, find_vms
-from vms.services.overview import host_lines, stream, tally
+from vms.services.overview import host_lines, tally
 from vms.services.rows import make_rows
 from vms.services.sentences import sentence
+from vms.services.stream import stream
 from vms.services.topology import nodes
 from vms.views.vms import MOST_CHOICES, PAGE, row_context
 

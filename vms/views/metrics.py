@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from vms.metrics import HOST, VM, Family
-from vms.permissions import get_host_or_404, get_vm_or_404, may, visible_vms
+from vms.metrics import HOST, POOL, VM, Family, series_of
+from vms.permissions import get_host_or_404, get_pool_or_404, get_vm_or_404, may, visible_vms
 from vms.services import charts, failures, metrics, prometheus
 from vms.services.actors import client_address
 from vms.views.health import asker
@@ -39,8 +39,7 @@ def scrape(request: HttpRequest) -> HttpResponse:
 def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     """Its charts; ?span= says how far back."""
     vm = get_vm_or_404(request.user, pk)
-    source = drawn(request, VM, reverse("api-1:vm-metrics", args=[pk]), reverse("vm-metrics-csv", args=[pk]))
-    return render(request, "vms/metrics.html", {**tab_context(request, vm, "metrics"), **source})
+    return render(request, "vms/metrics.html", {**tab_context(request, vm, "metrics"), **drawn(request, VM, pk)})
 
 
 @login_required
@@ -48,8 +47,36 @@ def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
 def host_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     """Its charts; ?span= says how far back."""
     host = get_host_or_404(request.user, pk)
-    source = drawn(request, HOST, reverse("api-1:host-metrics", args=[pk]), reverse("host-metrics-csv", args=[pk]))
-    return render(request, "hosts/metrics.html", {"host": host, "tab": "metrics", **source})
+    return render(request, "hosts/metrics.html", {"host": host, "tab": "metrics", **drawn(request, HOST, pk)})
+
+
+@login_required
+@require_safe
+def pool_metrics(request: HttpRequest, pk: int) -> HttpResponse:
+    """Its space over time; ?span= says how far back."""
+    pool = get_pool_or_404(request.user, pk)
+    return render(request, "pools/metrics.html", {"pool": pool, **drawn(request, POOL, pk)})
+
+
+@login_required
+@require_safe
+def vm_compare(request: HttpRequest) -> HttpResponse:
+    """The VMs of ?ids= over each other, at most eight; ?span= says how far back. 404 where one is none that he sees."""
+    asked = list(dict.fromkeys(asked_ids(request)))[: charts.MOST_BESIDE]
+    found = visible_vms(request.user).in_bulk(asked)
+    if not asked or len(found) < len(asked):
+        raise Http404
+    vms = [found[pk] for pk in asked]
+    context = {
+        "charts": charts.BESIDE,
+        "spans": charts.SPANS,
+        "span": charts.span(request.GET.get("span", "")),
+        "vms": [(vm, ",".join(str(other.pk) for other in vms if other != vm)) for vm in vms],
+        "sources": [reverse("api-1:vm-metrics", args=[vm.pk]) for vm in vms],
+        "names": [vm.name for vm in vms],
+        "kept": f"ids={','.join(map(str, asked))}&",
+    }
+    return render(request, "vms/compare.html", context)
 
 
 @login_required
@@ -73,20 +100,28 @@ def vm_sparks(request: HttpRequest) -> JsonResponse:
     return JsonResponse(metrics.last_hour(VM, seen, "cpu"))
 
 
-def drawn(request: HttpRequest, family: Family, source: str, as_csv: str) -> dict[str, Any]:
+@login_required
+@require_safe
+def pool_metrics_csv(request: HttpRequest, pk: int) -> HttpResponse:
+    return table(request, POOL, get_pool_or_404(request.user, pk).pk, f"pool-{pk}")
+
+
+def drawn(request: HttpRequest, family: Family, pk: int) -> dict[str, Any]:
+    """What the page with the charts of one thing needs."""
     return {
         "charts": charts.CHARTS[family],
         "spans": charts.SPANS,
         "span": charts.span(request.GET.get("span", "")),
-        "source": source,
-        "as_csv": as_csv,
+        "sources": [reverse(f"api-1:{family.name}-metrics", args=[pk])],
+        "events": "" if family is POOL else reverse(f"api-1:{family.name}-events", args=[pk]),
+        "as_csv": reverse(f"{family.name}-metrics-csv", args=[pk]),
     }
 
 
 def table(request: HttpRequest, family: Family, thing: int, name: str) -> HttpResponse:
     """All series of ?span= as CSV, with times in UTC."""
     span = charts.span(request.GET.get("span", ""))
-    answer = metrics.over_time(family, thing, family.names, start=time.time() - span.seconds)
+    answer = metrics.over_time(family, thing, tuple(series_of(family)), start=time.time() - span.seconds)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{span.name}.csv"'
     head, *lines = charts.table(family, answer)

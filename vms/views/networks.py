@@ -24,8 +24,8 @@ from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.freshness import freshness
 from vms.services.lists import LONGEST_QUERY
-from vms.services.overview import stream
 from vms.services.sentences import field_sentence, sentence
+from vms.services.stream import stream
 from vms.views.going import ask, go
 from vms.views.pools import chosen_host
 from vms.views.vms import PAGE

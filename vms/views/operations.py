@@ -18,19 +18,22 @@ from vms.services import operations
 from vms.services.actors import session_actor
 from vms.services.attention import again, may_read, way_out
 from vms.services.batches import Batch, find_batch
-from vms.services.overview import stream
 from vms.services.sentences import sentence
+from vms.services.stream import stream
 from vms.services.telling import as_told, lines_told
-from vms.views.vms import PAGE, parse_before
+from vms.views.vms import PAGE, chosen_part, parse_before
 
 
 @login_required
 @require_safe
 def activity(request: HttpRequest) -> HttpResponse:
-    """Operations and happenings of all that the user may see, newest first; ?batch= what was asked in one stroke."""
+    """All that the user may see, newest first; ?only= a part of it, ?batch= what was asked in one stroke."""
     batch = chosen_batch(request)
-    entries = stream(request.user, batch=batch.id if batch else None, before=parse_before(request), most=PAGE)
-    return render(request, "activity/activity.html", {"entries": entries, "most": PAGE, "batch": batch})
+    part = chosen_part(request)
+    entries = stream(
+        request.user, batch=batch.id if batch else None, only=part["only"], before=parse_before(request), most=PAGE
+    )
+    return render(request, "activity/activity.html", {"entries": entries, "most": PAGE, "batch": batch, **part})
 
 
 def chosen_batch(request: HttpRequest) -> Batch | None:

@@ -37,11 +37,11 @@ from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import Header, fits, make_header, may_eject, why_not
 from vms.services.lists import SHOWN, STATES, find_vms, these
-from vms.services.overview import stream
 from vms.services.pending import waits
 from vms.services.reaching import exposed
 from vms.services.rows import make_rows, present_use
 from vms.services.sections import LINE, others, sections, totals_by_host
+from vms.services.stream import PARTS, stream
 from vms.views import console_keys
 
 PAGE = 50
@@ -360,12 +360,18 @@ def differ(document: Document) -> bool:
 @login_required
 @require_safe
 def vm_activity(request: HttpRequest, pk: int) -> HttpResponse:
-    """The VM's operations and what happened to it, in one stream."""
+    """The VM's operations and what happened to it, in one stream; ?only= a part of it."""
     vm = get_vm_or_404(request.user, pk)
-    entries = stream(request.user, vm=vm, before=parse_before(request))
-    return render(
-        request, "vms/activity.html", {**tab_context(request, vm, "activity"), "entries": entries, "most": PAGE}
-    )
+    part = chosen_part(request)
+    entries = stream(request.user, vm=vm, only=part["only"], before=parse_before(request))
+    context = {**tab_context(request, vm, "activity"), "entries": entries, "most": PAGE, **part}
+    return render(request, "vms/activity.html", context)
+
+
+def chosen_part(request: HttpRequest) -> dict[str, Any]:
+    """only: the part of a stream that ?only= names, as stream() takes it; parts: all there are."""
+    asked = request.GET.get("only", "")
+    return {"only": [asked] if asked in PARTS else [], "part": asked if asked in PARTS else "", "parts": PARTS}
 
 
 def parse_before(request: HttpRequest) -> datetime | None:

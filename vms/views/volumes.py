@@ -24,8 +24,8 @@ from vms.services import archives, downloads, operations, placing, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
 from vms.services.lists import LONGEST_QUERY
-from vms.services.overview import stream
 from vms.services.sentences import sentence
+from vms.services.stream import stream
 from vms.views import going
 from vms.views.vms import PAGE
 

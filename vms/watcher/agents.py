@@ -23,6 +23,7 @@ from vms.inventory import Term, Writer
 from vms.kinds import agent as kinds
 from vms.models import OPEN_STATES, Freeze, Operation, OperationLock, Placement
 from vms.virt import Connection, GuestInfo, HostSpec, open_connection
+from vms.watcher.numbers import Keep, sample_guest
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,12 @@ class Turn:
 
 
 class Agents:
-    """The agents of one host's VMs, over all its connections."""
+    """The agents of one host's VMs, over all its connections. keep: takes the samples of numbers."""
 
-    def __init__(self, term: Term, writer: Writer) -> None:
+    def __init__(self, term: Term, writer: Writer, keep: Keep) -> None:
         self.term = term
         self.writer = writer
+        self.keep = keep
         self.turns: dict[str, Turn] = {}
         self.line: SimpleQueue[str] = SimpleQueue()
         self.lock = threading.Lock()
@@ -122,7 +124,9 @@ class Agents:
         pause = AGAIN
         failed = False
         try:
-            placement = Placement.objects.filter(host=self.term.host, uuid=uuid, present=True).first()
+            placement = (
+                Placement.objects.select_related("vm").filter(host=self.term.host, uuid=uuid, present=True).first()
+            )
             if placement is None or placement.run_id is None:
                 return connection
             if is_busy(placement):
@@ -135,6 +139,8 @@ class Agents:
             turn = self.turns.get(uuid)
             show = turn is not None and turn.hurried
             self.writer.told(self.term, placement, timezone.now(), said, error, show=show)
+            if said is not None:
+                sample_guest(placement, said, self.keep)
         except DatabaseError:
             logger.exception("%s: could not look up a VM", self.term.host.name)
             close_old_connections()

@@ -81,7 +81,7 @@ class HostWatch(threading.Thread):
         self.said = ""
         self.again_at = inf
         self.reader = Reader(term, writer, self.read_all_again, keep, self.inbox.put)
-        self.agents = Agents(term, writer)
+        self.agents = Agents(term, writer, keep)
         self.screens = Screens(term, writer)
 
     def stop(self) -> None:
@@ -127,6 +127,7 @@ class HostWatch(threading.Thread):
                 logger.exception("%s: watching it failed", self.term.host.name)
             finally:
                 self.connection = self.busy_since = None
+                self.reader.counter.close()
             # Many watchers of one rebooted host must not all come back in the same moment.
             self.stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311
             pause = min(pause * 2, SLOWEST_RETRY)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
+from uuid import UUID
 
 from vms import live
-from vms.metrics import HOST, VM, Family, Sample
-from vms.models import Host, Placement
-from vms.virt import HostNumbers, Numbers
+from vms.metrics import GUEST, HOST, POOL, VM, Family, Sample
+from vms.models import Host, Placement, StoragePool
+from vms.virt import GuestInfo, HostNumbers, Numbers, PoolInfo
 from vms.watcher.rates import host_rates, rates
 
 # What was not heard for so many periods was away: what it did meanwhile is no number of this moment.
@@ -18,6 +19,10 @@ AWAY: Final = 3
 SHORTEST: Final = 5.0
 # A VM that has moved is another row's from then on.
 KNOWN_FOR: Final = 60.0
+# Read-only ones have no space left and need none.
+ALWAYS_FULL: Final = ("iso9660", "udf", "squashfs", "erofs", "CDFS")
+# A guest may tell anything.
+LARGEST: Final = 2**62
 
 Keep = Callable[[Family, list[Sample]], None]
 
@@ -98,3 +103,23 @@ class Sampler:
             "wait_ns": told.wait_ns,
         }
         live.store_host_use(self.host.pk, use)
+
+    def sample_pools(self, told: Iterable[PoolInfo]) -> None:
+        """Take in how full the active pools are that have a row already."""
+        rows = dict(StoragePool.objects.filter(host=self.host).values_list("uuid", "pk"))
+        t = int(time.time())
+        active = [(rows.get(UUID(pool.uuid)), pool) for pool in told if pool.active]
+        self.keep(POOL, [(pk, t, (pool.allocation, pool.capacity)) for pk, pool in active if pk is not None])
+
+
+def sample_guest(placement: Placement, said: GuestInfo, keep: Keep) -> None:
+    """Take in how full a guest's file systems are, as it tells, of those that can be written to."""
+    known = [
+        (min(each.used_bytes, each.total_bytes), each.total_bytes)
+        for each in said.file_systems
+        if each.type not in ALWAYS_FULL and each.used_bytes is not None and each.total_bytes
+    ]
+    if known and placement.vm.placement_id == placement.pk:
+        fullest = max(100 * used / size for used, size in known)
+        used, size = (min(sum(column), LARGEST) for column in zip(*known, strict=True))
+        keep(GUEST, [(placement.vm_id, int(time.time()), (fullest, used, size))])

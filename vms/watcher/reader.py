@@ -17,7 +17,7 @@ from vms.errors import HostUnreachable, NotFound, VirtError
 from vms.headers import ENOUGH
 from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
-from vms.virt import Connection, DomainBroke
+from vms.virt import Connection, DomainBroke, HostSpec, open_connection
 from vms.watcher.budget import Budget
 from vms.watcher.counting import Counted, Counter
 from vms.watcher.numbers import Keep, Sampler
@@ -73,7 +73,7 @@ class Reader:
         self.not_stored = not_stored
         self.budget = Budget()
         self.sampler = Sampler(term.host, keep)
-        self.counter = Counter(counted)
+        self.counter = Counter(self.reach, counted)
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
@@ -194,6 +194,10 @@ class Reader:
 
         self.writer.read(Reading(self.term, rows, rebooted, missing, complete, ended))
 
+    def reach(self) -> Connection:
+        """Another connection to the host."""
+        return open_connection(HostSpec(**self.term.host.spec_fields()))
+
     def beat(self, connection: Connection) -> None:
         """Hear that the host answers."""
         connection.ping()
@@ -201,7 +205,7 @@ class Reader:
 
     def sample(self, connection: Connection) -> None:
         """Ask for the running VMs' numbers, which come beside, and take in the host's."""
-        self.counter.ask(connection)
+        self.counter.ask()
         own = connection.host_numbers(self.huge_pages)
         try:
             self.sampler.sample_host(own, self.numbers_period, time.monotonic())
@@ -246,6 +250,7 @@ class Reader:
         told = connection.info()
         self.pools = {pool.name: pool.uuid for pool in told.pools if pool.active}
         self.writer.facts(self.term, told, connection.missing())
+        self.sampler.sample_pools(told.pools)
 
     def read_pools(self, connection: Connection) -> None:
         """Read what is in the active pools; nothing tells of a file that was put there by hand."""

@@ -13,8 +13,8 @@ from typing import Final
 from django.db import DatabaseError, close_old_connections, connection
 
 from vms import metrics
-from vms.metrics import FAMILIES, HOST, TIERS, VM, Family, Sample, Tier
-from vms.models import Host, VirtualMachine
+from vms.metrics import FAMILIES, GUEST, HOST, POOL, TIERS, VM, Family, Sample, Tier
+from vms.models import Host, StoragePool, VirtualMachine
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +125,12 @@ class Recorder:
     def prune(self, now: int) -> None:
         """Let go of what is old, and of what is nobody's any more."""
         metrics.prune(now)
+        vms = set(VirtualMachine.objects.filter(deleted_at=None).values_list("pk", flat=True))
         there: dict[Family, set[int]] = {
-            VM: set(VirtualMachine.objects.filter(deleted_at=None).values_list("pk", flat=True)),
+            VM: vms,
+            GUEST: vms,
             HOST: set(Host.objects.filter(removed_at=None).values_list("pk", flat=True)),
+            POOL: set(StoragePool.objects.filter(host__removed_at=None).values_list("pk", flat=True)),
         }
         for family in FAMILIES:
             metrics.forget(family, set(metrics.things(family)) - there[family])
