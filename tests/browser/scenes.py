@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
@@ -518,6 +519,7 @@ SCENES = (
     Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),
     Scene("vm-runs", VM, of(runs), has_screens),
+    Scene("vm-broke", VM, broke),
     Scene("vm-menu", VM, of(runs), opens("Power of")),
     Scene("vm-menu-unfolded", VM, of(off), unfolds),
     Scene("vm-question", VM, of(runs), asks_force_off),

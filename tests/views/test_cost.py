@@ -39,7 +39,8 @@ PAGES = {
     # operations, happenings, changes from outside, consoles, test, networks of its interfaces, devices of its NUMA
     # nodes
     "/hosts/{host}/": PAGE + 17,
-    "/vms/{vm}/": PAGE + 12,
+    # among them what broke in it
+    "/vms/{vm}/": PAGE + 13,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
     # its volume, what its guest tells; pools, for that and for where it could go
