@@ -13,6 +13,7 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from tests.fakehost import FACTS, info
+from tests.grants import grant
 from vms import live
 from vms.errors import HostKeyChanged, HostUnreachable
 from vms.inventory import Reading, Row, Term, placements, row
@@ -20,7 +21,7 @@ from vms.inventory import hosts as inventory_hosts
 from vms.inventory import networks as inventory_networks
 from vms.inventory import writer as room
 from vms.inventory.terms import held
-from vms.models import Document, Happening, Host, Lease, Network, Placement, VirtualMachine
+from vms.models import Document, Happening, Host, Lease, Network, Placement, User, VirtualMachine
 from vms.virt import DomainInfo, NetworkInfo
 
 pytestmark = pytest.mark.django_db
@@ -346,6 +347,37 @@ def test_a_uuid_that_left_the_first_host_is_the_same_vm(term: Term, left: str) -
     vm = VirtualMachine.objects.get()
     assert vm.placement and vm.placement.host == other.host
     assert vm.placements.count() == 2
+
+
+@pytest.mark.parametrize("left", ["gone", "migrated"])
+def test_one_that_came_before_it_had_left_is_the_same_vm(term: Term, left: str) -> None:
+    made = info(state="running")
+    see(term, made)
+    first = VirtualMachine.objects.get()
+    other = elsewhere(term.host)
+    see(other, replace(made, state="paused", state_reason="migration"))
+    see(other, replace(made, state_reason="migrated"))
+    assert VirtualMachine.objects.count() == 2
+    if left == "gone":
+        see(term, missing=frozenset({made.uuid}))
+    else:
+        see(term, replace(made, state="shut_off", run_id=None, state_reason="migrated"))
+    vm = VirtualMachine.objects.get()
+    assert vm.placement and vm.placement.host == other.host
+    assert vm == first and vm.placements.count() == 2
+
+
+@pytest.mark.parametrize("held", ["", "grant"])
+def test_a_copy_that_somebody_has_or_that_did_not_come_by_migration_stays_itself(
+    term: Term, held: str, mallory: User
+) -> None:
+    made = info(state="running")
+    see(term, made)
+    see(elsewhere(term.host), replace(made, state_reason="migrated" if held else "booted"))
+    if held:
+        grant(mallory, "viewer", VirtualMachine.objects.order_by("pk")[1])
+    see(term, replace(made, state="shut_off", run_id=None, state_reason="migrated"))
+    assert VirtualMachine.objects.count() == 2
 
 
 def test_a_vm_deleted_here_does_not_come_back_with_its_rights(term: Term) -> None:

@@ -9,8 +9,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 from lxml import etree
 from lxml.builder import E
@@ -19,6 +21,7 @@ from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard, command_line
 from tests.lab.test_kills import held, kill
+from tests.lab.test_unedited import MOVE
 from vms import virt
 from vms.demo.guest import Guest
 
@@ -94,7 +97,7 @@ class Numbers:
     """What the dashboard says of the VM between two moments."""
 
     def __init__(self, dashboard: Dashboard, vm: int, since: float, until: float) -> None:
-        path = f"/vms/{vm}/metrics?from={int(since)}&to={int(until)}&step=1"
+        path = f"/vms/{vm}/metrics?from={int(since)}&to={int(until) + 1}&step=1"
         self.series = dashboard.get(path)["series"]
 
     def total(self, name: str) -> float:
@@ -193,3 +196,37 @@ def test_a_stuck_qemu_holds_up_nobody(guests: Guests, guest: LabGuest, dashboard
     finally:
         os.kill(pid, signal.SIGCONT)
     assert stuck.is_running()
+
+
+def test_a_vm_that_moves_is_counted_once(
+    guests: Guests, dashboard: Dashboard, lab_host: LabHost, other_host: tuple[int, Guests], tmp_path: Path
+) -> None:
+    moving = guests.make("moving", start=True)
+    vm = dashboard.vm(moving.uuid)
+    dashboard.await_state(vm, "running")
+    since = time.time()
+    eventually(lambda: values(dashboard, vm, since, "cpu"), "it is counted where it is", within=90)
+    there = other_host[1].host.connect()
+    worked = moving.domain.info()[4] / 1e9
+    moved = moving.domain.migrate3(there, {libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{tmp_path}/migration"}, MOVE)
+    arrived = time.time()
+    try:
+        eventually(
+            lambda: len(values(dashboard, vm, arrived, "cpu")) >= 2 or None, "it is counted where it came", within=120
+        )
+        series = Numbers(dashboard, vm, since, time.time()).series
+        cpu = [value for _, value in series["cpu"] if value is not None]
+        assert all(0 <= value <= 100 for value in cpu), cpu
+        # Each moment once, and what it had done before it came is nothing that it did there.
+        times = [t for t, value in series["memory"] if value is not None]
+        assert times == sorted(set(times))
+        period = (times[-1] - times[0]) / (len(times) - 1)
+        assert sum(cpu) / 100 * period <= worked + moved.info()[4] / 1e9 + 1
+    finally:
+        moved.destroy()
+        moved.undefine()
+        there.close()
+
+
+def values(dashboard: Dashboard, vm: int, since: float, name: str) -> list[float]:
+    return [value for _, value in Numbers(dashboard, vm, since, time.time()).series[name] if value is not None]

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.choices import BaseChoiceIterator
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.forms.seeds import FirstBoot
-from vms.models import Host, Image, Network, StoragePool, Volume
+from vms.models import Host, Image, Network, StoragePool, VirtualMachine, Volume
 from vms.permissions import (
     Actor,
     Who,
@@ -107,25 +108,42 @@ class Create(FirstBoot):
 
     def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
         super().__init__(who, *args, **kwargs)
-        hosts = placing.usable_hosts(who)
-        # One that is stopped can be chosen: what says so has the button that starts it.
-        pools = list(visible_pools(who).filter(host__in=hosts).select_related("host").order_by("name"))
-        networks = list(visible_networks(who).filter(host__in=hosts).select_related("host").order_by("name"))
-        self.seen = seen_hosts(who, hosts)
-        self.many = len(hosts) > 1
-        images = visible_images(who).order_by("name")
-        self.has_drivers = images.filter(os=DRIVERS, kind=Image.Kind.ISO).exists()
+        self.hosts = placing.usable_hosts(who)
+        self.many = len(self.hosts) > 1
         fits = gettext("wherever it fits")
-        self.offer("image", Late(lambda: named(images.filter(kind=Image.Kind.DISK))))
-        self.offer("iso", Late(lambda: named(images.filter(kind=Image.Kind.ISO))))
-        self.offer("volume", Late(lambda: named(self.free_volumes(pools))))
-        of = usable_templates(who).filter(placement__host__in=hosts).order_by("name", "pk")
-        self.offer("template", Late(lambda: named(of)))
-        self.offer("host", [("", fits), *((str(host.pk), self.called(host)) for host in hosts)])
-        self.offer("pool", [("", fits), *((str(pool.pk), self.placed(pool)) for pool in pools)])
+        self.offer("image", Late(lambda: named(self.images.filter(kind=Image.Kind.DISK))))
+        self.offer("iso", Late(lambda: named(self.images.filter(kind=Image.Kind.ISO))))
+        self.offer("volume", Late(lambda: named(self.free_volumes())))
+        self.offer("template", Late(lambda: named(self.templates())))
+        self.offer("host", Late(lambda: [("", fits), *((str(host.pk), self.called(host)) for host in self.hosts)]))
+        self.offer("pool", Late(lambda: [("", fits), *((str(pool.pk), self.placed(pool)) for pool in self.pools)]))
+        self.offer("network", Late(self.networks))
+        self.offer("os", Late(lambda: [("", gettext("as the image says")), *systems.choices()]))
+
+    @cached_property
+    def seen(self) -> frozenset[int]:
+        return seen_hosts(self.who, self.hosts)
+
+    @cached_property
+    def images(self) -> QuerySet[Image]:
+        return visible_images(self.who).order_by("name")
+
+    @cached_property
+    def has_drivers(self) -> bool:
+        return self.images.filter(os=DRIVERS, kind=Image.Kind.ISO).exists()
+
+    @cached_property
+    def pools(self) -> list[StoragePool]:
+        """One that is stopped can be chosen: what says so has the button that starts it."""
+        return list(visible_pools(self.who).filter(host__in=self.hosts).select_related("host").order_by("name"))
+
+    def networks(self) -> list[tuple[str, str]]:
+        found = visible_networks(self.who).filter(host__in=self.hosts).select_related("host").order_by("name")
         choices = [("", gettext("the first that may be used")), ("none", gettext("no network card"))]
-        self.offer("network", [*choices, *((str(network.pk), self.placed(network)) for network in networks)])
-        self.offer("os", [("", gettext("as the image says")), *systems.choices()])
+        return [*choices, *((str(network.pk), self.placed(network)) for network in found)]
+
+    def templates(self) -> QuerySet[VirtualMachine]:
+        return usable_templates(self.who).filter(placement__host__in=self.hosts).order_by("name", "pk")
 
     def offer(self, name: str, choices: list[tuple[str, str]] | Late) -> None:
         self.fields[name].choices = choices  # type: ignore[attr-defined]
@@ -136,9 +154,9 @@ class Create(FirstBoot):
     def placed(self, thing: StoragePool | Network) -> str:
         return f"{thing.name} · {self.called(thing.host)}" if self.many else thing.name
 
-    def free_volumes(self, pools: list[StoragePool]) -> list[Volume]:
+    def free_volumes(self) -> list[Volume]:
         """Disks that he may give to a VM and that nobody uses."""
-        storages = {pool.storage_id for pool in pools if pool.active}
+        storages = {pool.storage_id for pool in self.pools if pool.active}
         rows = visible_volumes(self.who, "attach").filter(storage__in=storages, present=True, state="ready")
         return list(
             rows.filter(vms=None, layers=None, image_copy=None, archive=None, format__in=("raw", "qcow2")).order_by(

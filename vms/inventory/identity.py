@@ -1,7 +1,8 @@
 """Which VM a host's word is about (docs/decisions: a VM's identity).
 
 A UUID that is new on a host joins a known VM only where that VM's other placement is gone or says that it migrated
-away; otherwise it is a VM of its own, because whoever may define a UUID must not inherit what hangs on it.
+away; otherwise it is a VM of its own, because whoever may define a UUID must not inherit what hangs on it. Hosts
+are heard in any order: that it left may be told after it came.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from vms import live
-from vms.models import Host, Placement, VirtualMachine
+from vms.models import Happening, Host, Placement, VirtualMachine
 
 RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1, "crashed": 2}
 LEAST: Final = 3
@@ -30,6 +31,29 @@ def left_elsewhere(host: Host, uuids: Iterable[str]) -> dict[str, VirtualMachine
         # As long as any other host shows it, it could be a copy.
         if all(not placement.present or placement.state_reason == "migrated" for placement in placements)
     }
+
+
+def rejoin(left: Placement) -> set[str]:
+    """Once a VM has left its host: what came elsewhere before that was known, and so got a VM of its own, is the same,
+    as long as nothing hangs on that one. The names to announce."""
+    if left.vm.placements.filter(present=True).exclude(pk=left.pk).exists():
+        return set()
+    came = Placement.objects.filter(uuid=left.uuid, present=True, vm__deleted_at=None).exclude(vm=left.vm)
+    several = list(came.select_related("vm"))
+    if len(several) != 1 or several[0].state_reason != "migrated" or is_held(several[0].vm):
+        return set()
+    [there] = several
+    own = there.vm
+    Happening.objects.filter(vm=own).update(vm=left.vm)
+    Placement.objects.filter(pk=there.pk).update(vm=left.vm)
+    own.delete()
+    return {"vms:*", f"vm:{own.pk}"}
+
+
+def is_held(vm: VirtualMachine) -> bool:
+    """Whether somebody has done something with it, or has a right to it."""
+    things = (vm.grants, vm.operations, vm.consoles, vm.tags)
+    return vm.placements.count() > 1 or any(rows.exists() for rows in things)
 
 
 def renew(placement: Placement) -> None:

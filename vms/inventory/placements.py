@@ -69,6 +69,10 @@ def store(seen: Row, placement: Placement, *, rebooted: bool) -> set[str]:
         changed["waiting"] = waits
     if changed or written:
         Placement.objects.filter(pk=placement.pk).update(**changed, read_at=Now())
+    if changed.get("state_reason") == "migrated" and seen.placement["state"] == "shut_off":
+        rejoined = identity.rejoin(placement)
+        if rejoined:
+            names |= rejoined | volumes.link([placement.vm_id])
     if names or changed.keys() & {"state", "name", "present"}:
         identity.settle(placement.vm)
     if written or "present" in changed:
@@ -136,9 +140,10 @@ def gone(placement: Placement) -> set[str]:
     )
     if not Trashed.objects.filter(vm=placement.vm_id, purging=True).exists():
         happened(placement, "gone")
+    rejoined = identity.rejoin(placement)
     identity.settle(placement.vm)
     linked = volumes.link([placement.vm_id])
-    return linked | {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}
+    return rejoined | linked | {f"vm:{placement.vm_id}", "vms:*", *identity.beside(placement.host_id, [placement.uuid])}
 
 
 def happened(placement: Placement, code: str, **params: str) -> None:
