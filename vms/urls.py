@@ -56,6 +56,7 @@ from vms.views import (
     users,
     vms,
     volumes,
+    wall,
     xml,
 )
 
@@ -75,6 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
     path("vms/sparks", metrics.vm_sparks, name="vm-sparks"),
+    path("vms/screens", wall.vm_screens, name="vm-screens"),
     path("vms/compare/", metrics.vm_compare, name="vm-compare"),
     path("vms/bulk/tags/", tags.vm_bulk_tags, name="vm-bulk-tags"),
     path("vms/import/", imports.vm_import, name="vm-import"),

@@ -10,6 +10,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.browser.advised import advised
+from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
@@ -253,6 +254,11 @@ def asks_force_off(page: Page) -> None:
 
 def has_a_picture(page: Page) -> None:
     connected(page, within=30)
+
+
+def has_screens(page: Page) -> None:
+    """At least one tile shows its picture."""
+    expect(page.locator("[data-screen][data-version] img").first).to_be_visible(timeout=20_000)
 
 
 def has_a_terminal(page: Page) -> None:
@@ -518,9 +524,11 @@ SCENES = (
     Scene("list-by-host", "vms/", list_by_host),
     Scene("list-folded", "vms/", list_by_host, folds),
     Scene("list-filtered", "vms/", at("/vms/?state=gone")),
+    Scene("list-wall", "vms/", at("/vms/?as=wall"), has_screens),
     Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),
-    Scene("vm-runs", VM, of(runs)),
+    Scene("vm-runs", VM, of(runs), has_screens),
+    Scene("vm-broke", VM, broke),
     Scene("vm-menu", VM, of(runs), opens("Power of")),
     Scene("vm-menu-unfolded", VM, of(off), unfolds),
     Scene("vm-question", VM, of(runs), asks_force_off),

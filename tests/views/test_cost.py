@@ -35,6 +35,7 @@ PAGES = {
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
     # hosts, VMs by host, VMs, tags, open operations, others of their UUIDs
+    "/vms/?as=wall": PAGE + 7,
     "/vms/?group=host": PAGE + 7,
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
@@ -42,7 +43,8 @@ PAGES = {
     # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
     # NUMA nodes, VMs for who uses most
     "/hosts/{host}/": PAGE + 19,
-    "/vms/{vm}/": PAGE + 13,
+    # among them what broke in it
+    "/vms/{vm}/": PAGE + 14,
     # the latest version
     "/vms/{vm}/hardware/": PAGE + 8,
     # its volume, what its guest tells; pools, for that and for where it could go
@@ -71,6 +73,8 @@ CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores":
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
+    "/vms/rows?as=wall&ids={vms}": PAGE + 3,
+    "/vms/screens?ids={vms}": PAGE - 1,
     "/vms/sparks?ids={vms}": PAGE - 1,
     "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE - 1,

@@ -247,5 +247,5 @@ def test_the_list_of_who_is_no_administrator_has_its_queries(
     grant(carol, "viewer", tag="red")
     browser: Client = sign_in(carol)
     browser.get("/vms/")
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(20):
         assert browser.get("/vms/").status_code == 200

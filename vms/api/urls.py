@@ -50,6 +50,7 @@ from vms.api import (
     uploads,
     users,
     volumes,
+    wall,
     xml,
 )
 from vms.api.auth import Bearer, Session
@@ -101,6 +102,7 @@ api.add_router("/vms", pending.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
+api.add_router("/vms", wall.router)
 api.add_router("/pools", metrics.pools_router)
 api.add_router("/vms", events.vms_router)
 api.add_router("/hosts", events.hosts_router)

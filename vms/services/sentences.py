@@ -135,6 +135,9 @@ ERRORS: dict[str, str] = {
     ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
+    "no_picture": mark(
+        "There is no picture of {name}'s screen: it is off, has no screen, or its host does not answer."
+    ),
     "operation_lost": mark("Another operation took its place."),
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
@@ -215,6 +218,7 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "bad_screen": mark("What its host gives for a picture of its screen is none. Open its console."),
     "agent_silent": mark("The guest agent gave no answer in time. It may hang, or the guest may stand still."),
     "agent_absent": mark(
         "No guest agent is connected. Install qemu-guest-agent in the guest and start it; nothing was asked of it."
@@ -521,11 +525,44 @@ HAPPENINGS: dict[str, str] = {
     "gone": mark("was removed outside the dashboard"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
+    "panicked": mark("panicked: its guest's kernel gave up"),
+    "crash_loaded": mark("panicked: its guest's kernel gave up and writes a dump now"),
+    "watchdog_fired": mark("was not heard by its watchdog ({action})"),
+    "disk_failed": mark("could not use its disk {disk} ({why}, {action})"),
     "thawed": mark("its file systems were thawed: their time was over"),
     "host_silent": mark("stopped answering"),
     "host_heard": mark("answers again"),
     "host_returned": mark("is back in the dashboard, with all that was known of it"),
     "clock": mark("changed its clock"),
+}
+
+# Why a state is what it is, where nobody asked for it; by libvirt's words.
+STATE_REASONS: dict[str, str] = {
+    "crashed": mark("its QEMU ended by itself, or its guest broke"),
+    "panicked": mark("its guest's kernel gave up"),
+    "ioerror": mark("a disk could not be written to or read"),
+    "watchdog": mark("its watchdog heard nothing from the guest"),
+    "daemon": mark("its host's libvirt stopped it"),
+    "failed": mark("it could not be started"),
+}
+
+# What was done about something that went wrong, and why a disk failed; by libvirt's words.
+ACTIONS: dict[str, str] = {
+    "": mark("nothing was done"),
+    "none": mark("nothing was done"),
+    "report": mark("its guest was told"),
+    "pause": mark("it was paused"),
+    "reset": mark("it was reset"),
+    "poweroff": mark("it was switched off"),
+    "shutdown": mark("it was asked to shut down"),
+    "debug": mark("nothing was done"),
+    "injectnmi": mark("its processors were interrupted"),
+}
+DISK_REASONS: dict[str, str] = {
+    "enospc": mark("no room is left where it lies"),
+    "eio": mark("its storage gives an error"),
+    "eperm": mark("its host may not use it"),
+    "": mark("its host does not say why"),
 }
 
 # What somebody should know before a VM is made.
@@ -1043,7 +1080,23 @@ def stays(why: str, params: Parameters) -> str:
 
 def happening(code: str, params: Parameters | None = None) -> str:
     """What a host or a VM did; follows its name ("web-01 is paused")."""
-    return fill(HAPPENINGS[code], params or {}) if code in HAPPENINGS else plain(code)
+    told = dict(params or {})
+    if code == "state":
+        why = STATE_REASONS.get(str(told.get("reason", "")))
+        return fill(HAPPENINGS[code], told) + (f": {gettext(why)}" if why else "")
+    if code in ("watchdog_fired", "disk_failed"):
+        told |= {"action": action_word(str(told.get("action", ""))), "why": disk_reason(str(told.get("why", "")))}
+    return fill(HAPPENINGS[code], told) if code in HAPPENINGS else plain(code)
+
+
+def action_word(action: str) -> str:
+    """What was done about something that went wrong ("it was paused")."""
+    return gettext(ACTIONS[action]) if action in ACTIONS else plain(action)
+
+
+def disk_reason(reason: str) -> str:
+    """Why a disk failed."""
+    return gettext(DISK_REASONS[reason]) if reason in DISK_REASONS else plain(reason)
 
 
 def log_line(code: str, params: Parameters | None = None) -> str:
