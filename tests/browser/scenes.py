@@ -13,7 +13,7 @@ from tests.browser.advised import advised
 from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
-from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
+from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -552,6 +552,7 @@ SCENES = (
     Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-disk", VM + "hardware/", disk_to_move, goes_down),
+    Scene("hardware-detached", VM + "hardware/", had_a_disk),
     Scene("hardware-add-disk", VM + "hardware/", new_disk, wants_a_device("Bus", "scsi")),
     Scene("hardware-add-device", VM + "hardware/", offered("hostdev"), wants_a_device("Where it is not", "mandatory")),
     Scene("hardware-add-folder", VM + "hardware/", offered("folder"), wants_a_device("Offered by", "docs")),

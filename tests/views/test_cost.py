@@ -45,10 +45,10 @@ PAGES = {
     "/hosts/{host}/": PAGE + 19,
     # among them what broke in it
     "/vms/{vm}/": PAGE + 14,
-    # the latest version
-    "/vms/{vm}/hardware/": PAGE + 8,
+    # the latest version; disks that it had
+    "/vms/{vm}/hardware/": PAGE + 9,
     # its volume, what its guest tells; pools, for that and for where it could go
-    "/vms/{vm}/hardware/?part=vda": PAGE + 10,
+    "/vms/{vm}/hardware/?part=vda": PAGE + 11,
     # document, report, freezing, keys, own keys
     "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,

@@ -94,7 +94,7 @@ ERRORS: dict[str, str] = {
     ),
     "live_fixed": mark(
         "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
-        "while it runs by its own addresses (eject, autostart, listen-locally)."
+        "while it runs, by PATCH of the VM and by what its devices take, with apply=live."
     ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
@@ -325,6 +325,8 @@ FIELDS: dict[str, str] = {
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
+    "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
+    "shape_system": mark("No system is called so. Choose one of the list, or none."),
     "shape_folder": mark("A shared folder of the VM needs it. Take that out first."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(

@@ -22,7 +22,19 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
+from vms.services import (
+    agent,
+    detached,
+    history,
+    moving,
+    offered,
+    placing,
+    protection,
+    shape_words,
+    shaped_with,
+    shaping,
+    systems,
+)
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -108,7 +120,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     seen = request.POST.get("seen", "")
     apply = request.POST.get("apply", "both")
     if sort := adding(request):
-        disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
+        disks = shaped_with.disks_for(request.user, there.host, there.vm) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
         pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
         offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
@@ -122,6 +134,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
         offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
+        left_out=shaping.left_out(there),
     )  # fmt: skip
     form = made(data)
     if data is None and (given := form.filled(request.GET)):
@@ -164,6 +177,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
     return {
         "rows": [one for one in rows if one["sort"] != "controller"],
         "controllers": [one for one in rows if one["sort"] == "controller"],
+        "detached": detached.detached(request.user, there),
         "picked": "part" in request.GET,
         "part": part,
         "adding": is_adding,
@@ -171,6 +185,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "title": shape_words.sort_word(sort) if sort else shape_words.part_word(part),
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
+        "systems": [one.name for one in systems.named()] if part.key == FIRST else [],
         "about": [] if is_adding else about(there, part),
         "volume": volume,
         "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
@@ -183,6 +198,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),
         "protected": vm.protected,
+        "may_label": "vm.label" in rights,
         "may_protect": protection.PRIVILEGE in rights,
     }
 
