@@ -72,6 +72,16 @@ class Shaped(forms.Form):
             box = forms.BooleanField(label=lens_word(AUTOSTART), required=False, initial=values[AUTOSTART])
             self.fields[AUTOSTART] = box
 
+    def filled(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """What would be sent with some numbers of it as they are given, the rest as it is; {} where none is given."""
+        numbers = {
+            lens.name: given[lens.name]
+            for lens in self.part.lenses
+            if lens.form in ("number", "size") and lens.name in self.fields and lens.name in given
+        }
+        now = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return {name: value for name, value in {**now, **numbers}.items() if value is not None} if numbers else {}
+
     def wished(self) -> dict[str, Any]:
         """What is otherwise than it is, in the words of lenses; only after is_valid()."""
         found: dict[str, Any] = {}

@@ -1,6 +1,8 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.advice import LeftAlone
 from vms.models.agents import AgentReport, Freeze, GuestKeys
+from vms.models.alerts import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
@@ -13,6 +15,7 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
 from vms.models.templates import Template, TemplateVolume
@@ -26,6 +29,11 @@ __all__ = [
     "OPEN_STATES",
     "RESOURCES",
     "AgentReport",
+    "Alert",
+    "AlertDelivery",
+    "AlertRule",
+    "AlertSilence",
+    "AlertSink",
     "ApiToken",
     "Archive",
     "AuditCheckpoint",
@@ -41,7 +49,9 @@ __all__ = [
     "Image",
     "ImageCopy",
     "Invitation",
+    "LastScreen",
     "Lease",
+    "LeftAlone",
     "Network",
     "NetworkFilter",
     "Offer",

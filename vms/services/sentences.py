@@ -135,6 +135,9 @@ ERRORS: dict[str, str] = {
     ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
+    "no_picture": mark(
+        "There is no picture of {name}'s screen: it is off, has no screen, or its host does not answer."
+    ),
     "operation_lost": mark("Another operation took its place."),
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
@@ -215,6 +218,7 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "bad_screen": mark("What its host gives for a picture of its screen is none. Open its console."),
     "agent_silent": mark("The guest agent gave no answer in time. It may hang, or the guest may stand still."),
     "agent_absent": mark(
         "No guest agent is connected. Install qemu-guest-agent in the guest and start it; nothing was asked of it."
@@ -278,6 +282,23 @@ FIELDS: dict[str, str] = {
     "size_taken": mark("There is a size of this name."),
     "size_vcpus": mark("From 1 to 512."),
     "size_disk": mark("From 1 GiB to 64 TiB."),
+    "alert_severity": mark("“warning” or “critical”."),
+    "alert_seconds": mark("From 0 seconds to a day."),
+    "alert_no_seconds": mark("It happens in one moment: 0."),
+    "alert_percent": mark("From 1 to 99 percent."),
+    "alert_days": mark("From 1 to 365 days."),
+    "alert_no_threshold": mark("It has none: 0."),
+    "sink_name": mark("1 to 60 signs, no line breaks or control characters, no blank at its ends."),
+    "sink_taken": mark("There is one of this name."),
+    "sink_many": mark("There are as many as may be. Remove one first."),
+    "sink_kind": mark("“webhook” or “mail”."),
+    "sink_no_mail": mark("The site has no mail server: set KVMWEB_SMTP_URL first."),
+    "sink_people": mark("One to ten addresses of mail, separated by commas."),
+    "sink_url": mark("That is no address of the web, such as https://example.org/hook."),
+    "sink_https": mark("It must be https, or be named in KVMWEB_OUTBOUND_ALLOW."),
+    "alert_hours": mark("From 1 hour to a year."),
+    "alert_scope": mark("It is about the dashboard itself: silence the kind."),
+    "alert_silences": mark("There are as many silences as may be. End one first."),
     "vm_disk_packed": mark(
         "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
         "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
@@ -506,11 +527,44 @@ HAPPENINGS: dict[str, str] = {
     "gone": mark("was removed outside the dashboard"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
+    "panicked": mark("panicked: its guest's kernel gave up"),
+    "crash_loaded": mark("panicked: its guest's kernel gave up and writes a dump now"),
+    "watchdog_fired": mark("was not heard by its watchdog ({action})"),
+    "disk_failed": mark("could not use its disk {disk} ({why}, {action})"),
     "thawed": mark("its file systems were thawed: their time was over"),
     "host_silent": mark("stopped answering"),
     "host_heard": mark("answers again"),
     "host_returned": mark("is back in the dashboard, with all that was known of it"),
     "clock": mark("changed its clock"),
+}
+
+# Why a state is what it is, where nobody asked for it; by libvirt's words.
+STATE_REASONS: dict[str, str] = {
+    "crashed": mark("its QEMU ended by itself, or its guest broke"),
+    "panicked": mark("its guest's kernel gave up"),
+    "ioerror": mark("a disk could not be written to or read"),
+    "watchdog": mark("its watchdog heard nothing from the guest"),
+    "daemon": mark("its host's libvirt stopped it"),
+    "failed": mark("it could not be started"),
+}
+
+# What was done about something that went wrong, and why a disk failed; by libvirt's words.
+ACTIONS: dict[str, str] = {
+    "": mark("nothing was done"),
+    "none": mark("nothing was done"),
+    "report": mark("its guest was told"),
+    "pause": mark("it was paused"),
+    "reset": mark("it was reset"),
+    "poweroff": mark("it was switched off"),
+    "shutdown": mark("it was asked to shut down"),
+    "debug": mark("nothing was done"),
+    "injectnmi": mark("its processors were interrupted"),
+}
+DISK_REASONS: dict[str, str] = {
+    "enospc": mark("no room is left where it lies"),
+    "eio": mark("its storage gives an error"),
+    "eperm": mark("its host may not use it"),
+    "": mark("its host does not say why"),
 }
 
 # What somebody should know before a VM is made.
@@ -816,6 +870,14 @@ AUDIT: dict[str, str] = {
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),
+    "added:alert-sink": mark("lets alerts be told to"),
+    "changed:alert-sink": mark("changed where alerts are told"),
+    "removed:alert-sink": mark("lets alerts no more be told to"),
+    "tested:alert-sink": mark("tried whether alerts arrive at"),
+    "changed:alert-rule": mark("changed a rule of alerts"),
+    "acknowledged:alert": mark("acknowledged an alert of"),
+    "silenced:alert": mark("silenced alerts"),
+    "unsilenced:alert": mark("ended a silence of alerts"),
     "added:group": mark("added the group"),
     "renamed:group": mark("renamed the group"),
     "removed:group": mark("removed the group"),
@@ -829,6 +891,8 @@ AUDIT: dict[str, str] = {
     "trusted:pool": mark("said that what is found is trusted in"),
     "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
+    "left-alone:advice": mark("let advice be given no more on"),
+    "took-back:advice": mark("let advice be given again on"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
     "offered:template": mark("offered to others the template"),
@@ -1018,7 +1082,23 @@ def stays(why: str, params: Parameters) -> str:
 
 def happening(code: str, params: Parameters | None = None) -> str:
     """What a host or a VM did; follows its name ("web-01 is paused")."""
-    return fill(HAPPENINGS[code], params or {}) if code in HAPPENINGS else plain(code)
+    told = dict(params or {})
+    if code == "state":
+        why = STATE_REASONS.get(str(told.get("reason", "")))
+        return fill(HAPPENINGS[code], told) + (f": {gettext(why)}" if why else "")
+    if code in ("watchdog_fired", "disk_failed"):
+        told |= {"action": action_word(str(told.get("action", ""))), "why": disk_reason(str(told.get("why", "")))}
+    return fill(HAPPENINGS[code], told) if code in HAPPENINGS else plain(code)
+
+
+def action_word(action: str) -> str:
+    """What was done about something that went wrong ("it was paused")."""
+    return gettext(ACTIONS[action]) if action in ACTIONS else plain(action)
+
+
+def disk_reason(reason: str) -> str:
+    """Why a disk failed."""
+    return gettext(DISK_REASONS[reason]) if reason in DISK_REASONS else plain(reason)
 
 
 def log_line(code: str, params: Parameters | None = None) -> str:

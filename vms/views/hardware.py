@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -127,14 +128,19 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
-    form = Shaped(
-        part, there.values(part), there.now(part), data,
+    made = partial(
+        Shaped, part, there.values(part), there.now(part),
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
         offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
         left_out=shaping.left_out(there),
     )  # fmt: skip
+    form = made(data)
+    if data is None and (given := form.filled(request.GET)):
+        form = made(given)
+        if form.is_valid() and (wished := form.wished()):
+            return form, Wish(sets={part.key: wished}, apply=chosen_apply(request))
     if data is None:
         return form, None
     if request.POST.get("remove"):
@@ -142,6 +148,11 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     if not form.is_valid():
         return form, None
     return form, Wish(sets={part.key: form.wished()}, apply=apply, seen=seen)
+
+
+def chosen_apply(request: HttpRequest) -> str:
+    """From when on it is to be so, by the page's address: at the next start alone, or now too."""
+    return "next" if request.GET.get("apply") == "next" else "both"
 
 
 def adding(request: HttpRequest) -> str:
@@ -183,6 +194,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "xml": "" if is_adding or part.key == part.sort else part.text,
         "moving": moving.offer(request.user, there, part, volume) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
+        "apply": chosen_apply(request),
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),
         "protected": vm.protected,
