@@ -103,6 +103,8 @@ class FakeHost:
     keys: dict[str, list[str]] = field(default_factory=dict)
     ahead: int = 0
     frozen: set[str] = field(default_factory=set)
+    # What their screens are drawn as.
+    screens: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -513,6 +515,10 @@ class FakeDomain:
 
     def agent(self) -> FakeAgent:
         return FakeAgent(self)
+
+    def screenshot(self, most: int) -> bytes:
+        self.act("screenshot", None)
+        return self.host.screens[self.uuid]
 
     def next_boot(self) -> DomainXML:
         return DomainXML.parse(self.info().next_boot_xml)

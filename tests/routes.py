@@ -119,6 +119,8 @@ class World:
             "sink_id": str(self.sink.pk),
             "device": "rng0",
             "rest": "nowhere",
+            "id": f"idle-{self.vm.pk}",
+            "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),

@@ -68,7 +68,8 @@ VmsError
 │   ├── FactorOn, FactorOff   the account's sign-in asks for a code already, or asks for none
 │   ├── WrongCode             a code of the second step that opens nothing, or nothing any more
 │   ├── TooManyConsoles       a user or the relay holds as many as it may
-│   └── NoConsole             the VM offers no console of that kind
+│   ├── NoConsole             the VM offers no console of that kind
+│   └── NoPicture             the VM's screen has no picture now; params: name
 ├── OperationLost             a worker's operation was superseded or given to somebody else; never stored
 ├── NotHeard                  the host that the operation was to wait for did not answer in time; params: host
 ├── UploadExpired             nothing more of a file came in time
@@ -108,6 +109,7 @@ VmsError
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
     ├── ConsoleBusy           somebody outside the dashboard holds the serial line
+    ├── BadScreen             what the host gives for a picture of a screen is none
     ├── CdHeld                the guest holds its CD drive shut; params: drive
     ├── DeviceHeld            the guest does not let a device go; params: device
     ├── AgentAbsent           the guest's agent is not connected; it was not asked
@@ -583,6 +585,12 @@ class NoConsole(RequestRefused):
     code = "no_console"
 
 
+class NoPicture(RequestRefused):
+    """The VM's screen has no picture now; params: name."""
+
+    code = "no_picture"
+
+
 class OperationLost(VmsError):
     """The operation is no longer this worker's."""
 
@@ -846,6 +854,12 @@ class ConsoleBusy(VirtError):
     """Somebody outside the dashboard holds the serial line; one holds it at a time."""
 
     code = "console_busy"
+
+
+class BadScreen(VirtError):
+    """What the host gave for a picture of a screen is none that is taken."""
+
+    code = "bad_screen"
 
 
 class CdHeld(VirtError):

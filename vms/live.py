@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import hashlib
 import json
 import logging
 import threading
@@ -35,6 +36,7 @@ MOST_NAMES = 500
 # After an announcement the next waits so long, and takes along what comes meanwhile: a storm is forty a second.
 GATHER = 0.025
 PRESENT_SECONDS = 10
+PICTURE_SECONDS = 30
 ANSWERS_WITHIN = 1.0
 LONGEST_WAIT = 5.0
 PUBLISHED_WITHIN = 5.0
@@ -247,6 +249,51 @@ def host_use(host: int) -> dict[str, Any]:
     except redis.RedisError:
         return {}
     return dict(json.loads(value)) if value else {}
+
+
+def store_picture(vm: int, png: bytes, taken: float) -> None:
+    """For the watcher: the VM's screen as it was at that time; for half a minute."""
+    renew(key("screen", vm), "png", png, "version", hashlib.sha256(png).hexdigest()[:16], "taken", taken)
+
+
+def store_no_picture(vm: int, code: str) -> None:
+    """For the watcher: why there is none; for half a minute."""
+    renew(key("screen", vm), "code", code)
+
+
+def renew(name: str, *fields: str | bytes | float) -> None:
+    pipeline = connection().pipeline()
+    pipeline.delete(name)
+    pipeline.hset(name, items=list(fields))
+    pipeline.expire(name, PICTURE_SECONDS)
+    pipeline.execute()
+
+
+def pictures(vms: Iterable[int]) -> dict[int, tuple[str, float, str]]:
+    """{VM: (version, when it was taken, why there is none)} of those whose screen was asked for lately: the version is
+    another with each other picture. {} without Redis."""
+    several = list(vms)
+    pipeline = connection().pipeline(transaction=False)
+    for vm in several:
+        pipeline.hmget(key("screen", vm), ["version", "taken", "code"])
+    try:
+        told = pipeline.execute()
+    except redis.RedisError:
+        return {}
+    return {
+        vm: ((version or b"").decode(), float(taken or 0), (code or b"").decode())
+        for vm, (version, taken, code) in zip(several, told, strict=True)
+        if version or code
+    }
+
+
+def picture(vm: int) -> bytes | None:
+    """The PNG of the VM's screen, where it was taken lately."""
+    try:
+        found: bytes | None = connection().hget(key("screen", vm), "png")  # type: ignore[assignment]
+    except redis.RedisError:
+        return None
+    return found
 
 
 def present(kind: str, name: str) -> int:

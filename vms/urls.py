@@ -8,11 +8,13 @@ from vms.kinds import KINDS
 from vms.views import (
     account_keys,
     accounts,
+    advice,
     agent,
     alert_sinks,
     alerts,
     audit,
     bulk,
+    capacity,
     cds,
     clone,
     console,
@@ -54,6 +56,7 @@ from vms.views import (
     users,
     vms,
     volumes,
+    wall,
     xml,
 )
 
@@ -65,10 +68,15 @@ verbs = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="overview"),
+    path("capacity/", capacity.capacity_page, name="capacity"),
+    path("advice/", advice.advice_page, name="advice"),
+    path("advice/<slug:id>/leave/", advice.advice_leave, name="advice-leave"),
+    path("advice/<slug:id>/take-back/", advice.advice_take_back, name="advice-take-back"),
     path("vms/", vms.vm_list, name="vm-list"),
     path("vms/rows", vms.vm_rows, name="vm-rows"),
     path("vms/numbers", vms.vm_numbers, name="vm-numbers"),
     path("vms/sparks", metrics.vm_sparks, name="vm-sparks"),
+    path("vms/screens", wall.vm_screens, name="vm-screens"),
     path("vms/compare/", metrics.vm_compare, name="vm-compare"),
     path("vms/bulk/tags/", tags.vm_bulk_tags, name="vm-bulk-tags"),
     path("vms/import/", imports.vm_import, name="vm-import"),

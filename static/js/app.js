@@ -11,6 +11,7 @@ import "./copy.js";
 import "./times.js";
 import "./numbers.js";
 import "./sparks.js";
+import "./wall.js";
 import "./preview.js";
 import "./suggest.js";
 import "./adding.js";

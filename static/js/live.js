@@ -81,9 +81,11 @@ async function morph(text, target, select) {
 
 /** The rows of a list come together in one answer; a VM that has no row here means that the list itself is old. */
 async function renewRows(table, asked) {
-  const rows = [...table.querySelectorAll("tr[data-live]")].filter((row) => shows(row, asked));
+  const rows = [...table.querySelectorAll("[data-vm][data-live]")].filter((row) => shows(row, asked));
   if (rows.length) {
-    const text = await get(`${table.dataset.rows}?ids=${rows.map((row) => row.dataset.vm).join(",")}`);
+    const url = new URL(table.dataset.rows, location);
+    url.searchParams.set("ids", rows.map((row) => row.dataset.vm).join(","));
+    const text = await get(url);
     if (text) await htmx.swap({ text, target: table, swap: "none", sourceElement: document.body });
   }
 }
@@ -142,7 +144,7 @@ async function renew() {
   const before = glance();
   const pages = new Map();
   for (const element of document.querySelectorAll("[data-live]")) {
-    if (element.matches("tr") || !shows(element, asked)) continue;
+    if (element.matches("tr, .tile") || !shows(element, asked)) continue;
     const rows = element.hasAttribute("data-list") && element.querySelector("[data-rows]");
     if (rows && !wantsWhole(asked)) {
       await renewRows(rows, asked);

@@ -23,6 +23,7 @@ from tests.bench import (
     resync,
     rights,
     scale,
+    screens,
     serial_echo,
     starts,
     transfer,
@@ -51,6 +52,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "clones": clones.measure,
     "hardware": hardware.measure,
     "watching": watching.measure,
+    "screens": screens.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

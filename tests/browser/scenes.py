@@ -9,9 +9,11 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.advised import advised
+from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
-from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
+from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -252,6 +254,11 @@ def asks_force_off(page: Page) -> None:
 
 def has_a_picture(page: Page) -> None:
     connected(page, within=30)
+
+
+def has_screens(page: Page) -> None:
+    """At least one tile shows its picture."""
+    expect(page.locator("[data-screen][data-version] img").first).to_be_visible(timeout=20_000)
 
 
 def has_a_terminal(page: Page) -> None:
@@ -517,9 +524,11 @@ SCENES = (
     Scene("list-by-host", "vms/", list_by_host),
     Scene("list-folded", "vms/", list_by_host, folds),
     Scene("list-filtered", "vms/", at("/vms/?state=gone")),
+    Scene("list-wall", "vms/", at("/vms/?as=wall"), has_screens),
     Scene("list-none", "vms/", at("/vms/?q=nothing+is+called+so")),
     Scene("list-mallory", "vms/", at("/vms/"), who=MALLORY),
-    Scene("vm-runs", VM, of(runs)),
+    Scene("vm-runs", VM, of(runs), has_screens),
+    Scene("vm-broke", VM, broke),
     Scene("vm-menu", VM, of(runs), opens("Power of")),
     Scene("vm-menu-unfolded", VM, of(off), unfolds),
     Scene("vm-question", VM, of(runs), asks_force_off),
@@ -543,6 +552,7 @@ SCENES = (
     Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-disk", VM + "hardware/", disk_to_move, goes_down),
+    Scene("hardware-detached", VM + "hardware/", had_a_disk),
     Scene("hardware-add-disk", VM + "hardware/", new_disk, wants_a_device("Bus", "scsi")),
     Scene("hardware-add-device", VM + "hardware/", offered("hostdev"), wants_a_device("Where it is not", "mandatory")),
     Scene("hardware-add-folder", VM + "hardware/", offered("folder"), wants_a_device("Offered by", "docs")),
@@ -578,6 +588,10 @@ SCENES = (
     Scene("serial-off", VM + "serial/", of(terminal_off, "serial/")),
     Scene("serial-none", VM + "serial/", of(screenless, "serial/")),
     Scene("console-gone", VM + "console/", of(gone, "console/")),
+    Scene("capacity", "capacity/", lambda stage: f"/capacity/?of={charted(stage)}&{stage.volume()}"),
+    Scene("advice", "advice/", advised),
+    Scene("advice-mallory", "advice/", at("/advice/"), who=MALLORY),
+    Scene("capacity-mallory", "capacity/", at("/capacity/?by=disk&over=day"), who=MALLORY),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
     Scene("host", HOST, Stage.host_is_bare),

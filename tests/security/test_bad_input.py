@@ -33,8 +33,10 @@ KINDS = (
 )  # fmt: skip
 # What is read of a query string, and of a form; a field that a route does not read is refused or ignored elsewhere.
 QUERIES = {
-    "vms/": ("q", "state", "host", "sort", "page", "group"),
-    "vms/rows": ("ids",),
+    "vms/": ("q", "state", "host", "sort", "page", "group", "as"),
+    "vms/rows": ("ids", "as"),
+    "vms/screens": ("ids",),
+    "api/v1/vms/<int:vm_id>/screenshot": ("of",),
     "vms/numbers": ("ids",),
     "vms/sparks": ("ids",),
     "vms/<int:pk>/metrics/": ("span",),

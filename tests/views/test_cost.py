@@ -27,22 +27,28 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # changes from outside, alerts; open ones, silences, hosts of their VMs; own password
     "/": PAGE + 15,
+    # VMs, their hosts, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 4,
+    # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
+    "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
     # hosts, VMs by host, VMs, tags, open operations, others of their UUIDs
+    "/vms/?as=wall": PAGE + 7,
     "/vms/?group=host": PAGE + 7,
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
     # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
-    # NUMA nodes
-    "/hosts/{host}/": PAGE + 18,
-    "/vms/{vm}/": PAGE + 13,
-    # the latest version
-    "/vms/{vm}/hardware/": PAGE + 8,
+    # NUMA nodes, VMs for who uses most
+    "/hosts/{host}/": PAGE + 19,
+    # among them what broke in it
+    "/vms/{vm}/": PAGE + 14,
+    # the latest version; disks that it had
+    "/vms/{vm}/hardware/": PAGE + 9,
     # its volume, what its guest tells; pools, for that and for where it could go
-    "/vms/{vm}/hardware/?part=vda": PAGE + 10,
+    "/vms/{vm}/hardware/?part=vda": PAGE + 11,
     # document, report, freezing, keys, own keys
     "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,
@@ -67,6 +73,8 @@ CELL = {"id": 0, "memory_kib": 1024, "cpus": [0], "sockets": [{"id": 0, "cores":
 FRAGMENTS = {
     "/vms/rows?ids={vms}": PAGE + 3,
     "/vms/numbers?ids={vms}": PAGE - 1,
+    "/vms/rows?as=wall&ids={vms}": PAGE + 3,
+    "/vms/screens?ids={vms}": PAGE - 1,
     "/vms/sparks?ids={vms}": PAGE - 1,
     "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE - 1,

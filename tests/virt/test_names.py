@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[2]
 def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
         "BLOCK", "Agent", "CardNumbers", "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "DiskNumbers",
-        "Domain", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo", "GuestCard",
-        "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware", "HostNumbers", "HostSpec", "Job",
+        "Domain", "DomainBroke", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo",
+        "GuestCard", "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware", "HostNumbers",
+        "HostSpec", "Job",
         "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
         "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume", "VolumeFacts",
         "connect", "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel",

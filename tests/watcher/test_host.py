@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
 from vms.models import Document, Happening, Host, Lease, Placement
-from vms.virt import DevicesChanged, Disconnected, DomainChanged, DomainRebooted, Event
+from vms.virt import DevicesChanged, Disconnected, DomainBroke, DomainChanged, DomainRebooted, Event
 from vms.watcher import Watcher, process, reader
 from vms.watcher import host as watching
 
@@ -209,3 +209,14 @@ def test_a_machine_added_twice_is_asked_again_only_when_something_changed(
 
 def test_it_says_that_it_is_ready(stage: Stage, watcher: Watcher) -> None:
     eventually(lambda: live.connection().exists(live.key("ready", "watcher")))
+
+
+def test_what_broke_in_a_vm_is_told_once(stage: Stage, watcher: Watcher) -> None:
+    made = stage.host.add(info("web-01", "running"))
+    eventually(lambda: state("web-01"))
+    for _ in range(50):
+        stage.tell(DomainBroke(made.uuid, "disk", "report", "virtio-disk0", "eio"))
+    stage.tell(DomainBroke(made.uuid, "panicked"))
+    eventually(lambda: Happening.objects.filter(code__in=("disk_failed", "panicked")).count() == 2)
+    time.sleep(0.3)
+    assert Happening.objects.filter(code="disk_failed").count() == 1

@@ -11,10 +11,12 @@ from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
+    advice,
     agent,
     alert_sinks,
     alerts,
     audit,
+    capacity,
     clone,
     console,
     define,
@@ -48,6 +50,7 @@ from vms.api import (
     uploads,
     users,
     volumes,
+    wall,
     xml,
 )
 from vms.api.auth import Bearer, Session
@@ -99,12 +102,16 @@ api.add_router("/vms", pending.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
+api.add_router("/vms", wall.router)
 api.add_router("/pools", metrics.pools_router)
 api.add_router("/vms", events.vms_router)
 api.add_router("/hosts", events.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)
+api.add_router("/top", capacity.top_router)
+api.add_router("/capacity", capacity.router)
+api.add_router("/advice", advice.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)

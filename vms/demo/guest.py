@@ -32,6 +32,7 @@ WISHES = [
     "virtio_balloon",
     "button",
     "evdev",
+    "pvpanic_mmio",
 ]
 PLACES = {
     "init": "init", "inittab": "etc/inittab", "start": "etc/start", "count": "etc/count", "lease": "etc/lease",

@@ -23,11 +23,11 @@ from django.db import connection, transaction
 
 from vms import live
 from vms.errors import VirtError
-from vms.inventory import agents, devices, hosts, networks, placements, pools, volumes
+from vms.inventory import agents, devices, hosts, networks, placements, pools, screens, troubles, volumes
 from vms.inventory.rows import Row
 from vms.inventory.terms import Term, held
 from vms.models import Placement, Volume
-from vms.virt import DeviceInfo, GuestInfo, HostFacts, HostHardware, VolumeFacts
+from vms.virt import DeviceInfo, DomainBroke, GuestInfo, HostFacts, HostHardware, VolumeFacts
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +143,14 @@ class Writer:
     ) -> None:
         """Store what a guest's agent told in the placement's run, or why it did not. show: somebody waits for it."""
         self.note(term, lambda: agents.store(placement, asked_at, said, error, show=show))
+
+    def last_screen(self, term: Term, uuid: str, shot: screens.Shot) -> None:
+        """Keep what stood on the screen of a VM that has crashed."""
+        self.note(term, lambda: screens.keep(term.host, uuid, shot))
+
+    def broke(self, term: Term, trouble: DomainBroke) -> None:
+        """Store what went wrong in a VM."""
+        self.note(term, lambda: troubles.store(term.host, trouble))
 
     def note(self, term: Term, step: Step) -> None:
         self.queue.put(Task(term, lambda: deque([step])))

@@ -56,7 +56,7 @@ class Interface(Device):
 
 
 class Disk(Device):
-    """A disk or drive."""
+    """A disk or drive. alias is the name that a running domain gives it."""
 
     type = Text("@type")
     kind = Text("@device")
@@ -68,6 +68,7 @@ class Disk(Device):
     pool = Text("source/@pool")
     volume = Text("source/@volume")
     network = Text("source/@name")
+    alias = Text("alias/@name")
 
     @property
     def source(self) -> str:

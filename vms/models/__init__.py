@@ -1,5 +1,6 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.advice import LeftAlone
 from vms.models.agents import AgentReport, Freeze, GuestKeys
 from vms.models.alerts import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.models.archives import Archive
@@ -14,6 +15,7 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
 from vms.models.templates import Template, TemplateVolume
@@ -47,7 +49,9 @@ __all__ = [
     "Image",
     "ImageCopy",
     "Invitation",
+    "LastScreen",
     "Lease",
+    "LeftAlone",
     "Network",
     "NetworkFilter",
     "Offer",

@@ -21,7 +21,17 @@ from vms.errors import BelongingsChanged, NotFound, RequestRefused, VirtError, V
 from vms.kinds import trash as kinds
 from vms.libvirtxml import BadXML, DomainXML, sources
 from vms.libvirtxml import belongings as belongings_of
-from vms.models import Grant, Operation, OperationLog, StoragePool, Template, Trashed, VirtualMachine, Volume
+from vms.models import (
+    Grant,
+    LastScreen,
+    Operation,
+    OperationLog,
+    StoragePool,
+    Template,
+    Trashed,
+    VirtualMachine,
+    Volume,
+)
 from vms.operations.volumes import actor_of
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
@@ -298,6 +308,7 @@ def finish(connection: Connection, operation: Operation) -> None:
         Trashed.objects.filter(vm=operation.target_id).delete()
         Grant.objects.filter(vm=operation.target_id).delete()
         Template.objects.filter(vm=operation.target_id).delete()
+        LastScreen.objects.filter(vm=operation.target_id).delete()
         tell(operation)
 
 

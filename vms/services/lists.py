@@ -32,7 +32,7 @@ SORTS: Final = {
 SHOWN: Final = (
     "placement__uuid", "placement__name", "placement__title", "placement__state", "placement__present",
     "placement__persistent", "placement__waiting", "placement__run_id", "placement__read_at", "placement__addresses",
-    "placement__memory_kib",
+    "placement__memory_kib", "placement__graphics",
     "placement__host__name", "placement__host__heard_at", "placement__host__error_code", "placement__host__left_alone",
     "placement__host__driver",
 )  # fmt: skip

@@ -94,7 +94,7 @@ ERRORS: dict[str, str] = {
     ),
     "live_fixed": mark(
         "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
-        "while it runs by its own addresses (eject, autostart, listen-locally)."
+        "while it runs, by PATCH of the VM and by what its devices take, with apply=live."
     ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
@@ -135,6 +135,9 @@ ERRORS: dict[str, str] = {
     ),
     "too_many_consoles": mark("{limit} consoles are open, and that is the limit. Close one first."),
     "no_console": mark("{name} offers no such console now."),
+    "no_picture": mark(
+        "There is no picture of {name}'s screen: it is off, has no screen, or its host does not answer."
+    ),
     "operation_lost": mark("Another operation took its place."),
     "not_heard": mark("{host} did not answer within an hour, so nothing was asked of it. Ask again when it answers."),
     "worker_died": mark("The worker could not go on, and nothing had been done. Try again."),
@@ -215,6 +218,7 @@ ERRORS: dict[str, str] = {
     ),
     "network_stopped": mark("The network “{network}” is stopped, and the VM needs it."),
     "console_busy": mark("Another program on the host holds this serial line. Close it there, or take the line."),
+    "bad_screen": mark("What its host gives for a picture of its screen is none. Open its console."),
     "agent_silent": mark("The guest agent gave no answer in time. It may hang, or the guest may stand still."),
     "agent_absent": mark(
         "No guest agent is connected. Install qemu-guest-agent in the guest and start it; nothing was asked of it."
@@ -321,6 +325,8 @@ FIELDS: dict[str, str] = {
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
+    "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
+    "shape_system": mark("No system is called so. Choose one of the list, or none."),
     "shape_folder": mark("A shared folder of the VM needs it. Take that out first."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
@@ -521,11 +527,44 @@ HAPPENINGS: dict[str, str] = {
     "gone": mark("was removed outside the dashboard"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
+    "panicked": mark("panicked: its guest's kernel gave up"),
+    "crash_loaded": mark("panicked: its guest's kernel gave up and writes a dump now"),
+    "watchdog_fired": mark("was not heard by its watchdog ({action})"),
+    "disk_failed": mark("could not use its disk {disk} ({why}, {action})"),
     "thawed": mark("its file systems were thawed: their time was over"),
     "host_silent": mark("stopped answering"),
     "host_heard": mark("answers again"),
     "host_returned": mark("is back in the dashboard, with all that was known of it"),
     "clock": mark("changed its clock"),
+}
+
+# Why a state is what it is, where nobody asked for it; by libvirt's words.
+STATE_REASONS: dict[str, str] = {
+    "crashed": mark("its QEMU ended by itself, or its guest broke"),
+    "panicked": mark("its guest's kernel gave up"),
+    "ioerror": mark("a disk could not be written to or read"),
+    "watchdog": mark("its watchdog heard nothing from the guest"),
+    "daemon": mark("its host's libvirt stopped it"),
+    "failed": mark("it could not be started"),
+}
+
+# What was done about something that went wrong, and why a disk failed; by libvirt's words.
+ACTIONS: dict[str, str] = {
+    "": mark("nothing was done"),
+    "none": mark("nothing was done"),
+    "report": mark("its guest was told"),
+    "pause": mark("it was paused"),
+    "reset": mark("it was reset"),
+    "poweroff": mark("it was switched off"),
+    "shutdown": mark("it was asked to shut down"),
+    "debug": mark("nothing was done"),
+    "injectnmi": mark("its processors were interrupted"),
+}
+DISK_REASONS: dict[str, str] = {
+    "enospc": mark("no room is left where it lies"),
+    "eio": mark("its storage gives an error"),
+    "eperm": mark("its host may not use it"),
+    "": mark("its host does not say why"),
 }
 
 # What somebody should know before a VM is made.
@@ -852,6 +891,8 @@ AUDIT: dict[str, str] = {
     "trusted:pool": mark("said that what is found is trusted in"),
     "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
+    "left-alone:advice": mark("let advice be given no more on"),
+    "took-back:advice": mark("let advice be given again on"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
     "offered:template": mark("offered to others the template"),
@@ -1041,7 +1082,23 @@ def stays(why: str, params: Parameters) -> str:
 
 def happening(code: str, params: Parameters | None = None) -> str:
     """What a host or a VM did; follows its name ("web-01 is paused")."""
-    return fill(HAPPENINGS[code], params or {}) if code in HAPPENINGS else plain(code)
+    told = dict(params or {})
+    if code == "state":
+        why = STATE_REASONS.get(str(told.get("reason", "")))
+        return fill(HAPPENINGS[code], told) + (f": {gettext(why)}" if why else "")
+    if code in ("watchdog_fired", "disk_failed"):
+        told |= {"action": action_word(str(told.get("action", ""))), "why": disk_reason(str(told.get("why", "")))}
+    return fill(HAPPENINGS[code], told) if code in HAPPENINGS else plain(code)
+
+
+def action_word(action: str) -> str:
+    """What was done about something that went wrong ("it was paused")."""
+    return gettext(ACTIONS[action]) if action in ACTIONS else plain(action)
+
+
+def disk_reason(reason: str) -> str:
+    """Why a disk failed."""
+    return gettext(DISK_REASONS[reason]) if reason in DISK_REASONS else plain(reason)
 
 
 def log_line(code: str, params: Parameters | None = None) -> str:

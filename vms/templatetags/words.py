@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import alert_words, belongings, sentences, trash
+from vms.services import alert_words, belongings, capacity_words, sentences, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
@@ -37,6 +37,7 @@ register.filter("alert_sentence", alert_words.alert_sentence)
 register.filter("severity_word", alert_words.severity_word)
 register.filter("delivery_word", alert_words.delivery_word)
 register.filter("rule_words", alert_words.rule_words)
+register.filter("processors", capacity_words.processors)
 
 
 @register.filter

@@ -32,7 +32,7 @@ from vms.permissions import (
     visible_operations,
     visible_vms,
 )
-from vms.services import viewers
+from vms.services import crashes, viewers, wall
 from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import Header, fits, make_header, may_eject, why_not
@@ -79,14 +79,18 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     """A page of fifty; a UUID or address pasted whole goes straight to the one VM that has it."""
     q, state, tag, sort = (request.GET.get(name, "") for name in ("q", "state", "tag", "sort"))
     host = chosen_host(request)
+    watches = wall.watches(request.user)
+    as_wall = request.GET.get("as") == "wall" and watches
+    # Among many that are off those that run are looked for.
+    sort = sort or ("state" if as_wall else "name")
     try:
-        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, tag=tag, sort=sort or "name")
+        found = find_vms(request.user, q=q, state=state, host=host.pk if host else None, tag=tag, sort=sort)
     except BadParameters:
         raise Http404 from None
     if vm := pasted(request, q):
         return redirect("vm", vm.pk)
     hosts = list(visible_hosts(request.user).only(*LINE).order_by("name"))
-    grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1
+    grouped = request.GET.get("group") == "host" and host is None and len(hosts) > 1 and not as_wall
     totals = totals_by_host(found) if grouped else {}
     listed: Any
     if grouped:
@@ -98,10 +102,11 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
     page = paginator.get_page(request.GET.get("page"))
     count = sum(totals.values()) if grouped else paginator.count
     there = list(page.object_list)
-    parts = sections(found, sort or "name", there, totals, request.user) if grouped else []
+    parts = sections(found, sort, there, totals, request.user) if grouped else []
     if grouped and not page.has_next():
         parts += others(found, hosts, totals, request.user)
-    rows = [] if grouped else make_rows(these(request.user, there) if q else there, request.user)
+    vms = these(request.user, there) if q and not grouped else there
+    rows = [] if grouped else make_rows(vms, request.user)
     context = {
         "page": page,
         "count": count,
@@ -110,6 +115,11 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "grouped": grouped,
         "sections": parts,
         "rows": rows,
+        "watches": watches,
+        "as_wall": as_wall,
+        "tiles": wall.make_tiles(vms, rows, request.user) if as_wall else [],
+        "as_list": query(request, **{"as": ""}),
+        "as_screens": query(request, **{"as": "wall"}),
         "q": q,
         "state": state,
         "tag": tag,
@@ -117,11 +127,11 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "host": host,
         "hosts": hosts,
         "typed_host": len(hosts) > MOST_CHOICES,
-        "sort": sort or "name",
+        "sort": sort,
         "states": STATES,
         "filtered": bool(q or state or host or tag),
         "has_trash": trashed_vms(request.user).exists(),
-        "columns": columns(request, sort or "name", many_hosts=len(hosts) > 1),
+        "columns": columns(request, sort, many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],
         **row_context(many_hosts=len(hosts) > 1),
@@ -174,7 +184,9 @@ def columns(request: HttpRequest, sort: str, *, many_hosts: bool) -> list[dict[s
 
 def query(request: HttpRequest, **changes: str) -> str:
     """The list's address with the filters of now and these changes, back on the first page."""
-    fields = {name: request.GET.get(name, "") for name in ("q", "state", "host", "tag", "sort", "group")} | changes
+    fields = {
+        name: request.GET.get(name, "") for name in ("q", "state", "host", "tag", "sort", "group", "as")
+    } | changes
     kept = request.GET.copy()
     kept.clear()
     kept.update({name: value for name, value in fields.items() if value})
@@ -189,10 +201,15 @@ def row_context(*, many_hosts: bool) -> dict[str, object]:
 @login_required
 @require_safe
 def vm_rows(request: HttpRequest) -> HttpResponse:
-    """The rows of those ids that the user may see, each to be put in the place of the old one."""
+    """The rows of those ids that the user may see, each for the place of the old one; ?as=wall: their tiles."""
     vms = these(request.user, asked_ids(request))
     many = visible_hosts(request.user)[:2].count() > 1
-    return render(request, "vms/_rows.html", {"rows": make_rows(vms, request.user), **row_context(many_hosts=many)})
+    rows = make_rows(vms, request.user)
+    if request.GET.get("as") == "wall":
+        return render(
+            request, "vms/_tiles.html", {"tiles": wall.make_tiles(vms, rows, request.user), "many_hosts": many}
+        )
+    return render(request, "vms/_rows.html", {"rows": rows, **row_context(many_hosts=many)})
 
 
 @login_required
@@ -285,6 +302,7 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
     prefetch_related_objects([vm], "tags")
     head = make_header(vm, request.user)
     context = tab_context(request, vm, "overview", head)
+    may_watch = wall.PRIVILEGE in head.rights
     use = present_use([vm]).get(vm.pk)
     document = Document.objects.filter(placement=placed(vm)).only(
         "facts", "next_boot", "pending", "began", "settings"
@@ -295,6 +313,9 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
         {
             **context,
             "use": use,
+            "screen": may_watch and wall.is_shown(vm),
+            "may_watch": may_watch,
+            "trouble": crashes.trouble(vm),
             "facts": document.facts if document else {},
             "exposed": exposed(placed(vm), document),
             "waits": waits(placed(vm), document) if context["may_xml"] else [],

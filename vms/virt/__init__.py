@@ -11,6 +11,7 @@ from vms.virt.domain import Domain
 from vms.virt.events import (
     DevicesChanged,
     Disconnected,
+    DomainBroke,
     DomainChanged,
     DomainRebooted,
     Event,
@@ -54,6 +55,7 @@ __all__ = [
     "Disconnected",
     "DiskNumbers",
     "Domain",
+    "DomainBroke",
     "DomainChanged",
     "DomainInfo",
     "DomainRebooted",

@@ -12,6 +12,7 @@ import libvirt
 
 from vms.errors import (
     BadDocument,
+    BadScreen,
     CdHeld,
     ConsoleBusy,
     DeviceHeld,
@@ -42,6 +43,7 @@ from vms.virt import judging, shaping
 from vms.virt.agent import Agent
 from vms.virt.optional import listed
 from vms.virt.states import words
+from vms.virt.streams import BLOCK
 from vms.virt.values import DomainInfo, Job, SnapshotInfo
 
 Guard = Callable[[], AbstractContextManager[None]]
@@ -246,6 +248,28 @@ class Domain:
         """
         with self.guard():
             return socket.socket(fileno=self.handle.openGraphicsFD(index, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH))
+
+    def screenshot(self, most: int) -> bytes:
+        """Its first screen as the host draws it, PNG or PPM by the driver's and QEMU's version.
+
+        Raises BadScreen where that is more bytes than these.
+        """
+        with self.guard():
+            stream = self.handle.connect().newStream(0)
+            try:
+                self.handle.screenshot(stream, 0)
+                pieces, size = [], 0
+                while data := stream.recv(BLOCK):
+                    size += len(data)
+                    if size > most:
+                        raise BadScreen(f"more than {most} bytes")
+                    pieces.append(data)
+                stream.finish()
+            except BaseException:
+                with suppress(libvirt.libvirtError):
+                    stream.abort()
+                raise
+        return b"".join(pieces)
 
     def live(self) -> tuple[DomainXML, int]:
         """The document of this run, with its secrets, and the run id; InvalidState when it does not run."""

@@ -27,6 +27,19 @@ class DomainRebooted:
 
 
 @dataclass(frozen=True)
+class DomainBroke:
+    """Something in it went wrong by itself, and no state tells what. what: panicked, crash_loaded (another kernel
+    writes a dump now), watchdog or disk; action: what was done about it, by libvirt's words (pause, reset, report);
+    device: the disk's alias in this run; reason: of a disk (enospc, eio)."""
+
+    uuid: str
+    what: str
+    action: str = ""
+    device: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class NetworkChanged:
     name: str
 
@@ -51,14 +64,39 @@ class Disconnected:
     """The last event of a connection."""
 
 
-Event = DomainChanged | DomainRebooted | NetworkChanged | PoolChanged | SecretChanged | DevicesChanged | Disconnected
+Event = (
+    DomainChanged
+    | DomainRebooted
+    | DomainBroke
+    | NetworkChanged
+    | PoolChanged
+    | SecretChanged
+    | DevicesChanged
+    | Disconnected
+)
 
 # What changes a document or a state; a guest's clock and its balloon are not shown from here.
 DOMAIN_EVENTS: Final = (
-    "LIFECYCLE", "TRAY_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED", "PMWAKEUP", "PMSUSPEND", "PMSUSPEND_DISK",
-    "METADATA_CHANGE", "DISK_CHANGE", "BLOCK_JOB_2", "IO_ERROR", "WATCHDOG",
-    "AGENT_LIFECYCLE",
+    "TRAY_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED", "PMWAKEUP", "PMSUSPEND", "PMSUSPEND_DISK",
+    "METADATA_CHANGE", "DISK_CHANGE", "BLOCK_JOB_2", "AGENT_LIFECYCLE",
 )  # fmt: skip
+CRASHES: Final = {
+    libvirt.VIR_DOMAIN_EVENT_CRASHED_PANICKED: "panicked",
+    libvirt.VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED: "crash_loaded",
+}
+# What a host says is input.
+LONGEST_WORD: Final = 60
+
+
+def actions(prefix: str) -> dict[int, str]:
+    """libvirt's numbers for what was done about something, and their words."""
+    return {
+        getattr(libvirt, name): name.removeprefix(prefix).lower() for name in dir(libvirt) if name.startswith(prefix)
+    }
+
+
+WATCHDOG: Final = actions("VIR_DOMAIN_EVENT_WATCHDOG_")
+IO_ERROR: Final = actions("VIR_DOMAIN_EVENT_IO_ERROR_")
 
 
 @contextmanager
@@ -75,6 +113,20 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
 
     def domain_rebooted(conn: Any, domain: Any, *details: Any) -> None:
         on_event(DomainRebooted(domain.UUIDString()))
+
+    def domain_lived(conn: Any, domain: Any, event: int, detail: int, opaque: Any) -> None:
+        if event == libvirt.VIR_DOMAIN_EVENT_CRASHED and detail in CRASHES:
+            on_event(DomainBroke(domain.UUIDString(), CRASHES[detail]))
+        domain_changed(conn, domain)
+
+    def watchdog_fired(conn: Any, domain: Any, action: int, opaque: Any) -> None:
+        on_event(DomainBroke(domain.UUIDString(), "watchdog", WATCHDOG.get(action, "")))
+        domain_changed(conn, domain)
+
+    def disk_failed(conn: Any, domain: Any, path: str, alias: str, action: int, reason: str, opaque: Any) -> None:
+        device, why = (word[:LONGEST_WORD] for word in (alias or "", reason or ""))
+        on_event(DomainBroke(domain.UUIDString(), "disk", IO_ERROR.get(action, ""), device, why))
+        domain_changed(conn, domain)
 
     def network_changed(conn: Any, network: Any, *details: Any) -> None:
         on_event(NetworkChanged(network.name()))
@@ -100,6 +152,9 @@ def watch(connection: Connection, on_event: Callable[[Event], None]) -> Iterator
 
     for name in DOMAIN_EVENTS:
         register("domain", getattr(libvirt, f"VIR_DOMAIN_EVENT_ID_{name}"), domain_changed)
+    register("domain", libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, domain_lived)
+    register("domain", libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG, watchdog_fired)
+    register("domain", libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, disk_failed)
     register("domain", libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, domain_rebooted)
     register("network", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
     register("storagePool", libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, pool_changed)

@@ -20,6 +20,7 @@ from vms.virt import (
     Connection,
     DevicesChanged,
     Disconnected,
+    DomainBroke,
     DomainChanged,
     DomainRebooted,
     Event,
@@ -34,6 +35,7 @@ from vms.watcher.agents import Agents
 from vms.watcher.counting import Counted
 from vms.watcher.numbers import Keep
 from vms.watcher.reader import Look, Reader
+from vms.watcher.screens import Screens
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ LEASES: Final = 10.0
 FACTS: Final = 60.0
 VOLUMES: Final = 300.0
 AGENTS: Final = 1.0
+SCREENS: Final = 1.0
 BEGINNINGS: Final = 2.0
 HARDWARE: Final = 600.0
 # A device that is plugged in is several events, and reading them all a question for each.
@@ -79,12 +82,14 @@ class HostWatch(threading.Thread):
         self.again_at = inf
         self.reader = Reader(term, writer, self.read_all_again, keep, self.inbox.put)
         self.agents = Agents(term, writer, keep)
+        self.screens = Screens(term, writer)
 
     def stop(self) -> None:
         """Ask it to end; cuts a call that blocks."""
         self.stopping.set()
         self.inbox.put(Stop())
         self.agents.stop()
+        self.screens.stop()
         if self.connection and self.busy_since:
             self.connection.cut()
 
@@ -145,6 +150,7 @@ class HostWatch(threading.Thread):
             jobs = (
                 reader.beat, reader.sample, reader.read_leases, reader.sweep, reader.read_facts, reader.read_pools,
                 reader.read_beginnings, reader.read_hardware, self.plan_agents,
+                self.plan_screens,
             )  # fmt: skip
             # A hundred hosts that were met in one moment must not all be asked in one moment ever after.
             clocks = {job: time.monotonic() + self.period(job) * random.random() for job in jobs}  # noqa: S311
@@ -166,6 +172,10 @@ class HostWatch(threading.Thread):
         known = self.reader.known
         self.agents.plan(known, [uuid for uuid, seen in known.items() if seen.documents.agent])
 
+    def plan_screens(self, connection: Connection) -> None:
+        """Have a screen taken now and then, and keep those of VMs that have crashed; asked on no connection of ours."""
+        self.screens.plan(self.reader.known)
+
     def period(self, job: Callable[[Connection], None]) -> float:
         """How long until the job's next turn."""
         periods: dict[Callable[[Connection], None], float] = {
@@ -177,6 +187,7 @@ class HostWatch(threading.Thread):
             self.reader.read_beginnings: BEGINNINGS,
             self.reader.read_hardware: HARDWARE,
             self.plan_agents: AGENTS,
+            self.plan_screens: SCREENS,
         }
         return periods.get(job, self.reader.numbers_period)
 
@@ -195,6 +206,9 @@ class HostWatch(threading.Thread):
         """Mark what an item asks to be read; looks are answered at once."""
         if isinstance(item, DomainChanged):
             self.reader.budget.ask(item.uuid, time.monotonic())
+        elif isinstance(item, DomainBroke):
+            self.reader.broke.setdefault(item.uuid, set()).add(item)
+            self.reader.budget.ask(item.uuid, time.monotonic())
         elif isinstance(item, DomainRebooted):
             self.reader.rebooted.add(item.uuid)
             self.reader.budget.ask(item.uuid, time.monotonic())
@@ -207,6 +221,8 @@ class HostWatch(threading.Thread):
                 self.reader.budget.ask(what, time.monotonic() + SETTLED)
         elif isinstance(item, Look) and item.name.startswith("agent:"):
             self.agents.hurry(self.reader.uuid_of(item.name))
+        elif isinstance(item, Look) and item.name.startswith("screens:"):
+            self.screens.ask(self.reader.uuids_of(item.name))
         elif isinstance(item, Look):
             self.reader.look(connection, item)
         elif isinstance(item, Counted):

@@ -17,7 +17,7 @@ from vms.errors import HostUnreachable, NotFound, VirtError
 from vms.headers import ENOUGH
 from vms.inventory import Reading, Row, Term, Writer, known, row, unread
 from vms.models import Placement, StoragePool, Volume
-from vms.virt import Connection, HostSpec, open_connection
+from vms.virt import Connection, DomainBroke, HostSpec, open_connection
 from vms.watcher.budget import Budget
 from vms.watcher.counting import Counted, Counter
 from vms.watcher.numbers import Keep, Sampler
@@ -54,8 +54,8 @@ def turn() -> Iterator[None]:
 @dataclass(frozen=True)
 class Look:
     """Somebody asks to have it read now: "vm:12", "host:1" or "pool:3"; answer is the key to tell it on. "hardware:1",
-    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing, as is
-    "agent:12", whose guest may not answer."""
+    what a host is made of, is many questions: it is read soon, however many ask, and answered by nothing, as are
+    "agent:12", whose guest may not answer, and "screens:12,13", whose pictures come to live.store_picture()."""
 
     name: str
     answer: str
@@ -77,6 +77,8 @@ class Reader:
         self.leases: dict[str, tuple[str, ...]] = {}
         self.known: dict[str, Row] = {}
         self.rebooted: set[str] = set()
+        # What went wrong in them since they were read: a disk may fail a thousand times a second, in the same way.
+        self.broke: dict[str, set[DomainBroke]] = {}
         self.numbers_period = NUMBERS
         # The active pools by name, and whether there may be volumes whose beginning is to be looked at.
         self.pools: dict[str, str] = {}
@@ -107,6 +109,14 @@ class Reader:
         """The UUID here of the VM of "vm:12" or "agent:12", "" where it is not on this host."""
         vm = int(name.partition(":")[2])
         return str(Placement.objects.filter(vm=vm, host=self.term.host).values_list("uuid", flat=True).first() or "")
+
+    def uuids_of(self, name: str) -> list[str]:
+        """The UUIDs of those VMs of "screens:12,13" that are on this host."""
+        vms = [int(word) for word in name.partition(":")[2].split(",")]
+        return [
+            str(uuid)
+            for uuid in Placement.objects.filter(vm__in=vms, host=self.term.host).values_list("uuid", flat=True)
+        ]
 
     def look_at_pool(self, connection: Connection, kind: str, pk: int, answer: str) -> None:
         """Read the pool, or the one that the volume is in, with what lies there."""
@@ -159,6 +169,9 @@ class Reader:
         for uuid in missing:
             self.known.pop(uuid, None)
         self.budget.forget(missing)
+        for uuid in uuids:
+            for trouble in self.broke.pop(uuid, ()):
+                self.writer.broke(self.term, trouble)
         if uuids:
             self.hand_over(rows, missing=frozenset(missing), done=done)
 

@@ -18,7 +18,7 @@ from vms.demo import fleet, machines, people
 from vms.demo.guest import guest
 from vms.demo.packages import BuildFailed
 from vms.errors import VirtError
-from vms.models import Host, Placement, Tag, VirtualMachine
+from vms.models import Host, LastScreen, Placement, Tag, VirtualMachine
 from vms.services import audit
 from vms.virt import HostSpec, connect
 
@@ -122,5 +122,6 @@ def forget(host: Host, uuids: list[str]) -> None:
     vms = VirtualMachine.objects.filter(placements__host=host, placements__uuid__in=uuids)
     pks = list(vms.values_list("pk", flat=True))
     Tag.objects.filter(vm__in=pks).delete()
+    LastScreen.objects.filter(vm__in=pks).delete()
     VirtualMachine.objects.filter(pk__in=pks, deleted_at=None).update(deleted_at=timezone.now())
     live.announce([f"vm:{pk}" for pk in pks] + ["vms:*"] * bool(pks))

@@ -1,0 +1,262 @@
+"""Taking pictures of VMs' screens, apart from everything else that is read of a host.
+
+To draw one is work for its QEMU, and one that hangs answers never. So a few threads a host ask, on connections of their
+own: for whoever looks, at most once in a while for each VM, however many look; and, one after the other, for the case
+that it crashes, since then there is nobody left to ask.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import redis
+from django.db import DatabaseError, close_old_connections
+from django.db import connection as database
+from django.utils import timezone
+
+from vms import live
+from vms.errors import HostUnreachable, InvalidState, NotFound, TimedOut, VirtError
+from vms.inventory import Row, Shot, Term, Writer
+from vms.models import Placement
+from vms.virt import Connection, HostSpec, open_connection
+from vms.watcher.pictures import MOST_BYTES, made_anew
+
+logger = logging.getLogger(__name__)
+
+MOST_THREADS: Final = 2
+# One VM's screen, however many look at it.
+APART: Final = 2.0
+# After a failure, twice as long with each further one.
+AGAIN: Final = 15.0
+LONGEST_AGAIN: Final = 900.0
+# One picture; then the wire is cut.
+LONGEST: Final = 5.0
+IDLE: Final = 60.0
+# While nobody looks: one VM of the host in so many seconds, each of them no more often than that.
+ROUND: Final = 15.0
+EACH: Final = 60.0
+# What is kept of one host's screens; the oldest go first.
+MOST_KEPT: Final = 16 << 20
+# What is no fault of the screen, and is no news.
+OFF: Final = (NotFound, InvalidState)
+
+
+@dataclass
+class Turn:
+    """A VM's screen: not to be taken before due, as time.monotonic() counts."""
+
+    due: float = 0.0
+    failures: int = 0
+    waiting: bool = False
+
+
+class Screens:
+    """The screens of one host's VMs, over all its connections."""
+
+    def __init__(self, term: Term, writer: Writer) -> None:
+        self.term = term
+        self.writer = writer
+        self.turns: dict[str, Turn] = {}
+        self.kept: dict[str, Shot] = {}
+        self.crashed: set[str] = set()
+        # Of these the next picture is the last one.
+        self.final: set[str] = set()
+        self.line: SimpleQueue[str] = SimpleQueue()
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = 0
+        self.open: set[Connection] = set()
+        self.round_at = time.monotonic() + ROUND
+
+    def ask(self, uuids: Iterable[str]) -> None:
+        """Somebody looks at them: have those taken that were not just now."""
+        now = time.monotonic()
+        with self.lock:
+            for uuid in uuids:
+                self.put(uuid, now)
+            wanted = min(self.line.qsize(), MOST_THREADS - self.threads)
+            self.threads += max(wanted, 0)
+        for _ in range(wanted):
+            threading.Thread(target=self.work, name=f"screens {self.term.host.name}", daemon=True).start()
+
+    def put(self, uuid: str, now: float) -> None:
+        turn = self.turns.setdefault(uuid, Turn())
+        if not turn.waiting and turn.due <= now:
+            turn.waiting = True
+            self.line.put(uuid)
+
+    def plan(self, known: Mapping[str, Row]) -> None:
+        """What the clock asks for. known: the host's VMs as last read."""
+        crashed = {uuid for uuid, row in known.items() if has_crashed(row)}
+        with self.lock:
+            for uuid in self.turns.keys() - known.keys():
+                del self.turns[uuid]
+            new, self.crashed = crashed - self.crashed, crashed
+            last = {uuid: self.kept.pop(uuid) for uuid in new & self.kept.keys()}
+            # Of those that stand still, their QEMU is there to be asked.
+            still = {uuid for uuid in new if known[uuid].placement["run_id"] is not None}
+            self.final = (self.final | still) & crashed
+            for uuid in [uuid for uuid, shot in self.kept.items() if not is_of_run(shot, known.get(uuid))]:
+                del self.kept[uuid]
+        for uuid, shot in last.items():
+            self.writer.last_screen(self.term, uuid, shot)
+        if wanted := [*still, *self.due(known)]:
+            self.ask(wanted)
+
+    def due(self, known: Mapping[str, Row]) -> list[str]:
+        """The one whose screen was not taken for the longest, when it is time for one."""
+        now = time.monotonic()
+        if now < self.round_at:
+            return []
+        self.round_at = now + ROUND
+        since = timezone.now().timestamp() - EACH
+        taken = {
+            uuid: self.kept[uuid].taken_at.timestamp() if uuid in self.kept else 0.0
+            for uuid, row in known.items()
+            if row.placement["state"] == "running" and row.placement["graphics"] and self.may_be_asked(uuid, now)
+        }
+        first = min(taken, key=lambda uuid: taken[uuid], default=None)
+        return [first] if first is not None and taken[first] < since else []
+
+    def may_be_asked(self, uuid: str, now: float) -> bool:
+        turn = self.turns.get(uuid)
+        return turn is None or turn.due <= now
+
+    def stop(self) -> None:
+        """End the threads, also those that wait for a picture."""
+        self.stopping.set()
+        with self.lock:
+            for connection in self.open:
+                connection.cut()
+
+    def work(self) -> None:
+        """Take whatever is in line, until there has been nothing for a while."""
+        connection: Connection | None = None
+        try:
+            while not self.stopping.is_set():
+                try:
+                    uuid = self.line.get(timeout=IDLE)
+                except Empty:
+                    return
+                connection = self.take(uuid, connection)
+        finally:
+            with self.lock:
+                self.threads -= 1
+            self.let_go(connection)
+            database.close()
+
+    def take(self, uuid: str, connection: Connection | None) -> Connection | None:
+        """Take it and tell it; the connection for the next one."""
+        failed = False
+        try:
+            placement = (
+                Placement.objects.filter(host=self.term.host, uuid=uuid, present=True).only("vm", "run_id").first()
+            )
+            if placement is None or placement.run_id is None:
+                return connection
+            connection = self.reached(connection)
+            try:
+                shot = self.shot(connection, uuid, placement.run_id)
+            except OFF:
+                return connection
+            except VirtError as error:
+                failed = True
+                live.store_no_picture(placement.vm_id, error.code)
+                return connection
+            self.keep(uuid, shot)
+            live.store_picture(placement.vm_id, shot.png, shot.taken_at.timestamp())
+        except DatabaseError:
+            logger.exception("%s: could not look up a VM", self.term.host.name)
+            close_old_connections()
+        except redis.RedisError as error:
+            logger.warning("%s: a picture could not be told: %s", self.term.host.name, error)
+        except VirtError as error:
+            failed = True
+            logger.info("%s: no way to its screens: %s", self.term.host.name, error.code)
+        except Exception:
+            failed = True
+            logger.exception("%s: taking a screen failed", self.term.host.name)
+        finally:
+            self.note(uuid, failed=failed)
+        return connection
+
+    def shot(self, connection: Connection, uuid: str, run_id: int) -> Shot:
+        """The picture; what looks as it did is not made anew. Raises TimedOut where it did not come in time."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            connection.cut()
+
+        timer = threading.Timer(LONGEST, give_up)
+        timer.start()
+        try:
+            data = connection.domain(uuid).screenshot(MOST_BYTES)
+        except HostUnreachable:
+            if late.is_set():
+                raise TimedOut("no picture in time") from None
+            raise
+        finally:
+            timer.cancel()
+        seen = sha256(data).digest()
+        before = self.kept.get(uuid)
+        png = before.png if before is not None and before.seen == seen else made_anew(data)
+        return Shot(timezone.now(), run_id, png, seen)
+
+    def keep(self, uuid: str, shot: Shot) -> None:
+        """Remember it for the case that it is the last."""
+        with self.lock:
+            final, crashed = uuid in self.final, uuid in self.crashed
+            self.final.discard(uuid)
+            if not crashed:
+                self.kept.pop(uuid, None)
+                self.kept[uuid] = shot
+                size = sum(len(each.png) for each in self.kept.values())
+                while size > MOST_KEPT:
+                    size -= len(self.kept.pop(next(iter(self.kept))).png)
+        if final:
+            self.writer.last_screen(self.term, uuid, shot)
+
+    def note(self, uuid: str, *, failed: bool) -> None:
+        now = time.monotonic()
+        with self.lock:
+            turn = self.turns.get(uuid)
+            if turn is None:
+                return
+            turn.failures = turn.failures + 1 if failed else 0
+            pause = min(AGAIN * 2 ** min(turn.failures - 1, 10), LONGEST_AGAIN) if failed else APART
+            turn.due, turn.waiting = now + pause, False
+
+    def reached(self, connection: Connection | None) -> Connection:
+        """A connection that stands."""
+        if connection is not None and connection.alive():
+            return connection
+        self.let_go(connection)
+        made = open_connection(HostSpec(**self.term.host.spec_fields()))
+        with self.lock:
+            self.open.add(made)
+        return made
+
+    def let_go(self, connection: Connection | None) -> None:
+        if connection is not None:
+            with self.lock:
+                self.open.discard(connection)
+            connection.close()
+
+
+def has_crashed(row: Row) -> bool:
+    """Whether it ended, or stands still, because its guest or its QEMU broke."""
+    state, reason = row.placement["state"], row.placement["state_reason"]
+    return bool(state == "crashed" or (state == "shut_off" and reason == "crashed"))
+
+
+def is_of_run(shot: Shot, row: Row | None) -> bool:
+    """Whether it shows the VM's present run."""
+    return row is not None and row.placement["run_id"] == shot.run_id
