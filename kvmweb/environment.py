@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 # What there may be several of, each doing the same work.
 SEVERAL = ("web", "worker", "watcher", "console", "transfer")
@@ -279,6 +279,17 @@ def create(path: Path) -> int:
 
 
 @dataclass(frozen=True)
+class Smtp:
+    """The server that takes mail. tls: "tls" from the first byte on, "starttls", or "" to this machine itself."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: str
+
+
+@dataclass(frozen=True)
 class Environment:
     """Every setting, read once."""
 
@@ -305,6 +316,8 @@ class Environment:
     outbound_allow: tuple[tuple[str, int], ...]
     osinfo: tuple[Path, ...]
     trash_days: int
+    smtp: Smtp | None
+    mail_from: str
 
     def prepare(self) -> None:
         """Make the folders; BadSetting when one is not ours alone."""
@@ -407,6 +420,24 @@ def usable_redis(url: str) -> str:
     return url
 
 
+def smtp(url: str) -> Smtp | None:
+    """The server of mail, from "smtp://USER:PASSWORD@NAME:587" (STARTTLS) or "smtps://..."; None where there is none.
+    BadSetting for what is no such address."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or port == 0 or parts.path.strip("/") or parts.query:
+        raise BadSetting("KVMWEB_SMTP_URL is not of the form smtp://USER:PASSWORD@NAME:PORT or smtps://...")
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    tls = "tls" if parts.scheme == "smtps" else "" if here else "starttls"
+    usual = {"tls": 465, "starttls": 587, "": 25}[tls]
+    return Smtp(parts.hostname, port or usual, unquote(parts.username or ""), unquote(parts.password or ""), tls)
+
+
 def outbound_allow(text: str) -> tuple[tuple[str, int], ...]:
     """The names, addresses and networks, each with its port or 0, from "mirror.example.org:8080,10.1.0.0/16";
     BadSetting for what is none."""
@@ -470,6 +501,8 @@ def load() -> Environment:
         outbound_allow=outbound_allow(read("KVMWEB_OUTBOUND_ALLOW")),
         osinfo=osinfo(read("KVMWEB_OSINFO_DIRS")),
         trash_days=trash_days(read_int("KVMWEB_TRASH_DAYS", 7)),
+        smtp=smtp(read("KVMWEB_SMTP_URL")),
+        mail_from=read("KVMWEB_MAIL_FROM") or f"kvmweb@{socket.getfqdn()}",
         key_file=Path(os.environ.get("KVMWEB_KEY_FILE") or State(root).virt / "unsealing_key"),
     )
 
@@ -485,6 +518,10 @@ def variables_of(account: Account, environment: Environment, given: Mapping[str,
     """What a process of that user sees of root's environment: root's folders, which the user cannot enter, are left
     out, and what depends on who asks is said."""
     kept = {name: value for name, value in given.items() if not name.startswith(("XDG_", "TMPDIR", "KVMWEB_USERS"))}
+    if environment.users and account == environment.users.web and environment.smtp:
+        # That mail is sent it has to know, not as whom.
+        kept.pop("KVMWEB_SMTP_URL_FILE", None)
+        kept["KVMWEB_SMTP_URL"] = "smtps://elsewhere"
     own = {"HOME": "/nonexistent", "USER": account.name, "LOGNAME": account.name}
     return {
         **kept, **own, "KVMWEB_STATE_DIR": str(environment.state.root), "KVMWEB_CACHE_DIR": str(environment.cache)

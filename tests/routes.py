@@ -18,6 +18,9 @@ from django.utils import timezone
 from tests.conftest import make_vm
 from tests.grants import grant
 from vms.models import (
+    Alert,
+    AlertSilence,
+    AlertSink,
     ApiToken,
     Archive,
     Console,
@@ -84,6 +87,9 @@ class World:
     image: Image
     copy: Volume
     offer: Offer
+    alert: Alert
+    silence: AlertSilence
+    sink: AlertSink
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -95,17 +101,26 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
-            "offers": self.offer,
+            "offers": self.offer, "alerts": self.alert,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
             thing = self.copy
+        if route.startswith("alerts/silences/"):
+            thing = self.silence
+        if route.startswith("alerts/sinks/"):
+            thing = self.sink
         return {
             "batch": str(self.operation.batch),
             "verb": "pause",
             "form": "csv",
+            "kind": "pool_full",
+            "silence_id": str(self.silence.pk),
+            "sink_id": str(self.sink.pk),
             "device": "rng0",
             "rest": "nowhere",
+            "id": f"idle-{self.vm.pk}",
+            "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
@@ -175,6 +190,16 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     )
     NetworkFilter.objects.get_or_create(host=host, uuid=uuid.UUID(int=7), defaults={"name": "secret-filter"})
     offer, _ = Offer.objects.get_or_create(host=host, name="isos", defaults={"kind": "folder", "path": "/srv/isos"})
+    alert, _ = Alert.objects.get_or_create(
+        kind="vm_stopped", subject=f"vm:{vm.pk}", vm=vm, name=name, severity="critical",
+        defaults={"params": {"how": "crashed", "was": "running"}, "begun_at": timezone.now()},
+    )  # fmt: skip
+    silence, _ = AlertSilence.objects.get_or_create(
+        kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
+    )
+    sink, _ = AlertSink.objects.get_or_create(
+        name="pager", defaults={"kind": "webhook", "address": "https://pager.example.org/", "least": "warning"}
+    )
     given = grant(alice, "viewer", vm)
     image, copy = make_image(host)
     return World(
@@ -195,6 +220,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         image,
         copy,
         offer,
+        alert,
+        silence,
+        sink,
     )
 
 

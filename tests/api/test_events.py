@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.api.conftest import Program, problem
 from tests.conftest import make_vm
 from tests.grants import grant
-from vms.models import Console, Happening, Host, Operation, User, Version, VirtualMachine
+from vms.models import Alert, Console, Happening, Host, Operation, User, Version, VirtualMachine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 NOW = timezone.now()
@@ -24,7 +24,8 @@ def ago(minutes: int, row: Any, field: str) -> Any:
 
 @pytest.fixture
 def busy(vm: VirtualMachine, host: Host, alice: User) -> VirtualMachine:
-    """One of each sort, a minute apart, and two definitions of which one was made here."""
+    """One of each sort, a minute apart, an alert in the middle of the last, and two definitions of which one was made
+    here."""
     target = {"target_kind": "vm", "target_id": vm.pk, "target_name": vm.name, "vm": vm, "host": host}
     operation = Operation.objects.create(kind="vm.start", state="succeeded", actor_name="alice", **target)
     ago(4, operation, "queued_at")
@@ -32,6 +33,9 @@ def busy(vm: VirtualMachine, host: Host, alice: User) -> VirtualMachine:
     for number, kind in ((8, "vm.edit"), (9, "")):
         ago(2, Version.objects.create(vm=vm, host=host, number=number, xml="<domain/>", kind=kind), "at")
     Console.objects.create(vm=vm, user=alice, opened_at=NOW - timedelta(minutes=1))
+    begun = NOW - timedelta(minutes=3, seconds=30)
+    params = {"how": "crashed", "was": "running"}
+    Alert.objects.create(kind="vm_stopped", subject="x", name=vm.name, vm=vm, params=params, begun_at=begun)
     return vm
 
 
@@ -41,6 +45,7 @@ def test_of_a_vm_newest_first(program: Program, busy: VirtualMachine) -> None:
         ("console", "Console", "alice", ""),
         ("change", "Changed outside the dashboard", "", ""),
         ("event", f"{busy.name} is running", "", ""),
+        ("alert", f"{busy.name}: crashed: its QEMU ended by itself. Start it again; its host's log says more.", "", ""),
         ("operation", "Start", "alice", "succeeded"),
     ]
     assert told["items"][1]["id"] == 9 and not told["more"]
@@ -53,9 +58,10 @@ def test_a_part_of_it(program: Program, busy: VirtualMachine) -> None:
 
     assert sorts("only=events") == ["change", "event"]
     assert sorts("only=operations,consoles") == ["console", "operation"]
+    assert sorts("only=alerts") == ["alert"]
     assert sorts("limit=2") == ["console", "change", "more"]
     at = (NOW - timedelta(seconds=90)).timestamp()
-    assert sorts(f"to={at}") == ["change", "event", "operation"]
+    assert sorts(f"to={at}") == ["change", "event", "alert", "operation"]
     assert sorts(f"from={at - 60}&to={at}") == ["change"]
 
 
@@ -73,10 +79,10 @@ def test_of_a_host_with_the_vms_that_the_reader_sees(
     other = make_vm(host, "other")
     Happening.objects.create(host=host, vm=other, code="state", params={"state": "paused"})
     everything = program.get(f"/hosts/{host.pk}/events").json()["items"]
-    assert len(everything) == 6
+    assert len(everything) == 7
     assert stranger.get(f"/hosts/{host.pk}/events").status_code == 404
     grant(mallory, "viewer", busy)
     seen = stranger.get(f"/vms/{busy.pk}/events").json()["items"]
     # Whose consoles are whose, others are not told.
-    assert [each["sort"] for each in seen] == ["change", "event", "operation"]
+    assert [each["sort"] for each in seen] == ["change", "event", "alert", "operation"]
     assert stranger.get(f"/vms/{other.pk}/events").status_code == 404

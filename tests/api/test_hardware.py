@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
 from tests.data.shapes import MACHINE
 from tests.grants import grant
-from vms.models import Document, Host, Operation, User, VirtualMachine
+from vms.models import Document, Host, Operation, StoragePool, User, VirtualMachine, Volume
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -54,6 +55,7 @@ def test_a_patch_asks_for_one_operation(client_alice: Client, runs: VirtualMachi
         ("", {"title": "a\nb"}, 422, "shape_text"), ("", {"cpus": 0}, 422, "shape_number"),
         ("", {"cpus": 3, "cpus_max": 2}, 422, "shape_over"), ("", {"topology": "9x9x9"}, 422, "shape_product"),
         ("", {"boot_order": "vdz"}, 422, "shape_device"), ("", {"on_crash": "coredump-destroy"}, 422, "shape_choice"),
+        ("", {"os": "no such"}, 422, "shape_system"),
         ("", {"memory_mib": -1}, 422, "shape_number"), ("", {"memory_mib": 1 << 60}, 422, "shape_number"),
         ("/devices/vda", {"values": {"cache": "best"}}, 422, "shape_choice"),
         ("/devices/vda", {"values": {"source": "/etc/passwd"}}, 422, "unknown"),
@@ -88,6 +90,7 @@ def test_devices_are_told_and_found_by_key_and_alias(client_alice: Client, runs:
     listed = ask(client_alice, runs, "GET", "/devices").json()
     keys = {item["key"]: item for item in listed["items"]}
     assert keys["vda"]["about"]["source"] == "POOL/first" and keys["vda"]["now"] == {}
+    assert listed["detached"] == []
     assert "serial" in listed["addable"] and "sound" not in listed["addable"]
     assert ask(client_alice, runs, "GET", "/devices/rng7").json()["key"] == "rng0"
     assert ask(client_alice, runs, "GET", "/devices/rng9").status_code == 404
@@ -143,3 +146,36 @@ def test_a_preview_says_which_right_is_missing(runs: VirtualMachine, mallory: Us
     grant(mallory, "editor", runs)
     told = ask(sign_in(mallory), runs, "POST", "/preview", {"cpu_shares": 512}).json()
     assert told["missing"] == ["vm.tune"]
+
+
+def test_an_operating_system_is_told_and_changed_by_its_id(client_alice: Client, runs: VirtualMachine) -> None:
+    assert client_alice.get(f"{API}/vms/{runs.pk}").json()["os"] == ""
+    assert ask(client_alice, runs, "PATCH", "", {"os": "debian13"}).status_code == 202
+    [edit] = Operation.objects.get().params["edits"]
+    assert (edit["lens"], edit["was"], edit["value"]) == ("os", "", "http://debian.org/debian/13")
+    holder = "<o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><o:os id='{}'/></o:libosinfo>"
+    for address, told in (("http://debian.org/debian/13", "debian13"), ("urn:mine", "urn:mine")):
+        kept = f"<metadata>{holder.format(address)}</metadata>"
+        Document.objects.update(next_boot=MACHINE.replace("<vcpu>", f"{kept}<vcpu>"))
+        assert client_alice.get(f"{API}/vms/{runs.pk}").json()["os"] == told
+
+
+def test_a_disk_that_it_had_is_told_and_attached_again(client_alice: Client, runs: VirtualMachine) -> None:
+    pool = StoragePool.objects.create(
+        host=Host.objects.get(), uuid=uuid.uuid4(), name="default", type="dir", path="/pool", active=True
+    )
+    left = Volume.objects.create(storage=pool.storage, name="data.qcow2", format="qcow2", last_vm=runs)
+    told = ask(client_alice, runs, "GET", "/devices").json()["detached"]
+    assert told == [{"volume": left.pk, "name": "data.qcow2", "bus": "virtio", "ready": True}]
+    answer = ask(client_alice, runs, "POST", "/devices", {"sort": "disk", "volume": left.pk, "bus": "virtio"})
+    assert answer.status_code == 202, answer.content
+
+
+def test_3d_needs_a_host_that_draws(client_alice: Client, runs: VirtualMachine) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("<video><model type='vga'/>", "<video><model type='virtio'/>"))
+    body = {"values": {"three_d": True}}
+    refused = ask(client_alice, runs, "PATCH", "/devices/video0", body)
+    assert (refused.status_code, codes(refused)) == (422, ["shape_no_3d"])
+    Host.objects.update(hardware={"three_d": True})
+    assert ask(client_alice, runs, "PATCH", "/devices/video0", body).status_code == 202
+    assert Operation.objects.get().params["needs"] == ["vm.define"]

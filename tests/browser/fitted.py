@@ -41,6 +41,14 @@ def new_disk(stage: Stage) -> str:
     return f"{stage.with_disk()}hardware/?part=add&sort=disk"
 
 
+def had_a_disk(stage: Stage) -> str:
+    """The list of a VM from which a disk was taken out."""
+    volume, path = stage.volume(name="archive-of-the-shop-2024.qcow2").split("/")[2], stage.with_disk()
+    vm = path.split("/")[2]
+    stage.dashboard.do(f"from vms.models import *; Volume.objects.filter(pk={volume}).update(last_vm={vm})")
+    return f"{path}hardware/"
+
+
 def offered(sort: str) -> Callable[[Stage], str]:
     """What is offered as such a device, on the form of a VM that is off."""
 

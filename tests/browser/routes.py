@@ -24,7 +24,8 @@ NO_PAGES = {
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
     "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
     "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
-    "vm-agent-thaw", "vm-agent-time", "vm-agent-password", "vm-agent-keys",
+    "vm-agent-thaw", "alert-acknowledge", "alert-silence-end", "alert-sink-test", "vm-agent-time",
+    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

@@ -9,10 +9,11 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.advised import advised
 from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
-from tests.browser.fitted import disk_to_move, new_disk, offered, offers, with_cds
+from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -42,6 +43,14 @@ class Scene:
 
 def at(path: str) -> Callable[[Stage], str]:
     return lambda stage: path
+
+
+def shows_a_key(page: Page) -> None:
+    """A new webhook's."""
+    page.get_by_label("Name", exact=True).fill(f"shown-{page.evaluate('Math.random()')}")
+    page.get_by_label("Address", exact=True).fill("https://hooks.example.org/")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("heading", name="The key of").wait_for()
 
 
 def wants_more_memory(page: Page) -> None:
@@ -543,6 +552,7 @@ SCENES = (
     Scene("hardware-screen", VM + "hardware/", of(off, "hardware/?part=graphics0")),
     Scene("hardware-add", VM + "hardware/", of(off, "hardware/?part=add")),
     Scene("hardware-disk", VM + "hardware/", disk_to_move, goes_down),
+    Scene("hardware-detached", VM + "hardware/", had_a_disk),
     Scene("hardware-add-disk", VM + "hardware/", new_disk, wants_a_device("Bus", "scsi")),
     Scene("hardware-add-device", VM + "hardware/", offered("hostdev"), wants_a_device("Where it is not", "mandatory")),
     Scene("hardware-add-folder", VM + "hardware/", offered("folder"), wants_a_device("Offered by", "docs")),
@@ -578,6 +588,10 @@ SCENES = (
     Scene("serial-off", VM + "serial/", of(terminal_off, "serial/")),
     Scene("serial-none", VM + "serial/", of(screenless, "serial/")),
     Scene("console-gone", VM + "console/", of(gone, "console/")),
+    Scene("capacity", "capacity/", lambda stage: f"/capacity/?of={charted(stage)}&{stage.volume()}"),
+    Scene("advice", "advice/", advised),
+    Scene("advice-mallory", "advice/", at("/advice/"), who=MALLORY),
+    Scene("capacity-mallory", "capacity/", at("/capacity/?by=disk&over=day"), who=MALLORY),
     Scene("hosts", "hosts/", at("/hosts/")),
     Scene("hosts-mallory", "hosts/", at("/hosts/"), who=MALLORY),
     Scene("host", HOST, Stage.host_is_bare),
@@ -684,6 +698,15 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("alerts", "alerts/", Stage.alerts),
+    Scene("alerts-needed", "", lambda stage: stage.alerts() and "/"),
+    Scene("alerts-mallory", "alerts/", at("/alerts/"), who=MALLORY),
+    Scene("alert-silence", "alerts/<int:pk>/silence/", Stage.alert),
+    Scene("alert-rules", "alerts/rules/", at("/alerts/rules/?change=pool_full")),
+    Scene("alert-sinks", "alerts/sinks/", lambda stage: stage.sink() and "/alerts/sinks/"),
+    Scene("alert-sink", "alerts/sinks/<int:pk>/", Stage.sink),
+    Scene("alert-sink-key", "alerts/sinks/", at("/alerts/sinks/"), shows_a_key),
+    Scene("alert-sink-remove", "alerts/sinks/<int:pk>/remove/", lambda stage: f"{stage.sink()}remove/"),
     Scene("audit", "audit/", at("/audit/")),
     Scene("audit-wrong", "audit/", at("/audit/?q=nothing+is+called+so&to=never")),
     Scene("audit-mallory", "audit/", at("/audit/"), who=MALLORY, says=("403",)),

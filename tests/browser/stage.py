@@ -439,6 +439,58 @@ class Stage:
         self.dashboard.do(made)
         return "/accounts/sessions/"
 
+    def alerts(self) -> str:
+        """Alerts of VMs that are off: one that waits, one that is silenced, one that somebody is at, and one that is
+        over; their page's address."""
+        vms = {name: self.cast[name].pk for name in ("blank", "spice")} | {"strange": self.strange.pk}
+        made = (
+            "from vms.models import *; from django.utils import timezone; from datetime import timedelta\n"
+            "now = timezone.now()\n"
+            f"for name, pk, how, ended in (('strange', {vms['strange']}, 'crashed', None),"
+            f" ('blank', {vms['blank']}, 'destroyed', None), ('spice', {vms['spice']}, 'gone', None),"
+            f" ('spice', {vms['spice']}, 'crashed', now)):\n"
+            " vm = VirtualMachine.objects.get(pk=pk)\n"
+            " fields = {'name': vm.name, 'severity': 'critical', 'params': {'how': how, 'was': 'running'},\n"
+            "  'begun_at': now - timedelta(minutes=4), 'ended_at': ended,\n"
+            "  'acknowledged_at': now if name == 'spice' else None,\n"
+            "  'acknowledged_by': 'admin' if name == 'spice' else ''}\n"
+            " is_over = ended is not None\n"
+            " Alert.objects.update_or_create(kind='vm_stopped', subject=f'vm:{pk}', vm=vm,"
+            " ended_at__isnull=not is_over, defaults=fields)\n"
+            "quiet = {'until': now + timedelta(days=400), 'made_by': 'admin', 'reason': 'Rebuilt ' * 20}\n"
+            f"AlertSilence.objects.update_or_create(kind='vm_stopped', thing='vm:{vms['blank']}', name='blank',"
+            " defaults=quiet)\n"
+        )
+        self.dashboard.do(made)
+        return "/alerts/"
+
+    def alert(self) -> str:
+        """The question before the one that waits is silenced; its address."""
+        self.alerts()
+        [[pk]] = self.dashboard.query(
+            "select id from vms_alert where vm_id = ? and ended_at is null", self.strange.pk
+        )  # fmt: skip
+        return f"/alerts/{pk}/silence/"
+
+    def sink(self) -> str:
+        """What arrived at a webhook that is not used now, and what did not; the address of its page."""
+        self.alerts()
+        found = {sink["name"]: sink["id"] for sink in self.dashboard.get("/alert-sinks")["items"]}
+        wish = {"name": "pager", "kind": "webhook", "address": "https://hooks.example.org/" + "T0/" * 60}
+        pk = found.get("pager") or self.dashboard.post("/alert-sinks", wish).body["id"]
+        made = (
+            "from vms.models import *; from django.utils import timezone\n"
+            "now = timezone.now(); alert = Alert.objects.filter(ended_at=None).order_by('pk')[0]\n"
+            f"sink = AlertSink.objects.get(pk={pk})\n"
+            "AlertSink.objects.filter(pk=sink.pk).update(enabled=False, failing_since=None, sent_at=now)\n"
+            "AlertDelivery.objects.filter(sink=sink).delete()\n"
+            "for what, told in (('begun', {'sent_at': now}), ('ended', {'error_code': 'answer_5'}), ('test', {})):\n"
+            " AlertDelivery.objects.create(sink=sink, alert=None if what == 'test' else alert, what=what,"
+            " queued_at=now, **told)\n"
+        )
+        self.dashboard.do(made)
+        return f"/alerts/sinks/{pk}/"
+
     def size(self) -> str:
         """The question before a size is removed; its address."""
         found = {size["name"]: size["id"] for size in self.dashboard.get("/sizes")["items"]}

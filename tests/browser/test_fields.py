@@ -19,7 +19,16 @@ from tests.data.shapes import TRIALS, Trial
 from tests.data.shapes_seen import ADDED, BEFORE, LATE, LIVE, NOT_OFFERED, SEEN_BOOTED, SEEN_LIVE, TAKEN, Sight, kind
 from tests.lab.guests import LabGuest
 from tests.lab.machine import LabHost, eventually
-from tests.lab.shaping import MIB, defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
+from tests.lab.shaping import (
+    MIB,
+    defined,
+    draw_in_3d,
+    machine_on,
+    offer_docs_and_stick,
+    said,
+    surroundings,
+    with_socket,
+)
 from tests.lab.stack import Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.lab.test_serial import command, opened, read
@@ -105,6 +114,7 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             image(running, "installer.iso")
             volume(running, number, "third")
             offer_docs_and_stick(running, running.vm(own))
+            draw_in_3d(running, running.vm(own))
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
             yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
@@ -175,9 +185,10 @@ def change(bench: Bench, key: str, trials: Iterable[Trial]) -> None:
 
 def beside(before: DomainXML, after: DomainXML, trials: Sequence[Trial]) -> list[str]:
     """What changed that nobody entered and libvirt does not change along with it."""
-    ways = [re.sub(PREDICATE, "", one.path) for one in trials]
+    ways = [re.sub(PREDICATE, "", one.path).partition("/*")[0] for one in trials]
     # Where all that it can have is in use, the most that it can have goes along.
     ways += ["memory"] if "memory" in [one.lens for one in trials] else []
+    ways += ["devices/graphics"] if "three_d" in [one.lens for one in trials] else []
     # Another device, or another order, takes along what belonged to the old one.
     for one in trials:
         found = part(before, one.part)
@@ -186,7 +197,9 @@ def beside(before: DomainXML, after: DomainXML, trials: Sequence[Trial]) -> list
             ways += BOOTS if one.part == "boot" else [one.part] if found.sort in MACHINE else [f"devices/{found.sort}"]
     places = {re.sub(PREDICATE, "", need.place) for need in difference(before.text, after.text)}
     other = {place for place in places if not any(place.startswith(way) or way.startswith(place) for way in ways)}
-    own = {trials[0].part, *(one.becomes for one in trials)}
+    # What draws on the host.
+    drawing = {"graphics1"} if "three_d" in [one.lens for one in trials] else set()
+    own = drawing | {trials[0].part, *(one.becomes for one in trials)}
     was, now = (
         {one.key: bare(one) for one in parts(document) if one.sort not in (*MACHINE, "controller")}
         for document in (before, after)

@@ -1,4 +1,5 @@
-"""Somebody changes a VM's memory and a disk's cache on its page, and finds them in the host's definition."""
+"""Somebody changes a VM's memory and a disk's cache on its page, takes a disk out and attaches it again, and finds all
+that in the host's definition."""
 
 from __future__ import annotations
 
@@ -55,7 +56,18 @@ def test_a_change_of_the_form_is_one_of_the_definition(
     page.locator("#parts").get_by_role("link", name="Disk vda").click()
     page.get_by_label("Cache").select_option("none")
     applied(page, "Cache: libvirt's own choice → none")
+    if size is NARROW:
+        page.get_by_role("link", name="All parts").click()
+    page.locator("#parts").get_by_role("link", name="Disk vdb").click()
+    page.get_by_role("link", name="Take it out…").click()
+    page.get_by_role("button", name="Take it out").click()
+    left = page.locator("#parts").get_by_role("region", name="Not attached")
+    expect(left).to_contain_text("second", timeout=30_000)
+    left.get_by_role("button", name="Attach again: second").click()
+    expect(page.locator("#parts").get_by_role("link", name="Disk vdb")).to_be_visible(timeout=30_000)
+    expect(left).to_have_count(0)
     domain = lab_host.connect().lookupByUUIDString(identity)
     found = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     assert found.findtext("memory") == found.findtext("currentMemory") == "131072"
     assert found.xpath("devices/disk[target/@dev='vda']/driver/@cache") == ["none"]
+    assert found.xpath("devices/disk[source/@volume='second']/target/@bus") == ["virtio"]

@@ -13,6 +13,9 @@ from tests.browser.conftest import NARROW, PICTURES, WIDE, Figures, NewContext
 from tests.browser.scenes import SCENES, Scene
 from tests.browser.stage import Stage
 from vms.models import (
+    Alert,
+    AlertSilence,
+    AlertSink,
     ApiToken,
     Console,
     Grant,
@@ -91,6 +94,9 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Image(pk=1),
         Volume(pk=1),
         Offer(pk=1),
+        Alert(pk=1),
+        AlertSilence(pk=1),
+        AlertSink(pk=1),
     )
     forgotten = []
     for route in known:

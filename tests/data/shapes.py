@@ -72,14 +72,16 @@ class Trial:
     path: str
     said: str
     becomes: str = ""
-    first: tuple[str, int] | None = None
+    first: tuple[str, int | str] | None = None
 
 
 VDA: Final = "devices/disk[target/@dev='vda']"
 CARD: Final = "devices/interface[mac/@address='52:54:00:5e:ed:01']"
+OS_THERE: Final = "metadata/*[local-name()='libosinfo']/*[local-name()='os']/@id"
 TRIALS: Final = (
     Trial("overview", "title", "Shop & blog", "title", "Shop & blog"),
     Trial("overview", "description", "one\ntwo", "description", "one\ntwo"),
+    Trial("overview", "os", "http://debian.org/debian/13", OS_THERE, "http://debian.org/debian/13"),
     Trial("overview", "firmware", "efi", "os/@firmware", "efi"),
     Trial("overview", "machine", "pc-q35-6.2", "os/type/@machine", "pc-q35-6.2"),
     Trial("overview", "on_reboot", "destroy", "on_reboot", "destroy"),
@@ -121,6 +123,14 @@ TRIALS: Final = (
     Trial("graphics0", "keymap", "de", "devices/graphics/@keymap", "de"),
     Trial("graphics0", "password", "hunter 2", "devices/graphics/@passwd", "hunter 2"),
     Trial("video0", "model", "virtio", "devices/video/model/@type", "virtio"),
+    Trial(
+        "video0",
+        "three_d",
+        True,
+        "devices[graphics/@type='egl-headless']/video/model[@type='virtio']/acceleration/@accel3d",
+        "yes",
+        first=("model", "virtio"),
+    ),
     Trial("sound0", "model", "ac97", "devices/sound/@model", "ac97"),
     Trial("channel0", "clipboard", "no", "devices/channel/source/clipboard/@copypaste", "no"),
     Trial("tpm0", "model", "tpm-tis", "devices/tpm/@model", "tpm-tis"),

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.data.shapes import CARD, VDA, Trial
+from tests.data.shapes import CARD, OS_THERE, VDA, Trial
 from vms.libvirtxml.shaping import Part
 
 # By (part, lens); the machine of tests/data/shapes.py runs, with two processors of three and 112 MiB.
 LIVE: Final = (
     Trial("overview", "title", "Of the run", "title", "Of the run"),
     Trial("overview", "description", "of\nthe run", "description", "of\nthe run"),
+    Trial("overview", "os", "http://debian.org/debian/12", OS_THERE, "http://debian.org/debian/12"),
     Trial("overview", "on_crash", "preserve", "on_crash", "preserve"),
     # QEMU cannot power off by a reboot and reboot by powering off.
     Trial("overview", "on_reboot", "destroy", "on_reboot", "destroy"),
@@ -39,7 +40,7 @@ NOT_OFFERED: Final = frozenset({("overview", "firmware"), ("overview", "machine"
 # guest was asked.
 LATE: Final = frozenset({
     ("cpu", "cpu_shares"), ("memory", "hugepages"), ("memory", "locked"), ("memory", "memory_limit"),
-    ("vsock0", "cid"), ("vdb", "bus"), ("watchdog0", "model"),
+    ("vsock0", "cid"), ("video0", "three_d"), ("vdb", "bus"), ("watchdog0", "model"),
     ("panic0", "model"), ("balloon0", "model"), ("scsi0", "model"), ("net0", "inbound"), ("net0", "outbound"),
 })  # fmt: skip
 

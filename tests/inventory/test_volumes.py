@@ -94,6 +94,20 @@ def test_what_was_found_may_be_a_link_until_a_vm_has_it(pool: StoragePool, host:
     assert not any(row.is_found for row in Volume.objects.all())
 
 
+def test_the_last_that_had_it_is_remembered(pool: StoragePool, host: Host) -> None:
+    tell(pool, listed())
+    first, second = make_vm(host, "web-01"), make_vm(host, "web-02")
+    use(first, disk("/pool/a.img"))
+    assert Volume.objects.get().last_vm is None
+    use(first, "")
+    assert Volume.objects.get().last_vm == first
+    use(second, disk("/pool/a.img"))
+    use(second, "")
+    assert Volume.objects.get().last_vm == second
+    second.delete()
+    assert Volume.objects.get().last_vm is None
+
+
 def test_what_is_a_device_is_no_link(pool: StoragePool) -> None:
     StoragePool.objects.update(type="logical")
     tell(pool, listed("lv", kind="block"))

@@ -10,10 +10,10 @@ import libvirt
 import pytest
 from lxml import etree
 
-from tests.data.shapes import TRIALS, Trial
+from tests.data.shapes import OS_THERE, TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
-from tests.lab.shaping import defined, machine_on, offer_docs_and_stick, said, surroundings, with_socket
+from tests.lab.shaping import defined, draw_in_3d, machine_on, offer_docs_and_stick, said, surroundings, with_socket
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
@@ -72,6 +72,7 @@ def body(shaped: Shaped, trial: Trial) -> tuple[str, dict[str, Any]]:
 def test_each_edit_is_found_in_the_definition(shaped: Shaped) -> None:
     eventually(lambda: connected(shaped.dashboard, "other"), "cards can be put there", within=60)
     with_socket(shaped.host, shaped.dashboard, shaped.uuid)
+    draw_in_3d(shaped.dashboard, shaped.vm)
     failed = {}
     for trial in TRIALS:
         if trial.lens in ("medium", "firmware") or trial.part == "tpm0":
@@ -102,12 +103,19 @@ def test_a_running_machine_gets_what_it_can_at_once(shaped: Shaped) -> None:
     shaped.domain.create()
     shaped.dashboard.await_state(shaped.vm, "running")
     other = next(one["id"] for one in shaped.dashboard.get("/networks")["items"] if one["name"] == "other")
-    body = {"title": "Shop", "description": "now", "on_crash": "preserve", "cpus": 3, "memory_mib": 48}
+    body = {
+        "title": "Shop",
+        "description": "now",
+        "on_crash": "preserve",
+        "cpus": 3,
+        "memory_mib": 48,
+        "os": "debian13",
+    }
     ended = shaped.done(shaped.patch("", body))
     assert [line["code"] for line in ended["log"]][-3:] == ["shaped_next", "shaped_now", "seen"], ended
     for look in (shaped.now, shaped.next):
-        assert [said(look(path)) for path in ("title", "description", "on_crash", "vcpu/@current")] == [
-            "Shop", "now", "preserve", "3",
+        assert [said(look(path)) for path in ("title", "description", "on_crash", "vcpu/@current", OS_THERE)] == [
+            "Shop", "now", "preserve", "3", "http://debian.org/debian/13",
         ]  # fmt: skip
     # The most that it can have goes along, where all of that is in use.
     assert [said(look("memory")) for look in (shaped.now, shaped.next)] == ["65536", "49152"]
@@ -172,15 +180,18 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
     shaped.domain.destroy()
     shaped.dashboard.await_state(shaped.vm, "shut_off")
     eventually(lambda: volume(shaped.dashboard, pool, "third"), "it is free")
-    devices = shaped.dashboard.get(f"/vms/{shaped.vm}/devices")["items"]
-    tablet = next(one["key"] for one in devices if one["about"].get("type") == "tablet")
+    devices, left = shaped.dashboard.get(f"/vms/{shaped.vm}/devices"), {"name": "third", "bus": "virtio", "ready": True}
+    assert [{**left, "volume": third}] == [one for one in devices["detached"] if one["volume"] == third]
+    add(sort="disk", volume=third, bus="virtio")
+    assert shaped.next("devices/disk[source/@volume='third']/target/@dev") == ["vdc"]
+    tablet = next(one["key"] for one in devices["items"] if one["about"].get("type") == "tablet")
     for key in ("vdb", "net0", "rng0", "watchdog0", "sound0", "panic0", "channel1", "channel0", tablet):
         xml = shaped.dashboard.get(f"/vms/{shaped.vm}/devices/{key}")["xml"]
         tag = f"devices/{etree.fromstring(xml).tag}"
         number = len(shaped.next(tag))
         shaped.done(shaped.dashboard.request("DELETE", f"/api/v1/vms/{shaped.vm}/devices/{key}"))
         assert len(shaped.next(tag)) == number - 1, key
-    for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "cdrom", "vsock"):
+    for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "console", "cdrom", "vsock"):
         add(sort=sort)
     offer_docs_and_stick(shaped.dashboard, shaped.vm)
     offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}

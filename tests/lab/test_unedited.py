@@ -178,7 +178,7 @@ def test_each_field_waits_once_and_not_after_the_next_start(lab_host: LabHost) -
 def edited(connection: libvirt.virConnect, text: str, trials: list[Trial]) -> None:
     document = DomainXML.parse(text)
     for trial in trials:
-        before: dict[str, int] = dict([trial.first] if trial.first else [])
+        before: dict[str, int | str] = dict([trial.first] if trial.first else [])
         for lens, value in {**before, trial.lens: trial.value}.items():
             found = part(document, trial.part)
             assert found

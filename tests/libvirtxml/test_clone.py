@@ -90,7 +90,6 @@ def test_what_rows_give_and_an_owner_may_is_enough_for_it(source: DomainXML) -> 
         replace(GIVEN, volumes={("ssd", "new.qcow2"): "raw", ("ssd", "all"): "raw"}),
         replace(GIVEN, shared=frozenset()),
         replace(GIVEN, uuid=""), replace(GIVEN, macs=frozenset()), replace(GIVEN, networks=frozenset()),
-        replace(GIVEN, system=""),
     ],
 )  # fmt: skip
 def test_what_no_row_gives_needs_the_right_to_define(source: DomainXML, given: Given) -> None:

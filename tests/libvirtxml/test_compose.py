@@ -138,7 +138,7 @@ def test_what_is_made_is_valid_and_an_owners(guest: str, firmware: Firmware, kvm
         ('filter="clean-traffic"', 'filter="no-arp-spoofing"', "devices/interface"),
         (MAC, "52:54:00:00:00:01", "devices/interface"),
         (UUID, "00000000-1111-2222-3333-000000000000", "uuid"),
-        ("debian/11", "debian/12", "metadata"),
+        ("http://debian.org/debian/11", "$(reboot)", "metadata"),
         ("<devices>", "<devices><emulator>/bin/sh</emulator>", "devices/emulator"),
     ],
 )

@@ -28,6 +28,7 @@ OTHERS = """<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><so
 <hostdev mode='subsystem' type='usb' managed='yes'><source><vendor id='0x1'/><product id='0x2'/></source></hostdev>
 <hostdev mode='subsystem' type='usb' managed='yes'><source><vendor id='0x1'/><product id='0x3'/></source></hostdev>
 <serial type='file'><source path='/log'/></serial>"""
+TWICE = "<o:os id='http://a.b/d'/>"
 BEFORE = ANSWER.replace("</devices>", f"{OTHERS}</devices>")
 
 
@@ -45,6 +46,14 @@ def edited(edit: Callable[[etree._Element], object]) -> str:
 def swapped(old: str, new: str) -> str:
     assert old in BEFORE, old
     return BEFORE.replace(old, new, 1)
+
+
+def system(address: str, more: str = "", beside: str = "") -> str:
+    """The metadata in which a definition says that it is on its disks."""
+    return (
+        f"<metadata><o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><o:os id='{address}'{more}/>"
+        f"{beside}</o:libosinfo></metadata>"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +109,13 @@ def swapped(old: str, new: str) -> str:
         ("<uuid>", "<uuid>0", {DEFINE}),
         ("<product id='0x3'/>", "<product id='0x4'/>", {DEFINE}),
         ("<features>", "<seclabel type='none'/><features>", {DEFINE}),
-        ("<features>", "<metadata><a xmlns='urn:a'/></metadata><features>", {DEFINE}),
+        ("<features>", "<metadata><a xmlns='urn:a'/></metadata><features>", {DEFINE, "vm.describe"}),
+        ("<features>", system("http://debian.org/debian/13") + "<features>", {"vm.describe"}),
+        # What is no address of a system; what stands beside one; a second.
+        ("<features>", system("$(reboot)") + "<features>", {DEFINE, "vm.describe"}),
+        ("<features>", system("http://a.b/c", " x='1'") + "<features>", {DEFINE, "vm.describe"}),
+        ("<features>", system("http://a.b/c", "", "<o:x/>") + "<features>", {DEFINE, "vm.describe"}),
+        ("<features>", system("http://a.b/c", "", TWICE) + "<features>", {DEFINE, "vm.describe"}),
         ("<features>", "<blkiotune><device><path>/dev/sda</path></device></blkiotune><features>", {DEFINE, "vm.tune"}),
         ("</domain>", "<c:commandline xmlns:c='http://libvirt.org/schemas/domain/qemu/1.0'><c:arg value='x'/>"
          "</c:commandline></domain>", {DEFINE}),

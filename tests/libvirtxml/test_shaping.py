@@ -24,6 +24,7 @@ from vms.libvirtxml.shaping import (
     is_done,
     is_live,
     lens_of,
+    osinfo,
     part,
     parts,
     shape,
@@ -105,7 +106,7 @@ def c14n(element: etree._Element) -> bytes:
 
 
 OF_MACHINE = frozenset({
-    "cputune", "memtune", "memoryBacking", "title", "description",
+    "cputune", "memtune", "memoryBacking", "title", "description", "metadata",
     "on_poweroff", "on_reboot", "on_crash", "vcpu", "cpu", "memory", "currentMemory", "os",
 })  # fmt: skip
 
@@ -121,7 +122,8 @@ def choices(lens: Lens) -> list[Any]:
         return [None, *([lens.least] if lens.required else [lens.least, lens.least + 7])][1 if lens.required else 0 :]
     if lens.name == "cpuset":
         return ["0-1", ""]
-    known = {"choice": lens.choices, "flag": (True, False), "lines": ("a\nb", ""), "text": ("S1", "")}
+    known = {"choice": lens.choices, "flag": (True, False), "lines": ("a\nb", ""), "text": ("S1", ""),
+             "system": ("http://debian.org/debian/12", "http://x.org/a/b", "")}  # fmt: skip
     return list(known.get(lens.form, ()))
 
 
@@ -183,7 +185,8 @@ def test_what_somebody_else_has_changed_is_not_overwritten() -> None:
         ("boot", "boot_order", "vda vda", "twice"), ("boot", "boot_order", "video0", "device"),
         ("memory", "memory_limit", 300 * 1024, "limit"), ("memory", "memory_limit", 1, "number"),
         ("graphics0", "listens", "10.0.0.1", "choice"), ("vsock0", "cid", 2, "number"),
-        ("cpu", "cpu_mode", "a/b", "text"),
+        ("cpu", "cpu_mode", "a/b", "text"), ("overview", "os", "debian13", "text"),
+        ("overview", "os", "http://a.b/c d", "text"),
         ("sda", "medium", "../../etc/passwd", "text"), ("net0", "network", "a/b", "text"),
     ],
 )  # fmt: skip
@@ -192,6 +195,51 @@ def test_what_does_not_fit_is_refused(key: str, lens: str, value: object, why: s
     with pytest.raises(BadValue) as bad:
         shape(document, [edit(document, key, lens, value)])
     assert bad.value.why == why
+
+
+def test_a_system_stands_beside_what_others_keep() -> None:
+    """And nobody loses what he keeps there."""
+    debian, site = "http://debian.org/debian/13", "<site:x xmlns:site='urn:site'>1</site:x>"
+    document = DomainXML.parse(MACHINE.replace("  <memory ", f"  <metadata>\n    {site}\n  </metadata>\n  <memory ", 1))
+    before = document.text
+    assert osinfo(document.element) is None
+    shape(document, [edit(document, "overview", "os", debian)])
+    assert {need.privilege for need in difference(before, document.text)} == {"vm.describe"}
+    assert osinfo(document.element) == f'<libosinfo><os id="{debian}"/></libosinfo>'
+    there = DomainXML.parse(document.text)
+    shape(document, [edit(document, "overview", "os", "http://debian.org/debian/12")])
+    shape(document, [edit(document, "overview", "os", "")])
+    assert document.text == before
+    # One that nobody knows, with more beside it.
+    strange = there.text.replace(f'os id="{debian}"/>', 'os id="mine!"/><libosinfo:more/>')
+    document = DomainXML.parse(strange)
+    assert edit(document, "overview", "os", "")["was"] == "mine!"
+    shape(document, [edit(document, "overview", "title", "a")])
+    assert 'id="mine!"' in document.text
+    shape(document, [edit(document, "overview", "os", "")])
+    assert "mine!" not in document.text and "<libosinfo:more/>" in document.text
+    assert document.element.find("metadata/{urn:site}x") is not None
+    assert osinfo(document.element) == "<libosinfo><more/></libosinfo>"
+
+
+def test_3d_has_what_draws_it_as_long_as_a_card_needs_it() -> None:
+    two = "<video><model type='virtio'/></video><video><model type='virtio'/></video>"
+    document = DomainXML.parse(MACHINE.replace("<video><model type='vga'/></video>", two))
+    before = document.text
+    for key in ("video0", "video1"):
+        shape(document, [edit(document, key, "three_d", True)])
+    assert {need.privilege for need in difference(before, document.text)} == {"vm.define"}
+    assert len(document.element.findall("devices/graphics[@type='egl-headless']")) == 1
+    assert not faults(document.text)
+    shape(document, [edit(document, "video0", "three_d", False)])
+    assert document.element.find("devices/graphics[@type='egl-headless']") is not None
+    shape(document, [edit(document, "video1", "three_d", False)])
+    assert document.text == before
+    # Where SPICE draws itself, nothing else does.
+    spice = "<graphics type='spice'><listen type='none'/><gl enable='yes'/></graphics><video>"
+    document = DomainXML.parse(before.replace("<video>", spice, 1))
+    shape(document, [edit(document, "video0", "three_d", True)])
+    assert document.element.find("devices/graphics[@type='egl-headless']") is None
 
 
 def test_a_limit_leaves_room_for_what_is_beside_the_guest() -> None:

@@ -306,7 +306,7 @@ def test_an_offered_device_comes_and_goes(runs: Stage, usb: Offer, done: Done) -
 
 
 def test_what_is_offered_no_more_is_given_to_nobody(machine: Stage, usb: Offer, done: Done) -> None:
-    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk, "by": "port"}))
+    asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk, "by": "address"}))
     HostDevice.objects.update(address="001:005")
     assert done(asked).error_code == "needs_more", "another is plugged in there"
     asked = shaping.ask(machine.actor, machine.vm, Wish(add="hostdev", said={"offer": usb.pk}))

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from vms.errors import SecretUnreadable
-from vms.models import AuditEvent, Host
+from vms.models import AlertSink, AuditEvent, Host
 from vms.services import sealing
 from vms.virt.unsealing import unseal
 
@@ -90,11 +90,15 @@ def own_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_seals_everything_anew(own_pair: Path, host: Host) -> None:
     Host.objects.filter(pk=host.pk).update(sealed=sealing.seal("the key", host.sealed_for))
     keyless = Host.objects.create(name="keyless", node="node-a")
+    sink = AlertSink.objects.create(name="pager", kind="webhook", least="warning")
+    AlertSink.objects.filter(pk=sink.pk).update(sealed=sealing.seal("a key to sign", sink.sealed_for))
     before = own_pair.read_bytes()
     call_command("renew_sealing_key", stdout=StringIO())
     host.refresh_from_db()
     assert host.sealed.startswith("2:")
     assert unseal(host.sealed, host.sealed_for, str(own_pair)) == "the key"
+    sink.refresh_from_db()
+    assert unseal(sink.sealed, sink.sealed_for, str(own_pair)) == "a key to sign"
     assert before not in own_pair.read_bytes()
     keyless.refresh_from_db()
     assert keyless.sealed == ""

@@ -16,7 +16,7 @@ from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.shapes import MACHINE
 from tests.views.test_vm_page import make_operation
-from vms.models import Document, Happening, Host, Tag, User, Version, VirtualMachine
+from vms.models import Alert, Document, Happening, Host, Tag, User, Version, VirtualMachine
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -25,8 +25,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 PAGE = 5
 PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
-    # changes from outside, own password
-    "/": PAGE + 11,
+    # changes from outside, alerts; open ones, silences, hosts of their VMs; own password
+    "/": PAGE + 15,
+    # VMs, their hosts, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 4,
+    # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
+    "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
     "/vms/": PAGE + 7,
     "/vms/?q=vm&state=running": PAGE + 7,
@@ -36,15 +40,15 @@ PAGES = {
     # count, hosts, VMs by host and state
     "/hosts/": PAGE + 3,
     # host, failure, pools, networks, open operation, count, VMs, tags, open operations of them, others of their UUIDs,
-    # operations, happenings, changes from outside, consoles, test, networks of its interfaces, devices of its NUMA
-    # nodes
-    "/hosts/{host}/": PAGE + 17,
+    # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
+    # NUMA nodes, VMs for who uses most
+    "/hosts/{host}/": PAGE + 19,
     # among them what broke in it
-    "/vms/{vm}/": PAGE + 13,
-    # the latest version
-    "/vms/{vm}/hardware/": PAGE + 8,
+    "/vms/{vm}/": PAGE + 14,
+    # the latest version; disks that it had
+    "/vms/{vm}/hardware/": PAGE + 9,
     # its volume, what its guest tells; pools, for that and for where it could go
-    "/vms/{vm}/hardware/?part=vda": PAGE + 10,
+    "/vms/{vm}/hardware/?part=vda": PAGE + 11,
     # document, report, freezing, keys, own keys
     "/vms/{vm}/agent/": PAGE + 11,
     "/vms/{vm}/xml/": PAGE + 7,
@@ -52,11 +56,14 @@ PAGES = {
     # count, versions, their operations
     "/vms/{vm}/history/": PAGE + 9,
     "/vms/{vm}/metrics/": PAGE + 6,
-    "/vms/{vm}/activity/": PAGE + 10,
+    "/vms/{vm}/activity/": PAGE + 11,
     # its definition, and pools for what could be in its drives
     "/vms/{vm}/console/": PAGE + 10,
-    # operations, happenings, changes from outside, consoles
-    "/activity/": PAGE + 4,
+    # operations, happenings, changes from outside, alerts, consoles
+    "/activity/": PAGE + 5,
+    # open ones, silences, hosts of their VMs, those that hold, count, ended ones
+    "/alerts/": PAGE + 6,
+    "/alerts/rules/": PAGE + 1,
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }
@@ -72,8 +79,8 @@ FRAGMENTS = {
     "/vms/{vm}/header": PAGE + 4,
     "/running": PAGE - 1,
 }
-# Token and user; of VMs rows, tags, count, age.
-LISTS = {"/vms?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
+# Token and user; of VMs rows, tags, count, age, of alerts rows, silences, hosts of their VMs, count.
+LISTS = {"/vms?page_size=200": 5, "/alerts?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
 
 
 @contextmanager
@@ -103,6 +110,11 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
                 make_operation(vm, alice, "vm.start", "failed", error_code="timed_out")
                 make_operation(vm, alice, "vm.shutdown", "waiting")
                 Happening.objects.create(vm=vm, host=place, code="rebooted")
+                for ended in (None, timezone.now()):
+                    Alert.objects.create(
+                        kind="vm_stopped", subject=f"vm:{vm.pk}", name=vm.name, vm=vm, severity="critical",
+                        params={"how": "crashed", "was": "running"}, begun_at=timezone.now(), ended_at=ended,
+                    )  # fmt: skip
                 make_vm(place, present=False, gone_at=timezone.now() - timedelta(days=1))
                 vms.append(vm)
         Document.objects.update(next_boot=MACHINE)

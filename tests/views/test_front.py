@@ -118,5 +118,5 @@ def test_it_has_its_queries(browser: Client, carol: User, host: Host, django_ass
         for number in more:
             make_vm(host, f"web-{number}")
         text(browser)
-        with django_assert_num_queries(21):
+        with django_assert_num_queries(23):
             text(browser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import uuid
 from datetime import timedelta
 
@@ -90,6 +91,7 @@ def test_its_parts_are_listed_and_one_is_a_form(client_alice: Client, machine: V
              "Screen", "Sound", "Video", "Watchdog"]  # fmt: skip
     places = [shown.index(f'<span class="what">{word}</span>') for word in order]
     assert places == sorted(places) and "64 MiB" in shown and 'name="title"' in shown
+    assert f'<a href="/vms/{machine.pk}/rename/">Give web-01 another name</a>' in shown
     disk = page(client_alice, machine, "?part=vda")
     assert 'name="cache"' in disk and "libvirt's own choice" in disk and '<target dev="vda"' in disk
     assert client_alice.get(f"/vms/{machine.pk}/hardware/?part=vdz").status_code == 404
@@ -204,6 +206,45 @@ def test_a_disk_and_a_card_are_added_by_rows(
     )
     assert told.status_code == 302, words(told)
     assert Operation.objects.get().params["edits"][0]["said"]["network"] == "office"
+
+
+def test_a_disk_that_was_taken_out_is_attached_again(
+    client_alice: Client, machine: VirtualMachine, pool: StoragePool, mallory: User
+) -> None:
+    def left(name: str, **fields: object) -> Volume:
+        return Volume.objects.create(
+            **{"storage": pool.storage, "name": name, "format": "qcow2", "last_vm": machine, **fields}
+        )
+
+    mine = left("data.qcow2", capacity_bytes=3 << 30)
+    assert machine.placement
+    had = MACHINE.replace("<source pool='POOL' volume='second'/>", "<source pool='default' volume='data.qcow2'/>")
+    assert had != MACHINE
+    history.keep(machine.pk, machine.placement.host_id, had.replace("dev='vdb' bus='virtio'", "dev='sdb' bus='sata'"))
+    history.keep(machine.pk, machine.placement.host_id, MACHINE)
+    left("other.qcow2").vms.add(make_other(machine))
+    left("of-another.qcow2", last_vm=make_vm(machine.placement.host, "db-02"))
+    left("gone.qcow2", present=False)
+    left("debian.iso", format="raw")
+    left("below.qcow2", private=True)
+    left("strange.qcow2", state=Volume.State.REFUSED)
+    shown = page(client_alice, machine)
+    told = shown[shown.index("Not attached") : shown.index('id="part"')]
+    assert f'href="/volumes/{mine.pk}/"' in told and "3 GiB · sata" in told and "Attach again: data.qcow2" in told
+    assert "strange.qcow2" in told and told.count("<form") == 1
+    for name in ("other.qcow2", "of-another.qcow2", "gone.qcow2", "debian.iso", "below.qcow2"):
+        assert name not in told
+    # Whoever may not see it is not told of it.
+    grant(mallory, "editor", machine)
+    assert "Not attached" not in page(sign_in(mallory), machine)
+    fields = dict(re.findall(r'name="(volume|bus)" value="(\w+)"', told))
+    assert fields == {"volume": str(mine.pk), "bus": "sata"}
+    answer = client_alice.post(f"/vms/{machine.pk}/hardware/?part=add&sort=disk", fields)
+    assert answer.status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.params["given"]) == ("vm.shape", {"volumes": [mine.pk]})
+    assert operation.params["edits"][0]["said"]["bus"] == "sata"
+    assert "Attach again: data.qcow2" not in page(client_alice, machine), "something is being done with it"
 
 
 def make_other(vm: VirtualMachine) -> VirtualMachine:
@@ -329,6 +370,30 @@ def test_firmware_and_machine_are_those_of_the_host(client_alice: Client, machin
     assert refused.status_code == 400 and not Operation.objects.exists()
 
 
+def test_an_operating_system_is_chosen_by_its_name(client_alice: Client, machine: VirtualMachine) -> None:
+    shown = page(client_alice, machine)
+    assert '<option value="Debian 13"></option>' in shown and 'list="system-names"' in shown
+    told = preview(client_alice, machine, "overview", os="debian 13 ", title="")
+    assert "Operating system: unknown → Debian 13" in told and 'id="http://debian.org/debian/13"' in told
+    assert "No system is called so" in preview(client_alice, machine, "overview", os="Debian 1")
+    client_alice.post(f"/vms/{machine.pk}/hardware/?part=overview", {"os": "Debian 13"})
+    params = Operation.objects.get().params
+    assert [(edit["lens"], edit["value"]) for edit in params["edits"]] == [("os", "http://debian.org/debian/13")]
+    assert params["needs"] == ["vm.describe"]
+
+
+def test_a_system_that_nobody_knows_stays_and_is_shown_as_it_is(client_alice: Client, machine: VirtualMachine) -> None:
+    told = (
+        "<metadata><o:libosinfo xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><o:os id='urn:mine'/>"
+        "</o:libosinfo></metadata>"
+    )
+    Document.objects.update(next_boot=MACHINE.replace("<vcpu>", f"{told}<vcpu>"))
+    assert 'value="urn:mine"' in page(client_alice, machine)
+    changes = preview(client_alice, machine, "overview", os="urn:mine", title="a")
+    assert "Title: nothing → a" in changes and "Operating system:" not in changes
+    assert "Operating system: urn:mine → unknown" in preview(client_alice, machine, "overview", os="")
+
+
 def test_processors_by_name_are_those_of_the_host(client_alice: Client, machine: VirtualMachine) -> None:
     Host.objects.update(hardware={"cpu_models": ["Haswell"]})
     shown = page(client_alice, machine, "?part=cpu")
@@ -336,6 +401,27 @@ def test_processors_by_name_are_those_of_the_host(client_alice: Client, machine:
     assert "Model: all that this host can give → Haswell" in preview(client_alice, machine, "cpu", cpu_mode="Haswell")
     refused = client_alice.post(f"/vms/{machine.pk}/hardware/?part=cpu", {"cpu_mode": "EPYC"})
     assert refused.status_code == 400 and not Operation.objects.exists()
+
+
+def test_a_card_draws_in_3d_where_its_host_can(client_alice: Client, machine: VirtualMachine, mallory: User) -> None:
+    Document.objects.update(next_boot=MACHINE.replace("<video><model type='vga'/>", "<video><model type='virtio'/>"))
+    assert 'name="three_d"' not in page(client_alice, machine, "?part=video0")
+    Host.objects.update(hardware={"three_d": True})
+    assert 'name="three_d"' in page(client_alice, machine, "?part=video0")
+    told = preview(client_alice, machine, "video0", three_d="on")
+    assert "3D acceleration: no → yes" in told and '<graphics type="egl-headless"/>' in told
+    assert "This equals root on the host." in told
+    # What is on can be taken off wherever it is.
+    on = MACHINE.replace(
+        "<video><model type='vga'/>",
+        "<graphics type='egl-headless'/><video><model type='virtio'><acceleration accel3d='yes'/></model>",
+    )
+    Document.objects.update(next_boot=on)
+    Host.objects.update(hardware={})
+    told = preview(client_alice, machine, "video0", model="virtio")
+    assert "3D acceleration: yes → no" in told and '- <graphics type="egl-headless"/>' in told
+    grant(mallory, "owner", machine)
+    assert 'name="three_d"' not in page(sign_in(mallory), machine, "?part=video0")
 
 
 def test_a_limit_of_memory_comes_and_goes(client_alice: Client, machine: VirtualMachine) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from lxml import etree
 
 from tests.conftest import sign_in
+from tests.data.shapes import MACHINE
 from tests.grants import grant
 from tests.libvirtxml.test_pending import EDITS, read
 from tests.routes import DEFINED
 from vms.inventory.rows import waiting
 from vms.kinds.power import RESTART
-from vms.libvirtxml import DomainXML, settings
+from vms.libvirtxml import DomainXML, settings, spread
+from vms.libvirtxml.shaping import shape
 from vms.models import Document, Host, Operation, Placement, User, Version, VirtualMachine
 from vms.services import history
 from vms.services.history import digest
@@ -233,3 +236,39 @@ def test_an_example_comes_into_the_text(vm: VirtualMachine, defined: str, client
     if name != "redirdev":
         assert "There is one already." in edit(client_alice, vm, 200, xml=text, **fields)
     edit(client_alice, vm, 400, xml="<domain", **fields)
+
+
+def test_what_libvirt_added_to_a_change_is_told_apart(vm: VirtualMachine, client_alice: Client) -> None:
+    placement = Placement.objects.get(vm=vm)
+    before = spread(MACHINE)
+    asked = DomainXML.parse(before)
+    edits: list[dict[str, Any]] = [
+        {"do": "set", "part": "vda", "lens": "cache", "was": "", "value": "none"},
+        {"do": "add", "sort": "card", "said": {"network": "other", "mac": "52:54:00:5e:00:01", "model": "virtio"}},
+    ]
+    shape(asked, edits)
+    got = asked.element.findall("devices/interface")[1]
+    etree.SubElement(got, "address", type="pci", slot="0x09")
+    bus = etree.SubElement(asked.devices, "controller", type="pci", model="pcie-root-port")
+    etree.SubElement(bus, "target", chassis="9")
+    # The host writes attributes in its own order.
+    after = spread(asked.text).replace('name="qemu" type="raw" cache="none"', 'cache="none" name="qemu" type="raw"')
+    assert 'cache="none" name' in after
+    history.keep(vm.pk, placement.host_id, before)
+    operation = Operation.objects.create(
+        kind="vm.shape", target_kind="vm", target_id=vm.pk, vm=vm, params={"edits": edits}, host=placement.host
+    )
+    version = history.keep(vm.pk, placement.host_id, after)
+    assert version
+    path = f"/vms/{vm.pk}/history/{version.number}/"
+    assert "added by libvirt" not in page(client_alice, path), "done outside: nobody knows what was asked for"
+    Version.objects.filter(pk=version.pk).update(operation=operation)
+    told = page(client_alice, path)
+    marks = [
+        line.split("<small")[0].removeprefix("<ins>+").strip() for line in told.splitlines() if "by libvirt" in line
+    ]
+    assert marks == [
+        '<address type="pci" slot="0x09"/>', '<controller type="pci" model="pcie-root-port">', '<target chassis="9"/>',
+        "</controller>",
+    ]  # fmt: skip
+    assert '<ins>+      <driver cache="none" name="qemu" type="raw"/></ins>' in told

@@ -68,15 +68,30 @@ FOREIGN = ("db-01", "cache-01", "host-a", "host-b", "foreign-tag", "alice")
 @pytest.mark.parametrize(
     "path",
     ["/", "/vms/", "/vms/?group=host", "/vms/?sort=host", "/vms/?q=0", "/activity/", "/running", "/hosts/",
-     "/vms/{pk}/", "/vms/{pk}/activity/", "/vms/{pk}/console/", "/vms/{pk}/serial/", "/vms/{pk}/header",
-     "/vms/{pk}/agent/", "/vms/{pk}/force-off/", "/vms/rows?ids={pk},{pk}", "/vms/numbers?ids={pk}"],
+     "/capacity/", "/advice/", "/vms/{pk}/", "/vms/{pk}/activity/", "/vms/{pk}/console/", "/vms/{pk}/serial/",
+     "/vms/{pk}/header", "/vms/{pk}/agent/", "/vms/{pk}/force-off/", "/vms/rows?ids={pk},{pk}",
+     "/vms/numbers?ids={pk}"],
 )  # fmt: skip
 def test_no_page_tells_of_a_neighbour_or_of_the_host(path: str, page: Any, site: VirtualMachine) -> None:
     text = page(path.format(pk=site.pk))
     assert [word for word in FOREIGN if word in text] == []
 
 
-@pytest.mark.parametrize("path", ["/vms", "/vms/{pk}", "/hosts", "/operations", "/vms?sort=host", "/vms?q=0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/vms",
+        "/vms/{pk}",
+        "/hosts",
+        "/operations",
+        "/top",
+        "/top?over=day",
+        "/capacity",
+        "/advice",
+        "/vms?sort=host",
+        "/vms?q=0",
+    ],
+)
 def test_no_answer_of_the_api_does(path: str, program: Program, site: VirtualMachine) -> None:
     answer = program.get(path.format(pk=site.pk))
     assert answer.status_code == 200

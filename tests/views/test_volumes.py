@@ -126,3 +126,15 @@ def test_a_volume_whose_pool_is_gone_still_has_its_page(browser: Client, pool: S
     assert "disk" in page(browser, f"/volumes/{disk.pk}/")
     assert browser.post(f"/volumes/{disk.pk}/clone/", {"name": "x"}).status_code == 302
     assert browser.post(f"/volumes/{disk.pk}/check/").status_code == 302
+
+
+def test_what_is_attached_to_nothing_says_so(browser: Client, pool: StoragePool, disk: Volume, host: Host) -> None:
+    vm = make_vm(host, "web-07")
+    assert "attached to nothing" in browser.get(f"/pools/{pool.pk}/").content.decode()
+    Volume.objects.update(last_vm=vm)
+    shown = browser.get(f"/volumes/{disk.pk}/").content.decode()
+    assert "attached to no VM" in shown and "web-07" not in shown
+    grant(User.objects.get(username="mallory"), "viewer", vm)
+    assert f'The last that had it: <a href="/vms/{vm.pk}/">' in browser.get(f"/volumes/{disk.pk}/").content.decode()
+    Volume.objects.create(storage=pool.storage, name="layer.qcow2", backing=disk, state="incomplete")
+    assert "attached to nothing" not in browser.get(f"/pools/{pool.pk}/").content.decode()

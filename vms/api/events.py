@@ -16,6 +16,7 @@ from vms.api.auth import actor
 from vms.api.metrics import From, To, wrong
 from vms.models import Host, VirtualMachine
 from vms.permissions import get_host_or_404, get_vm_or_404
+from vms.services.alert_words import whole_sentence
 from vms.services.sentences import happening, kind_title
 from vms.services.stream import PARTS, Entry, stream
 
@@ -25,15 +26,15 @@ hosts_router = Router(tags=["hosts"])
 MOST = 200
 # How far a moment may lie from now.
 LONGEST = timedelta(days=36525)
-Only = Annotated[str, Query(max_length=100, description="operations, events, consoles with commas between them; all")]
+Only = Annotated[str, Query(max_length=100, description="operations, events, alerts, consoles with commas; all")]
 
 
 class Event(BaseModel):
-    """sort: change is a definition that was changed outside the dashboard. id: of the operation or console, the number
-    of the version; null for an event. who: the person who did it, "" for nobody. state: of an operation."""
+    """sort: change is a definition that was changed outside the dashboard. id: of the operation, alert or console, the
+    number of the version; null for an event. who: the person who did it, "" for nobody. state: of an operation."""
 
     at: datetime
-    sort: Literal["operation", "event", "change", "console"]
+    sort: Literal["operation", "event", "change", "alert", "console"]
     id: int | None
     vm: int | None
     text: str
@@ -50,7 +51,7 @@ class Events(BaseModel):
 
 
 def item(entry: Entry) -> Event:
-    """One of the four."""
+    """One of the five."""
     if operation := entry.operation:
         return Event(
             at=entry.at, sort="operation", id=operation.pk, vm=operation.vm_id, text=kind_title(operation.kind),
@@ -61,6 +62,11 @@ def item(entry: Entry) -> Event:
         return Event(
             at=entry.at, sort="change", id=version.number, vm=version.vm_id, text=text, who="", state="", ended_at=None
         )
+    if alert := entry.alert:
+        return Event(
+            at=entry.at, sort="alert", id=alert.pk, vm=alert.vm_id, text=whole_sentence(alert), who="", state="",
+            ended_at=alert.ended_at,
+        )  # fmt: skip
     if console := entry.console:
         return Event(
             at=entry.at, sort="console", id=console.pk, vm=console.vm_id, text=gettext("Console"),
@@ -102,7 +108,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST)]
 def of_vm(
     request: HttpRequest, vm_id: int, start: From = None, to: To = None, only: Only = "", limit: Limit = 50
 ) -> Events:
-    """Operations, events, changes from outside, and consoles: one's own, an administrator's are everybody's."""
+    """Operations, events, changes from outside, alerts, and consoles: one's own, an administrator's are everybody's."""
     return events(request, start, to, only, limit, vm=get_vm_or_404(actor(request), vm_id))
 
 

@@ -16,7 +16,7 @@ from vms.errors import NothingChanges
 from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import MACHINE, Part
 from vms.permissions import get_vm_or_404, held
-from vms.services import moving, protection, shape_words, shaping
+from vms.services import detached, moving, protection, shape_words, shaping
 from vms.services.shaping import Machine, Wish
 
 router = Router(tags=["vms"])
@@ -35,13 +35,14 @@ class VmChanges(BaseModel):
     """What is to be otherwise; what is left out stays. More processors or memory than it has at most raises that too,
     where it uses all of it now. topology: "1x4x1", sockets, cores, threads. boot_order: devices' keys, "vda net0".
     firmware: bios, efi, or secure; machine: a type that its host has. cpu_mode: host-model, host-passthrough,
-    maximum, or a model that its host has. cpu_shares, cpuset, memory_limit_mib, hugepages, locked: for who may tune
-    VMs; shared: for who may define them."""
+    maximum, or a model that its host has. os: the id of one of GET /os, "" for unknown. cpu_shares, cpuset,
+    memory_limit_mib, hugepages, locked: for who may tune VMs; shared: for who may define them."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     title: str | None = None
     description: str | None = None
+    os: str | None = None
     autostart: bool | None = None
     cpus: int | None = None
     cpus_max: int | None = None
@@ -79,18 +80,30 @@ class VmDeviceItem(BaseModel):
     xml: str
 
 
+class DetachedItem(BaseModel):
+    """A disk that it had last, attached to nothing now: attached again by adding a disk with that volume. bus: on which
+    it was. ready: whether you may attach it, and can."""
+
+    volume: int
+    name: str
+    bus: str
+    ready: bool
+
+
 class Devices(BaseModel):
-    """addable: the sorts that can be added. mark: send it as seen, and what was changed meanwhile is refused."""
+    """addable: the sorts that can be added. mark: send it as seen, and what was changed meanwhile is refused.
+    detached: those that you may see."""
 
     items: list[VmDeviceItem]
+    detached: list[DetachedItem]
     addable: list[str]
     mark: str
 
 
 class NewDevice(BaseModel):
     """sort: one of addable. Of a disk: volume, the id of one that is there, or pool and size_gib of one that is made;
-    bus. Of a card: network, its id; model. Of a hostdev or folder: offer, its id; of USB by (product, port) and policy
-    (optional, mandatory, requisite) where it is not plugged in."""
+    bus. Of a card: network, its id; model. Of a hostdev or folder: offer, its id; of USB by (product, address) and
+    policy (optional, mandatory, requisite) where it is not plugged in."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -182,6 +195,10 @@ def index(request: HttpRequest, vm_id: int) -> Devices:
     there = machine(request, vm_id)
     return Devices(
         items=[item(there, part) for part in there.parts if part.sort not in MACHINE],
+        detached=[
+            DetachedItem(volume=one.volume.pk, name=one.volume.name, bus=one.bus, ready=one.ready)
+            for one in detached.detached(actor(request), there)
+        ],
         addable=shaping.addable(there),
         mark=there.mark,
     )

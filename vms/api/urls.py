@@ -11,8 +11,12 @@ from django.urls.converters import StringConverter
 from ninja import NinjaAPI
 
 from vms.api import (
+    advice,
     agent,
+    alert_sinks,
+    alerts,
     audit,
+    capacity,
     clone,
     console,
     define,
@@ -105,6 +109,9 @@ api.add_router("/hosts", events.hosts_router)
 api.add_router("/vms", xml.router)
 api.add_router("/vms", hardware.router)
 api.add_router("/vms", agent.router)
+api.add_router("/top", capacity.top_router)
+api.add_router("/capacity", capacity.router)
+api.add_router("/advice", advice.router)
 api.add_router("/trash", trash.router)
 api.add_router("/vms", templates.vms_router)
 api.add_router("/templates", templates.router)
@@ -118,6 +125,10 @@ api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
 api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
+api.add_router("/alerts", alerts.router)
+api.add_router("/alert-rules", alerts.rules_router)
+api.add_router("/alert-sinks", alert_sinks.router)
+api.add_router("/alert-silences", alerts.silences_router)
 api.add_router("/audit", audit.router)
 api.add_router("/me", users.me_router)
 api.add_router("/users", users.router)

@@ -19,7 +19,7 @@ from vms.api.operations import IdempotencyKey, Started, start
 from vms.kinds import KINDS, Kind
 from vms.models import Document, Host, VirtualMachine
 from vms.permissions import Actor, get_vm_or_404, held, is_administrator, seen_hosts, visible_hosts, visible_vms
-from vms.services import installing, reaching
+from vms.services import installing, reaching, systems
 from vms.services.freshness import freshness, placed
 from vms.services.lists import find_vms
 from vms.services.twins import find_twins
@@ -93,7 +93,11 @@ class Cd(BaseModel):
 
 
 class VmDetail(VmItem):
+    """os: what its definition says is on its disks, as GET /os has it, or libosinfo's address of one that is not there;
+    "" for unknown."""
+
     description: str
+    os: str
     cds: list[Cd]
     twins: list[Twin]
     exposed: list[Exposed]
@@ -171,6 +175,7 @@ def show(request: HttpRequest, vm_id: int) -> VmDetail:
     return VmDetail(
         **item(vm, seen).model_dump(),
         description=placement.description,
+        os=systems.told(document.next_boot) if document else "",
         twins=[Twin(vm=twin.vm_id, name=twin.name, host=named(twin.host, others), state=twin.state) for twin in twins],
         has_managed_save=placement.has_managed_save,
         cds=cds(actor(request), vm, document),

@@ -11,9 +11,10 @@ from django.utils.translation import gettext, gettext_lazy
 from vms.errors import BadFields
 from vms.libvirtxml.shaping import DISK_BUSES, Lens, Part, Value
 from vms.models import Network, Offer, StoragePool, Volume
+from vms.services import systems
 from vms.services.offered import label
 from vms.services.sentences import field_sentence
-from vms.services.shape_words import HELP, lens_word, value_word
+from vms.services.shape_words import HELP, lens_word, own_word, value_word
 from vms.services.shaping import AUTOSTART, CARD_MODELS
 
 MIB: Final = 1024
@@ -31,7 +32,8 @@ Choices = list[tuple[str, str]]
 
 class Shaped(forms.Form):
     """The properties of one part. media, networks: (id, name) of what may be chosen. offered: of lenses
-    that depend on the host, what it has."""
+    that depend on the host, what it has. left_out: for which it has nothing, and which are shown only where they are
+    on."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Shaped(forms.Form):
         networks: Sequence[Network] = (),
         may: frozenset[str] = frozenset(),
         offered: Mapping[str, Sequence[str]] | None = None,
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(data)
         self.part, self.values = part, values
@@ -51,12 +54,14 @@ class Shaped(forms.Form):
         for lens in part.lenses:
             if lens.privilege and lens.privilege not in may:
                 continue
+            if lens.name in left_out and not values[lens.name]:
+                continue
             field = made(lens, values[lens.name], others.get(lens.form, []), (offered or {}).get(lens.name))
             field.label, field.initial = lens_word(lens.name), shown(lens, values[lens.name])
             field.help_text = gettext(HELP[lens.name]) if lens.name in HELP else ""
             if lens.name in now:
                 field.help_text = gettext("Now: {value}; this is after a restart.").format(
-                    value=value_word(lens.name, now[lens.name], gettext("libvirt's own choice"))
+                    value=value_word(lens.name, now[lens.name], own_word(lens.name))
                 )
             self.fields[lens.name] = field
             if lens.form == "password":
@@ -66,6 +71,16 @@ class Shaped(forms.Form):
         if AUTOSTART in values and "vm.force" in may:
             box = forms.BooleanField(label=lens_word(AUTOSTART), required=False, initial=values[AUTOSTART])
             self.fields[AUTOSTART] = box
+
+    def filled(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """What would be sent with some numbers of it as they are given, the rest as it is; {} where none is given."""
+        numbers = {
+            lens.name: given[lens.name]
+            for lens in self.part.lenses
+            if lens.form in ("number", "size") and lens.name in self.fields and lens.name in given
+        }
+        now = {name: self.get_initial_for_field(field, name) for name, field in self.fields.items()}
+        return {name: value for name, value in {**now, **numbers}.items() if value is not None} if numbers else {}
 
     def wished(self) -> dict[str, Any]:
         """What is otherwise than it is, in the words of lenses; only after is_valid()."""
@@ -123,6 +138,8 @@ def made(lens: Lens, value: Value, others: Sequence[tuple[int, str]], offered: S
 
 
 def shown(lens: Lens, value: Value) -> Any:
+    if lens.form == "system":
+        return systems.name_of(str(value))
     if lens.form == "size" and isinstance(value, int):
         return value // MIB
     return KEPT if lens.form in ("medium", "network") and value else value
@@ -136,6 +153,8 @@ def back(lens: Lens, entered: Any, value: Value) -> Any:
         return value if entered == shown(lens, value) else entered * MIB
     if lens.form in ("medium", "network"):
         return value if entered == KEPT else int(entered) if entered else ""
+    if lens.form == "system" and entered.strip() == shown(lens, value):
+        return value
     return entered.replace("\r\n", "\n") if isinstance(entered, str) else entered
 
 
@@ -180,7 +199,7 @@ class Added(forms.Form):
             self.fields["by"] = forms.ChoiceField(
                 label=gettext_lazy("USB device"), required=False,
                 choices=[("product", gettext("by what it is, wherever it is plugged in")),
-                         ("port", gettext("by its place, until it is plugged in anew"))],
+                         ("address", gettext("by its present address, until it is plugged in anew"))],
             )  # fmt: skip
             self.fields["policy"] = forms.ChoiceField(
                 label=gettext_lazy("Where it is not plugged in"), required=False,

@@ -237,6 +237,7 @@ def link(vms: Collection[int]) -> set[str]:
     before = set(Use.objects.filter(virtualmachine__in=vms).values_list("volume_id", "virtualmachine_id"))
     for volume_pk, vm in before - wanted:
         Use.objects.filter(volume=volume_pk, virtualmachine=vm).delete()
+        Volume.objects.filter(pk=volume_pk).update(last_vm=vm)
     Use.objects.bulk_create(
         [Use(volume_id=volume_pk, virtualmachine_id=vm) for volume_pk, vm in wanted - before], ignore_conflicts=True
     )

@@ -43,7 +43,7 @@ TABLE: Final = (
     Privilege("vm.agent.view", "operator", mark("see what its guest agent tells")),
     Privilege("vm.agent.freeze", "operator", mark("freeze and thaw its file systems, set its clock right")),
     Privilege("vm.xml.view", "editor", mark("read its definition, without secrets")),
-    Privilege("vm.describe", "editor", mark("change title and description")),
+    Privilege("vm.describe", "editor", mark("change title, description and which system it is said to be")),
     Privilege("vm.cpu_memory", "editor", mark("change its processors and memory")),
     Privilege("vm.disk", "editor", mark("change its disks")),
     Privilege("vm.nic", "editor", mark("change its network cards")),

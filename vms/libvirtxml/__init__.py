@@ -9,7 +9,7 @@ from vms.libvirtxml.compose import FIRMWARES, PLAIN, Card, Drive, Firmware, Gues
 from vms.libvirtxml.compose.cards import new_mac
 from vms.libvirtxml.defaults import network_document, pool_document
 from vms.libvirtxml.difference import DEFINE, Given, Need, difference, plain, strayed, uncovered, without
-from vms.libvirtxml.document import BadXML, line_of, parse, serialize
+from vms.libvirtxml.document import BadXML, line_of, parse, serialize, spread
 from vms.libvirtxml.domain import Disk, DomainXML, Graphics, Interface
 from vms.libvirtxml.drives import add_seed
 from vms.libvirtxml.folders import is_systems
@@ -193,6 +193,7 @@ __all__ = [
     "sources",
     "spec_name",
     "spec_type",
+    "spread",
     "stand_ins",
     "strayed",
     "sure",

@@ -58,3 +58,10 @@ def outside(root: etree._Element, kind: Any) -> Iterator[Any]:
 def serialize(root: etree._Element) -> str:
     """The text of the tree as it is: nothing reordered, nothing reformatted."""
     return etree.tostring(root, encoding="unicode")
+
+
+def spread(text: str) -> str:
+    """The document with an element a line, as libvirt writes it. BadXML as parse()."""
+    root = parse(text)
+    etree.indent(root)
+    return serialize(root)

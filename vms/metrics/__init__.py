@@ -4,6 +4,7 @@ from vms.metrics.asking import MOST_POINTS, Answer, Of, Point, ask, lately
 from vms.metrics.database import close, prepare
 from vms.metrics.series import FAMILIES, GUEST, HOST, POOL, TOGETHER, VM, Family, Series, series_of
 from vms.metrics.tiers import TIERS, Tier
+from vms.metrics.totals import Total, scale, spans, totals
 from vms.metrics.writing import Sample, forget, left_undone, prune, roll_up, store, things
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Sample",
     "Series",
     "Tier",
+    "Total",
     "ask",
     "close",
     "forget",
@@ -30,7 +32,10 @@ __all__ = [
     "prepare",
     "prune",
     "roll_up",
+    "scale",
     "series_of",
+    "spans",
     "store",
     "things",
+    "totals",
 ]

@@ -1,6 +1,8 @@
 """Tables and the rules of one row; no I/O beyond it."""
 
+from vms.models.advice import LeftAlone
 from vms.models.agents import AgentReport, Freeze, GuestKeys
+from vms.models.alerts import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.models.archives import Archive
 from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
@@ -27,6 +29,11 @@ __all__ = [
     "OPEN_STATES",
     "RESOURCES",
     "AgentReport",
+    "Alert",
+    "AlertDelivery",
+    "AlertRule",
+    "AlertSilence",
+    "AlertSink",
     "ApiToken",
     "Archive",
     "AuditCheckpoint",
@@ -44,6 +51,7 @@ __all__ = [
     "Invitation",
     "LastScreen",
     "Lease",
+    "LeftAlone",
     "Network",
     "NetworkFilter",
     "Offer",

@@ -74,11 +74,12 @@ class Volume(models.Model):
     """What somebody keeps in a storage: it belongs to the VMs that use it, without one to its owner, else to nobody but
     who may do anything in the pool (vms.permissions.volumes). capacity_bytes: as large as it can become.
 
-    format is ours to remember: recorded when it is made or accepted, or taken from the VM that uses it; told_format is
-    what the pool says, which a guest can forge. kind: libvirt's (file, block, dir, network, netdir). origin: how it is
-    known that a file is one; known_bytes and known_at: its size and the time in it when that became known. backing:
-    what it is a layer over; backing_path: the same as the host tells it, also where that is no volume of ours. refusal:
-    why its header is refused, a code. private: it holds secrets of its VM's (a Seed), and is shown and given to nobody.
+    format is ours to remember: recorded when it is made or accepted, or taken from the VM that uses it; told_format
+    is what the pool says, which a guest can forge. kind: libvirt's (file, block, dir, network, netdir). origin: how
+    it is known that a file is one; known_bytes and known_at: its size and the time in it when that became known.
+    backing: what it is a layer over; backing_path: the same as the host tells it, also where that is no volume of
+    ours. refusal: why its header is refused, a code. last_vm: which used it last, where none does any more. private:
+    it holds secrets of its VM's (a Seed), and is shown and given to nobody.
     """
 
     class State(models.TextChoices):
@@ -119,6 +120,7 @@ class Volume(models.Model):
     changed_at = models.DateTimeField(null=True)
     owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="volumes")
     vms = models.ManyToManyField(VirtualMachine, related_name="volumes")
+    last_vm = models.ForeignKey(VirtualMachine, null=True, on_delete=models.SET_NULL, related_name="left_volumes")
     private = models.BooleanField(default=False)
 
     class Meta:

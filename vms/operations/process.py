@@ -24,10 +24,12 @@ from vms.errors import WorkerDied, WorkerLost
 from vms.kinds import MAKING
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS
+from vms.operations.alerting import Alerter
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
+from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
@@ -46,6 +48,8 @@ FAILURES: Final = 5.0
 TRASH: Final = 60.0
 THAW: Final = 1.0
 SEEDS: Final = 60.0
+ALERTS: Final = 5.0
+SINKS: Final = 2.0
 GRACE: Final = 10.0
 
 
@@ -63,6 +67,8 @@ class WorkerProcess:
         self.forgotten: set[int] = set()
         self.beats: dict[int, tuple[datetime, int]] = {}
         self.stopping = threading.Event()
+        self.alerter = Alerter()
+        self.sender = Sender()
         self.thawer = Thawer(self.node, self.connections)
         self.pool = ThreadPoolExecutor(THREADS, "operation")
         self.sealer = sealer.Sealer(settings.ENVIRONMENT.audit_keys, settings.STATE.audit_heads)
@@ -83,6 +89,7 @@ class WorkerProcess:
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
+            (self.alert, ALERTS), (self.tell_alerts, SINKS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -178,6 +185,14 @@ class WorkerProcess:
     def take_seeds_away(self) -> None:
         """Ask for the end of the discs that first boots have read."""
         seeds.drop_due()
+
+    def alert(self) -> None:
+        """Begin and end alerts."""
+        self.alerter.turn()
+
+    def tell_alerts(self) -> None:
+        """Send what is due to sinks."""
+        self.sender.turn()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

@@ -7,6 +7,7 @@ scopes.
 
 from __future__ import annotations
 
+from vms.permissions.alerts import get_alert_or_404, may_acknowledge, visible_alerts
 from vms.permissions.ask import (
     NOUNS,
     Thing,
@@ -52,6 +53,7 @@ __all__ = [
     "Thing",
     "Who",
     "account",
+    "get_alert_or_404",
     "get_host_or_404",
     "get_image_or_404",
     "get_network_or_404",
@@ -71,6 +73,7 @@ __all__ = [
     "is_administrator",
     "is_fresh",
     "may",
+    "may_acknowledge",
     "may_grant",
     "of_user",
     "on_things",
@@ -89,6 +92,7 @@ __all__ = [
     "standing",
     "trashed_vms",
     "usable_templates",
+    "visible_alerts",
     "visible_happenings",
     "visible_hosts",
     "visible_images",

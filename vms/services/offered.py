@@ -14,7 +14,7 @@ from vms.permissions import Actor, Who, visible_offers
 
 # What happens where a USB device is not plugged in, by libvirt's words; the first is what is said of none.
 POLICIES: Final = ("optional", "mandatory", "requisite")
-BY: Final = ("product", "port")
+BY: Final = ("product", "address")
 SORT_OF: Final = {
     Offer.Kind.PCI: "hostdev", Offer.Kind.USB: "hostdev", Offer.Kind.MDEV: "hostdev", Offer.Kind.FOLDER: "folder",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The one door out: every request to an address that a user can influence goes through open_url().
+"""The one door out: every request to an address that a user can influence goes through open_url() or post().
 
 The name is resolved once; unless every answer is a host of the internet and none is ours or a host's, nothing is asked.
 The connection goes to the address that was looked at, with the name in Host and in TLS alone; no proxy and no password
@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -94,6 +94,23 @@ def open_url(url: str, *, start: int = 0, version: str = "", seconds: float = 36
     raise OutboundRefused
 
 
+def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> int:
+    """The status with which the server takes the body; a redirect is not followed, and of the answer nothing is read.
+
+    Raises OutboundRefused, OutboundBroken.
+    """
+    with asked(parse(url), 0, "", time.monotonic() + seconds, Sent(body, headers)) as response:
+        return response.status
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What is given to a server rather than asked of it."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
 class Pinned(http.client.HTTPConnection):
     """One to an address that was looked at, also where it must be opened anew."""
 
@@ -131,12 +148,14 @@ class Pinned(http.client.HTTPConnection):
 
 
 @contextmanager
-def asked(address: WebAddress, start: int, version: str, until: float) -> Iterator[http.client.HTTPResponse]:
+def asked(
+    address: WebAddress, start: int, version: str, until: float, sent: Sent | None = None
+) -> Iterator[http.client.HTTPResponse]:
     """The beginning of the answer to one request."""
     patience = min(PATIENCE, until - time.monotonic())
     connection = Pinned(address, time.monotonic() + patience)
     try:
-        response = ask(connection, start, version, patience)
+        response = ask(connection, start, version, patience, sent)
         try:
             yield response
         finally:
@@ -145,16 +164,20 @@ def asked(address: WebAddress, start: int, version: str, until: float) -> Iterat
         connection.close()
 
 
-def ask(connection: Pinned, start: int, version: str, patience: float) -> http.client.HTTPResponse:
+def ask(
+    connection: Pinned, start: int, version: str, patience: float, sent: Sent | None = None
+) -> http.client.HTTPResponse:
     """The beginning of the answer, within that time: a server that gives a byte at a time holds nobody for longer than
     one that says nothing. Raises OutboundRefused, OutboundBroken."""
     headers = {"Host": connection.address.authority, "User-Agent": "kvmweb", "Accept": "*/*"}
     if start:
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": version} if version else {})
+    method, body = ("POST", sent.body) if sent else ("GET", None)
+    headers |= sent.headers if sent else {}
     cut = threading.Timer(max(patience, 0), connection.cut)
     cut.start()
     try:
-        connection.request("GET", connection.address.target, headers={**headers, "Accept-Encoding": "identity"})
+        connection.request(method, connection.address.target, body, {**headers, "Accept-Encoding": "identity"})
         response = connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         logger.info("outbound: %s: %r", connection.address.host, error)

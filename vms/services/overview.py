@@ -94,4 +94,4 @@ def waiting(who: Who) -> QuerySet[VirtualMachine]:
 def lately(who: Who) -> list[Entry]:
     """The last few lines of the last day."""
     day = timezone.now() - timedelta(days=1)
-    return stream(who, only=("operations", "events"), since=day, most=8)
+    return stream(who, only=("operations", "events", "alerts"), since=day, most=8)

@@ -94,7 +94,7 @@ ERRORS: dict[str, str] = {
     ),
     "live_fixed": mark(
         "The definition of the run of {name} is not written: change the one of its next start, or what can be changed "
-        "while it runs by its own addresses (eject, autostart, listen-locally)."
+        "while it runs, by PATCH of the VM and by what its devices take, with apply=live."
     ),
     "belongings_changed": mark(
         "What belongs to {name} is no longer what you were told. Nothing was deleted; look at the list again."
@@ -282,6 +282,23 @@ FIELDS: dict[str, str] = {
     "size_taken": mark("There is a size of this name."),
     "size_vcpus": mark("From 1 to 512."),
     "size_disk": mark("From 1 GiB to 64 TiB."),
+    "alert_severity": mark("“warning” or “critical”."),
+    "alert_seconds": mark("From 0 seconds to a day."),
+    "alert_no_seconds": mark("It happens in one moment: 0."),
+    "alert_percent": mark("From 1 to 99 percent."),
+    "alert_days": mark("From 1 to 365 days."),
+    "alert_no_threshold": mark("It has none: 0."),
+    "sink_name": mark("1 to 60 signs, no line breaks or control characters, no blank at its ends."),
+    "sink_taken": mark("There is one of this name."),
+    "sink_many": mark("There are as many as may be. Remove one first."),
+    "sink_kind": mark("“webhook” or “mail”."),
+    "sink_no_mail": mark("The site has no mail server: set KVMWEB_SMTP_URL first."),
+    "sink_people": mark("One to ten addresses of mail, separated by commas."),
+    "sink_url": mark("That is no address of the web, such as https://example.org/hook."),
+    "sink_https": mark("It must be https, or be named in KVMWEB_OUTBOUND_ALLOW."),
+    "alert_hours": mark("From 1 hour to a year."),
+    "alert_scope": mark("It is about the dashboard itself: silence the kind."),
+    "alert_silences": mark("There are as many silences as may be. End one first."),
     "vm_disk_packed": mark(
         "No VM writes to a disk of this format. Import it if it is a VMDK, else make a qcow2 of it with "
         "“qemu-img convert -O qcow2 OLD NEW”, and upload that."
@@ -308,6 +325,8 @@ FIELDS: dict[str, str] = {
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
+    "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
+    "shape_system": mark("No system is called so. Choose one of the list, or none."),
     "shape_folder": mark("A shared folder of the VM needs it. Take that out first."),
     "shape_fixed": mark("The machine needs it."),
     "vm_no_filter": mark(
@@ -851,6 +870,14 @@ AUDIT: dict[str, str] = {
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),
+    "added:alert-sink": mark("lets alerts be told to"),
+    "changed:alert-sink": mark("changed where alerts are told"),
+    "removed:alert-sink": mark("lets alerts no more be told to"),
+    "tested:alert-sink": mark("tried whether alerts arrive at"),
+    "changed:alert-rule": mark("changed a rule of alerts"),
+    "acknowledged:alert": mark("acknowledged an alert of"),
+    "silenced:alert": mark("silenced alerts"),
+    "unsilenced:alert": mark("ended a silence of alerts"),
     "added:group": mark("added the group"),
     "renamed:group": mark("renamed the group"),
     "removed:group": mark("removed the group"),
@@ -864,6 +891,8 @@ AUDIT: dict[str, str] = {
     "trusted:pool": mark("said that what is found is trusted in"),
     "distrusted:pool": mark("said that what is found is no longer trusted in"),
     "changed:quota": mark("changed the quota of"),
+    "left-alone:advice": mark("let advice be given no more on"),
+    "took-back:advice": mark("let advice be given again on"),
     "offered:image": mark("offered an image to others"),
     "took-back:image": mark("took back the offer of an image"),
     "offered:template": mark("offered to others the template"),

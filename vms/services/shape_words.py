@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as mark
 
 from vms.libvirtxml.shaping import Part, Value
+from vms.services import systems
 from vms.services.shaping import AUTOSTART, Change, Machine
 
 SORTS: Final = {
@@ -67,6 +68,7 @@ ABOUT: Final = {
 }
 LENSES: Final = {
     "title": mark("Title"),
+    "os": mark("Operating system"),
     "cpu_shares": mark("Share of the host's processors"),
     "cpuset": mark("Only on the host's processors"),
     "hugepages": mark("On huge pages of the host"),
@@ -104,6 +106,7 @@ LENSES: Final = {
     "link": mark("Link"),
     "inbound": mark("Limit in, KiB a second"),
     "outbound": mark("Limit out, KiB a second"),
+    "three_d": mark("3D acceleration"),
     "listens": mark("Listens"),
     "keymap": mark("Keymap"),
     "password": mark("Password"),
@@ -121,6 +124,10 @@ HELP: Final = {
     "cpu_shares": mark("A VM of 2048 gets twice as much as one of 1024 where both want more than there is."),
     "cpuset": mark("Their numbers, like 0-3,8."),
     "description": mark("With Markdown's signs: **bold**, - lists, [links](https://example.org)."),
+    "os": mark(
+        "What its definition says is on its disks: clones and templates of it are made by that, and virt-manager shows "
+        "it. Its devices stay as they are. What its guest says itself is under Guest. Empty: unknown."
+    ),
     "topology": mark(
         "sockets x cores x threads, like 1x4x1: together as many as it has at most. Empty: all are sockets."
     ),
@@ -152,6 +159,10 @@ HELP: Final = {
         "For the browser's console a VM on the dashboard's own machine needs no address; of another one the console's "
         "page says what it needs. On an address QEMU asks for a password; on all of them, whoever reaches the host "
         "reaches the screen, and what is sent is not encrypted."
+    ),
+    "three_d": mark(
+        "Drawn by its host's graphics card, beside its screen. The guest needs a driver for it (Linux has one), and "
+        "reaches the host's own by it."
     ),
     "cid": mark("Two VMs of a host cannot have the same. Empty: the host chooses."),
     "cpus": mark("More than it has at most comes with a restart."),
@@ -235,6 +246,13 @@ def lens_word(name: str) -> str:
     return gettext(LENSES.get(name, name))
 
 
+def own_word(name: str) -> str:
+    """What it means that a definition says nothing."""
+    if name == "os":
+        return gettext("unknown")
+    return gettext("nothing") if name in EMPTY else gettext("libvirt's own choice")
+
+
 def value_word(name: str, value: Value, own: str = "") -> str:
     """ "8 GiB", "unmap", "yes"; own: what a definition that says nothing means."""
     if isinstance(value, bool):
@@ -243,6 +261,8 @@ def value_word(name: str, value: Value, own: str = "") -> str:
         return own or gettext("nothing")
     if name in ("memory", "memory_max", "memory_limit") and isinstance(value, int):
         return size_word(value)
+    if name == "os":
+        return systems.name_of(str(value))
     word = VALUES.get(f"{name}.{value}") or VALUES.get(str(value))
     return gettext(word) if word else str(value)
 
@@ -274,8 +294,7 @@ def change_word(change: Change, *, runs: bool) -> str:
     elif change.what == "password":
         said = gettext("A new password") if change.value else gettext("No password")
     else:
-        own = "" if change.what in EMPTY else gettext("libvirt's own choice")
-        was, value = (value_word(change.what, one, own) for one in (change.was, change.value))
+        was, value = (value_word(change.what, one, own_word(change.what)) for one in (change.was, change.value))
         said = f"{lens_word(change.what)}: {was} → {value}"
     when = when_word(change.when, runs=runs)
     if change.what == "password" and change.when == "both":

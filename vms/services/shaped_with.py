@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Case, When
+
 from vms.errors import BadFields, NotAllowed, VolumeNotReady
 from vms.libvirtxml import Given
-from vms.models import Host, Image, ImageCopy, Network, StoragePool, Volume
+from vms.models import Host, Image, ImageCopy, Network, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_deed, visible_volumes
 from vms.services import images, offered, placing, plans, volumes
 
 
-def disks_for(who: Who, host: Host) -> list[Volume]:
-    """The volumes that could be attached to a VM of the host: his to attach, ready, and used by none."""
+def disks_for(who: Who, host: Host, vm: VirtualMachine) -> list[Volume]:
+    """The volumes that could be attached to the VM on its host: his to attach, ready, and used by none. First those
+    that it had last."""
     pools = {pool.storage_id for pool in placing.usable_pools(who, host)}
     pools |= set(StoragePool.objects.filter(host=host, present=True, active=True).values_list("storage", flat=True))
     rows = visible_volumes(who, "attach").filter(storage__in=pools, present=True, state=Volume.State.READY)
-    rows = (
-        rows.filter(vms=None, layers=None, format__in=plans.ATTACHED).select_related("storage").order_by("name", "pk")
-    )
+    rows = rows.filter(vms=None, layers=None, format__in=plans.ATTACHED).select_related("storage")
+    rows = rows.order_by(Case(When(last_vm=vm, then=0), default=1), "name", "pk")
     return [row for row in rows.distinct()[:200] if not (volumes.is_strayed(row) or row.is_found or row.is_swapped)]
 
 

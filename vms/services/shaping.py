@@ -43,7 +43,7 @@ from vms.libvirtxml.shaping import (
 )
 from vms.models import Document, Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import definitions, offered, operations, reaching, shaped_with, volumes
+from vms.services import definitions, offered, operations, reaching, shaped_with, systems, volumes
 from vms.services.freshness import placed
 
 When = Literal["now", "restart", "both"]
@@ -55,6 +55,7 @@ FOLLOWS: Final = {"cpus": "cpus_max", "memory": "memory_max"}
 # libvirt writes what it found there into a run's document.
 RESOLVED: Final = frozenset({"cpu_mode", "firmware", "machine"})
 CARD_MODEL: Final = "virtio"
+THREE_D: Final = "three_d"
 # What depends on the host, with what is said of what it lacks.
 OFFERED: Final = {"firmware": "vm_no_uefi", "machine": "choice", "cpu_mode": "choice"}
 
@@ -395,7 +396,13 @@ def edits_of(actor: Actor, there: Machine, wish: Wish) -> Made:
                 raise BadFields({name: "unknown"})
             if name in OFFERED and value != lens.read(there_is.element) and value not in host_has(there, name):
                 raise BadFields({name: OFFERED[name]})
-            chosen = taken(actor, there, there_is, name, value, ids) if lens.form in ("medium", "network") else value
+            if name == THREE_D and value is True and not (lens.read(there_is.element) or has_3d(there)):
+                raise BadFields({name: "shape_no_3d"})
+            chosen = value
+            if lens.form in ("medium", "network"):
+                chosen = taken(actor, there, there_is, name, value, ids)
+            elif lens.form == "system":
+                chosen = system(value, str(lens.read(there_is.element)))
             was = lens.read(there_is.element)
             if lens.form == HIDDEN:
                 edits.append({"do": "set", "part": key, "lens": name, "was": "", "value": checked(lens, value)})
@@ -433,6 +440,28 @@ def host_has(there: Machine, name: str) -> tuple[str, ...]:
     is_q35 = system is not None and "q35" in system.get("machine", "")
     secure = bool("efi" in starts and hardware.get("secure_boot") and is_q35)
     return tuple(one for one in ("bios", "efi") if one in starts) + (("secure",) if secure else ())
+
+
+def has_3d(there: Machine) -> bool:
+    """Whether its host draws in 3D for guests."""
+    return bool(there.host.hardware.get("three_d"))
+
+
+def left_out(there: Machine) -> frozenset[str]:
+    """The lenses that its host has nothing for."""
+    return frozenset() if has_3d(there) else frozenset({THREE_D})
+
+
+def system(value: object, now: str) -> str:
+    """libosinfo's address of the system that a request names; what is there already may be one that nobody knows.
+    Raises BadFields."""
+    if not isinstance(value, str):
+        raise BadFields({"os": "shape_text"})
+    if value.strip() in ("", now):
+        return value.strip()
+    if not (found := systems.address(value)):
+        raise BadFields({"os": "shape_system"})
+    return found
 
 
 def followed(of: Part, values: Mapping[str, Any], *, live: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One stream of what was asked for and what happened: operations, events, changes from outside, consoles."""
+"""One stream of what was asked for and what happened: operations, events, changes from outside, alerts, consoles."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from vms.kinds.words import mark
 from vms.models import (
+    Alert,
     Console,
     Happening,
     Host,
@@ -25,24 +26,27 @@ from vms.models import (
     VirtualMachine,
     Volume,
 )  # fmt: skip
-from vms.permissions import Who, visible_happenings, visible_operations, visible_vms
+from vms.permissions import Who, visible_alerts, visible_happenings, visible_operations, visible_vms
 from vms.services.consoles import opened
 from vms.services.history import made_outside
 from vms.services.telling import as_told
 
-PARTS: Final = {"operations": mark("Operations"), "events": mark("Events"), "consoles": mark("Consoles")}
+PARTS: Final = {
+    "operations": mark("Operations"), "events": mark("Events"), "alerts": mark("Alerts"), "consoles": mark("Consoles"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a stream, at a time: an operation, a happening, a definition that was made outside, or a console that
-    was opened."""
+    """One line of a stream, at a time: an operation, a happening, a definition that was made outside, an alert, or a
+    console that was opened."""
 
     at: datetime
     operation: Operation | None = None
     happening: Happening | None = None
     version: Version | None = None
     console: Console | None = None
+    alert: Alert | None = None
 
 
 def stream(
@@ -60,7 +64,8 @@ def stream(
     most: int = 50,
 ) -> list[Entry]:
     """All of that in one, newest first, of one VM, one host, or everything; of one pool, of one volume (also the upload
-    that brought it), of one network and of what was asked for in one stroke, the operations alone. only: some of PARTS.
+    that brought it), of one network and of what was asked for in one stroke, the operations alone, of a pool also its
+    alerts. only: some of PARTS.
     Of consoles he sees what he sees of those that are open."""
     operations = (
         visible_operations(who)
@@ -69,16 +74,18 @@ def stream(
     )
     happenings = visible_happenings(who).select_related("vm", "host")
     outside = made_outside().filter(vm__in=visible_vms(who)).select_related("vm")
-    consoles = opened(who).filter(vm__in=visible_vms(who))
+    consoles, alerts = opened(who).filter(vm__in=visible_vms(who)), visible_alerts(who)
     if vm:
         operations, happenings = operations.filter(vm=vm), happenings.filter(vm=vm)
-        outside, consoles = outside.filter(vm=vm), consoles.filter(vm=vm)
+        outside, consoles, alerts = outside.filter(vm=vm), consoles.filter(vm=vm), alerts.filter(vm=vm)
     if host:
         operations, happenings = operations.filter(host=host), happenings.filter(host=host)
         outside = outside.filter(vm__placement__host=host)
         consoles = consoles.filter(vm__placement__host=host)
+        alerts = alerts.filter(Q(host=host) | Q(vm__placement__host=host) | Q(pool__host=host))
     if pool or volume or network or batch:
         happenings, outside, consoles = happenings.none(), outside.none(), consoles.none()
+        alerts = alerts.filter(pool=pool) if pool else alerts.none()
     if pool:
         operations = operations.filter(pool=pool)
     if volume:
@@ -92,9 +99,11 @@ def stream(
     if since:
         operations, happenings = operations.filter(queued_at__gte=since), happenings.filter(at__gte=since)
         outside, consoles = outside.filter(at__gte=since), consoles.filter(opened_at__gte=since)
+        alerts = alerts.filter(begun_at__gte=since)
     if before:
         operations, happenings = operations.filter(queued_at__lt=before), happenings.filter(at__lt=before)
         outside, consoles = outside.filter(at__lt=before), consoles.filter(opened_at__lt=before)
+        alerts = alerts.filter(begun_at__lt=before)
     wanted = set(only) or set(PARTS)
     parts: list[list[Entry]] = []
     if "operations" in wanted:
@@ -103,6 +112,8 @@ def stream(
     if "events" in wanted:
         parts.append([Entry(happening.at, happening=happening) for happening in happenings.order_by("-at")[:most]])
         parts.append([Entry(version.at, version=version) for version in outside[:most]])
+    if "alerts" in wanted:
+        parts.append([Entry(alert.begun_at, alert=alert) for alert in alerts.order_by("-begun_at")[:most]])
     if "consoles" in wanted:
         parts.append([Entry(each.opened_at, console=each) for each in consoles[:most] if each.opened_at])
     return list(islice(merge(*parts, key=lambda entry: entry.at, reverse=True), most))

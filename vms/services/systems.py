@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from vms.libvirtxml import PLAIN, Guest
+from vms.libvirtxml import PLAIN, BadXML, DomainXML, Guest
+from vms.libvirtxml.shaping import read_os
 from vms.osdata import System, find_system, systems
 
 # What a VM gets where nobody says how much.
@@ -54,6 +55,35 @@ def needs(os: str, *, drivers: bool = False) -> Needs:
 def offered() -> list[System]:
     """Those that a VM can be made for."""
     return [system for system in systems().values() if system.kernel and system.least.memory_mib]
+
+
+def named() -> list[System]:
+    """Those that a definition can say are on its disks, one of each name."""
+    return list({system.name: system for system in reversed(offered()) if system.url}.values())[::-1]
+
+
+def address(text: str) -> str:
+    """libosinfo's address of the system that is called so, by its name, its short id or that address; "" for none."""
+    called = text.strip()
+    system = find_system(called) or next((one for one in named() if one.name.casefold() == called.casefold()), None)
+    return system.url if system else ""
+
+
+def name_of(address: str) -> str:
+    """What the system of libosinfo's address is called; of one that nobody knows, the address."""
+    system = find_system(address) if address else None
+    return system.name if system else address
+
+
+def told(definition: str) -> str:
+    """What a definition says is on its disks: a short id, or libosinfo's address of one that nobody knows; "" for
+    unknown."""
+    try:
+        address = str(read_os(DomainXML.parse(definition).element)) if definition else ""
+    except BadXML:
+        return ""
+    system = find_system(address) if address else None
+    return system.id if system else address
 
 
 def choices() -> list[tuple[str, str]]:

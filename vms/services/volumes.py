@@ -95,11 +95,13 @@ def found(who: Who) -> QuerySet[Volume]:
 
 
 def listed(who: Who, pool: StoragePool, query: str = "") -> QuerySet[Volume]:
-    """The same of one pool, whose name has the query in it; uses: how many VMs use each."""
+    """The same of one pool, whose name has the query in it; uses: how many VMs use each, lies_below: whether another
+    lies over it."""
     rows = found(who).filter(storage=pool.storage_id)
     uses = Volume.vms.through.objects.filter(volume=OuterRef("pk")).order_by().values("volume")
     rows = rows.filter(name__icontains=query) if query else rows
-    return rows.annotate(uses=Count("vms", distinct=True), is_used=Exists(uses))
+    below = Volume.objects.filter(backing=OuterRef("pk"))
+    return rows.annotate(uses=Count("vms", distinct=True), is_used=Exists(uses), lies_below=Exists(below))
 
 
 def orphans(who: Who, pool: StoragePool) -> QuerySet[Volume]:

@@ -54,10 +54,12 @@ MOST_COMPARED: Final = 600_000
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a difference: how is "+", "-", "@" for where a part begins, or "" for one that is in both."""
+    """A line of a difference: how is "+", "-", "@" for where a part begins, or "" for one that is in both. filled: by
+    libvirt, beside what was asked for."""
 
     how: str
     text: str
+    filled: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from vms.models import Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import belongings, sentences, trash
+from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
+from vms.services import alert_words, belongings, capacity_words, sentences, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
@@ -31,6 +31,13 @@ register.filter("audit_word", sentences.audit_word)
 register.filter("scope_words", sentences.scope_words)
 register.filter("facts", sentences.audit_facts)
 register.filter("browser", browser_name)
+register.filter("alert_title", alert_words.alert_title)
+register.filter("alert_means", alert_words.alert_means)
+register.filter("alert_sentence", alert_words.alert_sentence)
+register.filter("severity_word", alert_words.severity_word)
+register.filter("delivery_word", alert_words.delivery_word)
+register.filter("rule_words", alert_words.rule_words)
+register.filter("processors", capacity_words.processors)
 
 
 @register.filter
@@ -106,6 +113,18 @@ def target_url(operation: Operation) -> str:
         return reverse(kind, args=[thing.pk])
     except NoReverseMatch:
         return ""
+
+
+@register.filter
+def alert_url(alert: Alert) -> str:
+    """The page of what an alert is about; "" where it has none, or none any more."""
+    if alert.vm and alert.vm.deleted_at is None:
+        return reverse("vm", args=[alert.vm.pk])
+    if alert.sink:
+        return reverse("alert-sink", args=[alert.sink.pk])
+    if alert.host and alert.host.removed_at is None:
+        return reverse("host", args=[alert.host.pk])
+    return reverse("pool", args=[alert.pool.pk]) if alert.pool and alert.pool.present else ""
 
 
 @register.filter

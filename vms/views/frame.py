@@ -27,7 +27,8 @@ class Frame:
     what runs now, at most ten; may_audit: whether what people did is shown to this one; may_users: whether accounts
     are; may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for
     him; may_create: whether there may be a host on which he makes VMs; may_grants: whether all grants are; may_quotas:
-    whether quotas are; may_sizes: whether he may change the sizes of new VMs."""
+    whether quotas are; may_alerts, may_sinks: whether he may set alerts, and where they are told; may_sizes: whether
+    he may change the sizes of new VMs."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -67,6 +68,14 @@ class Frame:
     @cached_property
     def may_quotas(self) -> bool:
         return may(self.user, "quota.admin")
+
+    @cached_property
+    def may_alerts(self) -> bool:
+        return may(self.user, "alert.admin")
+
+    @cached_property
+    def may_sinks(self) -> bool:
+        return may(self.user, "settings.admin")
 
     @cached_property
     def may_sizes(self) -> bool:

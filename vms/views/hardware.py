@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,7 +22,19 @@ from vms.kinds.shaping import SHAPE
 from vms.libvirtxml.shaping import SORTS, Part
 from vms.models import VirtualMachine
 from vms.permissions import get_vm_or_404, held
-from vms.services import agent, history, moving, offered, placing, protection, shape_words, shaped_with, shaping
+from vms.services import (
+    agent,
+    detached,
+    history,
+    moving,
+    offered,
+    placing,
+    protection,
+    shape_words,
+    shaped_with,
+    shaping,
+    systems,
+)
 from vms.services.actors import session_actor
 from vms.services.sentences import sentence
 from vms.services.shaping import Draft, Machine, Wish
@@ -107,7 +120,7 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     seen = request.POST.get("seen", "")
     apply = request.POST.get("apply", "both")
     if sort := adding(request):
-        disks = shaped_with.disks_for(request.user, there.host) if sort == "disk" else ()
+        disks = shaped_with.disks_for(request.user, there.host, there.vm) if sort == "disk" else ()
         networks = placing.usable_networks(request.user, there.host) if sort == "card" else ()
         pools = placing.usable_pools(request.user, there.host) if sort == "disk" else ()
         offers = offered.offers_for(request.user, there.host, sort) if sort in ("hostdev", "folder") else ()
@@ -115,13 +128,19 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
         return add, Wish(add=sort, said=add.said(), apply=apply, seen=seen) if data and add.is_valid() else None
     part = chosen(request, there)
     forms = {lens.form for lens in part.lenses}
-    form = Shaped(
-        part, there.values(part), there.now(part), data,
+    made = partial(
+        Shaped, part, there.values(part), there.now(part),
         media=shaped_with.media_for(request.user, there.host) if "medium" in forms else (),
         networks=placing.usable_networks(request.user, there.host) if "network" in forms else (),
         may=held(request.user, there.vm),
         offered={name: shaping.host_has(there, name) for name in shaping.OFFERED},
+        left_out=shaping.left_out(there),
     )  # fmt: skip
+    form = made(data)
+    if data is None and (given := form.filled(request.GET)):
+        form = made(given)
+        if form.is_valid() and (wished := form.wished()):
+            return form, Wish(sets={part.key: wished}, apply=chosen_apply(request))
     if data is None:
         return form, None
     if request.POST.get("remove"):
@@ -129,6 +148,11 @@ def read(request: HttpRequest, there: Machine) -> tuple[Any, Wish | None]:
     if not form.is_valid():
         return form, None
     return form, Wish(sets={part.key: form.wished()}, apply=apply, seen=seen)
+
+
+def chosen_apply(request: HttpRequest) -> str:
+    """From when on it is to be so, by the page's address: at the next start alone, or now too."""
+    return "next" if request.GET.get("apply") == "next" else "both"
 
 
 def adding(request: HttpRequest) -> str:
@@ -153,6 +177,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
     return {
         "rows": [one for one in rows if one["sort"] != "controller"],
         "controllers": [one for one in rows if one["sort"] == "controller"],
+        "detached": detached.detached(request.user, there),
         "picked": "part" in request.GET,
         "part": part,
         "adding": is_adding,
@@ -160,6 +185,7 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "title": shape_words.sort_word(sort) if sort else shape_words.part_word(part),
         "sorts": [(name, shape_words.sort_word(name)) for name in shaping.addable(there)],
         "form": form,
+        "systems": [one.name for one in systems.named()] if part.key == FIRST else [],
         "about": [] if is_adding else about(there, part),
         "volume": volume,
         "on_disk": agent.on_disk(vm, part.key, volume, may_view=agent.VIEW in rights)
@@ -168,9 +194,11 @@ def shown(request: HttpRequest, vm: VirtualMachine, there: Machine, form: Any) -
         "xml": "" if is_adding or part.key == part.sort else part.text,
         "moving": moving.offer(request.user, there, part, volume) if not is_adding and rights >= MOVES else None,
         "mark": there.mark,
+        "apply": chosen_apply(request),
         "runs": there.live is not None,
         "is_new": not is_adding and there.is_new(part),
         "protected": vm.protected,
+        "may_label": "vm.label" in rights,
         "may_protect": protection.PRIVILEGE in rights,
     }
 

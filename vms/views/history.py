@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from vms.errors import NotAllowed, NotFresh, RequestRefused
 from vms.kinds import whole_number
-from vms.models import VirtualMachine
+from vms.models import Version, VirtualMachine
 from vms.permissions import get_vm_or_404, is_administrator
-from vms.services import history, xml
+from vms.services import filled, history, xml
 from vms.services.actors import session_actor
 from vms.services.freshness import placed
 from vms.services.sentences import sentence
@@ -120,10 +120,16 @@ def shown(
         "other": other,
         "others": history.versions(vm).exclude(pk=version.pk).values_list("number", flat=True),
         "is_latest": latest == version,
-        "differs": xml.lines_between(other.xml, version.xml) if other else (),
+        "differs": between(version, other) if other else (),
     }
     if present and latest != version and placed(vm).present and placed(vm).persistent:
         more["back"] = xml.to_return(session_actor(request), vm, version)
     if not present:
         more["host"] = placed(vm).host if vm.placement else None
     return render(request, "vms/version.html", {**context, **more})
+
+
+def between(version: Version, other: Version) -> tuple[xml.Line, ...]:
+    """The lines from the other version to this one."""
+    lines = xml.lines_between(other.xml, version.xml)
+    return filled.marked(lines, version, other) if other.number == version.number - 1 else lines

@@ -34,6 +34,7 @@ from vms.services.rows import make_rows
 from vms.services.sentences import sentence
 from vms.services.stream import stream
 from vms.services.topology import nodes
+from vms.views.capacity import top_context
 from vms.views.vms import MOST_CHOICES, PAGE, row_context
 
 TEST = "host.test"
@@ -91,6 +92,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         "entries": stream(request.user, host=found, most=8),
         "lacks": lacks(found.driver),
         "svirt": confinement(found.hardware) if found.driver == Host.Driver.QEMU and found.hardware else None,
+        **top_context(request, found),
         **built(request, found, addresses=way["may_admin"]),
         **way,
         **row_context(many_hosts=False),

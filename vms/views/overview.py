@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from vms.models import User, VirtualMachine
 from vms.permissions import Who, visible_hosts
-from vms.services import front, own_password
+from vms.services import alerts, front, own_password
 from vms.services import overview as page
 from vms.services.attention import again, may_read, silent_hosts, unread_failures, way_out
 from vms.services.telling import as_told
@@ -15,6 +15,7 @@ from vms.services.telling import as_told
 # A site whose VMs are all exposed needs no longer list to hear of it, nor one whose hosts are all silent.
 MOST_NAMED = 10
 MOST_SILENT = 5
+MOST_ALERTS = 10
 # Of more hosts than these, those that do not answer are shown, and how many the others are.
 MOST_HOSTS = 10
 
@@ -33,7 +34,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     lines = page.host_lines(visible_hosts(user), on)
     unwell = [line for line in lines if not line.is_well]
     many = len(lines) > MOST_HOSTS
-    silent = silent_hosts(user)
+    standing = alerts.standing(user)
+    needs = alerts.needs(standing)
+    told = {(line.alert.kind, line.alert.host_id) for line in standing}
+    silent = [host for host in silent_hosts(user) if ("host_silent", host.pk) not in told]
     exposed = list(page.exposed(user)[: MOST_NAMED + 1])
     waits = list(page.waiting(user)[: MOST_NAMED + 1])
     counts = page.counts(user, on)
@@ -42,7 +46,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "failures": failures(user),
         "silent": silent[:MOST_SILENT],
         "more_silent": len(silent[MOST_SILENT:]),
-        "old": page.is_old(user, lines),
+        "alerts": needs[:MOST_ALERTS],
+        "more_alerts": len(needs[MOST_ALERTS:]),
+        "old": ("watcher_behind", None) not in told and page.is_old(user, lines),
         "exposed": exposed[:MOST_NAMED],
         "more_exposed": len(exposed) > MOST_NAMED,
         "waits": waits[:MOST_NAMED],
@@ -64,6 +70,7 @@ def few_vms(request: HttpRequest, vms: list[VirtualMachine]) -> HttpResponse:
     if len(vms) == 1 and "X-Kvmweb-Refresh" not in request.headers:
         return redirect("vm", vms[0].pk)
     context = {"cards": front.make_cards(vms, request.user), "failures": failures(request.user)}
+    context["alerts"] = alerts.needs(alerts.standing(request.user))[:MOST_ALERTS]
     return render(request, "overview/front.html", context)
 
 

@@ -19,7 +19,7 @@ from vms.errors import BadFields, NoPool, NotAllowed, NotFresh, RequestRefused
 from vms.forms.volumes import GIB, Clone, Grow, New, Refusable
 from vms.kinds import KINDS
 from vms.models import Archive, ImageCopy, StoragePool, Volume
-from vms.permissions import Who, get_pool_or_404, get_volume_or_404, seen_hosts, visible_pools
+from vms.permissions import Who, get_pool_or_404, get_volume_or_404, seen_hosts, visible_pools, visible_vms
 from vms.services import archives, downloads, operations, placing, volumes
 from vms.services.actors import session_actor
 from vms.services.attention import may_read, open_operations, unread_failures
@@ -97,6 +97,7 @@ def volume_page(request: HttpRequest, found: Volume, **forms: Refusable) -> Http
         "pool": pool if pool and visible_pools(user).filter(pk=pool.pk).exists() else None,
         "users": seen,
         "unused": not (seen.vms or seen.trashed or seen.other_vms or seen.layers or seen.other_layers),
+        "last_vm": visible_vms(user).filter(pk=found.last_vm_id).first() if found.last_vm_id else None,
         "below": below,
         "strayed": volumes.is_strayed(found),
         "served": found.state == Volume.State.READY and found.present and not doubtful,

@@ -56,6 +56,7 @@ def read(handle: Any) -> HostHardware:
         kvm=kvm is not None if kind == "QEMU" else None,
         nested=nested(handle, kvm),
         cgroups=cgroups(handle) if kind == "QEMU" else None,
+        three_d=draws(best) and has_render_node(handle),
         slow=slow,
     )
 
@@ -205,6 +206,29 @@ def cpu_models(told: etree._Element | None) -> tuple[str, ...]:
     """The processors by name that a VM can have there, by the alphabet."""
     found = told.findall("cpu/mode[@name='custom']/model[@usable='yes']") if told is not None else []
     return tuple(sorted({(model.text or "").strip()[:LONGEST] for model in found[:MOST]} - {""}))
+
+
+def draws(told: etree._Element | None) -> bool:
+    """Whether QEMU has what draws in 3D for a guest without a window on its host."""
+    if told is None:
+        return False
+    displays = told.findall("devices/graphics/enum[@name='type']/value")
+    cards = told.findall("devices/video/enum[@name='modelType']/value")
+    return "egl-headless" in [one.text for one in displays] and "virtio" in [one.text for one in cards]
+
+
+def has_render_node(handle: Any) -> bool:
+    """Whether there is a graphics card that draws for programs."""
+    found: list[Any] = optional(lambda: handle.listAllDevices(libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_DRM), [])
+    return any(is_render_node(optional(partial(described_by, device), None)) for device in found[:MOST])
+
+
+def described_by(device: Any) -> etree._Element:
+    return parse(device.XMLDesc())
+
+
+def is_render_node(document: etree._Element | None) -> bool:
+    return text(document, "capability[@type='drm']/type") == "render"
 
 
 def nested(handle: Any, kvm: etree._Element | None) -> bool | None:

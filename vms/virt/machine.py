@@ -47,7 +47,7 @@ class HostHardware:
     nested: a VM's processor could run VMs of its own. firmwares: what VMs can start by, None where libvirt is too old
     to tell. cgroups: the controllers that a running VM is under, None while none runs. slow: it took seconds to answer
     what costs nothing. tpm: it can emulate one. cpu_models: those by name that a VM can have
-    there, under KVM where it has that."""
+    there, under KVM where it has that. three_d: QEMU can draw with its graphics card."""
 
     vendor: str
     product: str
@@ -70,6 +70,7 @@ class HostHardware:
     slow: bool
     tpm: bool | None = None
     cpu_models: tuple[str, ...] = ()
+    three_d: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,20 @@ import libvirt
 
 from vms.errors import BadDocument, CdHeld, ChangedMeanwhile
 from vms.libvirtxml import BadXML, DomainXML, Given
-from vms.libvirtxml.shaping import MACHINE, BadValue, Edit, Part, Stale, Value, lens_of, part, parts, shape
+from vms.libvirtxml.shaping import (
+    MACHINE,
+    OSINFO,
+    BadValue,
+    Edit,
+    Part,
+    Stale,
+    Value,
+    lens_of,
+    osinfo,
+    part,
+    parts,
+    shape,
+)
 from vms.virt import judging
 
 LIVE: Final = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -94,6 +107,9 @@ def update(handle: Any, place: Part) -> None:
 
 
 def set_metadata(handle: Any, name: str, place: Part, value: Value) -> None:
+    if name == "os":
+        handle.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, osinfo(place.element), "libosinfo", OSINFO, LIVE)
+        return
     handle.setMetadata(METADATA[name], str(value) or None, None, None, LIVE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from lxml import etree
@@ -10,6 +11,8 @@ from lxml.builder import E, ElementMaker
 from vms.libvirtxml.compose.wanted import Guest, Machine, Wanted
 
 NAMESPACE: Final = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
+# Of a system, as libosinfo writes it; nobody reads what is there.
+ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.-]{1,60}(/[A-Za-z0-9._+-]{1,60}){1,4}")
 OSINFO: Final = ElementMaker(namespace=NAMESPACE, nsmap={"libosinfo": NAMESPACE})
 
 

@@ -24,6 +24,10 @@ ALLOWED: Final = (
     *lines("vm.describe", """
         title = *
         description = *
+        metadata  # what else is kept there, such as what a host's hooks read, has no line
+        metadata/libosinfo:libosinfo
+        metadata/libosinfo:libosinfo/libosinfo:os
+        metadata/libosinfo:libosinfo/libosinfo:os/@id = SYSTEM  # the name of a system, which nobody acts by
     """),
     *lines("vm.cpu_memory", """
         memory = #

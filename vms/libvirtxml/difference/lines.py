@@ -1,13 +1,14 @@
 """A line of the allow-list, and whether it names a node.
 
 place                a/b, a/b/@attribute, a/** for all that is below a; "*" is any name
+libosinfo:a          one of libosinfo's namespace
 a[@type=x|y]         only where it has that attribute; [@passwd] any value
 + place              only where nothing was before
 > place              only where another was before
 - place              only an element that goes with all that is in it, which is not looked at then
 place = x|y          the text or attribute that it may be given: # is a whole number, ~ a plain word, * any text,
-                     a word in capitals the path of such a file of the host's packages. Without it none, so that
-                     an element may only be there.
+                     a word in capitals the path of such a file of the host's packages, or the address of such a
+                     system. Without it none, so that an element may only be there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from vms.libvirtxml.compose.system import ADDRESS, NAMESPACE
 from vms.libvirtxml.difference.canonical import Node, Way
 
 How = Literal["added", "changed", "removed", "whole"]
@@ -24,12 +26,13 @@ Only = Literal["", "+", ">", "-"]
 MARKS: Final[dict[str, Only]] = {"+ ": "+", "> ": ">", "- ": "-"}
 FOR: Final = {"+": "added", ">": "changed"}
 
-SEGMENT: Final = re.compile(r"(?P<name>@?[\w*-]+)(?P<conditions>(\[[^\]]*\])*)", re.ASCII)
+SEGMENT: Final = re.compile(r"(?P<name>@?(libosinfo:)?[\w*-]+)(?P<conditions>(\[[^\]]*\])*)", re.ASCII)
 CONDITION: Final = re.compile(r"\[@(?P<name>\w+)(=(?P<values>[^\]]*))?\]", re.ASCII)
 SHAPES: Final = {
     "QEMU": re.compile(r"/usr/(bin/qemu-system-[a-z0-9_]{1,20}|bin/kvm|libexec/qemu-kvm)"),
     "FIRMWARE": re.compile(r"/usr/share(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}){1,9}"),
     "NVRAM": re.compile(r"/var/lib/libvirt/qemu/nvram/[^/\0\n]{1,200}_VARS\.(fd|qcow2)"),
+    "SYSTEM": ADDRESS,
     "#": re.compile(r"-?[0-9]{1,18}"),
     "~": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"),
     "*": re.compile(r"(?s).*"),
@@ -69,7 +72,7 @@ class Line:
             raise ValueError(f"no line: {text}")
         return cls(
             privilege,
-            tuple(segment["name"] for segment in found),
+            tuple(segment["name"].replace("libosinfo:", f"{{{NAMESPACE}}}") for segment in found),
             tuple(tuple(map(condition, CONDITION.finditer(segment["conditions"]))) for segment in found),
             tuple(values.split("|")) if values else (),
             only,

@@ -230,8 +230,12 @@ def but_companions(found: list[Change]) -> list[Change]:
 
 
 def is_companion(each: Change) -> bool:
-    return each.place in {f"devices/{tag}" for tag in COMPANIONS} or (
-        each.place == "devices/input" and 'bus="ps2"' in (each.was or each.now)
+    text = each.was or each.now
+    return (
+        each.place in {f"devices/{tag}" for tag in COMPANIONS}
+        or (each.place == "devices/input" and 'bus="ps2"' in text)
+        # What draws for a card.
+        or (each.place == "devices/graphics" and 'type="egl-headless"' in text)
     )
 
 

@@ -62,6 +62,7 @@ FILLED: Final = Table(
         + devices/graphics/listen/@address = *
         + devices/graphics/listen/@socket = *
         + devices/graphics/gl/@rendernode = *
+        + devices/graphics[@type=egl-headless]/gl
         + devices/graphics/channel
         + devices/hostdev/driver
         + devices/hostdev/driver/@name = *

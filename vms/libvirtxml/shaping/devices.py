@@ -11,9 +11,9 @@ from lxml import etree
 from vms.libvirtxml.domain import Disk, Graphics
 from vms.libvirtxml.lenses import find
 from vms.libvirtxml.screen import Listen, set_listen
-from vms.libvirtxml.shaping.buses import write_bus
+from vms.libvirtxml.shaping.buses import owner, write_bus
 from vms.libvirtxml.shaping.lens import DEFINE, TUNE, Lens, Value, choice, flag, number, reader, text, whole
-from vms.libvirtxml.shaping.tree import make, place_behind, put, remove
+from vms.libvirtxml.shaping.tree import make, place_behind, place_device, put, remove
 
 SERIAL: Final = re.compile(r"[A-Za-z0-9_.+-]{1,36}")
 MEDIUM: Final = re.compile(r"[^/\x00-\x1f]{1,255}/[^/\x00-\x1f]{1,255}")
@@ -108,6 +108,22 @@ def write_video(video: etree._Element, value: Value) -> None:
     leave_place(video)
 
 
+def read_3d(video: etree._Element) -> Value:
+    return find(video, "model/acceleration/@accel3d") == "yes"
+
+
+def write_3d(video: etree._Element, value: Value) -> None:
+    """With what draws on the host beside the screen, as long as a card needs it."""
+    put(video, "model/acceleration/@accel3d", "yes" if value else None)
+    devices = owner(video).devices
+    there = devices.findall(DRAWING)
+    if value and not (there or devices.find("graphics/gl[@enable='yes']") is not None):
+        place_device(devices, etree.Element("graphics", type="egl-headless"))
+    if not any(read_3d(one) for one in devices.findall("video")):
+        for each in there:
+            remove(each)
+
+
 def leave_place(element: etree._Element) -> None:
     """Let libvirt give it another place on its bus."""
     for address in element.findall("address"):
@@ -199,9 +215,12 @@ GRAPHICS: Final = (
     password(longest=8, only=lambda graphics: graphics.get("type") == "vnc"),
     password(longest=60, only=lambda graphics: graphics.get("type") == "spice"),
 )
+DRAWING: Final = "graphics[@type='egl-headless']"
 VIDEO: Final = (
     Lens("model", "choice", reader("model/@type"), write_video,
          choices=("virtio", "vga", "qxl", "bochs", "cirrus", "none"), loses=True, required=True),
+    Lens("three_d", "flag", read_3d, write_3d, loses=True, privilege=DEFINE,
+         only=lambda video: find(video, "model/@type") == "virtio"),
 )  # fmt: skip
 SOUND: Final = (model("model", ("ich9", "ich6", "ac97", "es1370", "sb16", "usb")),)
 CHANNEL: Final = (

@@ -14,7 +14,9 @@ from vms.libvirtxml.shaping.tree import put
 
 # What is read and written, as JSON has it. "" and None: the definition says nothing, libvirt's own choice holds.
 Value = str | int | bool | None
-Form = Literal["text", "lines", "number", "size", "choice", "flag", "order", "medium", "network", "password", "offered"]
+Form = Literal[
+    "text", "lines", "number", "size", "choice", "flag", "order", "medium", "network", "password", "offered", "system"
+]
 # The call by which a running VM gets it; "" where only a new start brings it.
 Live = Literal["", "memory", "cpus", "metadata", "lifecycle", "device", "limits", "period"]
 Read = Callable[[etree._Element], Value]

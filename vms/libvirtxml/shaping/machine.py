@@ -28,6 +28,7 @@ from vms.libvirtxml.shaping.lens import (
     whole,
 )
 from vms.libvirtxml.shaping.sharing import share_memory
+from vms.libvirtxml.shaping.system import OS
 from vms.libvirtxml.shaping.tree import make, prune, put, remove
 
 MOST_CPUS: Final = 4096
@@ -248,6 +249,7 @@ BOOTABLE: Final = ("disk", "interface", "hostdev", "redirdev")
 OVERVIEW: Final = (
     text("title", "title", longest=255, live="metadata"),
     text("description", "description", longest=8192, form="lines", live="metadata"),
+    OS,
     Lens("firmware", "choice", read_firmware, write_firmware, choices=FIRMWARES, loses=True, required=True),
     Lens(
         "machine",

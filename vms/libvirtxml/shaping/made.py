@@ -149,6 +149,8 @@ SORTS: Final[Mapping[str, Sort]] = {
     "screen": Sort("graphics", screen, once=has("devices/graphics[@type='vnc']")),
     "sound": Sort("sound", plain(E.sound(model="ich9")), once=has("devices/sound")),
     "serial": Sort("serial", plain(E.serial(type="pty"))),
+    "console": Sort("console", plain(E.console(E.target(type="virtio"), type="pty")),
+                    once=has("devices/console/target[@type='virtio']")),
     "agent": Sort("channel", plain(E.channel(E.target(type="virtio", name=AGENT), type="unix")), live=True,
                   once=channel(AGENT)),
     "clipboard": Sort(

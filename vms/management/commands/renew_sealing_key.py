@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from vms.errors import SecretUnreadable
-from vms.models import Host
+from vms.models import AlertSink, Host
 from vms.services import audit, sealing
 from vms.virt import unseal
 
@@ -23,26 +23,31 @@ class Command(BaseCommand):
             generation = sealing.add_key(private, settings.STATE.sealing_key)
         except OSError as problem:
             raise CommandError(f"The key cannot be renewed. {problem}") from None
-        older = Host.objects.exclude(sealed="").exclude(sealed__startswith=f"{generation}:")
-        left = [name for pk in older.values_list("pk", flat=True) if (name := reseal(pk))]
+        left = [name for rows in (Host, AlertSink) for pk in older(rows, generation) if (name := reseal(rows, pk))]
         if not left:
             sealing.retire_keys(private)
         audit.record("renewed:sealing-key", address="manage.py", generation=generation, unreadable=left)
         if left:
             raise CommandError(
-                f"These hosts' keys could not be opened and stay as they are: {', '.join(left)}."
-                " The old keys stay in use. Enter those hosts' keys again, then repeat this."
+                f"These secrets, of hosts or of what alerts are told to, could not be opened and stay as they are:"
+                f" {', '.join(left)}. The old keys stay in use. Enter those secrets again, then repeat this."
             )
         self.stdout.write(f"All secrets are sealed to key {generation}. Copy {private} to other machines and backups.")
 
 
-def reseal(pk: int) -> str:
-    """Seal the host's secret anew; the host's name where it cannot be opened, else nothing."""
+def older(rows: type[Host] | type[AlertSink], generation: str) -> list[int]:
+    """Those whose secret is sealed to another key."""
+    sealed = rows.objects.exclude(sealed="").exclude(sealed__startswith=f"{generation}:")
+    return list(sealed.values_list("pk", flat=True))
+
+
+def reseal(rows: type[Host] | type[AlertSink], pk: int) -> str:
+    """Seal the row's secret anew; the row's name where it cannot be opened, else nothing."""
     with transaction.atomic():
-        host = Host.objects.select_for_update().get(pk=pk)
+        row = rows.objects.select_for_update().get(pk=pk)
         try:
-            secret = unseal(host.sealed, host.sealed_for, str(settings.ENVIRONMENT.key_file))
+            secret = unseal(row.sealed, row.sealed_for, str(settings.ENVIRONMENT.key_file))
         except SecretUnreadable:
-            return host.name
-        Host.objects.filter(pk=pk).update(sealed=sealing.seal(secret, host.sealed_for))
+            return row.name
+        rows.objects.filter(pk=pk).update(sealed=sealing.seal(secret, row.sealed_for))
     return ""

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0035_stream_indexes'),
+        ('vms', '0038_last_vm'),
     ]
 
     operations = [
