@@ -175,7 +175,7 @@ def test_activity_is_one_stream(client_alice: Client, vm: VirtualMachine, alice:
 
 
 def test_its_cost_is_known(client_alice: Client, vm: VirtualMachine, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         client_alice.get(f"/vms/{vm.pk}/")
 
 
