@@ -35,6 +35,7 @@ from vms.models import (
     Host,
     Image,
     ImageCopy,
+    LastScreen,
     Operation,
     OperationLock,
     Placement,
@@ -224,9 +225,10 @@ def test_nobody_has_a_right_on_what_is_gone(stage: Stage, disks: list[Volume], d
     grant(carol, "owner", stage.vm)
     kept = grant(carol, "viewer", make_vm(stage.host, "other"))
     assert done(trash.delete(stage.actor, stage.vm)).state == "succeeded"
+    LastScreen.objects.create(vm=stage.vm, taken_at=timezone.now(), png=b"its screen")
     assert Grant.objects.count() == 2, "it may come back"
     assert done(trash.purge(stage.actor, VirtualMachine.objects.get(pk=stage.vm.pk), confirm="web-01")).state
-    assert list(Grant.objects.all()) == [kept]
+    assert list(Grant.objects.all()) == [kept] and not LastScreen.objects.exists()
 
 
 def test_for_good(stage: Stage, disks: list[Volume], done: Done) -> None:

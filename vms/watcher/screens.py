@@ -25,6 +25,7 @@ from vms import live
 from vms.errors import HostUnreachable, InvalidState, NotFound, TimedOut, VirtError
 from vms.inventory import Row, Shot, Term, Writer
 from vms.models import Placement
+from vms.services.abilities import shows_screens
 from vms.virt import Connection, HostSpec, open_connection
 from vms.watcher.pictures import MOST_BYTES, made_anew
 
@@ -113,7 +114,7 @@ class Screens:
     def due(self, known: Mapping[str, Row]) -> list[str]:
         """The one whose screen was not taken for the longest, when it is time for one."""
         now = time.monotonic()
-        if now < self.round_at:
+        if now < self.round_at or not shows_screens(self.term.host.driver):
             return []
         self.round_at = now + ROUND
         since = timezone.now().timestamp() - EACH
