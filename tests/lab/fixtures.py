@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,19 @@ def other_host(dashboard: Dashboard, guest_files: guest.Guest) -> Iterator[tuple
     yield pk, guests
     dashboard.do(f"from vms.models import Host; Host.objects.filter(pk={pk}).delete()")
     host.stop()
+
+
+@pytest.fixture
+def rule(dashboard: Dashboard) -> Iterator[Callable[..., None]]:
+    """Changes a rule for the test."""
+    before = {one["kind"]: one for one in dashboard.get("/alert-rules")}
+    changed: list[str] = []
+
+    def change(kind: str, **values: Any) -> None:
+        changed.append(kind)
+        assert dashboard.request("PATCH", f"/api/v1/alert-rules/{kind}", values).status == 200
+
+    yield change
+    for kind in changed:
+        values = {name: before[kind][name] for name in ("enabled", "severity", "seconds", "threshold")}
+        assert dashboard.request("PATCH", f"/api/v1/alert-rules/{kind}", values).status == 200

@@ -13,13 +13,26 @@ from typing import Any
 import pytest
 
 from tests.lab.agents import FILE_SYSTEM, JOIN, PlayedAgent
+from tests.lab.certificates import Authority
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
+from tests.lab.test_alerts import of
 from tests.lab.test_serial import command, free
+from tests.webserver import WebServer, status
 from vms.demo.guest import Guest
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIx3ePbRA2uQ4gJzDyFP8sDqKQwXJE8pLR5p1hnGFXJq anna@desk"
+
+# Nobody answers there, and what ends soon is told all the same.
+TLS_HOST = """
+from django.conf import settings
+from vms.models import Host
+made = Host(name="far", transport="tls", address="127.0.0.1", node=settings.ENVIRONMENT.node)
+made.certificate, made.ca_certificate = {certificate!r}, {authority!r}
+made.save()
+print("row", made.pk)
+"""
 
 
 @dataclass
@@ -198,6 +211,36 @@ def test_one_that_never_answers_is_in_nobodys_way(played: Played, guests: Guests
     assert max(took) < 4, took
     ends = [played.dashboard.await_operation(one, "unknown", "failed", within=240) for one in hanging]
     assert {end["error"]["code"] for end in ends} == {"agent_silent"}
+
+
+def test_a_full_guest_a_certificate_and_a_sink_that_fails_are_told(
+    played: Played, mirror: WebServer, rule: Any
+) -> None:
+    dashboard = played.dashboard
+    for kind in ("guest_disk_full", "sink_failing"):
+        rule(kind, seconds=0)
+    mirror.pages["/broken"] = status(500)
+    made = dashboard.post("/alert-sinks", {"name": "broken", "kind": "webhook", "address": mirror.url("/broken")})
+    sink = made.body["id"]
+    authority = Authority()
+    certificate, _ = authority.issue("dashboard", days=10)
+    row = int(dashboard.do(TLS_HOST.format(certificate=certificate, authority=authority.certificate)).split()[-1])
+    try:
+        played.agent.file_systems = [{**FILE_SYSTEM, "used-bytes": 990 << 20}]
+        played.agent.host_name = "guest-full"
+        played.hear("guest-full")
+        [full] = eventually(lambda: of(dashboard, "guest_disk_full", played.vm), "the guest is told of", within=120)
+        assert full["params"]["place"] == "/" and full["params"]["used"] == 97
+        eventually(lambda: of(dashboard, "sink_failing", None, state="open"), "so is the sink", within=60)
+        ending = eventually(lambda: of(dashboard, "certificate_ends", row), "so is the certificate", within=120)
+        assert [one["params"]["which"] for one in ending] == ["client"]
+        played.agent.file_systems, played.agent.host_name = [FILE_SYSTEM], "guest-empty"
+        played.hear("guest-empty")
+        eventually(lambda: of(dashboard, "guest_disk_full", played.vm, state="ended"), "it is over", within=120)
+        assert len(of(dashboard, "guest_disk_full", played.vm)) == 1
+    finally:
+        dashboard.request("DELETE", f"/api/v1/alert-sinks/{sink}")
+        dashboard.do(f"from vms.models import Host; Host.objects.filter(pk={row}).delete()")
 
 
 def test_what_is_not_even_json_ends_it_for_libvirt(played: Played) -> None:

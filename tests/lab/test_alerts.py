@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,22 +53,6 @@ def told(dashboard: Dashboard, mirror: WebServer) -> Iterator[Told]:
     for sink in sinks:
         answer = dashboard.request("DELETE", f"/api/v1/alert-sinks/{sink}")
         assert answer.status == 204, answer.body
-
-
-@pytest.fixture
-def rule(dashboard: Dashboard) -> Iterator[Callable[..., None]]:
-    """Changes a rule for the test."""
-    before = {one["kind"]: one for one in dashboard.get("/alert-rules")}
-    changed: list[str] = []
-
-    def change(kind: str, **values: Any) -> None:
-        changed.append(kind)
-        assert dashboard.request("PATCH", f"/api/v1/alert-rules/{kind}", values).status == 200
-
-    yield change
-    for kind in changed:
-        values = {name: before[kind][name] for name in ("enabled", "severity", "seconds", "threshold")}
-        assert dashboard.request("PATCH", f"/api/v1/alert-rules/{kind}", values).status == 200
 
 
 def of(dashboard: Dashboard, kind: str, thing: int | None, *, state: str = "all") -> Told:
