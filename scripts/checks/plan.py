@@ -46,10 +46,11 @@ class Check:
     real: bool = False
 
 
-def pytest(title: str, *words: str, everything: bool, crowded: bool = False, real: bool = False) -> Check:
-    """A pytest run; everything: also the tests marked long, which pyproject.toml deselects. crowded is real, too."""
+def pytest(title: str, *words: str, everything: bool, crowded: bool = False, real: bool | None = None) -> Check:
+    """A pytest run; everything: also the tests marked long, which pyproject.toml deselects. What is crowded is real,
+    unless something else is said."""
     command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True, crowded=crowded, real=crowded or real)
+    return Check(title, command, counts=True, crowded=crowded, real=crowded if real is None else real)
 
 
 def again(check: Check, names: tuple[str, ...]) -> Check:
@@ -59,7 +60,7 @@ def again(check: Check, names: tuple[str, ...]) -> Check:
 
 def checks(level: str) -> list[Check]:
     """quick: lint, types, unit. full: real hosts and the browser too. long: and what takes minutes each."""
-    everything = level == "long"
+    everything, quick = level == "long", level == "quick"
     found = [
         Check("ruff check", ("-m", "ruff", "check", "--quiet", ".")),
         Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", ".")),
@@ -67,7 +68,7 @@ def checks(level: str) -> list[Check]:
         Check("templates", ("-m", "djlint", "--quiet", "--lint", "templates")),
         Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
     ]
-    if level != "quick":
+    if not quick:
         found += [
             pytest("lab", "tests/lab", everything=everything, crowded=True),
             # Playwright's own event loop and asynchronous tests don't go together in one run.
@@ -80,11 +81,7 @@ def checks(level: str) -> list[Check]:
             ),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
         ]
-    found += [
-        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True),
-        pytest("gateways", "tests/gateways", everything=everything, crowded=True),
-    ]
-    if level != "quick":
+    if not quick:
         found += [
             pytest("security", "tests/security", everything=everything),
             # Once more on the other database: what commits, and of the others a third (tests/strictness.py).
@@ -98,6 +95,9 @@ def checks(level: str) -> list[Check]:
         pytest("unit", "tests", *(f"--ignore=tests/{room}" for room in others), everything=everything),
         pytest("requests", *(f"tests/{room}" for room in REQUESTS), everything=everything),
         Check("mypy --strict", ("-m", "mypy")),
+        # Short ones that wait, in the time that the others leave; the quick level has nothing else that waits.
+        pytest("processes", *(f"tests/{room}" for room in WAITING), everything=everything, crowded=True, real=quick),
+        pytest("gateways", "tests/gateways", everything=everything, crowded=True, real=quick),
     ]
     if everything:
         whole = (("CHROMIUM", "/usr/bin/chromium"),)
