@@ -80,9 +80,6 @@ def checks(level: str) -> list[Check]:
                 crowded=True,
             ),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
-        ]
-    if not quick:
-        found += [
             pytest("security", "tests/security", everything=everything),
             # Once more on the other database: what commits, and of the others a third (tests/strictness.py).
             replace(
