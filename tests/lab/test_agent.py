@@ -14,6 +14,7 @@ import pytest
 
 from tests.lab.agents import FILE_SYSTEM, JOIN, PlayedAgent
 from tests.lab.certificates import Authority
+from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
@@ -240,7 +241,7 @@ def test_a_full_guest_a_certificate_and_a_sink_that_fails_are_told(
         assert len(of(dashboard, "guest_disk_full", played.vm)) == 1
     finally:
         dashboard.request("DELETE", f"/api/v1/alert-sinks/{sink}")
-        dashboard.do(f"from vms.models import Host; Host.objects.filter(pk={row}).delete()")
+        dashboard.do(FORGET.format(pk=row))
 
 
 def test_what_is_not_even_json_ends_it_for_libvirt(played: Played) -> None:

@@ -39,7 +39,8 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     made = Stage()
     monkeypatch.setattr(watching, "connect", made.host.connect)
-    monkeypatch.setattr(reader, "open_connection", made.host.open)
+    # What counts is apart from what watches.
+    monkeypatch.setattr(reader, "open_connection", lambda spec: FakeConnection(made.host))
     monkeypatch.setattr(watching, "watch", made.watch)
     monkeypatch.setattr(watching, "SWEEP", 0.5)
     monkeypatch.setattr(process, "TURN", 0.1)
