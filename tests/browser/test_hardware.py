@@ -15,7 +15,7 @@ from tests.browser.conftest import NARROW, WIDE, NewContext
 from tests.browser.pages import live
 from tests.browser.stage import Stage
 from tests.data.shapes import MACHINE, TPM, UUID
-from tests.lab.machine import LabHost
+from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import folder_pool
 
 
@@ -46,7 +46,11 @@ def test_a_change_of_the_form_is_one_of_the_definition(
     identity: str, size: dict[str, int], stage: Stage, lab_host: LabHost, new_browser: NewContext
 ) -> None:
     page = new_browser(viewport=size).new_page()
-    page.goto(f"/vms/{stage.dashboard.vm(identity)}/hardware/")
+    vm = stage.dashboard.vm(identity)
+    # A pool that has just been made is listed a moment after its VM.
+    used = "select 1 from vms_volume_vms where virtualmachine_id = ?"
+    eventually(lambda: len(stage.dashboard.query(used, vm)) == 2, "whose its disks are is known", within=90)
+    page.goto(f"/vms/{vm}/hardware/")
     live(page)
     page.locator("#parts").get_by_role("link", name="Memory", exact=False).first.click()
     page.get_by_role("spinbutton", name="Memory", exact=True).fill("128")
