@@ -17,7 +17,7 @@ from vms.inventory import Term, Writer
 from vms.metrics import Family, Sample
 from vms.models import AgentReport, Freeze, Host, Lease, Placement
 from vms.virt import GuestInfo
-from vms.watcher import agents
+from vms.watcher import agents, line
 from vms.watcher.agents import Agents
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
@@ -48,14 +48,14 @@ class Stage:
 
 @pytest.fixture
 def stage(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(agents, "IDLE", 0.2)
+    monkeypatch.setattr(line, "IDLE", 0.2)
     monkeypatch.setattr(agents, "APART", 0.2)
     made = Stage(host)
-    monkeypatch.setattr(agents, "open_connection", made.fake.open)
+    monkeypatch.setattr(line, "open_connection", made.fake.open)
     yield made
     made.agents.stop()
     made.writer.stop()
-    eventually(lambda: made.agents.threads == 0)
+    eventually(lambda: made.agents.line.threads == 0)
 
 
 def eventually(ask: Callable[[], object], within: float = 10) -> None:

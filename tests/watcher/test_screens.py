@@ -17,7 +17,7 @@ from vms import live
 from vms.errors import BadScreen, HostRefused
 from vms.inventory import Row, Term, Writer, row
 from vms.models import Host, LastScreen, Lease, Placement, VirtualMachine
-from vms.watcher import screens
+from vms.watcher import line, screens
 from vms.watcher.pictures import made_anew
 from vms.watcher.screens import Screens
 
@@ -78,13 +78,13 @@ class Stage:
 
 @pytest.fixture
 def stage(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(screens, "IDLE", 0.2)
+    monkeypatch.setattr(line, "IDLE", 0.2)
     made = Stage(host)
-    monkeypatch.setattr(screens, "open_connection", made.fake.open)
+    monkeypatch.setattr(line, "open_connection", made.fake.open)
     yield made
     made.screens.stop()
     made.writer.stop()
-    eventually(lambda: made.screens.threads == 0)
+    eventually(lambda: made.screens.line.threads == 0)
 
 
 def test_however_many_look_one_is_taken_once_in_a_while(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ SHORTEST, LONGEST = 5, 600
 # What systems take for a user's name, without what chpasswd and paths take for something else.
 USER: Final = re.compile(r"[^\W-][^\x00-\x1f\x7f:/\\]{0,63}")
 MOST_KEYS: Final = 20
+# File systems that a guest tells of and that are full by nature.
+READ_ONLY: Final = frozenset({"iso9660", "udf", "squashfs", "erofs", "cramfs", "romfs", "CDFS", "UDF"})
 
 
 @dataclass(frozen=True)

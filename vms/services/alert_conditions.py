@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from vms.kinds.agent import READ_ONLY
 from vms.kinds.alerts import ALERTS
 from vms.models import AgentReport, Alert, AlertRule, AlertSink, Happening, Host, Operation, OperationState, StoragePool
 from vms.services.alerts import Found
@@ -33,8 +34,6 @@ LATE: Final = timedelta(days=1)
 NEWS: Final = timedelta(hours=1)
 # An older report of a guest says nothing of now.
 TOLD: Final = timedelta(hours=1)
-# Full by nature.
-READ_ONLY: Final = frozenset({"iso9660", "udf", "squashfs", "erofs", "cramfs", "romfs", "CDFS", "UDF"})
 
 
 def silent_hosts(rule: AlertRule) -> Iterator[Found]:

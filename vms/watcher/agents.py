@@ -11,23 +11,21 @@ import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from django.db import DatabaseError, close_old_connections
-from django.db import connection as database
 from django.utils import timezone
 
 from vms.errors import AgentSilent, HostUnreachable, VirtError
 from vms.inventory import Term, Writer
 from vms.kinds import agent as kinds
 from vms.models import OPEN_STATES, Freeze, Operation, OperationLock, Placement
-from vms.virt import Connection, GuestInfo, HostSpec, open_connection
+from vms.virt import Connection, GuestInfo
+from vms.watcher.line import Line, cut_after
 from vms.watcher.numbers import Keep, sample_guest
 
 logger = logging.getLogger(__name__)
 
-MOST_THREADS: Final = 2
 EVERY: Final = 300.0
 # After a failure, twice as long with each further one.
 AGAIN: Final = 30.0
@@ -36,7 +34,6 @@ LONGEST_AGAIN: Final = 3600.0
 APART: Final = 5.0
 # All questions to one agent together; then the wire is cut.
 LONGEST: Final = 20.0
-IDLE: Final = 60.0
 OWN: Final = tuple(kind.name for kind in kinds.KINDS)
 
 
@@ -60,11 +57,8 @@ class Agents:
         self.writer = writer
         self.keep = keep
         self.turns: dict[str, Turn] = {}
-        self.line: SimpleQueue[str] = SimpleQueue()
         self.lock = threading.Lock()
-        self.stopping = threading.Event()
-        self.threads = 0
-        self.open: set[Connection] = set()
+        self.line = Line(term.host, "agents", self.take)
 
     def plan(self, known: Collection[str], connected: Collection[str]) -> None:
         """Have those asked whose turn it is. known: the host's VMs; connected: those whose agent can be asked."""
@@ -83,10 +77,7 @@ class Agents:
                 if turn.due <= now and not turn.waiting:
                     turn.waiting = True
                     self.line.put(uuid)
-            wanted = min(self.line.qsize(), MOST_THREADS - self.threads)
-            self.threads += max(wanted, 0)
-        for _ in range(wanted):
-            threading.Thread(target=self.work, name=f"agents {self.term.host.name}", daemon=True).start()
+        self.line.begin()
 
     def hurry(self, uuid: str) -> None:
         """Somebody waits for it: as soon as may be, also where it did not answer lately."""
@@ -98,26 +89,7 @@ class Agents:
 
     def stop(self) -> None:
         """End the threads, also those that wait for an answer."""
-        self.stopping.set()
-        with self.lock:
-            for connection in self.open:
-                connection.cut()
-
-    def work(self) -> None:
-        """Ask whoever is in line, until there has been nobody for a while."""
-        connection: Connection | None = None
-        try:
-            while not self.stopping.is_set():
-                try:
-                    uuid = self.line.get(timeout=IDLE)
-                except Empty:
-                    return
-                connection = self.take(uuid, connection)
-        finally:
-            with self.lock:
-                self.threads -= 1
-            self.let_go(connection)
-            database.close()
+        self.line.stop()
 
     def take(self, uuid: str, connection: Connection | None) -> Connection | None:
         """Ask it, and note when it is asked next; the connection for the next one."""
@@ -132,7 +104,7 @@ class Agents:
             if is_busy(placement):
                 pause = APART
                 return connection
-            connection = self.reached(connection)
+            connection = self.line.reached(connection)
             said, error = self.ask(connection, uuid)
             failed = said is None
             pause = EVERY
@@ -154,24 +126,15 @@ class Agents:
 
     def ask(self, connection: Connection, uuid: str) -> tuple[GuestInfo | None, str]:
         """What it told, or the code of why not. Raises HostUnreachable where the host is away."""
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            connection.cut()
-
-        timer = threading.Timer(LONGEST, give_up)
-        timer.start()
-        try:
-            return connection.domain(uuid).agent().info(), ""
-        except HostUnreachable:
-            if late.is_set():
-                return None, AgentSilent.code
-            raise
-        except VirtError as error:
-            return None, error.code
-        finally:
-            timer.cancel()
+        with cut_after(connection, LONGEST) as late:
+            try:
+                return connection.domain(uuid).agent().info(), ""
+            except HostUnreachable:
+                if late.is_set():
+                    return None, AgentSilent.code
+                raise
+            except VirtError as error:
+                return None, error.code
 
     def note(self, uuid: str, pause: float, *, failed: bool) -> None:
         now = time.monotonic()
@@ -184,22 +147,6 @@ class Agents:
                 pause = min(AGAIN * 2 ** min(turn.failures - 1, 10), LONGEST_AGAIN)
             turn.asked, turn.due, turn.waiting = now, now + pause, False
             turn.hurried = turn.hurried and pause == APART
-
-    def reached(self, connection: Connection | None) -> Connection:
-        """A connection that stands."""
-        if connection is not None and connection.alive():
-            return connection
-        self.let_go(connection)
-        made = open_connection(HostSpec(**self.term.host.spec_fields()))
-        with self.lock:
-            self.open.add(made)
-        return made
-
-    def let_go(self, connection: Connection | None) -> None:
-        if connection is not None:
-            with self.lock:
-                self.open.discard(connection)
-            connection.close()
 
 
 def is_busy(placement: Placement) -> bool:

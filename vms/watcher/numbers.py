@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from vms import live
+from vms.kinds.agent import READ_ONLY
 from vms.metrics import GUEST, HOST, POOL, VM, Family, Sample
 from vms.models import Host, Placement, StoragePool
 from vms.virt import GuestInfo, HostNumbers, Numbers, PoolInfo
@@ -19,8 +20,6 @@ AWAY: Final = 3
 SHORTEST: Final = 5.0
 # A VM that has moved is another row's from then on.
 KNOWN_FOR: Final = 60.0
-# Read-only ones have no space left and need none.
-ALWAYS_FULL: Final = ("iso9660", "udf", "squashfs", "erofs", "CDFS")
 # A guest may tell anything.
 LARGEST: Final = 2**62
 
@@ -117,7 +116,7 @@ def sample_guest(placement: Placement, said: GuestInfo, keep: Keep) -> None:
     known = [
         (min(each.used_bytes, each.total_bytes), each.total_bytes)
         for each in said.file_systems
-        if each.type not in ALWAYS_FULL and each.used_bytes is not None and each.total_bytes
+        if each.type not in READ_ONLY and each.used_bytes is not None and each.total_bytes
     ]
     if known and placement.vm.placement_id == placement.pk:
         fullest = max(100 * used / size for used, size in known)

@@ -13,12 +13,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from queue import Empty, SimpleQueue
 from typing import Final
 
 import redis
 from django.db import DatabaseError, close_old_connections
-from django.db import connection as database
 from django.utils import timezone
 
 from vms import live
@@ -26,12 +24,12 @@ from vms.errors import HostUnreachable, InvalidState, NotFound, TimedOut, VirtEr
 from vms.inventory import Row, Shot, Term, Writer
 from vms.models import Placement
 from vms.services.abilities import shows_screens
-from vms.virt import Connection, HostSpec, open_connection
+from vms.virt import Connection
+from vms.watcher.line import Line, cut_after
 from vms.watcher.pictures import MOST_BYTES, made_anew
 
 logger = logging.getLogger(__name__)
 
-MOST_THREADS: Final = 2
 # One VM's screen, however many look at it.
 APART: Final = 2.0
 # After a failure, twice as long with each further one.
@@ -39,7 +37,6 @@ AGAIN: Final = 15.0
 LONGEST_AGAIN: Final = 900.0
 # One picture; then the wire is cut.
 LONGEST: Final = 5.0
-IDLE: Final = 60.0
 # While nobody looks: one VM of the host in so many seconds, each of them no more often than that.
 ROUND: Final = 15.0
 EACH: Final = 60.0
@@ -69,11 +66,8 @@ class Screens:
         self.crashed: set[str] = set()
         # Of these the next picture is the last one.
         self.final: set[str] = set()
-        self.line: SimpleQueue[str] = SimpleQueue()
         self.lock = threading.Lock()
-        self.stopping = threading.Event()
-        self.threads = 0
-        self.open: set[Connection] = set()
+        self.line = Line(term.host, "screens", self.take)
         self.round_at = time.monotonic() + ROUND
 
     def ask(self, uuids: Iterable[str]) -> None:
@@ -82,10 +76,7 @@ class Screens:
         with self.lock:
             for uuid in uuids:
                 self.put(uuid, now)
-            wanted = min(self.line.qsize(), MOST_THREADS - self.threads)
-            self.threads += max(wanted, 0)
-        for _ in range(wanted):
-            threading.Thread(target=self.work, name=f"screens {self.term.host.name}", daemon=True).start()
+        self.line.begin()
 
     def put(self, uuid: str, now: float) -> None:
         turn = self.turns.setdefault(uuid, Turn())
@@ -132,26 +123,7 @@ class Screens:
 
     def stop(self) -> None:
         """End the threads, also those that wait for a picture."""
-        self.stopping.set()
-        with self.lock:
-            for connection in self.open:
-                connection.cut()
-
-    def work(self) -> None:
-        """Take whatever is in line, until there has been nothing for a while."""
-        connection: Connection | None = None
-        try:
-            while not self.stopping.is_set():
-                try:
-                    uuid = self.line.get(timeout=IDLE)
-                except Empty:
-                    return
-                connection = self.take(uuid, connection)
-        finally:
-            with self.lock:
-                self.threads -= 1
-            self.let_go(connection)
-            database.close()
+        self.line.stop()
 
     def take(self, uuid: str, connection: Connection | None) -> Connection | None:
         """Take it and tell it; the connection for the next one."""
@@ -162,7 +134,7 @@ class Screens:
             )
             if placement is None or placement.run_id is None:
                 return connection
-            connection = self.reached(connection)
+            connection = self.line.reached(connection)
             try:
                 shot = self.shot(connection, uuid, placement.run_id)
             except OFF:
@@ -190,22 +162,13 @@ class Screens:
 
     def shot(self, connection: Connection, uuid: str, run_id: int) -> Shot:
         """The picture; what looks as it did is not made anew. Raises TimedOut where it did not come in time."""
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            connection.cut()
-
-        timer = threading.Timer(LONGEST, give_up)
-        timer.start()
-        try:
-            data = connection.domain(uuid).screenshot(MOST_BYTES)
-        except HostUnreachable:
-            if late.is_set():
-                raise TimedOut("no picture in time") from None
-            raise
-        finally:
-            timer.cancel()
+        with cut_after(connection, LONGEST) as late:
+            try:
+                data = connection.domain(uuid).screenshot(MOST_BYTES)
+            except HostUnreachable:
+                if late.is_set():
+                    raise TimedOut("no picture in time") from None
+                raise
         seen = sha256(data).digest()
         before = self.kept.get(uuid)
         png = before.png if before is not None and before.seen == seen else made_anew(data)
@@ -234,22 +197,6 @@ class Screens:
             turn.failures = turn.failures + 1 if failed else 0
             pause = min(AGAIN * 2 ** min(turn.failures - 1, 10), LONGEST_AGAIN) if failed else APART
             turn.due, turn.waiting = now + pause, False
-
-    def reached(self, connection: Connection | None) -> Connection:
-        """A connection that stands."""
-        if connection is not None and connection.alive():
-            return connection
-        self.let_go(connection)
-        made = open_connection(HostSpec(**self.term.host.spec_fields()))
-        with self.lock:
-            self.open.add(made)
-        return made
-
-    def let_go(self, connection: Connection | None) -> None:
-        if connection is not None:
-            with self.lock:
-                self.open.discard(connection)
-            connection.close()
 
 
 def has_crashed(row: Row) -> bool:
