@@ -18,7 +18,7 @@ def test_these_are_all_its_names() -> None:
         "HostSpec", "Job",
         "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
         "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume", "VolumeFacts",
-        "connect", "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel",
+        "connect", "cut_after", "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel",
         "tunnel_to_socket", "unseal", "upload", "watch",
     ]  # fmt: skip
 

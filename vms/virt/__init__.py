@@ -5,7 +5,7 @@ stream socket to another end on an ssh host: see their docstrings.
 """
 
 from vms.virt.agent import Agent, GuestCard, GuestFileSystem, GuestInfo, GuestUser
-from vms.virt.connection import Connection, connect, open_connection
+from vms.virt.connection import Connection, connect, cut_after, open_connection
 from vms.virt.console import open_console
 from vms.virt.domain import Domain
 from vms.virt.events import (
@@ -88,6 +88,7 @@ __all__ = [
     "Volume",
     "VolumeFacts",
     "connect",
+    "cut_after",
     "fingerprint",
     "kind",
     "offered_key",

@@ -315,3 +315,20 @@ def connect(spec: HostSpec, *, direct: bool = False, timeout: float | None = Non
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def cut_after(connection: Connection, seconds: float) -> Iterator[threading.Event]:
+    """Cut the wire where the body has not ended by then, and set what is given."""
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        connection.cut()
+
+    timer = threading.Timer(seconds, give_up)
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()

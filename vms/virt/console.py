@@ -10,7 +10,7 @@ from typing import Any, Final
 import libvirt
 
 from vms.errors import HostUnreachable, TimedOut
-from vms.virt.connection import Connection, open_connection
+from vms.virt.connection import Connection, cut_after, open_connection
 from vms.virt.spec import HostSpec
 
 CHUNK = 65536
@@ -25,26 +25,17 @@ def open_console(spec: HostSpec, uuid: str, device: str, *, force: bool = False)
     force: throw out whoever holds the device. Raises ConsoleBusy, and what connect() raises.
     """
     connection = open_connection(spec)
-    late = threading.Event()
-
-    def give_up() -> None:
-        late.set()
-        connection.cut()
-
-    timer = threading.Timer(ASK_SECONDS, give_up)
-    timer.start()
-    try:
-        stream = connection.domain(uuid).open_console(device, force=force)
-    except HostUnreachable:
-        connection.close()
-        if late.is_set():
-            raise TimedOut(f"no answer within {ASK_SECONDS:g} s") from None
-        raise
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        timer.cancel()
+    with cut_after(connection, ASK_SECONDS) as late:
+        try:
+            stream = connection.domain(uuid).open_console(device, force=force)
+        except HostUnreachable:
+            connection.close()
+            if late.is_set():
+                raise TimedOut(f"no answer within {ASK_SECONDS:g} s") from None
+            raise
+        except BaseException:
+            connection.close()
+            raise
     return Carrier(connection, stream).ours
 
 

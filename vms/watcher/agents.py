@@ -20,8 +20,8 @@ from vms.errors import AgentSilent, HostUnreachable, VirtError
 from vms.inventory import Term, Writer
 from vms.kinds import agent as kinds
 from vms.models import OPEN_STATES, Freeze, Operation, OperationLock, Placement
-from vms.virt import Connection, GuestInfo
-from vms.watcher.line import Line, cut_after
+from vms.virt import Connection, GuestInfo, cut_after
+from vms.watcher.line import Line
 from vms.watcher.numbers import Keep, sample_guest
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,7 @@ threads that take them off it, each with a connection of its own (docs/decisions
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -82,20 +81,3 @@ class Line:
             with self.lock:
                 self.open.discard(connection)
             connection.close()
-
-
-@contextmanager
-def cut_after(connection: Connection, seconds: float) -> Iterator[threading.Event]:
-    """Cut the wire where the body has not ended by then, and set what is given."""
-    late = threading.Event()
-
-    def give_up() -> None:
-        late.set()
-        connection.cut()
-
-    timer = threading.Timer(seconds, give_up)
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()

@@ -24,8 +24,8 @@ from vms.errors import HostUnreachable, InvalidState, NotFound, TimedOut, VirtEr
 from vms.inventory import Row, Shot, Term, Writer
 from vms.models import Placement
 from vms.services.abilities import shows_screens
-from vms.virt import Connection
-from vms.watcher.line import Line, cut_after
+from vms.virt import Connection, cut_after
+from vms.watcher.line import Line
 from vms.watcher.pictures import MOST_BYTES, made_anew
 
 logger = logging.getLogger(__name__)
