@@ -18,6 +18,7 @@ from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
+from vms.libvirtxml.moves import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.network import (
     CHANGED,
     CLEAN_TRAFFIC,
@@ -96,7 +97,9 @@ __all__ = [
     "Card",
     "Change",
     "Changes",
+    "CpuNeed",
     "Disk",
+    "DiskNeed",
     "DomainXML",
     "Drive",
     "Fault",
@@ -110,6 +113,7 @@ __all__ = [
     "Listen",
     "Lost",
     "Machine",
+    "MoveNeeds",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -166,6 +170,7 @@ __all__ = [
     "mirror_document",
     "mirror_of",
     "move_disk",
+    "move_needs",
     "names_secret",
     "network_document",
     "new_mac",

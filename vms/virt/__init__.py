@@ -22,7 +22,7 @@ from vms.virt.events import (
 )
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
-from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
+from vms.virt.machine import DeviceInfo, GuestCpu, HostHardware, HostNumbers
 from vms.virt.networks import Network
 from vms.virt.numbers import CardNumbers, DiskNumbers, Numbers
 from vms.virt.pools import Pool
@@ -64,6 +64,7 @@ __all__ = [
     "FilterInfo",
     "GuestCard",
     "GuestFileSystem",
+    "GuestCpu",
     "GuestInfo",
     "GuestUser",
     "HostFacts",
