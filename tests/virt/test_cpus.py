@@ -25,7 +25,7 @@ class Handle:
         self.told = told
         self.asked: list[str] = []
 
-    def baselineCPU(self, documents: list[str], flags: int) -> str:  # noqa: N802
+    def baselineCPU(self, documents: list[str], flags: int) -> str:
         self.asked += documents
         if not self.told:
             raise libvirt.libvirtError("no such model")

@@ -29,7 +29,9 @@ def best(handle: Any, told: etree._Element) -> GuestCpu | None:
     listed = mode.findall("feature")[:MOST_FEATURES]
     has = {word(one.get("name")) for one in listed if one.get("policy") != "disable"}
     lacks = {word(one.get("name")) for one in listed if one.get("policy") == "disable"}
-    document = E.cpu(E.arch(told.findtext("arch") or ""), E.model(model), *(E.feature(name=name) for name in sorted(has)))
+    document = E.cpu(
+        E.arch(told.findtext("arch") or ""), E.model(model), *(E.feature(name=name) for name in sorted(has))
+    )
     full: set[str] = optional(lambda: expanded_of(handle, document), set())
     return GuestCpu(model, word(mode.findtext("vendor")), tuple(sorted((full | has) - lacks)), blocked(told))
 
