@@ -39,7 +39,7 @@ def ask(
     pool = shaped_with.pool_for(actor, host, wish.pool) if wish.copy_storage else None
     if pool:
         require(actor, "pool.use", pool)
-    disks = copied(vm, placement.host, host, pool) if pool else []
+    disks = copied(vm, placement.host, host, pool, wish) if pool else []
     size = sum(disk["size_bytes"] for disk in disks)
     return operations.request(
         MIGRATE, vm, actor=actor, params=replace(wish, host=host.pk, disks=disks), parent=parent,
@@ -91,7 +91,7 @@ def refuse(vm: VirtualMachine, placement: Placement, host: Host, wish: Migrate) 
         raise MigrationRefused(name=vm.name, host=host.name, cause=cause)
 
 
-def copied(vm: VirtualMachine, source: Host, host: Host, pool: StoragePool) -> list[dict[str, Any]]:
+def copied(vm: VirtualMachine, source: Host, host: Host, pool: StoragePool, wish: Migrate) -> list[dict[str, Any]]:
     """What of its disks the host does not reach, as it is to be there. Raises MigrationRefused, BadFields."""
     there = shaping.machine(vm)
     document = there.live or there.next
@@ -104,6 +104,8 @@ def copied(vm: VirtualMachine, source: Host, host: Host, pool: StoragePool) -> l
             raise BadFields({"pool": "volume_format"})
         if volume.layers.exists() or volume.vms.exclude(pk=vm.pk).exists():
             raise MigrationRefused(name=vm.name, host=host.name, cause="shared_disk")
+        if wish.mode == "offline" and volume.backing_path:
+            raise MigrationRefused(name=vm.name, host=host.name, cause="layered")
         volumes.require_served(volume)
         found.append(
             {
