@@ -16,6 +16,7 @@ from vms.operations import (
     images,
     imports,
     media,
+    migration,
     moving,
     networks,
     pools,
@@ -56,6 +57,7 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **migration.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -961,6 +961,7 @@ MIGRATIONS: dict[str, str] = {
     "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
     "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
     "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
     "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
     "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
     "taken": mark("the host has a VM of that name or UUID"),
