@@ -57,7 +57,10 @@ def make(host: Host, pool: StoragePool, name: str = "web-01", state: str = "runn
     vm = make_vm(host, name, state, memory_kib=4 << 20, **fields)
     text = DOCUMENT.format(name=name, folder=pool.path)
     Document.objects.filter(placement=vm.placement).update(live=text if state == "running" else "", next_boot=text)
-    volume = Volume.objects.create(storage=pool.storage, name=f"{name}.qcow2", format="qcow2", capacity_bytes=20 << 30)
+    volume = Volume.objects.create(
+        storage=pool.storage, name=f"{name}.qcow2", path=f"{pool.path}/{name}.qcow2", format="qcow2",
+        capacity_bytes=20 << 30,
+    )  # fmt: skip
     volume.vms.add(vm)
     return vm
 

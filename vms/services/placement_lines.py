@@ -27,14 +27,17 @@ class Told:
 
 @dataclass(frozen=True)
 class Line:
-    """host: its name, "" for who may not see it. free: the memory that no VM has there, "" likewise. way: what the
-    check has chosen, in one line."""
+    """host: its name, "" for who may not see it. free: the memory that no VM has there, "" likewise."""
 
     verdict: Verdict
     host: str
     free: str
     reasons: tuple[Told, ...]
-    way: str
+
+    @property
+    def way(self) -> str:
+        """What the check has chosen, in one line."""
+        return self.told(self.verdict.wish)
 
     @property
     def against(self) -> list[Told]:
@@ -43,6 +46,11 @@ class Line:
     @property
     def remarks(self) -> list[Told]:
         return [reason for reason in self.reasons if not reason.grave]
+
+    def told(self, wish: Migrate) -> str:
+        """Another way than the chosen one, in one line."""
+        pools = {pool.pk: pool.name for pool in self.verdict.host.pools}
+        return way(wish, len(self.verdict.disks), self.verdict.copied_bytes, pools.get(wish.pool, ""))
 
 
 def lines(who: Who, verdicts: Iterable[Verdict]) -> list[Line]:
@@ -63,8 +71,7 @@ def line(one: Verdict, seen: frozenset[int]) -> Line:
         text = move_reason(reason.code, params, vm=one.vm.name, host=name, here=here)
         reasons.append(Told(reason.code, reason.grave, params, text))
     free = gettext("{size} of memory free").format(size=size(one.host.free_kib * 1024)) if sees else ""
-    pool = one.how.pool.name if one.how.pool else ""
-    return Line(one, name, free, tuple(reasons), way(one.wish, len(one.disks), one.copied_bytes, pool))
+    return Line(one, name, free, tuple(reasons))
 
 
 def way(wish: Migrate, disks: int, of: int, pool: str) -> str:
