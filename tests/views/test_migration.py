@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from django.test import Client
 
@@ -9,6 +11,7 @@ from tests.conftest import sign_in
 from tests.grants import grant
 from tests.services.test_placement import make, make_host, make_pool
 from vms.models import Host, Network, Operation, Role, StoragePool, User, VirtualMachine
+from vms.services.freshness import placed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -113,3 +116,29 @@ def test_who_may_not_see_the_host_is_not_told_its_name(vm: VirtualMachine, hosts
     text = page(client, vm)
     assert "host-c" not in text and "host-b" not in text and "host-a" not in text
     assert "vda would be copied, and the other host has no started pool that you may use." in text
+
+
+FAR: Final = {
+    "done_bytes": 3 << 30, "left_bytes": 1 << 30, "speed_bytes": 100 << 20, "dirty_bytes": 20 << 20, "seconds_left": 13,
+    "downtime_ms": 40, "passes": 2,
+}  # fmt: skip
+
+
+def test_its_head_says_how_far_it_is_and_offers_to_end_it(client_alice: Client, vm: VirtualMachine) -> None:
+    operation = Operation.objects.create(
+        kind="vm.migrate", actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=vm.name, vm=vm,
+        host=placed(vm).host, queue="slow", state="running", progress=75, result=FAR,
+    )  # fmt: skip
+
+    def head() -> str:
+        return client_alice.get(f"/vms/{vm.pk}/header").content.decode()
+
+    for text in (head(), client_alice.get(f"/operations/{operation.pk}/").content.decode()):
+        assert "3 GiB of 4 GiB · 100 MiB/s sent · 20 MiB/s changed meanwhile · about 13 s left" in text
+    assert "75 %" in head() and f"/operations/{operation.pk}/cancel/" in head()
+    Operation.objects.update(result={**FAR, "postcopy": True})
+    assert f"/operations/{operation.pk}/cancel/" not in head() and "runs on the other host already" in head()
+    Operation.objects.update(state="succeeded", result={**FAR, "left_bytes": 0})
+    assert "stood still 40 ms" in client_alice.get(f"/operations/{operation.pk}/").content.decode()
+    Operation.objects.update(state="running", result={"done_bytes": "many", "seconds_left": None})
+    assert "moved" not in head() and "left" not in head().partition("Move to another host")[2][:200]
