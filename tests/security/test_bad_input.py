@@ -33,6 +33,8 @@ KINDS = (
 )  # fmt: skip
 # What is read of a query string, and of a form; a field that a route does not read is refused or ignored elsewhere.
 QUERIES = {
+    "hosts/moves/": ("q", "host", "to", "page"),
+    "api/v1/placement": ("vm", "host", "page", "page_size"),
     "vms/": ("q", "state", "host", "sort", "page", "group", "as"),
     "vms/rows": ("ids", "as"),
     "vms/screens": ("ids",),

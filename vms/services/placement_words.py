@@ -95,7 +95,7 @@ REASONS: Final[dict[str, str]] = {
         "{disk} is read-only and on {here} alone, and libvirt copies no such disk. Put it on storage that both "
         "hosts have."
     ),
-    "disks_local": mark("{host} does not reach {disks}. Let them be copied."),
+    "disks_local": mark("{host} does not reach {disks}. Let that be copied."),
     "clear": mark(
         "Disks go only where nobody on the way can read them, and what goes from {here} to {host} is not under "
         "TLS."
