@@ -55,10 +55,10 @@ def test_it_goes_where_it_can(program: Program, vm: VirtualMachine, hosts: list[
 
 def test_it_goes_nowhere_else(program: Program, vm: VirtualMachine, hosts: list[Host]) -> None:
     where = f"/vms/{vm.pk}/migrate"
-    told = problem(program.post(where, {"host": hosts[1].pk}), 409)
+    told = problem(program.post(where, {"host": hosts[1].pk}), 409, "cannot_move")
     assert told["detail"] == "web-01 can't move to host-b: host-b does not reach vda. Let that be copied."
     Network.objects.filter(host=hosts[1]).delete()
-    assert "lacks the network" in problem(program.post(where, {"host": hosts[1].pk}), 409)["detail"]
+    assert "lacks the network" in problem(program.post(where, {"host": hosts[1].pk}), 409, "cannot_move")["detail"]
     for wrong in ({"host": 9999}, {"host": hosts[1].pk, "uri": "qemu+tcp://192.0.2.1/system"}, {}):
         assert program.post(where, wrong).status_code in (400, 422)
     assert not Operation.objects.exists()
