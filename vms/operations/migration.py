@@ -122,7 +122,7 @@ def require_free(other: Connection, operation: Operation, target: Host) -> None:
 
 def reached(operation: Operation, source: Host, target: Host, other: Connection, wish: Migrate) -> Plan:
     """Where the target has what is not copied, asked of it now. Raises MigrationRefused for what it has not."""
-    plan = Plan()
+    plan, looked = Plan(), set[int]()
     copies = {disk["volume"] for disk in wish.disks}
     rows = Volume.objects.filter(vms=operation.vm).exclude(pk__in=copies).select_related("storage")
     for row in rows:
@@ -131,6 +131,10 @@ def reached(operation: Operation, source: Host, target: Host, other: Connection,
         if pool is None:
             raise refused(operation, target, "no_disk")
         try:
+            if pool.pk not in looked:
+                # What the other hosts put there it has not seen itself.
+                other.pool(str(pool.uuid)).refresh()
+                looked.add(pool.pk)
             facts = other.volume(str(pool.uuid), row.name).facts()
         except NotFound:
             raise refused(operation, target, "no_disk") from None
