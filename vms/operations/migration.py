@@ -31,9 +31,9 @@ from vms.operations.volumes import actor_of, make_copy, make_empty, places, read
 from vms.operations.way import Facts, Way
 from vms.operations.work import Work, domain
 from vms.permissions import Actor, may, require, visible_networks
+from vms.services.move_routes import route
 from vms.services.moving import pool_of
 from vms.services.operations import refuse_silent
-from vms.services.routes import route
 from vms.virt import Connection, Domain, HostSpec, Move, VolumeFacts, connect
 
 PEERS: Final = {"tls": "qemu+tls", "ssh": "qemu+ssh", "tcp": "qemu+tcp"}
