@@ -293,7 +293,7 @@ def two_hosts(stage: Stage) -> str:
 
 def moves_to_another(stage: Stage) -> str:
     stage.visitor(transport="tcp", unencrypted=True)
-    return "/hosts/1/moves/"
+    return "/hosts/1/move-routes/"
 
 
 def list_by_host(stage: Stage) -> str:
@@ -614,7 +614,7 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
-    Scene("host-moves", HOST + "moves/", moves_to_another),
+    Scene("host-move-routes", HOST + "move-routes/", moves_to_another),
     Scene("host-secrets", HOST + "secrets/", Stage.secrets),
     Scene(
         "host-secret-delete",

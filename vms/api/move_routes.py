@@ -50,7 +50,7 @@ def item(route: MoveRoute) -> RouteItem:
     )  # fmt: skip
 
 
-@router.get("/{int:host_id}/moves", response=answers(200, list[RouteItem], 403, 404), summary="To each other host")
+@router.get("/{int:host_id}/move-routes", response=answers(200, list[RouteItem], 403, 404), summary="To each other host")
 def index(request: HttpRequest, host_id: int) -> list[RouteItem]:
     host = get_host_or_404(actor(request), host_id)
     require_all(actor(request), [move_routes.PRIVILEGE], host, fresh=False)
@@ -58,7 +58,7 @@ def index(request: HttpRequest, host_id: int) -> list[RouteItem]:
 
 
 @router.put(
-    "/{int:host_id}/moves/{int:target_id}",
+    "/{int:host_id}/move-routes/{int:target_id}",
     response=answers(200, RouteItem, 400, 403, 404, 409),
     summary="Let VMs go so from now on",
 )

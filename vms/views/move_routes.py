@@ -36,7 +36,7 @@ def host_move_route(request: HttpRequest, pk: int, target: int) -> HttpResponseB
     except BadFields as bad:
         return page(request, pk, {target: {name: field_sentence(code) for name, code in bad.errors.items()}})
     messages.success(request, gettext("VMs go to {name} so from now on.").format(name=to.name))
-    return redirect("host-moves", source.pk)
+    return redirect("host-move-routes", source.pk)
 
 
 def page(request: HttpRequest, pk: int, errors: dict[int, dict[str, str]]) -> HttpResponseBase:
@@ -55,4 +55,4 @@ def page(request: HttpRequest, pk: int, errors: dict[int, dict[str, str]]) -> Ht
         "ways": MoveRoute.Way.values,
         "transports": MoveRoute.PeerTransport.values,
     }
-    return render(request, "hosts/moves.html", context)
+    return render(request, "hosts/move_routes.html", context)

@@ -18,7 +18,7 @@ from vms.services import operations
 from vms.services.actors import session_actor
 from vms.services.attention import again, may_read, way_out
 from vms.services.batches import Batch, find_batch
-from vms.services.migration_words import figures, no_way_back
+from vms.services.move_words import figures, no_way_back
 from vms.services.sentences import sentence
 from vms.services.stream import stream
 from vms.services.telling import as_told, lines_told
