@@ -50,7 +50,9 @@ def item(route: MoveRoute) -> RouteItem:
     )  # fmt: skip
 
 
-@router.get("/{int:host_id}/move-routes", response=answers(200, list[RouteItem], 403, 404), summary="To each other host")
+@router.get(
+    "/{int:host_id}/move-routes", response=answers(200, list[RouteItem], 403, 404), summary="To each other host"
+)
 def index(request: HttpRequest, host_id: int) -> list[RouteItem]:
     host = get_host_or_404(actor(request), host_id)
     require_all(actor(request), [move_routes.PRIVILEGE], host, fresh=False)

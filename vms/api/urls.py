@@ -29,12 +29,14 @@ from vms.api import (
     images,
     imports,
     metrics,
+    migration,
     move_routes,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
@@ -97,6 +99,8 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

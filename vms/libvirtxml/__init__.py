@@ -47,6 +47,7 @@ from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, writte
 from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.ovf import PackedCard, PackedDisk, PackedVm, read_ovf
 from vms.libvirtxml.pending import Change, Part, pending, settings, sure
+from vms.libvirtxml.placement import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -97,7 +98,9 @@ __all__ = [
     "Card",
     "Change",
     "Changes",
+    "CpuNeed",
     "Disk",
+    "DiskNeed",
     "DomainXML",
     "Drive",
     "Fault",
@@ -111,6 +114,7 @@ __all__ = [
     "Listen",
     "Lost",
     "Machine",
+    "MoveNeeds",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -168,6 +172,7 @@ __all__ = [
     "mirror_document",
     "mirror_of",
     "move_disk",
+    "move_needs",
     "moved",
     "names_secret",
     "network_document",
