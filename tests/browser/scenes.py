@@ -292,6 +292,11 @@ def two_hosts(stage: Stage) -> str:
     return "/hosts/"
 
 
+def moves_to_another(stage: Stage) -> str:
+    stage.visitor(transport="tcp", unencrypted=True)
+    return "/hosts/1/move-routes/"
+
+
 def list_by_host(stage: Stage) -> str:
     stage.visitor()
     return "/vms/?group=host"
@@ -610,6 +615,7 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("host-move-routes", HOST + "move-routes/", moves_to_another),
     Scene("host-secrets", HOST + "secrets/", Stage.secrets),
     Scene(
         "host-secret-delete",

@@ -183,7 +183,7 @@ def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:
     clear = "from vms.models import MoveRoute; MoveRoute.objects.update(way='{}')"
     pair.dashboard.do(clear.format("clear"))
     try:
-        with pytest.raises(AssertionError, match="clear_copy"):
+        with pytest.raises(AssertionError, match="MigrationRefused"):
             pair.move(shared.vm, pair.there, copy_storage=True, pool=1)
         ended = pair.moved(shared.vm, pair.there)
         assert "in clear text" in str(ended["log"])

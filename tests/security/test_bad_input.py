@@ -92,6 +92,7 @@ FORMS = {
     "vms/<int:pk>/agent/ssh-keys/": ("user", "keys", "my_keys", "remove"),
     "vms/<int:pk>/cd/": ("drive", "medium"),
     "vms/<int:pk>/move-disk/": ("part", "pool"),
+    "hosts/<int:pk>/move-routes/<int:target>/": ("way", "peer", "peer_transport", "address"),
     "vms/<int:pk>/migrate/": ("host", "mode", "pool", "bandwidth_mib", "minutes", "on_timeout"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),

@@ -81,6 +81,10 @@ ERRORS: dict[str, str] = {
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "past_return": mark(
+        "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
+        "neither host has all of it."
+    ),
     "cannot_move": mark("{name} can't move to {host}: {why}"),
     "migration_refused": mark("{name} is not moved to {host}: {cause}."),
     "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
@@ -328,6 +332,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "move_tunnel": mark("Only libvirts that speak with each other carry it: say that below."),
+    "move_address": mark("Say where this host's libvirt reaches the other one."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
     "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
@@ -847,6 +853,7 @@ AUDIT: dict[str, str] = {
     "added:host": mark("added the host"),
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
+    "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
