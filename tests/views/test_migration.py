@@ -128,7 +128,7 @@ FAR: Final = {
 def test_its_head_says_how_far_it_is_and_offers_to_end_it(client_alice: Client, vm: VirtualMachine) -> None:
     operation = Operation.objects.create(
         kind="vm.migrate", actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=vm.name, vm=vm,
-        host=placed(vm).host, queue="slow", state="running", progress=75, result=FAR,
+        host=placed(vm).host, queue="slow", state="running", progress=75, result=FAR, params={"host": 0},
     )  # fmt: skip
 
     def head() -> str:
