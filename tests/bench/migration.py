@@ -39,7 +39,7 @@ def measure(stage: Stage) -> list[Figure]:
     ratio = median(ours) / median(theirs)
     return [
         Figure(
-            f"a running guest of 128 MiB moves to another host under TLS, {2 * TURNS} times each, from the click to the "
+            f"a running guest of 128 MiB moves to another host under TLS, {2 * TURNS} times each, click to the "
             "operation's end",
             f"median {ms(median(ours))}, by virsh migrate {ms(median(theirs))}, ratio {ratio:.2f}",
             f"at most {GOAL}",
