@@ -51,3 +51,22 @@ def amount(number: int) -> str:
 def no_way_back(operation: Operation) -> bool:
     """Whether it runs there already, before all has come."""
     return operation.is_open and bool(operation.result.get("postcopy"))
+
+
+def line(operation: Operation) -> list[str]:
+    """The same of one that goes on, for a line: how much of how much, how fast, how fast its guest writes, how long."""
+    told = operation.result
+    if operation.kind != MIGRATE.name or not told.get("left_bytes"):
+        return []
+    done, left = told["done_bytes"], told["left_bytes"]
+    parts = [
+        gettext("{done} of {all}").format(done=amount(done), all=amount(done + left)),
+        gettext("{amount} a second").format(amount=amount(told["speed_bytes"])),
+    ]
+    if told["dirty_bytes"]:
+        parts.append(gettext("{amount} a second written anew").format(amount=amount(told["dirty_bytes"])))
+    if told["seconds_left"] is not None:
+        parts.append(gettext("about {age} left").format(age=duration(told["seconds_left"])))
+    if told["downtime_ms"]:
+        parts.append(gettext("stands still at the end for {n} ms").format(n=told["downtime_ms"]))
+    return parts

@@ -85,7 +85,7 @@ ERRORS: dict[str, str] = {
         "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
         "neither host has all of it."
     ),
-    "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "cannot_move": mark("{name} can't move to {host}: {why}."),
     "migration_refused": mark("{name} is not moved to {host}: {cause}."),
     "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
@@ -1057,7 +1057,7 @@ def readable(params: Parameters) -> Readable:
         words["host"] = gettext("its host")
     if "obstacle" in params:
         told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
-        words["why"] = move_reason(str(params["obstacle"]), params, **told)
+        words["why"] = move_reason(str(params["obstacle"]), params, **told).removesuffix(".")
         words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
