@@ -194,6 +194,15 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     with opened(made) as line:
         command_in(line, COUNT)
         eventually(found.said, "it counts", within=30)
-    using = "select 1 from vms_volume_vms where virtualmachine_id = ?"
-    eventually(lambda: pair.dashboard.query(using, vm), "its volume is known")
+    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
     return found
+
+
+def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:
+    """Whether the dashboard knows what its disk is on; else the pools of that name are looked through."""
+    if dashboard.query("select 1 from vms_volume_vms where virtualmachine_id = ?", vm):
+        return True
+    for pk in pool_ids(dashboard, pool):
+        refreshed = dashboard.post(f"/pools/{pk}/refresh")
+        dashboard.await_operation(refreshed.body["operation"]["id"])
+    return False
