@@ -19,6 +19,7 @@ from tests.bench import (
     instance,
     list_page,
     machine,
+    migration,
     placement,
     report,
     resync,
@@ -54,6 +55,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "hardware": hardware.measure,
     "watching": watching.measure,
     "screens": screens.measure,
+    "migration": migration.measure,
     "placement": placement.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"

@@ -33,15 +33,6 @@ MoveRoute.objects.create(source=here, target=there, address="{first}")
 MoveRoute.objects.create(source=there, target=here, address="{second}")
 print("row", here.pk, there.pk)
 """
-ASK = """
-from vms.kinds.migration import Migrate
-from vms.models import Host, User, VirtualMachine
-from vms.permissions import Actor
-from vms.services.migration import ask
-host = Host.objects.get(pk={host})
-wish = Migrate(host.pk, {wish})
-print(ask(Actor(User.objects.get(username="admin")), VirtualMachine.objects.get(pk={vm}), host, wish).pk)
-"""
 CABLE = "moves"
 COUNT = (
     b"i=0; while :; do i=$((i+1)); echo $i | dd of=/dev/vda bs=512 seek=$i conv=sync,fsync,notrunc 2>/dev/null; "
@@ -73,8 +64,7 @@ class Pair:
 
     def move(self, vm: int, host: LabHost, **wish: Any) -> int:
         """The operation."""
-        words = ", ".join(f"{name}={value!r}" for name, value in wish.items())
-        return int(self.dashboard.do(ASK.format(vm=vm, host=self.ids[host.name], wish=words)).split()[-1])
+        return self.dashboard.ask(vm, "migrate", {"host": self.ids[host.name], **wish})
 
     def moved(self, vm: int, host: LabHost, **wish: Any) -> dict[str, Any]:
         """The same, ended well."""
@@ -99,6 +89,9 @@ class Pair:
             return {name: found[name] for name in names} if set(names) <= set(found) else None
 
         return eventually(known, f"{names} are known")
+
+    def runs_here(self, guest: LabGuest) -> bool:
+        return state(self.here, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING
 
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
@@ -201,6 +194,15 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     with opened(made) as line:
         command_in(line, COUNT)
         eventually(found.said, "it counts", within=30)
-    using = "select 1 from vms_volume_vms where virtualmachine_id = ?"
-    eventually(lambda: pair.dashboard.query(using, vm), "its volume is known")
+    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
     return found
+
+
+def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:
+    """Whether the dashboard knows what its disk is on; else the pools of that name are looked through."""
+    if dashboard.query("select 1 from vms_volume_vms where virtualmachine_id = ?", vm):
+        return True
+    for pk in pool_ids(dashboard, pool):
+        refreshed = dashboard.post(f"/pools/{pk}/refresh")
+        dashboard.await_operation(refreshed.body["operation"]["id"])
+    return False
