@@ -107,7 +107,5 @@ def question(
 ) -> HttpResponse:
     """Names the VMs; a page of its own, or the content of a dialog. said: why there is nothing to ask."""
     context: dict[str, Any] = {"vms": vms, "choices": found, "said": said, "kept": kept(request)}
-    template = (
-        "vms/_bulk_migrate_question.html" if "HX-Request" in request.headers else "vms/bulk_migrate_question.html"
-    )
+    part = "_" if "HX-Request" in request.headers else ""
     return render(request, f"vms/{part}bulk_migrate_question.html", context, status=status)
