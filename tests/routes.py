@@ -37,6 +37,8 @@ from vms.models import (
     Placement,
     Quota,
     Size,
+    Snapshot,
+    SnapshotPicture,
     StoragePool,
     Template,
     TemplateVolume,
@@ -122,6 +124,7 @@ class World:
             "id": f"idle-{self.vm.pk}",
             "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
+            "name": "monday",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -157,6 +160,10 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     called = html.escape("".join(sign for sign in name if sign.isprintable()))
     text = DEFINED.format(name=called, uuid=Placement.objects.get(vm=vm).uuid)
     Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
+    at = timezone.now()
+    taken = {"name": "monday", "kind": "internal", "state": "shut_off", "taken_at": at, "next_boot": text}
+    Snapshot.objects.create(placement=Placement.objects.get(vm=vm), is_current=True, **taken)
+    SnapshotPicture.objects.create(vm=vm, name="monday", taken_at=at, png=b"\x89PNG\r\n")
     history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
     history.keep(vm.pk, host.pk, text)
     operation = Operation.objects.create(

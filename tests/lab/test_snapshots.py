@@ -343,7 +343,6 @@ def walk(parts: tuple[LabHost, Guests, Dashboard], steps: list[tuple[str, int]])
         for what, choice in steps:
             model.step(what, choice)
         note(f"refused: {dict(model.refused)}")
-        print(model.refused, len(model.known))
         guests.remove_all()
 
 
@@ -355,7 +354,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 
 
 @given(done=steps(30))
-@settings(max_examples=4, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
+@settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
 def test_the_marker_is_that_of_the_state(
     lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]
 ) -> None:

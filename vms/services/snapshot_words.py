@@ -144,6 +144,7 @@ def reason_words(code: str, params: Mapping[str, Any]) -> str:
     """The sentence for a code, the code itself for one of another version."""
     known = {name: str(value) for name, value in params.items()}
     try:
-        return gettext(REASONS[code]).format_map(known)
+        said = gettext(REASONS[code]).format_map(known)
     except KeyError:
         return code
+    return said[:1].upper() + said[1:]
