@@ -166,6 +166,7 @@ def test_taken_gone_back_to_and_let_go_of(kept: Kept) -> None:
     kept.guest.domain.destroy()
     kept.state("shut_off")
     kept.write(7)
+    assert needs(kept, "awake") == "", "what libvirt wrote of the run is nobody's wish"
     kept.revert("awake")
     kept.state("running")
     kept.guest.wait_for_count()
