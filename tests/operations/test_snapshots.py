@@ -26,13 +26,14 @@ from vms.models import (
     SnapshotPicture,
     StoragePool,
     User,
+    Version,
     VirtualMachine,
     Volume,
 )
 from vms.operations.snapshots import WAYS
 from vms.operations.way import Verdict
 from vms.permissions import Actor
-from vms.services import quotas, snapshots
+from vms.services import history, quotas, snapshots
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 Done = Callable[[Operation], Operation]
@@ -162,12 +163,13 @@ def carol_as(role: str, vm: VirtualMachine) -> Actor:
 def test_who_may_what(stage: Stage, disk: Volume, done: Done) -> None:
     taken(stage, done, "first")
     operator = carol_as("operator", stage.vm)
-    for ask in (
+    asks: list[Callable[[Actor], Operation]] = [
         lambda who: snapshots.take(who, stage.vm, name="x"),
         lambda who: snapshots.revert(who, stage.vm, "first"),
         lambda who: snapshots.delete(who, stage.vm, "first"),
         lambda who: snapshots.rename(who, stage.vm, "first", description="x"),
-    ):
+    ]
+    for ask in asks:
         with pytest.raises(NotAllowed):
             ask(operator)
     editor = carol_as("editor", stage.vm)
@@ -203,7 +205,7 @@ def test_a_quota_holds_for_snapshots_their_memory_and_what_comes_back(stage: Sta
     assert quotas.used(carol)["snapshots"] == 1, "while it is being taken"
     assert done(asked).state == "succeeded"
     seen(stage)
-    assert SnapshotPicture.objects.get().png.startswith(b"\x89PNG"), "what stood on its screen is kept"
+    assert bytes(SnapshotPicture.objects.get().png).startswith(b"\x89PNG"), "what stood on its screen is kept"
     now = quotas.used(carol)
     assert (now["snapshots"], now["disk_bytes"] - used["disk_bytes"]) == (1, 2048 * 1024)
     Quota.objects.create(user=carol, snapshots=1)
@@ -268,7 +270,7 @@ def test_what_a_dead_worker_left_is_told_by_the_host(
     kind: str, params: dict[str, str], before: dict[str, Any], now: dict[str, Any], verdict: Verdict
 ) -> None:
     asked = {"wanted": params["name"], "keep": params.get("keep", ""), "to": params.get("to", "")}
-    plain = {
+    plain: dict[str, Any] = {
         "names": [], "current": "", "busy": False, "run_id": None, "state": "shut_off", "told": None,
         "description": params.get("description", ""), **asked,
     }  # fmt: skip
@@ -293,6 +295,28 @@ def test_a_look_that_sees_the_same_writes_nothing(stage: Stage, disk: Volume, do
     moved = replace(stage.fake.domains[stage.uuid], snapshots=(replace(one, current=False),))
     assert placements.is_news(row(moved, {}), there, rebooted=False)
     assert rows.snapshots(moved)[0]["is_current"] is False
+
+
+def test_what_it_left_in_its_pool_is_found_and_what_it_lost(stage: Stage, disk: Volume, pool: StoragePool) -> None:
+    left = put(stage, pool, "left-over", b"x", "qcow2")
+    Volume.objects.filter(pk=left.pk).update(backing=disk)
+    assert [row.pk for row in snapshots.possible(stage.vm, stage.actor).orphans] == [left.pk]
+    assert snapshots.possible(stage.vm).orphans == ()
+    found = snapshots.possible(stage.vm, stage.actor).plain
+    assert [one.code for one in found.refusals] == ["backs"], "a layer lies over it"
+    left.delete()
+    Volume.objects.filter(pk=disk.pk).update(present=False)
+    found = snapshots.possible(stage.vm, stage.actor).plain
+    assert [one.code for one in found.refusals] == ["missing"]
+
+
+def test_going_back_is_a_version_of_its_own(stage: Stage, disk: Volume, done: Done) -> None:
+    taken(stage, done, "first")
+    define(stage, more="<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
+    history.keep(stage.vm.pk, stage.host.pk, Document.objects.get().next_boot)
+    asked = done(snapshots.revert(stage.actor, stage.vm, "first"))
+    assert asked.state == "succeeded", asked.error_params
+    assert Version.objects.filter(vm=stage.vm, operation=asked).exists()
 
 
 def test_nothing_of_a_neighbour_is_told(stage: Stage, disk: Volume, done: Done) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vms.errors import BadDocument, NeedsMore
-from vms.libvirtxml import snapshot_document, snapshot_otherwise
+from vms.libvirtxml import snapshot_document
 from vms.virt import Connection, Domain, judging
 
 DEFINITION = "<domain type='test'><name>test</name><memory>1</memory><os><type>hvm</type></os></domain>"
