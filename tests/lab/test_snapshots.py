@@ -264,7 +264,7 @@ def needs(kept: Kept, name: str) -> str:
     code = (
         "from vms.models import VirtualMachine; from vms.services import snapshots; "
         f"vm = VirtualMachine.objects.get(pk={kept.vm}); row = snapshots.get_or_404(vm, '{name}'); "
-        "print('needs', *snapshots.privileges(snapshots.needs_of(snapshots.look(vm), row)))"
+        "print('needs', *snapshots.privileges(snapshots.needs_of(None, snapshots.look(vm), row)))"
     )
     told = kept.dashboard.do(code).split()
     return "vm.define" if "vm.define" in told else " ".join(told[1:])
@@ -424,7 +424,7 @@ def steps(number: int) -> st.SearchStrategy[list[tuple[str, int]]]:
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
 
 
-@given(done=steps(30))
+@given(done=steps(25))
 @settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
 def test_the_marker_is_that_of_the_state(
     lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]
