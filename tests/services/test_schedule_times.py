@@ -88,7 +88,7 @@ whens = st.builds(
 SPANS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400, "monthly": 31 * 86400}
 
 
-@given(whens, st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))
+@given(whens, st.integers(0, 20 * 365 * 86400).map(lambda n: datetime(2010, 1, 1, tzinfo=UTC) + timedelta(seconds=n)))
 def test_it_goes_on(when: When, moment: datetime) -> None:
     """Always later, and never more than an hour (of a zone's change) beyond its span."""
     times = [moment, *islice(times_after(when, moment), 4)]
