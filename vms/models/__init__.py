@@ -19,6 +19,7 @@ from vms.models.schedules import Schedule, ScheduledSnapshot, ScheduleRun
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
+from vms.models.snapshots import Snapshot, SnapshotPicture
 from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
@@ -70,6 +71,8 @@ __all__ = [
     "ScheduledSnapshot",
     "Seed",
     "Size",
+    "Snapshot",
+    "SnapshotPicture",
     "SshKey",
     "State",
     "Storage",
