@@ -486,6 +486,7 @@ USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
+SCHEDULE = "schedules/<int:pk>/"
 
 
 def opens_what_adds(page: Page) -> None:
@@ -698,6 +699,12 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("schedules", "schedules/", lambda stage: stage.schedules() and "/schedules/"),
+    Scene("schedules-mallory", "schedules/", at("/schedules/"), who=MALLORY),
+    Scene("schedule", SCHEDULE, Stage.schedule),
+    Scene("schedule-new", "schedules/new/", lambda stage: f"/schedules/new/?vm={stage.cast['blank'].pk}"),
+    Scene("schedule-edit", SCHEDULE + "edit/", lambda stage: f"{stage.schedule()}edit/"),
+    Scene("schedule-remove", SCHEDULE + "remove/", lambda stage: f"{stage.schedule()}remove/"),
     Scene("alerts", "alerts/", Stage.alerts),
     Scene("alerts-needed", "", lambda stage: stage.alerts() and "/"),
     Scene("alerts-mallory", "alerts/", at("/alerts/"), who=MALLORY),

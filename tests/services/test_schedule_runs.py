@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.conftest import make_vm, silence
+from tests import conftest
+from tests.conftest import silence
 from tests.grants import grant
 from vms.kinds import KINDS
 from vms.models import (
+    Document,
     Grant,
     Host,
     Operation,
@@ -28,9 +30,29 @@ from vms.models import (
 from vms.permissions import Actor
 from vms.services import operations, schedule_runs, schedules
 from vms.services.locks import release
+from vms.services.schedule_words import why_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 START = datetime(2026, 11, 26, 2, 30, tzinfo=UTC)
+
+
+DISK = (
+    "<domain type='kvm'><name>web-01</name><devices><disk type='file' device='disk'>"
+    "<driver name='qemu' type='qcow2'/><source file='/pool/web-01.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+    "</devices></domain>"
+)
+
+
+def make_vm(host: Host, name: str = "web-01", state: str = "shut_off") -> VirtualMachine:
+    """One of which a snapshot can be taken."""
+    vm = conftest.make_vm(host, name, state)
+    Document.objects.filter(placement=vm.placement).update(next_boot=DISK, live=DISK if state == "running" else "")
+    return vm
+
+
+@pytest.fixture
+def vm(host: Host) -> VirtualMachine:
+    return make_vm(host)
 
 
 @pytest.fixture
@@ -151,7 +173,7 @@ def test_nothing_is_deleted_before_the_new_one_is_there(vm: VirtualMachine, owne
 
 def test_a_busy_vm_is_asked_again_until_that_is_too_long(vm: VirtualMachine, owner: User, actor: Actor) -> None:
     make(owner, vm=vm.pk)
-    other = operations.request(KINDS["vm.save"], vm, actor=actor)
+    other = operations.request(KINDS["vm.start"], vm, actor=actor)
     schedule_runs.turn(START)
     schedule_runs.turn(START + timedelta(minutes=59))
     assert ScheduledSnapshot.objects.get().state == "waiting"
@@ -165,7 +187,7 @@ def test_a_busy_vm_is_asked_again_until_that_is_too_long(vm: VirtualMachine, own
 def test_what_stays_in_the_way_is_told(vm: VirtualMachine, owner: User, actor: Actor, host: Host, way: str) -> None:
     make(owner, vm=vm.pk)
     if way == "busy":
-        operations.request(KINDS["vm.save"], vm, actor=actor)
+        operations.request(KINDS["vm.start"], vm, actor=actor)
     else:
         silence(host)
     for minutes in (0, 30, 61, 62):
@@ -241,7 +263,7 @@ def test_a_host_means_those_that_are_there_then(host: Host, alice: User, vm: Vir
     other = Host.objects.create(name="host-b", node="b", heard_at=timezone.now())
     make_vm(other, "elsewhere")
     make(alice, host=host.pk)
-    make_vm(host, "new-01", state="shut_off")
+    make_vm(host, "new-01")
     VirtualMachine.objects.filter(pk=make_vm(host, "trashed").pk).update(trashed_at=START)
     go(START)
     assert {each.target_name for each in Operation.objects.all()} == {"web-01", "new-01"}
@@ -264,13 +286,23 @@ def test_few_at_once(host: Host, alice: User) -> None:
 
 def test_a_quota_holds_for_it_too(vm: VirtualMachine, owner: User) -> None:
     Quota.objects.create(user=owner, snapshots=0)
+    VirtualMachine.objects.filter(pk=vm.pk).update(charged_user=owner)
     make(owner, vm=vm.pk)
     go(START)
     assert Schedule.objects.get().error_code == "over_quota"
 
 
+def test_what_its_host_cannot_do_is_told(vm: VirtualMachine, owner: User) -> None:
+    Document.objects.update(next_boot=DISK.replace("qcow2'/", "raw'/"))
+    make(owner, vm=vm.pk)
+    go(START)
+    schedule = Schedule.objects.get()
+    assert schedule.error_code == "snapshot_refused" and "vda" in why_run(ScheduleRun.objects.get())
+    assert schedule.next_run_at == START + timedelta(days=1)
+
+
 def test_memory_only_of_what_runs(host: Host, alice: User) -> None:
-    make_vm(host, "on-01"), make_vm(host, "off-01", state="shut_off")
+    make_vm(host, "on-01", state="running"), make_vm(host, "off-01")
     make(alice, host=host.pk, memory=True)
     schedule_runs.turn(START)
     told = {each.target_name: each.params["memory"] for each in Operation.objects.all()}
