@@ -378,8 +378,8 @@ FIELDS: dict[str, str] = {
     "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
     "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
     "snapshot_name": mark(
-        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not digits "
-        "alone."
+        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not "
+        "digits alone."
     ),
     "snapshot_taken": mark("The VM has a snapshot of this name."),
     "snapshot_description": mark("2,000 characters at most, and nothing that no text holds."),

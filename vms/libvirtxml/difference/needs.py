@@ -48,6 +48,11 @@ def strayed(before: str | None, answer: str) -> tuple[Need, ...]:
     return tuple(need for need in walked(ANSWERED, before, answer) if need.privilege == DEFINE)
 
 
+def filled(before: str | None, answer: str) -> tuple[Need, ...]:
+    """The same with every privilege, of a definition of a run that libvirt made of one for a start."""
+    return walked(ANSWERED, before, answer)
+
+
 def walked(table: Table, before: str | None, after: str) -> tuple[Need, ...]:
     old, new = (read(before) if before is not None else Node("domain", {}, "", ())), read(after)
     return tuple(sorted({need for need in Walk(table).both((), [new], old, new) if need.privilege != NOTHING}))
