@@ -699,7 +699,7 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
-    Scene("schedules", "schedules/", lambda stage: stage.schedules() and "/schedules/"),
+    Scene("schedules", "schedules/", lambda stage: "/schedules/" if stage.schedules() else ""),
     Scene("schedules-mallory", "schedules/", at("/schedules/"), who=MALLORY),
     Scene("schedule", SCHEDULE, Stage.schedule),
     Scene("schedule-new", "schedules/new/", lambda stage: f"/schedules/new/?vm={stage.cast['blank'].pk}"),

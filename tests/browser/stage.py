@@ -497,7 +497,7 @@ class Stage:
         there = {each["name"]: each["id"] for each in self.dashboard.get("/schedules")["items"]}
         wish = {"every": "daily", "minutes": 150, "zone": "Europe/Berlin", "keep": {"last": 3, "daily": 7, "weekly": 4}}
         blank, spice = self.cast["blank"].pk, self.cast["spice"].pk
-        several = {
+        several: dict[str, dict[str, Any]] = {
             "nightly": {"vm": blank}, "before each Monday's release": {"vm": spice, "every": "weekly", "day": 0},
             "hourly-for-the-day": {"vm": blank, "every": "hourly", "minutes": 15, "keep": {"hourly": 24}},
         }  # fmt: skip

@@ -29,6 +29,7 @@ from vms.models import (
 )
 from vms.permissions import Actor
 from vms.services import operations, schedule_runs, schedules
+from vms.services.freshness import placed
 from vms.services.locks import release
 from vms.services.schedule_words import why_run
 
@@ -76,7 +77,7 @@ def finish(operation: Operation, at: datetime, state: str = OperationState.SUCCE
     release(operation)
     name = operation.params["name"]
     if state == OperationState.SUCCEEDED and operation.kind == "vm.snapshot" and operation.vm:
-        Snapshot.objects.create(placement=operation.vm.placement, name=name, taken_at=at)
+        Snapshot.objects.create(placement=placed(operation.vm), name=name, taken_at=at)
     elif state == OperationState.SUCCEEDED and operation.vm:
         Snapshot.objects.filter(placement=operation.vm.placement, name=name).delete()
 
@@ -119,8 +120,8 @@ def test_it_runs_as_its_owner_and_once(vm: VirtualMachine, owner: User) -> None:
 def test_two_workers_with_the_same_row_in_hand_begin_it_once(vm: VirtualMachine, owner: User) -> None:
     """Both have read it before either writes."""
     schedule = make(owner, vm=vm.pk)
-    for each in (schedule, Schedule.objects.get(pk=schedule.pk)):
-        schedule_runs.begin(each, START)
+    for read in (schedule, Schedule.objects.get(pk=schedule.pk)):
+        schedule_runs.begin(read, START)
     assert ScheduleRun.objects.count() == 1
     first, second = (ScheduledSnapshot.objects.select_related("schedule__owner").get() for _ in range(2))
     schedule_runs.take(first, START)
@@ -144,7 +145,7 @@ def test_an_outage_is_made_up_for_once(vm: VirtualMachine, owner: User) -> None:
 
 def test_it_thins_out_what_it_made_and_nothing_else(vm: VirtualMachine, owner: User) -> None:
     make(owner, vm=vm.pk)
-    Snapshot.objects.create(placement=vm.placement, name="before-upgrade", taken_at=START)
+    Snapshot.objects.create(placement=placed(vm), name="before-upgrade", taken_at=START)
     for day in range(4):
         go(START + timedelta(days=day))
     assert names(vm) == ["before-upgrade", "nightly-20261128-0230", "nightly-20261129-0230"]

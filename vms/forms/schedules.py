@@ -41,7 +41,7 @@ class ScheduleFields(forms.Form):
     of = forms.ChoiceField(label=gettext_lazy("Snapshots of"))
     every = forms.ChoiceField(label=gettext_lazy("How often"), choices=[(each.value, RHYTHMS[each]) for each in Every])
     minute = forms.IntegerField(label=gettext_lazy("At minute"), min_value=0, max_value=59, required=False)
-    weekday = forms.TypedChoiceField(label=gettext_lazy("On"), coerce=int, required=False, empty_value=0)
+    weekday = forms.TypedChoiceField(label=gettext_lazy("On"), coerce=int, required=False)
     monthday = forms.IntegerField(
         label=gettext_lazy("On day"), min_value=1, max_value=31, required=False,
         help_text=gettext_lazy("Of a month that has fewer days, its last."),
@@ -84,13 +84,19 @@ class ScheduleFields(forms.Form):
     def tick_fields(self) -> list[forms.BoundField]:
         return [self["memory"], self["quiesce"]]
 
+    def clean_at(self) -> time | None:
+        at: time | None = self.cleaned_data["at"]
+        if at is None and self.cleaned_data.get("every") != Every.HOURLY:
+            raise forms.ValidationError(field_sentence("missing"))
+        return at
+
     def wish(self) -> dict[str, Any]:
         """As the service takes it; only after is_valid()."""
         given = self.cleaned_data
         noun, _, which = given["of"].partition(":")
         at: time = given["at"] or time()
         hourly = given["every"] == Every.HOURLY
-        day = {"weekly": given["weekday"], "monthly": given["monthday"] or 1}.get(given["every"], 0)
+        day = {"weekly": given["weekday"] or 0, "monthly": given["monthday"] or 1}.get(given["every"], 0)
         return {
             "name": given["name"],
             "vm": int(which) if noun == "vm" else None,
@@ -131,15 +137,15 @@ def initial(schedule: Schedule) -> dict[str, Any]:
         **{name: getattr(schedule, name) for name in ("name", "every", "zone", *schedules.KEEPS, "memory", "quiesce")},
         "of": of or f"tag:{schedule.tag}",
         "minute": schedule.minutes % HOUR,
-        "at": time(schedule.minutes // HOUR, schedule.minutes % HOUR),
+        "at": f"{schedule.minutes // HOUR:02}:{schedule.minutes % HOUR:02}",
         "weekday": schedule.day if schedule.every == Every.WEEKLY else 0,
         "monthday": schedule.day if schedule.every == Every.MONTHLY else 1,
     }
 
 
 def beginning(zone: str) -> dict[str, Any]:
-    """What stands in the form for a new one: each night, of a week each day, and four weeks."""
+    """What stands in the form for a new one: each night, kept for a week, and of four weeks one each."""
     return {
-        "every": Every.DAILY, "at": time(2, 30), "minute": 0, "weekday": 6, "monthday": 1, "zone": zone,
+        "every": Every.DAILY, "at": "02:30", "minute": 0, "weekday": 6, "monthday": 1, "zone": zone,
         "keep_last": 3, "keep_hourly": 0, "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 0,
     }  # fmt: skip

@@ -30,9 +30,10 @@ from vms.permissions import (
     visible_schedules,
     visible_vms,
 )
-from vms.services import audit, time_zones
+from vms.services import audit, snapshot_rules, snapshots, time_zones
 from vms.services.retention import Policy
 from vms.services.schedule_times import HOUR, When, times_after
+from vms.services.snapshot_rules import Reason
 
 # What its owner needs on each VM: to set it, to make a snapshot, and to discard an old one.
 NEEDS: Final = ("vm.schedule", "vm.snapshot", "vm.revert")
@@ -99,6 +100,23 @@ def holding(vm: VirtualMachine) -> QuerySet[Schedule]:
     if placement:
         of = of | Schedule.objects.filter(host=placement.host_id)
     return (of | Schedule.objects.filter(tag__in=vm.tags.values("name"))).select_related("owner", "vm", "host")
+
+
+def refusal(schedule: Schedule) -> Reason | None:
+    """Why a snapshot as it would take it of its VM is not possible now; None where it is, or it is of several."""
+    vm = schedule.vm
+    if vm is None or vm.placement is None:
+        return None
+    machine = snapshots.look(vm).machine
+    choice = snapshot_rules.choose(machine, memory=schedule.memory and machine.runs)
+    return choice.refusals[0] if choice.refusals else None
+
+
+def needs_memory(vm: VirtualMachine) -> bool:
+    """Whether a snapshot of it as it is now is possible with its memory alone."""
+    machine = snapshots.look(vm).machine
+    possible = (snapshot_rules.choose(machine, memory=memory).possible for memory in (False, True))
+    return list(possible) == [False, True]
 
 
 def runs_of(schedule: Schedule) -> QuerySet[ScheduleRun]:

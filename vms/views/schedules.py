@@ -19,6 +19,7 @@ from vms.models import Schedule
 from vms.permissions import get_schedule_or_404, holds_somewhere, seen_hosts, visible_vms
 from vms.services import schedules, time_zones
 from vms.services.actors import session_actor
+from vms.services.snapshot_words import reason_words
 from vms.views import going
 
 PAGE = 25
@@ -56,8 +57,15 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
         "seen": set(visible_vms(user).filter(pk__in=vms).values_list("pk", flat=True)),
         "hosts": seen_hosts(user, [found.host] if found.host else []),
         "is_own": found.owner == user,
+        "would": would_fail(found),
     }
     return render(request, "schedules/schedule.html", context)
+
+
+def would_fail(found: Schedule) -> str:
+    """Why its next run would, if nothing changed; "" where it would not, and of several VMs."""
+    refused = schedules.refusal(found) if found.vm and found.next_run_at else None
+    return reason_words(refused.code, refused.params).capitalize() if refused else ""
 
 
 @login_required
@@ -68,7 +76,9 @@ def schedule_new(request: HttpRequest) -> HttpResponseBase:
     chosen = schedules.settable(actor).filter(pk=whole_number(request.GET.get("vm", "")) or 0)
     here = timezone.get_current_timezone_name()
     zone = here if here in time_zones.names() else "UTC"
-    begins = {**beginning(zone), **({"of": f"vm:{chosen[0].pk}", "name": gettext("nightly")} if chosen else {})}
+    begins = beginning(zone)
+    if chosen:
+        begins |= {"of": f"vm:{chosen[0].pk}", "name": gettext("nightly"), "memory": schedules.needs_memory(chosen[0])}
     sent = request.POST if request.method == "POST" else None
     form = ScheduleFields(sent, who=actor, of=chosen, initial=begins)
     if request.method == "POST" and form.is_valid():
