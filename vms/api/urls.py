@@ -43,6 +43,7 @@ from vms.api import (
     seeds,
     sessions,
     sizes,
+    snapshots,
     systems,
     tags,
     templates,
@@ -100,6 +101,7 @@ api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)
 api.add_router("/vms", pending.router)
+api.add_router("/vms", snapshots.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)

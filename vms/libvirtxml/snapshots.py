@@ -177,7 +177,8 @@ def comes_back(now: Sequence[str], run: str, start: str, given: Given) -> tuple[
     """What a snapshot brings that none of the definitions has which are there now, the one of the next start first,
     with the privilege for each. run and start: the snapshot's, run is "" for none. given: the VM's own volumes, which
     it may have at another place of its chain. Raises BadXML."""
-    there = [own_apart(text, given) for text in now] or [None]
+    there: list[str | None] = [own_apart(text, given) for text in now]
+    there = there or [None]
     found: dict[Need, None] = {}
     wanted = [(difference, start)] + ([(filled, as_asked(run, start))] if run else [])
     for compare, text in wanted:

@@ -407,6 +407,9 @@ def rename(
     """The operation that calls it otherwise, or describes it otherwise; None leaves that as it is. Raises NotAllowed,
     BadFields, SnapshotRefused, Http404, and what request raises."""
     require(actor, kinds.RENAME.privileges[0], vm)
+    asked = {"name": name, "to": name if to is None else to}
+    if known := operations.asked_with(actor, kinds.RENAME, vm.pk, idempotency_key, **asked):
+        return known
     snapshot, there = get_or_404(vm, name), look(vm)
     to = name if to is None else to
     description = snapshot.description if description is None else description
