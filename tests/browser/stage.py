@@ -176,6 +176,30 @@ class Stage:
         connection.close()
         return f"/vms/{self.copied}/"
 
+    def with_snapshots(self, then: str = "") -> str:
+        """The page of the snapshots of a VM that is off: two of one line, and where it is now after going back to the
+        first; then: of one of them, or of a question."""
+        if not any(guest.name == "remembered" for guest in self.cast.guests.made):
+            volumes = self.volume() and self.pool("volumes")
+            wish = {"name": "remembered.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
+            self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
+            guest = self.cast.guests.make("remembered", graphics=None)
+            guest.domain.attachDeviceFlags(DISK.replace("web.qcow2", wish["name"]), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            guest.domain.connect().defineXML(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+            self.remembered = self.dashboard.vm(guest.uuid)
+            asked = f"/vms/{self.remembered}/snapshots"
+            eventually(lambda: self.dashboard.get(f"{asked}/possible")["plain"]["possible"], "its disk is known")
+            for name, told in (("before the upgrade", "What it was before the upgrade " * 6), ("upgraded", "")):
+                self.ended(self.dashboard.post(asked, {"name": name, "description": told}))
+            self.ended(self.dashboard.post(f"{asked}/before%20the%20upgrade/revert", {}))
+            self.ended(self.dashboard.post(asked, {"name": "without-it"}))
+            eventually(lambda: self.dashboard.get(asked)["current"] == "without-it", "they are known")
+        return f"/vms/{self.remembered}/snapshots/{then}"
+
+    def ended(self, answer: Any) -> None:
+        assert answer.status == 202, answer.body
+        self.dashboard.await_operation(answer.body["operation"]["id"])
+
     def await_device(self, vm: int, key: str, source: str) -> None:
         """The dashboard knows that this is behind that device of the VM, "" for nothing."""
 

@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import alert_words, belongings, capacity_words, schedule_words, sentences, trash
+from vms.services import alert_words, belongings, capacity_words, schedule_words, sentences, snapshot_words, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
+from vms.services.snapshot_rules import Reason
 
 register = template.Library()
 
@@ -45,6 +46,13 @@ register.filter("why_run", schedule_words.why_run)
 register.filter("why_snapshot", schedule_words.why_snapshot)
 register.filter("scheduled_state", schedule_words.state_words)
 register.filter("by_its_clock", schedule_words.by_its_clock)
+
+
+@register.filter
+def reason_words(reason: Reason) -> str:
+    """Why something about snapshots is not possible, or what should be known of it."""
+    text = snapshot_words.reason_words(reason.code, reason.params)
+    return text[:1].upper() + text[1:]
 
 
 @register.filter
