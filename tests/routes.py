@@ -38,6 +38,7 @@ from vms.models import (
     Quota,
     Schedule,
     Size,
+    Snapshot,
     StoragePool,
     Template,
     TemplateVolume,
@@ -124,6 +125,7 @@ class World:
             "id": f"idle-{self.vm.pk}",
             "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
+            "name": "first",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -199,6 +201,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     silence, _ = AlertSilence.objects.get_or_create(
         kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
     )
+    now = Document.objects.get(placement__current_of=vm)
+    kept = {"kind": "internal", "state": "running", "live": now.live, "next_boot": now.next_boot}
+    Snapshot.objects.get_or_create(placement=now.placement, name="first", defaults=kept)
     schedule, _ = Schedule.objects.get_or_create(
         name="nightly", owner=alice, vm=vm, every="daily", minutes=150, zone="UTC", keep_last=3
     )

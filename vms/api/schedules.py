@@ -162,9 +162,7 @@ def values(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, **{f"keep_{name}": number for name, number in keep.items()}}
 
 
-@router.get(
-    "", response=answers(200, Listing[ScheduleItem]), summary="One's own, and those of VMs that one may set"
-)
+@router.get("", response=answers(200, Listing[ScheduleItem]), summary="One's own, and those of VMs that one may set")
 def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) -> Listing[ScheduleItem]:
     who = actor(request)
     found = schedules.find_schedules(who)

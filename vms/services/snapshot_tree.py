@@ -72,3 +72,12 @@ def walk(roots: Iterable[Branch]) -> Iterable[Branch]:
         node = left.pop()
         yield node
         left += node.children
+
+
+def dedented(text: str) -> str:
+    """A definition that stood inside another document as it stands by itself: by as much as its last line is too far
+    in."""
+    lines = text.splitlines()
+    last = lines[-1] if lines else ""
+    inside = " " * (len(last) - len(last.lstrip()))
+    return "\n".join(line.removeprefix(inside) for line in lines)

@@ -92,7 +92,9 @@ def vm_snapshot_take(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = snapshots.possible(vm)
     runs = snapshots.look(vm).runs
     sent = request.POST if request.method == "POST" else None
-    form = TakeFields(sent, possible=found, runs=runs, initial={"name": request.GET.get("name", suggested()), "memory": "no"})
+    form = TakeFields(
+        sent, possible=found, runs=runs, initial={"name": request.GET.get("name", suggested()), "memory": "no"}
+    )
     if form.is_bound and form.is_valid():
         with going.refusals(form):
             snapshots.take(session_actor(request), vm, **form.wish())
@@ -124,7 +126,7 @@ def vm_snapshot(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "branch": snapshot_rules.delete(machine, name, children=True),
         "came": machine.branch(name)[:-1],
         "has_picture": "vm.screen" in head.rights and snapshots.picture(vm, snapshot) is not None,
-        "differs": xml.lines_between(snapshot.next_boot, there.document.next_boot)
+        "differs": xml.lines_between(snapshot_tree.dedented(snapshot.next_boot), there.document.next_boot)
         if "vm.xml.view" in head.rights and snapshot.next_boot
         else None,
     }
