@@ -289,8 +289,8 @@ def make_lines(who: Who, found: Iterable[Schedule]) -> list[Line]:
     if not schedules:
         return []
     pks = [each.pk for each in schedules]
-    newest = Schedule.objects.filter(pk__in=pks).annotate(run=Max("runs")).values("run")
-    last = {run.schedule_id: run for run in ScheduleRun.objects.filter(pk__in=newest)}
+    newest = ScheduleRun.objects.filter(schedule__in=pks).order_by().values("schedule").annotate(latest=Max("pk"))
+    last = {run.schedule_id: run for run in ScheduleRun.objects.filter(pk__in=newest.values("latest"))}
     taken = ScheduledSnapshot.objects.filter(schedule__in=pks, state__in=HELD).order_by()
     held = dict(taken.values_list("schedule").annotate(Count("pk")))
     vms = {each.vm_id for each in schedules if each.vm_id}
