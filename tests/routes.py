@@ -39,6 +39,7 @@ from vms.models import (
     Schedule,
     Size,
     Snapshot,
+    SnapshotPicture,
     StoragePool,
     Template,
     TemplateVolume,
@@ -125,7 +126,7 @@ class World:
             "id": f"idle-{self.vm.pk}",
             "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
-            "name": "first",
+            "name": "monday",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -161,6 +162,10 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     called = html.escape("".join(sign for sign in name if sign.isprintable()))
     text = DEFINED.format(name=called, uuid=Placement.objects.get(vm=vm).uuid)
     Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
+    at = timezone.now()
+    taken = {"name": "monday", "kind": "internal", "state": "shut_off", "taken_at": at, "next_boot": text}
+    Snapshot.objects.create(placement=Placement.objects.get(vm=vm), is_current=True, **taken)
+    SnapshotPicture.objects.create(vm=vm, name="monday", taken_at=at, png=b"\x89PNG\r\n")
     history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
     history.keep(vm.pk, host.pk, text)
     operation = Operation.objects.create(
@@ -201,9 +206,6 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     silence, _ = AlertSilence.objects.get_or_create(
         kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
     )
-    now = Document.objects.get(placement__current_of=vm)
-    kept = {"kind": "internal", "state": "running", "live": now.live, "next_boot": now.next_boot}
-    Snapshot.objects.get_or_create(placement=now.placement, name="first", defaults=kept)
     schedule, _ = Schedule.objects.get_or_create(
         name="nightly", owner=alice, vm=vm, every="daily", minutes=150, zone="UTC", keep_last=3
     )

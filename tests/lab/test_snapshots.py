@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import libvirt
 import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
 from lxml import etree
 from lxml.builder import E
 
@@ -99,13 +102,16 @@ class Kept:
 @pytest.fixture
 def kept(lab_host: LabHost, guests: Guests, dashboard: Dashboard) -> Iterator[Kept]:
     with folder_pool(lab_host) as pool:
-        yield made(lab_host, guests, dashboard, pool)
+        found = made(lab_host, guests, dashboard, pool)
+        yield found
+        for one in found.guest.domain.listAllCheckpoints():
+            one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
         guests.remove_all()
 
 
 def made(host: LabHost, guests: Guests, dashboard: Dashboard, pool: LabPool) -> Kept:
     name = f"kept-{pool.name}"
-    document = E.volume(E.name(name), E.capacity(str(16 * MIB)), E.target(E.format(type="qcow2")))
+    document = E.volume(E.name(name), E.capacity(str(16 * MIB)), E.target(E.format(type="qcow2"), E.compat("1.1")))
     connection = host.connect()
     there = connection.storagePoolLookupByUUIDString(pool.uuid)
     path = there.createXML(etree.tostring(document, encoding="unicode")).path()
@@ -250,8 +256,115 @@ def needs(kept: Kept, name: str) -> str:
     """The gravest privilege that going back needs by the rows."""
     code = (
         "from vms.models import VirtualMachine; from vms.services import snapshots; "
-        f"vm = VirtualMachine.objects.get(pk={kept.vm}); "
-        f"print('needs', *snapshots.privileges(snapshots.needs_of(snapshots.look(vm), snapshots.get_or_404(vm, '{name}'))))"
+        f"vm = VirtualMachine.objects.get(pk={kept.vm}); row = snapshots.get_or_404(vm, '{name}'); "
+        "print('needs', *snapshots.privileges(snapshots.needs_of(snapshots.look(vm), row)))"
     )
     told = kept.dashboard.do(code).split()
     return "vm.define" if "vm.define" in told else " ".join(told[1:])
+
+
+STEPS = ("write", "take", "take", "external", "revert", "revert", "keep", "delete", "branch", "start", "stop")
+
+
+@dataclass
+class Model:
+    """What should be there. known: {name: (marker, whether it ran, where it came from)}."""
+
+    kept: Kept
+    marker: int = 0
+    runs: bool = False
+    number: int = 0
+    current: str = ""
+    known: dict[str, tuple[int, bool, str]] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def name(self) -> str:
+        self.number += 1
+        return f"s{self.number}"
+
+    def chosen(self, choice: int) -> str:
+        return sorted(self.known)[choice % len(self.known)] if self.known else ""
+
+    def branch(self, name: str) -> set[str]:
+        children = {one for one, (_, _, parent) in self.known.items() if parent == name}
+        return {name}.union(*(self.branch(one) for one in children))
+
+    def step(self, what: str, choice: int) -> None:
+        """One thing that somebody does; a refusal has a reason and leaves all as it is."""
+        kept, name = self.kept, self.chosen(choice)
+        if what == "write" and not self.runs:
+            self.marker = self.marker % 200 + 1
+            kept.write(self.marker)
+        elif what in ("start", "stop") and self.runs == (what == "stop"):
+            kept.guest.domain.create() if what == "start" else kept.guest.domain.destroy()
+            self.runs = not self.runs
+        elif what in ("take", "external"):
+            wish = {"kind": "external"} if what == "external" else {"memory": self.runs}
+            new = self.name()
+            if self.asked("POST", "", {"name": new, **wish}):
+                self.known[new] = (self.marker, self.runs and what == "take", self.current)
+                self.current = new
+        elif what in ("revert", "keep") and name:
+            keep = self.name() if what == "keep" else ""
+            if self.asked("POST", f"/{name}/revert", {"keep": keep}):
+                if keep:
+                    self.known[keep] = (self.marker, self.runs, self.current)
+                self.marker, self.runs, _ = self.known[name]
+                self.current = name
+        elif what in ("delete", "branch") and name:
+            going = self.branch(name) if what == "branch" else {name}
+            if self.asked("DELETE", f"/{name}?children={'true' if what == 'branch' else 'false'}", None):
+                parent = self.known[name][2]
+                self.known = {
+                    one: (marker, ran, parent if came in going else came)
+                    for one, (marker, ran, came) in self.known.items()
+                    if one not in going
+                }
+                self.current = parent if self.current in going else self.current
+        kept.state("running" if self.runs else "shut_off")
+        assert kept.marker() == self.marker, (what, name)
+        assert kept.names() == sorted(self.known), (what, name)
+        assert bool(kept.guest.domain.isActive()) == self.runs
+
+    def asked(self, method: str, rest: str, body: Any) -> bool:
+        answer = self.kept.ask(method, rest, body)
+        if answer.status == 409:
+            assert answer.body["code"] == "snapshot_refused" and answer.body["params"]["because"], answer.body
+            self.refused[answer.body["params"]["because"]] += 1
+            return False
+        self.kept.done(answer)
+        return True
+
+
+def walk(parts: tuple[LabHost, Guests, Dashboard], steps: list[tuple[str, int]]) -> None:
+    host, guests, dashboard = parts
+    with folder_pool(host) as pool:
+        model = Model(made(host, guests, dashboard, pool))
+        for what, choice in steps:
+            model.step(what, choice)
+        note(f"refused: {dict(model.refused)}")
+        guests.remove_all()
+
+
+def steps(number: int) -> st.SearchStrategy[list[tuple[str, int]]]:
+    return st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), min_size=number, max_size=number)
+
+
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
+
+
+@given(done=steps(30))
+@settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
+def test_the_marker_is_that_of_the_state(
+    lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]
+) -> None:
+    walk((lab_host, guests, dashboard), done)
+
+
+@pytest.mark.long
+@given(done=steps(60))
+@settings(max_examples=12, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
+def test_the_marker_is_that_of_the_state_on_many_ways(
+    lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]
+) -> None:
+    walk((lab_host, guests, dashboard), done)

@@ -96,6 +96,8 @@ NEED_MORE = {
     "POST /api/v1/vms/{vm_id}/console/take-over",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
+    "POST /api/v1/vms/{vm_id}/snapshots",
+    "POST /api/v1/vms/{vm_id}/flatten",
 }
 
 

@@ -18,14 +18,13 @@ from vms.inventory.pictures import MOST_BYTES, made_anew
 from vms.kinds import snapshots as kinds
 from vms.kinds.privileges import PRIVILEGES
 from vms.libvirtxml import ground, snapshot_document
-from vms.models import Document, Operation, Snapshot, SnapshotPicture, StoragePool, VirtualMachine
+from vms.models import Document, Operation, Snapshot, SnapshotPicture, StoragePool, VirtualMachine, Volume
 from vms.operations.jobs import followed, is_to_end, tell
 from vms.operations.power import refuse_start
 from vms.operations.volumes import actor_of, pool_here
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.permissions import held
-from vms.services import layers
 from vms.services import snapshot_rules as rules
 from vms.services import snapshots as services
 from vms.virt import Connection, Domain, Job, cut_after
@@ -54,7 +53,6 @@ def look(work: Work) -> services.There:
 def take(work: Work) -> None:
     operation = work.operation
     wish = kinds.TakeSnapshot.from_json(operation.params)
-    layers.refuse_writing(actor_of(operation), vm_of(operation))
     there = look(work)
     if there.machine.named(wish.name) is not None:
         raise NameTaken(name=wish.name)
@@ -220,7 +218,21 @@ def delete(work: Work) -> None:
         SnapshotPicture.objects.filter(vm=operation.vm, name=one.name).delete()
         work.log("snapshot_deleted", name=one.name)
     operation.before["seen"] = True
-    refresh(work, pools_of(there) if any(one and one.kind == "external" for one in chosen) else [])
+    gone = [tuple(kept.layer[:2]) for one in chosen if one for kept in one.disks if kept.how == "external"]
+    if gone:
+        refresh(work, pools_of(there))
+        forget(work, there, [row for place, row in there.known.items() if place in gone])
+
+
+def forget(work: Work, there: services.There, merged: list[Volume]) -> None:
+    """The rows of layers that libvirt has taken away lie over nothing any more."""
+    for row in merged:
+        pool = there.pool_of(row)
+        try:
+            if pool:
+                work.connection.volume(str(pool.uuid), row.name).facts()
+        except NotFound:
+            Volume.objects.filter(pk=row.pk).delete()
 
 
 def merging(there: Domain, targets: list[str]) -> Job | None:

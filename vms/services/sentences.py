@@ -80,7 +80,7 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
-    "snapshot_refused": mark("This cannot be done with {name}: {because}"),
+    "snapshot_refused": mark("{because} Nothing was done with {name}."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "

@@ -7,7 +7,7 @@ frozen and layers put over them (docs/decisions/0127).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -311,13 +311,11 @@ def delete(machine: Machine, name: str, *, children: bool = False) -> Answer:
     if machine.named(name) is None:
         return Answer((Reason("gone", {"name": name}),))
     left, refusals, warnings = machine, list(anywhere(machine)), []
-    for one in machine.branch(name) if children else (machine.named(name),):
-        if one is None:
-            continue
-        for reason in ends(left, one):
-            if reason not in refusals:
-                refusals.append(reason)
-        left = without(left, one)
+    for going in [one.name for one in machine.branch(name)] if children else [name]:
+        one = left.named(going)
+        if one is not None:
+            refusals += [reason for reason in ends(left, one) if reason not in refusals]
+            left = without(left, one)
     if any(one.kind == "external" for one in machine.branch(name)) and machine.runs:
         warnings.append(Reason("merges"))
     return Answer(tuple(refusals), tuple(warnings))
@@ -366,13 +364,30 @@ def merging(machine: Machine, kept: Kept) -> Iterator[Reason]:
 
 
 def without(machine: Machine, snapshot: Known) -> Machine:
-    """The VM once the snapshot is gone: what came from it comes from where it came from."""
-    rest = tuple(
-        replace(one, parent=snapshot.parent) if one.parent == snapshot.name else one
-        for one in machine.snapshots
-        if one is not snapshot
+    """The VM once the snapshot is gone: what came from it comes from where it came from, and its layers are merged."""
+    merged = {
+        (kept.layer[0], kept.layer[1]): (kept.source[0], kept.source[1])
+        for kept in snapshot.disks
+        if kept.how == "external" and len(kept.layer) > 1 and len(kept.source) > 1
+    }
+
+    def under(source: tuple[str, ...]) -> tuple[str, ...]:
+        return merged.get((source[0], source[1]), source) if len(source) > 1 else source
+
+    def disk_of(disk: Disk) -> Disk:
+        chain = tuple(one for one in disk.chain if one not in merged)
+        below = merged.get(disk.source)
+        return replace(disk, source=below, chain=chain[1:]) if below else replace(disk, chain=chain)
+
+    def one_of(one: Known) -> Known:
+        disks = tuple(replace(kept, source=under(kept.source)) for kept in one.disks)
+        return replace(one, disks=disks, parent=snapshot.parent if one.parent == snapshot.name else one.parent)
+
+    return replace(
+        machine,
+        disks=tuple(disk_of(disk) for disk in machine.disks),
+        snapshots=tuple(one_of(one) for one in machine.snapshots if one is not snapshot),
     )
-    return replace(machine, snapshots=rest)
 
 
 def rename(machine: Machine, name: str) -> Answer:
@@ -398,6 +413,12 @@ def flatten(machine: Machine) -> Answer:
     if not machine.runs:
         refusals.append(Reason("flatten_off"))
     return Answer(tuple(refusals))
+
+
+def stand_in_the_way(snapshots: Collection[object], checkpoints: Collection[object]) -> bool:
+    """Whether a VM's disks stay where they are, its name what it is, and itself a VM: a snapshot or a checkpoint names
+    and needs all of that. Asked before a disk is moved, a VM is renamed, or becomes a template."""
+    return bool(snapshots or checkpoints)
 
 
 def warnings(machine: Machine) -> tuple[Reason, ...]:

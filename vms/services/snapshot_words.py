@@ -116,10 +116,6 @@ REASONS: Final[dict[str, str]] = {
         "asking it."
     ),
     "quiesce_off": mark("it does not run, so that nobody can hold its file systems still, and nobody writes to them."),
-    "disk_size": mark(
-        "its disk {disk} has states inside (snapshots {names}) that are as large as it was. Delete these first, or "
-        "take another disk."
-    ),
     # What should be known before.
     "mixed": mark(
         "It has snapshots of the other kind. Each kind stands in the way of the other: they are let go of in the "
@@ -148,6 +144,7 @@ def reason_words(code: str, params: Mapping[str, Any]) -> str:
     """The sentence for a code, the code itself for one of another version."""
     known = {name: str(value) for name, value in params.items()}
     try:
-        return gettext(REASONS[code]).format_map(known)
+        said = gettext(REASONS[code]).format_map(known)
     except KeyError:
         return code
+    return said[:1].upper() + said[1:]

@@ -258,6 +258,12 @@ def room(there: There, *, memory: bool) -> Room:
     )
 
 
+def stand_in_the_way(vm: VirtualMachine) -> bool:
+    """Whether it has, as far as is known, what its disks and its name have to stay for."""
+    kept = Document.objects.filter(placement=placed(vm)).values_list("kept", flat=True).first() or {}
+    return rules.stand_in_the_way(kept.get("snapshots", []), kept.get("checkpoints", []))
+
+
 def has_agent(there: There) -> bool:
     return there.runs and agent.channel(there.document, runs=True) == "connected"
 
@@ -332,7 +338,6 @@ def take(
         raise BadFields({"kind": "choice"})
     choice = rules.choose(there.machine, memory=memory, kind=kind)
     refuse(vm, choice)
-    layers.refuse_writing(actor, vm)
     quiesce = quiesce and choice.kind == "external"
     if quiesce and not there.runs:
         refuse(vm, Answer((Reason("quiesce_off"),)))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vms.errors import BadScreen
-from vms.watcher import pictures
+from vms.inventory import pictures
 from vms.inventory.pictures import made_anew
 
 
