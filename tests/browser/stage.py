@@ -181,10 +181,11 @@ class Stage:
         first; then: of one of them, or of a question."""
         if not any(guest.name == "remembered" for guest in self.cast.guests.made):
             volumes = self.volume() and self.pool("volumes")
-            wish = {"name": "remembered.qcow2", "size_bytes": 1 << 30, "format": "qcow2"}
+            name = "remembered.qcow2"
+            wish = {"name": name, "size_bytes": 1 << 30, "format": "qcow2"}
             self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
             guest = self.cast.guests.make("remembered", graphics=None)
-            guest.domain.attachDeviceFlags(DISK.replace("web.qcow2", wish["name"]), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            guest.domain.attachDeviceFlags(DISK.replace("web.qcow2", name), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
             guest.domain.connect().defineXML(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
             self.remembered = self.dashboard.vm(guest.uuid)
             asked = f"/vms/{self.remembered}/snapshots"

@@ -125,8 +125,9 @@ def test_its_definition_beside_that_of_now(client_alice: Client, vm: VirtualMach
 
 
 def test_its_screen_is_for_who_may_watch(vm: VirtualMachine, mallory: User) -> None:
-    made = keep(vm, "first", taken_at=timezone.now() - timedelta(days=1))
-    SnapshotPicture.objects.create(vm=vm, name="first", taken_at=made.taken_at, png=b"x")
+    taken = timezone.now() - timedelta(days=1)
+    keep(vm, "first", taken_at=taken)
+    SnapshotPicture.objects.create(vm=vm, name="first", taken_at=taken, png=b"x")
     given = grant(mallory, "viewer", vm)
     client = sign_in(mallory)
     seen = page(client, vm, "of/first/")
