@@ -18,6 +18,7 @@ from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Answer, Dashboard
+from tests.lab.test_kills import asked, kill
 
 MIB = 1 << 20
 BLOCK = 4096
@@ -166,6 +167,7 @@ def test_taken_gone_back_to_and_let_go_of(kept: Kept) -> None:
     kept.guest.domain.destroy()
     kept.state("shut_off")
     kept.write(7)
+    assert needs(kept, "awake") == "", "what libvirt wrote of the run is nobody's wish"
     kept.revert("awake")
     kept.state("running")
     kept.guest.wait_for_count()
@@ -261,6 +263,46 @@ def needs(kept: Kept, name: str) -> str:
     )
     told = kept.dashboard.do(code).split()
     return "vm.define" if "vm.define" in told else " ".join(told[1:])
+
+
+def test_a_worker_killed_while_the_host_keeps_it_is_told_by_evidence(kept: Kept) -> None:
+    kept.guest.domain.create()
+    kept.state("running")
+    answer = kept.ask("POST", "", {"name": "within", "memory": True})
+    pk = answer.body["operation"]["id"]
+    eventually(lambda: asked(kept.dashboard, pk), "the host is asked", every=0.002)
+    kill(kept.dashboard, "worker")
+    ended = kept.dashboard.await_operation(pk, "succeeded", "failed", within=60)
+    # What is said must be what is.
+    assert (ended["state"] == "succeeded") == (kept.names() == ["within"]), ended
+    kept.take("after", memory=True)
+    assert "after" in kept.names() and kept.guest.is_running()
+
+
+def test_what_lies_under_a_disk_is_written_into_it(kept: Kept) -> None:
+    base = kept.disk()
+    kept.write(5)
+    layer = f"{kept.pool.path}/layer"
+    kept.host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", layer)
+    kept.pool.names()
+    text = kept.guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE).replace(base, layer)
+    kept.host.connect().defineXML(text)
+
+    def why() -> list[str]:
+        return [one["code"] for one in kept.dashboard.get(f"{kept.path}/possible")["flatten"]["reasons"]]
+
+    kept.guest.domain.create()
+    kept.state("running")
+    eventually(lambda: why() == [], "it is known to be a layer", within=60)
+    answer = kept.dashboard.post(f"/vms/{kept.vm}/flatten")
+    assert answer.status == 202, answer.body
+    ended = kept.dashboard.await_operation(answer.body["operation"]["id"], "succeeded", "failed", within=60)
+    assert ended["state"] == "succeeded", ended
+    eventually(lambda: why() == ["no_layers"], "nothing lies under it", within=60)
+    told = kept.host.run("qemu-img", "info", "-U", "--backing-chain", layer)
+    kept.guest.domain.destroy()
+    kept.state("shut_off")
+    assert "backing file" not in told and kept.marker() == 5
 
 
 STEPS = ("write", "take", "take", "external", "revert", "revert", "keep", "delete", "branch", "start", "stop")

@@ -25,6 +25,8 @@ STATES: Final = {
     "running": "running", "blocked": "running", "paused": "paused", "shutdown": "shutting_down", "shutoff": "shut_off",
     "crashed": "crashed", "pmsuspended": "pmsuspended", "disk-snapshot": "disks",
 }  # fmt: skip
+# Where libvirt puts a run of which nothing else is said.
+OWN_GROUP: Final = "/machine"
 SOFT: Final = ("host-model", "host-passthrough", "maximum")
 
 
@@ -201,13 +203,21 @@ def own_apart(text: str, given: Given) -> str:
 
 
 def as_asked(run: str, start: str) -> str:
-    """The definition of a run, with the processor as that of the start asks for it: which features it has is libvirt's
-    own word for a model that only the host knows. Raises BadXML."""
-    live, asked = parse(run), parse(start).find("cpu")
-    there = live.find("cpu")
+    """The definition of a run, without what is libvirt's own word in it: which features a processor has that the one of
+    the start leaves to the host, and the control group that every run is in. Raises BadXML."""
+    live, then = parse(run), parse(start)
+    there, asked = live.find("cpu"), then.find("cpu")
     if there is not None and asked is not None and asked.get("mode") in SOFT:
         live.replace(there, deepcopy(asked))
+    group = live.find("resource")
+    if group is not None and then.find("resource") is None and alone(group) == [("partition", OWN_GROUP)]:
+        live.remove(group)
     return serialize(live)
+
+
+def alone(element: etree._Element) -> list[tuple[str, str]]:
+    """Its children, as (name, text)."""
+    return [(str(child.tag), (child.text or "").strip()) for child in element]
 
 
 @dataclass(frozen=True)
