@@ -304,4 +304,4 @@ def end(run: ScheduleRun, now: datetime) -> None:
 
 
 def announce(schedule: Schedule) -> None:
-    live.announce([*([f"vm:{schedule.vm_id}"] if schedule.vm_id else []), "*"])
+    live.announce(schedules.names(schedule))

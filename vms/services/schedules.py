@@ -183,7 +183,12 @@ def facts_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def note(action: str, actor: Actor | None, schedule: Schedule, **facts: Any) -> None:
     """Into the audit, and to the open pages."""
     audit.record(action, actor=actor, target=schedule.vm or schedule.host, schedule=schedule.name, **facts)
-    live.announce([*([f"vm:{schedule.vm_id}"] if schedule.vm_id else []), "*"])
+    live.announce(names(schedule))
+
+
+def names(schedule: Schedule) -> list[str]:
+    """What is announced of it; who sees it by its VM hears by that."""
+    return [f"schedule:{schedule.pk}", *([f"vm:{schedule.vm_id}"] if schedule.vm_id else [])]
 
 
 def wrong(actor: Actor, schedule: Schedule, values: Mapping[str, Any]) -> dict[str, str]:
