@@ -38,6 +38,7 @@ from vms.api import (
     problems,
     query,
     quotas,
+    schedules,
     secrets,
     seeds,
     sessions,
@@ -127,6 +128,7 @@ api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
 api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
+api.add_router("/schedules", schedules.router)
 api.add_router("/alerts", alerts.router)
 api.add_router("/alert-rules", alerts.rules_router)
 api.add_router("/alert-sinks", alert_sinks.router)
