@@ -404,6 +404,13 @@ class MoveRefused(RequestRefused):
     code = "move_refused"
 
 
+class SnapshotRefused(RequestRefused):
+    """Something with a VM's snapshots cannot be; params: name of the VM, because (a code of
+    vms.services.snapshot_words) with what its words name."""
+
+    code = "snapshot_refused"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 

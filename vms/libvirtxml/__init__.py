@@ -1,7 +1,7 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
 from vms.libvirtxml.backup import Target, backup_document, backup_targets
-from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
+from vms.libvirtxml.belongings import Belongings, belongings
 from vms.libvirtxml.blame import Fault, blame
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
@@ -69,6 +69,19 @@ from vms.libvirtxml.read_only import set_read_only, writable
 from vms.libvirtxml.screen import ADDRESSES, Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
+from vms.libvirtxml.snapshots import (
+    Ground,
+    GroundDisk,
+    SnapshotDisk,
+    SnapshotTold,
+    as_asked,
+    ground,
+    snapshot_definitions,
+    snapshot_document,
+    snapshot_otherwise,
+    snapshot_sources,
+    snapshot_told,
+)
 from vms.libvirtxml.sources import How, Source, disk_at, sources
 from vms.libvirtxml.traits import Traits, traits
 from vms.libvirtxml.validate import faults
@@ -104,6 +117,8 @@ __all__ = [
     "FixedLease",
     "Given",
     "Graphics",
+    "Ground",
+    "GroundDisk",
     "Guest",
     "How",
     "Interface",
@@ -119,6 +134,8 @@ __all__ = [
     "PackedVm",
     "Part",
     "PoolSpec",
+    "SnapshotDisk",
+    "SnapshotTold",
     "Source",
     "Subnet",
     "Target",
@@ -133,6 +150,7 @@ __all__ = [
     "add_serial",
     "add_vnc_screen",
     "alike",
+    "as_asked",
     "backup_document",
     "backup_targets",
     "belongings",
@@ -155,6 +173,7 @@ __all__ = [
     "free_subnet",
     "glance",
     "grafted",
+    "ground",
     "is_systems",
     "let_vnc_listen",
     "line_of",
@@ -188,7 +207,11 @@ __all__ = [
     "serialize",
     "set_read_only",
     "settings",
+    "snapshot_definitions",
+    "snapshot_document",
+    "snapshot_otherwise",
     "snapshot_sources",
+    "snapshot_told",
     "source_document",
     "sources",
     "spec_name",

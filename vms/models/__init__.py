@@ -18,6 +18,7 @@ from vms.models.rights import Grant, Role, RolePrivilege
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
+from vms.models.snapshots import Snapshot, SnapshotPicture
 from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
@@ -66,6 +67,8 @@ __all__ = [
     "RolePrivilege",
     "Seed",
     "Size",
+    "Snapshot",
+    "SnapshotPicture",
     "SshKey",
     "State",
     "Storage",

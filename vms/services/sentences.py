@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services.snapshot_words import reason_words
 
 Parameters = Mapping[str, Any]
 
@@ -79,6 +80,7 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "snapshot_refused": mark("This cannot be done with {name}: {because}"),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
@@ -353,6 +355,12 @@ FIELDS: dict[str, str] = {
     "vm_name_taken": mark("The host has a VM of this name."),
     "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
     "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
+    "snapshot_name": mark(
+        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not digits "
+        "alone."
+    ),
+    "snapshot_taken": mark("The VM has a snapshot of this name."),
+    "snapshot_description": mark("2,000 characters at most, and nothing that no text holds."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -1027,6 +1035,8 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
     if str(params.get("cause")) in MOVES:
         words["cause"] = gettext(MOVES[str(params["cause"])])
+    if "because" in params:
+        words["because"] = reason_words(str(params["because"]), params)
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:

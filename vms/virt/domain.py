@@ -35,16 +35,15 @@ from vms.libvirtxml import (
     disk_at,
     mirror_document,
     mirror_of,
-    snapshot_sources,
     without_password,
 )
 from vms.libvirtxml.shaping import Edit, is_done
-from vms.virt import judging, shaping
+from vms.virt import judging, shaping, snapshots
 from vms.virt.agent import Agent
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.streams import BLOCK
-from vms.virt.values import DomainInfo, Job, SnapshotInfo
+from vms.virt.values import DomainInfo, Job
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -476,21 +475,11 @@ def describe(
         live_xml=live,
         next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
         open_screens=open_screens(handle, live),
-        snapshots=snapshots(handle) if kept else (),
+        snapshots=snapshots.of(handle) if kept else (),
         checkpoints=tuple(sorted(one.getName() for one in listed(lambda: handle.listAllCheckpoints(0))))
         if kept
         else (),
     )
-
-
-def snapshots(handle: Any) -> tuple[SnapshotInfo, ...]:
-    """Those that its host keeps of it, by name; none of one whose document is none."""
-    found = []
-    for one in listed(lambda: handle.listAllSnapshots(0)):
-        with suppress(BadXML, libvirt.libvirtError):
-            sources = snapshot_sources(one.getXMLDesc(0))
-            found.append(SnapshotInfo(one.getName(), tuple(tuple(source) for source in sources)))
-    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def open_screens(handle: Any, live: str) -> tuple[str, ...]:
