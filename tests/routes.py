@@ -36,7 +36,9 @@ from vms.models import (
     Operation,
     Placement,
     Quota,
+    Schedule,
     Size,
+    Snapshot,
     StoragePool,
     Template,
     TemplateVolume,
@@ -90,6 +92,7 @@ class World:
     alert: Alert
     silence: AlertSilence
     sink: AlertSink
+    schedule: Schedule
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -101,7 +104,7 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
-            "offers": self.offer, "alerts": self.alert,
+            "offers": self.offer, "alerts": self.alert, "schedules": self.schedule,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
@@ -122,6 +125,7 @@ class World:
             "id": f"idle-{self.vm.pk}",
             "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
+            "name": "first",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
@@ -197,6 +201,12 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     silence, _ = AlertSilence.objects.get_or_create(
         kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
     )
+    now = Document.objects.get(placement__current_of=vm)
+    kept = {"kind": "internal", "state": "running", "live": now.live, "next_boot": now.next_boot}
+    Snapshot.objects.get_or_create(placement=now.placement, name="first", defaults=kept)
+    schedule, _ = Schedule.objects.get_or_create(
+        name="nightly", owner=alice, vm=vm, every="daily", minutes=150, zone="UTC", keep_last=3
+    )
     sink, _ = AlertSink.objects.get_or_create(
         name="pager", defaults={"kind": "webhook", "address": "https://pager.example.org/", "least": "warning"}
     )
@@ -223,6 +233,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         alert,
         silence,
         sink,
+        schedule,
     )
 
 

@@ -25,7 +25,7 @@ NO_PAGES = {
     "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
     "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
     "vm-agent-thaw", "alert-acknowledge", "alert-silence-end", "alert-sink-test", "vm-agent-time",
-    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back",
+    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back", "schedule-switch", "schedule-run",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

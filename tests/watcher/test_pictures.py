@@ -10,7 +10,7 @@ from PIL import Image
 
 from vms.errors import BadScreen
 from vms.watcher import pictures
-from vms.watcher.pictures import made_anew
+from vms.inventory.pictures import made_anew
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:

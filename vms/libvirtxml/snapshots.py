@@ -5,7 +5,7 @@ Names and descriptions are people's: they are nodes of text, never parts of a te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,7 @@ from lxml import etree
 from lxml.builder import E
 
 from vms.libvirtxml.belongings import each_once
+from vms.libvirtxml.difference import Given, Need, difference, filled, without
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find, put
@@ -166,13 +167,37 @@ def snapshot_otherwise(
     return serialize(root)
 
 
-def snapshot_definitions(text: str) -> tuple[str, ...]:
-    """The definitions that come back with it, for judging them. Raises BadXML."""
+def snapshot_definitions(text: str) -> tuple[str, str]:
+    """(that of the run, that of the next start) which come back with it, "" for none. Raises BadXML."""
+    told = snapshot_told(text)
+    return told.live, told.next_boot
+
+
+def comes_back(now: Sequence[str], run: str, start: str, given: Given) -> tuple[Need, ...]:
+    """What a snapshot brings that none of the definitions has which are there now, the one of the next start first,
+    with the privilege for each. run and start: the snapshot's, run is "" for none. given: the VM's own volumes, which
+    it may have at another place of its chain. Raises BadXML."""
+    there: list[str | None] = [own_apart(text, given) for text in now]
+    there = there or [None]
+    found: dict[Need, None] = {}
+    wanted = [(difference, start)] + ([(filled, as_asked(run, start))] if run else [])
+    for compare, text in wanted:
+        then = own_apart(text, given)
+        first, *others = (compare(text, then) for text in there)
+        known = [{(need.privilege, need.place) for need in other} for other in others]
+        found |= {need: None for need in first if all((need.privilege, need.place) in other for other in known)}
+    return tuple(sorted(found))
+
+
+def own_apart(text: str, given: Given) -> str:
+    """The document but for the VM's own volumes, and for what lies under one as far as that is its own too."""
     root = parse(text)
-    run, start = definition(root, "domain"), definition(root, "inactiveDomain")
-    if run is not None and start is not None:
-        return as_asked(run.text, start.text), start.text
-    return tuple(one.text for one in (run, start) if one is not None)
+    for disk in root.iterfind("devices/disk"):
+        below = [source(layer, "") for layer in disk.iter("backingStore") if len(layer)]
+        if all(len(one) > 1 and one[0] == "path" and one[1] in given.files for one in below):
+            for layer in disk.findall("backingStore"):
+                disk.remove(layer)
+    return without(serialize(root), given)
 
 
 def as_asked(run: str, start: str) -> str:

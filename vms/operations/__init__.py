@@ -25,6 +25,7 @@ from vms.operations import (
     secrets,
     seeds,
     shaping,
+    snapshots,
     templates,
     trash,
     volumes,
@@ -56,6 +57,7 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **snapshots.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -256,6 +256,15 @@ ERRORS: dict[str, str] = {
     # Not raised, but stored: what became of an operation, and why a host is silent.
     "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),
     "unknown": mark("What became of it is not known. Look at the VM before you try again."),
+    # Why a schedule stopped, or did not do all that it should.
+    "schedule_owner": mark(
+        "Its owner's account is gone or switched off. Somebody else has to make it his: switch it on."
+    ),
+    "schedule_rights": mark("Its owner may no longer do this there. Give him the right again, then switch it on."),
+    "schedule_vm_gone": mark("Its VM is deleted. Delete the schedule too."),
+    "schedule_host_gone": mark("Its host is no longer in the dashboard. Delete the schedule, or choose another host."),
+    "schedule_vms": mark("It reaches more than {most} VMs; the others were left out. Make several schedules."),
+    "schedule_unseen": mark("It was taken, and its host does not list it. Look at the VM's snapshots."),
 }
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
@@ -302,6 +311,19 @@ FIELDS: dict[str, str] = {
     "sink_people": mark("One to ten addresses of mail, separated by commas."),
     "sink_url": mark("That is no address of the web, such as https://example.org/hook."),
     "sink_https": mark("It must be https, or be named in KVMWEB_OUTBOUND_ALLOW."),
+    "schedule_name": mark("1 to 60 signs, no line breaks or control characters, no blank at its ends."),
+    "schedule_taken": mark("You have a schedule of this name."),
+    "schedule_many": mark("You have as many schedules as may be. Remove one first."),
+    "schedule_of": mark("A VM, a tag or a host: one of them."),
+    "schedule_no_vm": mark("There is no such VM."),
+    "schedule_no_host": mark("There is no such host."),
+    "schedule_reaches_none": mark("There is no VM of these on which you may set a schedule."),
+    "schedule_minute": mark("From 0 to 59."),
+    "schedule_minutes": mark("A time of the day, from 00:00 to 23:59."),
+    "schedule_weekday": mark("A day of the week."),
+    "schedule_day": mark("From 1 to 31."),
+    "schedule_keep": mark("From 0 to 1000."),
+    "schedule_keep_none": mark("Something must be kept: at least one of these numbers."),
     "alert_hours": mark("From 1 hour to a year."),
     "alert_scope": mark("It is about the dashboard itself: silence the kind."),
     "alert_silences": mark("There are as many silences as may be. End one first."),
@@ -360,8 +382,8 @@ FIELDS: dict[str, str] = {
     "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
     "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
     "snapshot_name": mark(
-        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not digits "
-        "alone."
+        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not "
+        "digits alone."
     ),
     "snapshot_taken": mark("The VM has a snapshot of this name."),
     "snapshot_description": mark("2,000 characters at most, and nothing that no text holds."),
@@ -716,6 +738,9 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "snapshot_taken": mark("Snapshot {name} is taken."),
+    "snapshot_deleted": mark("Snapshot {name} is gone."),
+    "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
     "shaped_now": mark("It has it now."),
@@ -810,6 +835,11 @@ GOING_ON: dict[str, str] = {
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
     "vm.move-disk": mark("having a disk moved"),
+    "vm.snapshot": mark("being kept in a snapshot"),
+    "vm.revert-snapshot": mark("going back to a snapshot"),
+    "vm.delete-snapshot": mark("having a snapshot deleted"),
+    "vm.rename-snapshot": mark("having a snapshot renamed"),
+    "vm.flatten": mark("having its disks flattened"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -894,6 +924,13 @@ AUDIT: dict[str, str] = {
     "added:ssh-key": mark("added an SSH key"),
     "removed:ssh-key": mark("removed an SSH key"),
     "chose:time-zone": mark("chose a time zone"),
+    "added:schedule": mark("set a schedule"),
+    "changed:schedule": mark("changed a schedule"),
+    "switched-on:schedule": mark("switched on a schedule"),
+    "switched-off:schedule": mark("switched off a schedule"),
+    "ran:schedule": mark("had a schedule run at once"),
+    "removed:schedule": mark("removed a schedule"),
+    "stopped:schedule": mark("a schedule stopped"),
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),

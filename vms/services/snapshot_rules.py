@@ -14,8 +14,10 @@ from typing import Final, Literal
 Kind = Literal["internal", "external"]
 Version = tuple[int, ...]
 
-# Since when libvirt goes back to and deletes external snapshots by itself.
+# Since when libvirt goes back to external snapshots, and merges any layer of a VM that is off.
 EXTERNAL: Final[Version] = (9, 9, 0)
+# Since when it lets go of external ones: it merges the layers of a VM that runs, and the last one of a VM that is off.
+MERGES: Final[Version] = (9, 0, 0)
 # Since when it takes internal ones of machines that start by UEFI, if their variables are in a qcow2.
 UEFI: Final[Version] = (10, 10, 0)
 DRIVER: Final = "qemu"
@@ -143,7 +145,7 @@ class Machine:
 
 
 def does_external(machine: Machine) -> bool:
-    """Whether its host's libvirt goes back to and deletes external snapshots."""
+    """Whether its host's libvirt goes back to external snapshots."""
     return machine.libvirt >= EXTERNAL
 
 
@@ -207,6 +209,9 @@ def external(machine: Machine, *, memory: bool) -> Answer:
     if memory:
         refusals.append(Reason("memory_inside"))
     refusals += [Reason("not_file", {"disk": disk.target}) for disk in machine.disks if not disk.in_pool]
+    # libvirt merges no layer over a state that is kept inside.
+    if inner := [one.name for one in machine.snapshots if one.kind in ("internal", "mixed")]:
+        refusals.append(Reason("over_inside", {"names": listed(inner)}))
     return Answer(tuple(refusals), tuple(cautions(machine, "external")))
 
 
@@ -228,8 +233,8 @@ def cautions(machine: Machine, kind: Kind) -> Iterator[Reason]:
 
 
 def choose(machine: Machine, *, memory: bool, kind: str = "") -> Choice:
-    """What a snapshot is to be: as asked for, or else what the VM has already, or inside the disks wherever that can be:
-    any host can go back to these. External ones by themselves only where the host can go back to them too."""
+    """What a snapshot is to be: as asked for, or else what the VM has already, or inside the disks wherever that can
+    be: any host can go back to these. External ones by themselves only where the host can go back to them too."""
     inner, outer = internal(machine, memory=memory), external(machine, memory=memory)
     there = {one.kind for one in machine.snapshots}
     if kind == "internal":
@@ -284,6 +289,9 @@ def held(machine: Machine, snapshot: Known) -> Iterator[Reason]:
             yield Reason("missing", {"disk": kept.target, "where": where[1]})
         if kept.how != "internal":
             continue
+        frozen = [one.name for one in machine.snapshots if is_frozen(one, where)]
+        if frozen:
+            yield Reason("freezes", {"disk": kept.target, "names": listed(frozen)})
         disk = machine.disk(kept.target)
         if disk is None:
             yield Reason("disk_gone", {"disk": kept.target})
@@ -291,6 +299,11 @@ def held(machine: Machine, snapshot: Known) -> Iterator[Reason]:
             yield Reason("layered", {"disk": kept.target})
         elif disk.source != where:
             yield Reason("disk_other", {"disk": kept.target})
+
+
+def is_frozen(snapshot: Known, where: tuple[str, str]) -> bool:
+    """Whether the state that it keeps is the file as it is, so that nobody may write to that."""
+    return any(kept.how == "external" and kept.source[:2] == where for kept in snapshot.disks)
 
 
 def delete(machine: Machine, name: str, *, children: bool = False) -> Answer:
@@ -325,12 +338,17 @@ def ends(machine: Machine, snapshot: Known) -> Iterator[Reason]:
     # What is kept inside a layer goes with it when that is merged into what is under it.
     if inner := [one.name for one in younger if one.kind != "external"]:
         yield Reason("inside_layers", {"names": listed(inner)})
-    if does_external(machine):
-        return
-    if not machine.runs:
-        yield Reason("needs_run", {"version": machine.version})
+    parent = machine.named(snapshot.parent)
+    if parent and parent.kind != "external":
+        yield Reason("over_inside", {"names": parent.name})
     if len(machine.children(snapshot.name)) > 1:
         yield Reason("branched", {"version": machine.version})
+    if machine.libvirt < MERGES:
+        yield Reason("merges_not", {"version": machine.version})
+    if does_external(machine):
+        return
+    if not machine.runs and younger:
+        yield Reason("needs_run", {"version": machine.version})
     for kept in snapshot.disks:
         if kept.how == "external":
             yield from merging(machine, kept)

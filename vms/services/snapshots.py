@@ -11,10 +11,10 @@ from django.http import Http404
 
 from vms.errors import BadFields, SnapshotRefused
 from vms.kinds import snapshots as kinds
-from vms.libvirtxml import BadXML, DomainXML, Ground, Need, as_asked, difference, ground
+from vms.libvirtxml import BadXML, DomainXML, Given, Ground, Need, comes_back, ground
 from vms.models import Document, Operation, Placement, Snapshot, SnapshotPicture, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, visible_volumes
-from vms.services import agent, definitions, layers, operations, shaping, volumes
+from vms.services import agent, belongings, definitions, layers, operations, shaping, volumes
 from vms.services import snapshot_rules as rules
 from vms.services.freshness import placed
 from vms.services.snapshot_rules import Answer, Choice, Reason
@@ -407,6 +407,9 @@ def rename(
     """The operation that calls it otherwise, or describes it otherwise; None leaves that as it is. Raises NotAllowed,
     BadFields, SnapshotRefused, Http404, and what request raises."""
     require(actor, kinds.RENAME.privileges[0], vm)
+    asked = {"name": name, "to": name if to is None else to}
+    if known := operations.asked_with(actor, kinds.RENAME, vm.pk, idempotency_key, **asked):
+        return known
     snapshot, there = get_or_404(vm, name), look(vm)
     to = name if to is None else to
     description = snapshot.description if description is None else description
@@ -514,20 +517,19 @@ def grows(there: There, snapshot: Snapshot) -> dict[str, int]:
 def needs_of(there: There, snapshot: Snapshot) -> tuple[Need, ...]:
     """What comes back with the snapshot and the VM does not have now, with the privilege for each. Raises BadXML."""
     now = [text for text in (there.document.next_boot, there.document.live) if text]
-    then = [as_asked(snapshot.live, snapshot.next_boot)] if snapshot.live else []
-    found: dict[tuple[str, str], Need] = {}
-    for text in [*then, snapshot.next_boot]:
-        for need in needs_between(now, text):
-            found[need.privilege, need.place] = need
-    return tuple(found.values())
+    return comes_back(now, snapshot.live, snapshot.next_boot, own(there))
 
 
-def needs_between(now: Iterable[str], then: str) -> tuple[Need, ...]:
-    """What the document has and none of those that are there now. Raises BadXML."""
-    answers = [difference(text, then) for text in now] or [difference(None, then)]
-    first, *rest = answers
-    others = [{(need.privilege, need.place) for need in answer} for answer in rest]
-    return tuple(need for need in first if all((need.privilege, need.place) in other for other in others))
+def own(there: There) -> Given:
+    """The volumes that this VM alone has: a revert may bring them back, at another place of its chains."""
+    pks = belongings.only_of(there.vm)
+    mine = {place: row.format for place, row in there.known.items() if row.pk in pks and row.format}
+    named = {
+        (where.partition("/")[0], where.partition("/")[2]): form
+        for (how, where), form in mine.items()
+        if how == "volume"
+    }
+    return Given(volumes=named, files={where: form for (how, where), form in mine.items() if how == "path"})
 
 
 def privileges(needs: Iterable[Need]) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ from vms.virt.agent import Agent
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.streams import BLOCK
-from vms.virt.values import DomainInfo, Job
+from vms.virt.values import DomainInfo, Job, SnapshotInfo
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -333,6 +333,52 @@ class Domain:
                     raise ConsoleBusy(str(error.get_error_message())) from None
                 raise
             return stream
+
+    def take_snapshot(self, document: str, *, disks_only: bool, quiesce: bool) -> None:
+        """Keep this moment (libvirtxml.snapshot_document). disks_only: without the state of the run. quiesce: the
+        guest's agent holds its file systems still meanwhile."""
+        with self.guard():
+            snapshots.take(self.handle, document, disks_only=disks_only, quiesce=quiesce)
+
+    def revert(self, name: str, *, allowed: frozenset[str], given: Given = judging.NOTHING) -> None:
+        """Go back to that snapshot; this run ends. Raises NeedsMore where what it brings needs a privilege that is not
+        among those allowed. given: its own volumes, which may be at another place of its chains."""
+        with self.guard():
+            snapshots.revert(self.handle, name, allowed=allowed, given=given)
+
+    def drop_snapshot(self, name: str) -> None:
+        """Let that snapshot go; layers are merged into what they lie over."""
+        with self.guard():
+            snapshots.drop(self.handle, name)
+
+    def describe_snapshot(self, name: str, *, to: str, description: str) -> None:
+        """Call that snapshot so, and describe it so."""
+        with self.guard():
+            snapshots.describe(self.handle, name, to=to, description=description)
+
+    def snapshots(self) -> tuple[SnapshotInfo, ...]:
+        """Those that its host keeps of it now."""
+        with self.guard():
+            return snapshots.of(self.handle)
+
+    def snapshot_names(self) -> list[str]:
+        with self.guard():
+            return snapshots.names(self.handle)
+
+    def current_snapshot(self) -> str:
+        """The name of the one that it came from last, "" for none."""
+        with self.guard():
+            return snapshots.current(self.handle)
+
+    def is_busy(self) -> bool:
+        """Whether its host is at work on its run, whoever asked for that."""
+        with self.guard():
+            return snapshots.is_busy(self.handle)
+
+    def begin_flatten(self, target: str) -> None:
+        """Begin to write what lies under the disk of this run into it; mirror_job() tells how far it is."""
+        with self.guard():
+            self.handle.blockPull(target, 0, 0)
 
     def rename(self, name: str) -> None:
         """Call it so; the host refuses while it is not off, has a saved state, snapshots or checkpoints, or where the
