@@ -411,6 +411,13 @@ class SnapshotRefused(RequestRefused):
     code = "snapshot_refused"
 
 
+class SnapshotUnreadable(RequestRefused):
+    """What a disk was when a snapshot was taken cannot be read out of its files; params: name of the snapshot, disk,
+    unreadable (a code of why)."""
+
+    code = "snapshot_unreadable"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 

@@ -82,6 +82,10 @@ ERRORS: dict[str, str] = {
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "snapshot_refused": mark("{because} Nothing was done with {name}."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "snapshot_unreadable": mark(
+        "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
+        "that disk out."
+    ),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -623,6 +627,11 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "clone_then": mark(
+        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
+        "not there."
+    ),
+    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
@@ -654,12 +663,22 @@ WARNINGS: dict[str, str] = {
 # Why a disk is not copied.
 CLONE_REASONS: dict[str, str] = {
     "outside": mark("It is in no storage pool, so nothing here copies it."),
+    "not_kept": mark("The snapshot does not hold it."),
     "not_yours": mark("You may not copy it: a VM that uses it is not yours."),
     "volume_runs": mark("Another VM that runs uses it."),
     "volume_not_ready": mark("It is not ready."),
     "volume_strayed": mark("Its guest has written another format's beginning over it."),
     "volume_found": mark("It was not made here, and no administrator has vouched for it."),
     "volume_swapped": mark("It is no longer the file that it was."),
+}
+
+# Why the state of a disk in a snapshot cannot be read (vms.archives.layers).
+LAYER_REASONS: dict[str, str] = {
+    "bad_disk": mark("its tables contradict themselves"),
+    "cut_off": mark("its file ends too early"),
+    "packed": mark("a part of it is packed in a way that is not read here"),
+    "no_snapshot": mark("its file does not know the snapshot"),
+    "below": mark("what it is a layer over is not known here"),
 }
 
 # Why a VM is made on that host.
@@ -1080,6 +1099,8 @@ def readable(params: Parameters) -> Readable:
         words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
     if str(params.get("reason")) in ARCHIVE_REASONS:
         words["reason"] = gettext(ARCHIVE_REASONS[str(params["reason"])])
+    if "unreadable" in params:
+        words["unreadable"] = gettext(LAYER_REASONS[str(params["unreadable"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
