@@ -421,6 +421,20 @@ class MigrationRefused(RequestRefused):
     code = "migration_refused"
 
 
+class SnapshotRefused(RequestRefused):
+    """Something with a VM's snapshots cannot be; params: name of the VM, because (a code of
+    vms.services.snapshot_words) with what its words name."""
+
+    code = "snapshot_refused"
+
+
+class SnapshotUnreadable(RequestRefused):
+    """What a disk was when a snapshot was taken cannot be read out of its files; params: name of the snapshot, disk,
+    unreadable (a code of why)."""
+
+    code = "snapshot_unreadable"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 

@@ -26,6 +26,7 @@ from vms.operations import (
     secrets,
     seeds,
     shaping,
+    snapshots,
     templates,
     trash,
     volumes,
@@ -58,6 +59,7 @@ WAYS: Final[dict[str, Way]] = {
     **agent.WAYS,
     **moving.WAYS,
     **migration.WAYS,
+    **snapshots.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,7 +15,7 @@ from vms.errors import VirtError
 from vms.models import Operation, OperationState
 from vms.operations.transitions import HELD
 from vms.operations.work import Work, domain
-from vms.virt import Job
+from vms.virt import Domain, Job
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,18 @@ LOOK: Final = 0.5
 LEAVE: Final = 2.0
 
 
+def whole(domain: Domain) -> Job | None:
+    """The host's job on the VM."""
+    return domain.job()
+
+
 @contextmanager
-def followed(work: Work) -> Iterator[None]:
-    """Follow the host's job on the VM while the body runs the call that does it."""
+def followed(work: Work, look: Callable[[Domain], Job | None] = whole) -> Iterator[None]:
+    """Follow the host's job on the VM while the body runs the call that does it; look: how that is asked for, where it
+    is one that is not ended from here."""
     over = threading.Event()
-    thread = threading.Thread(target=follow, args=(work, over), name=f"follow {work.operation.pk}", daemon=True)
+    args = (work, over, look)
+    thread = threading.Thread(target=follow, args=args, name=f"follow {work.operation.pk}", daemon=True)
     thread.start()
     try:
         yield
@@ -37,7 +44,7 @@ def followed(work: Work) -> Iterator[None]:
         thread.join(LEAVE)
 
 
-def follow(work: Work, over: threading.Event) -> None:
+def follow(work: Work, over: threading.Event, look: Callable[[Domain], Job | None] = whole) -> None:
     """Until it is over: its percentage onto the row, its movement against the silence limit, its end where asked."""
     last: Job | None = None
     ended = False
@@ -45,14 +52,14 @@ def follow(work: Work, over: threading.Event) -> None:
         while not over.wait(LOOK):
             try:
                 with work.beside() as connection:
-                    job = domain(connection, work.operation).job()
+                    job = look(domain(connection, work.operation))
                     if job is None or over.is_set():
                         continue
                     if job != last:
                         work.heard()
                         tell(work.operation, job)
                         last = job
-                    if not ended and is_to_end(work.operation):
+                    if look is whole and not ended and is_to_end(work.operation):
                         domain(connection, work.operation).abort_job()
                         work.log("ending")
                         ended = True
