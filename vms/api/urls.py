@@ -29,11 +29,14 @@ from vms.api import (
     images,
     imports,
     metrics,
+    migration,
+    move_routes,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
@@ -84,6 +87,7 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
+api.add_router("/hosts", move_routes.router)
 api.add_router("/pools", pools.router)
 api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)
@@ -97,6 +101,8 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

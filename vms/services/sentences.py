@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services import placement_words
 from vms.services.snapshot_words import reason_words
 
 Parameters = Mapping[str, Any]
@@ -86,6 +87,13 @@ ERRORS: dict[str, str] = {
         "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
         "that disk out."
     ),
+    "past_return": mark(
+        "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
+        "neither host has all of it."
+    ),
+    "cannot_move": mark("{name} can't move to {host}: {why}."),
+    "migration_refused": mark("{name} is not moved to {host}: {cause}."),
+    "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -352,6 +360,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "move_tunnel": mark("Only libvirts that speak with each other carry it: say that below."),
+    "move_address": mark("Say where this host's libvirt reaches the other one."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
     "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
@@ -743,6 +753,13 @@ LOG: dict[str, str] = {
     "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
+    "migrates": mark("Moving to {host}: {way}."),
+    "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
+    "migrate_paused": mark("The time was over: the VM stands still until it is there."),
+    "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
+    "migrated": mark("It is on {host} now."),
+    "resumed_here": mark("{host} does not have it: it runs on where it was."),
+    "volume_kept": mark("The volume “{name}” stays where it was, attached to nothing."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -840,6 +857,7 @@ GOING_ON: dict[str, str] = {
     "vm.delete-snapshot": mark("having a snapshot deleted"),
     "vm.rename-snapshot": mark("having a snapshot renamed"),
     "vm.flatten": mark("having its disks flattened"),
+    "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -892,6 +910,7 @@ AUDIT: dict[str, str] = {
     "added:host": mark("added the host"),
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
+    "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
@@ -1008,6 +1027,21 @@ MOVES: dict[str, str] = {
 }
 
 # Why a VM cannot become a template.
+MIGRATIONS: dict[str, str] = {
+    "here": mark("it is there already"),
+    "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
+    "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
+    "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
+    "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
+    "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
+    "taken": mark("the host has a VM of that name or UUID"),
+}
+MIGRATION_WAYS: dict[str, str] = {
+    "tls": mark("under TLS"),
+    "clear": mark("in clear text"),
+    "tunnel": mark("through the connection of the two libvirts"),
+}
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
     "no_disk": mark("it has no disk"),
@@ -1085,6 +1119,10 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if "obstacle" in params:
+        told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
+        words["why"] = move_reason(str(params["obstacle"]), params, **told).removesuffix(".")
+        words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
@@ -1093,6 +1131,10 @@ def readable(params: Parameters) -> Readable:
         words["cause"] = gettext(MOVES[str(params["cause"])])
     if "because" in params:
         words["because"] = reason_words(str(params["because"]), params)
+    if str(params.get("cause")) in MIGRATIONS and "host" in params:
+        words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
+    if str(params.get("way")) in MIGRATION_WAYS:
+        words["way"] = gettext(MIGRATION_WAYS[str(params["way"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:
@@ -1104,6 +1146,12 @@ def readable(params: Parameters) -> Readable:
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def move_reason(code: str, params: Parameters, *, vm: str, host: str, here: str = "") -> str:
+    """Why a VM can't move to a host, or what is to be known before. host, here: "" for who may not see that."""
+    told = {**params, "state": state_word(str(params.get("state", "")))}
+    return placement_words.reason_text(code, told, vm=vm, host=host, here=here)
 
 
 def users(names: str, others: int) -> str:
