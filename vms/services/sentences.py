@@ -1030,7 +1030,9 @@ MOVES: dict[str, str] = {
 MIGRATIONS: dict[str, str] = {
     "here": mark("it is there already"),
     "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
-    "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
+    "clear_copy": mark(
+        "disks are copied only under TLS, where nobody on the way reads them; see How VMs move, in its host's menu"
+    ),
     "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
     "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
     "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
