@@ -404,6 +404,12 @@ class MoveRefused(RequestRefused):
     code = "move_refused"
 
 
+class FolderOpen(RequestRefused):
+    """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
+
+    code = "folder_open"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 

@@ -34,6 +34,7 @@ QUESTIONS = {
     "vm-discard-saved",
     "vm-delete",
     "vm-rename",
+    "vm-dump",
     "vm-clone",
     "vm-cloud-init",
     "vm-template",

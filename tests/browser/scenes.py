@@ -629,6 +629,7 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("dump", VM + "dump/", of(runs, "dump/")),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),

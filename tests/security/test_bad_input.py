@@ -90,6 +90,7 @@ FORMS = {
     "vms/<int:pk>/agent/ssh-keys/": ("user", "keys", "my_keys", "remove"),
     "vms/<int:pk>/cd/": ("drive", "medium"),
     "vms/<int:pk>/move-disk/": ("part", "pool"),
+    "vms/<int:pk>/dump/": ("pool",),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),
     "invitation/": ("token", "password1", "password2"),

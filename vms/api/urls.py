@@ -20,6 +20,7 @@ from vms.api import (
     clone,
     console,
     define,
+    dump,
     events,
     grants,
     groups,
@@ -95,6 +96,7 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", dump.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

@@ -23,7 +23,7 @@ SAID: Final = {"true": True, "false": False}
 LEAVING: Final = frozenset(
     {
         "vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain", "vm.agent.freeze",
-        "vm.agent.password",
+        "vm.agent.password", "vm.copy",
     }
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from vms.operations import (
     clone,
     create,
     define,
+    dump,
     hardware,
     hosts,
     images,
@@ -56,6 +57,7 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **dump.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -80,6 +80,10 @@ ERRORS: dict[str, str] = {
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "folder_open": mark(
+        "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
+        "root. Choose another pool, or let an administrator say of this one that only administrators write there."
+    ),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -356,6 +360,7 @@ FIELDS: dict[str, str] = {
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
+    "dump_room": mark("There is less free in it than the VM has memory. Choose another, or make room."),
     "choice": mark("Choose one of those that are offered."),
     "not_for": mark("A host that is reached this way has no such field."),
     "unknown_user": mark("There is no user of exactly this name."),
@@ -689,6 +694,8 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "dumped": mark("Its memory is in “{name}”."),
+    "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
     "shaped_now": mark("It has it now."),
@@ -782,6 +789,7 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
