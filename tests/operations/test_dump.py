@@ -9,7 +9,7 @@ import pytest
 from tests.fakehost import MEMORY
 from tests.operations.conftest import Stage, make_pool
 from vms.errors import BadFields, HostRefused, HostUnreachable, WrongState
-from vms.models import Operation, OperationState, Reservation, StoragePool, Volume
+from vms.models import Operation, OperationState, Placement, Reservation, StoragePool, Volume
 from vms.operations import dump as operations
 from vms.services import dump
 from vms.virt import Job
@@ -27,6 +27,10 @@ def ask(stage: Stage, pool: StoragePool) -> Operation:
     return dump.ask(stage.actor, stage.vm, pool.pk)
 
 
+def placement_of(stage: Stage) -> Placement:
+    return Placement.objects.get(current_of=stage.vm)
+
+
 def left(stage: Stage) -> tuple[int, int]:
     """How much is there of volumes and rows."""
     return len(stage.fake.volumes), Volume.objects.count()
@@ -34,7 +38,7 @@ def left(stage: Stage) -> tuple[int, int]:
 
 def test_it_is_a_volume_of_who_asked(stage: Stage, pool: StoragePool, done: Done) -> None:
     asked = ask(stage, pool)
-    assert Reservation.objects.get(operation=asked).amount == dump.size(stage.vm.placement)
+    assert Reservation.objects.get(operation=asked).amount == dump.size(placement_of(stage))
     ended = done(asked)
     assert ended.state == "succeeded", (ended.error_code, ended.details)
     row = Volume.objects.get()
@@ -94,7 +98,7 @@ def test_of_what_nobody_saw_the_end_nothing_is_left_when_the_host_is_through(
 
 
 def test_it_is_refused_where_there_is_no_memory_or_no_room(stage: Stage, pool: StoragePool) -> None:
-    StoragePool.objects.update(available_bytes=dump.size(stage.vm.placement) - 1)
+    StoragePool.objects.update(available_bytes=dump.size(placement_of(stage)) - 1)
     with pytest.raises(BadFields) as bad:
         ask(stage, pool)
     assert bad.value.errors == {"pool": "dump_room"}
