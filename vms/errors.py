@@ -49,6 +49,7 @@ VmsError
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── MigrationRefused      a VM is not moved to that host; params: name, host, cause
 │   ├── SourceChanged         what is cloned is another by now than who asked was told; params: name
 │   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
 │   ├── TemplateInUse         VMs need a template, or are being made of it; params: name, by, others
@@ -105,6 +106,7 @@ VmsError
     │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     │   └── AgentSilent       the guest's agent was asked, or was to be, and gave no answer in time
+    ├── MovedTooLong          a move took longer than its time, and was to end then; params: seconds
     ├── Aborted               somebody ended the host's work before it was done
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
@@ -408,6 +410,12 @@ class FolderOpen(RequestRefused):
     """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
 
     code = "folder_open"
+
+
+class MigrationRefused(RequestRefused):
+    """A VM is not moved to that host; params: name, host, cause (vms.services.sentences)."""
+
+    code = "migration_refused"
 
 
 class SourceChanged(RequestRefused):
@@ -842,6 +850,12 @@ class Aborted(VirtError):
     """The host's work on it was ended before it was done."""
 
     code = "aborted"
+
+
+class MovedTooLong(VirtError):
+    """A move to another host took longer than its time, and was to end then; params: seconds."""
+
+    code = "moved_too_long"
 
 
 class StreamShort(VirtError):

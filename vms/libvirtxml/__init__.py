@@ -18,6 +18,7 @@ from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
+from vms.libvirtxml.moving import Place, moved, plugged
 from vms.libvirtxml.network import (
     CHANGED,
     CLEAN_TRAFFIC,
@@ -119,6 +120,7 @@ __all__ = [
     "PackedDisk",
     "PackedVm",
     "Part",
+    "Place",
     "PoolSpec",
     "Source",
     "Subnet",
@@ -168,6 +170,7 @@ __all__ = [
     "mirror_document",
     "mirror_of",
     "move_disk",
+    "moved",
     "names_secret",
     "network_document",
     "new_mac",
@@ -176,6 +179,7 @@ __all__ = [
     "parse",
     "pending",
     "plain",
+    "plugged",
     "pool_document",
     "pool_sources",
     "public_pool",

@@ -15,6 +15,7 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.routes import MoveRoute
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
@@ -52,6 +53,7 @@ __all__ = [
     "LastScreen",
     "Lease",
     "LeftAlone",
+    "MoveRoute",
     "Network",
     "NetworkFilter",
     "Offer",

@@ -84,6 +84,8 @@ ERRORS: dict[str, str] = {
         "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
     ),
+    "migration_refused": mark("{name} is not moved to {host}: {cause}."),
+    "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -698,6 +700,13 @@ LOG: dict[str, str] = {
     "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
+    "migrates": mark("Moving to {host}: {way}."),
+    "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
+    "migrate_paused": mark("The time was over: the VM stands still until it is there."),
+    "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
+    "migrated": mark("It is on {host} now."),
+    "resumed_here": mark("{host} does not have it: it runs on where it was."),
+    "volume_kept": mark("The volume “{name}” stays where it was, attached to nothing."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -791,6 +800,7 @@ GOING_ON: dict[str, str] = {
     "vm.agent-keys": mark("asking for SSH keys in it"),
     "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
+    "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -952,6 +962,21 @@ MOVES: dict[str, str] = {
 }
 
 # Why a VM cannot become a template.
+MIGRATIONS: dict[str, str] = {
+    "here": mark("it is there already"),
+    "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
+    "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
+    "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
+    "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
+    "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
+    "taken": mark("the host has a VM of that name or UUID"),
+}
+MIGRATION_WAYS: dict[str, str] = {
+    "tls": mark("under TLS"),
+    "clear": mark("in clear text"),
+    "tunnel": mark("through the connection of the two libvirts"),
+}
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
     "no_disk": mark("it has no disk"),
@@ -1035,6 +1060,10 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
     if str(params.get("cause")) in MOVES:
         words["cause"] = gettext(MOVES[str(params["cause"])])
+    if str(params.get("cause")) in MIGRATIONS and "host" in params:
+        words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
+    if str(params.get("way")) in MIGRATION_WAYS:
+        words["way"] = gettext(MIGRATION_WAYS[str(params["way"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:

@@ -23,6 +23,7 @@ from vms.virt.events import (
 from vms.virt.host_keys import offered_key
 from vms.virt.keys import fingerprint, kind
 from vms.virt.machine import DeviceInfo, HostHardware, HostNumbers
+from vms.virt.migration import Move
 from vms.virt.networks import Network
 from vms.virt.numbers import CardNumbers, DiskNumbers, Numbers
 from vms.virt.pools import Pool
@@ -73,6 +74,7 @@ __all__ = [
     "Job",
     "LeaseInfo",
     "LinkInfo",
+    "Move",
     "Network",
     "NetworkChanged",
     "NetworkInfo",
