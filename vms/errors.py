@@ -49,6 +49,7 @@ VmsError
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── CannotMove            a VM cannot go to a host, by what is known; params: name, host, obstacle
 │   ├── MigrationRefused      a VM is not moved to that host; params: name, host, cause
 │   ├── SourceChanged         what is cloned is another by now than who asked was told; params: name
 │   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
@@ -410,6 +411,13 @@ class FolderOpen(RequestRefused):
     """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
 
     code = "folder_open"
+
+
+class CannotMove(RequestRefused):
+    """A VM cannot go to a host, by what is known of both; params: name, host, obstacle (a reason's code, with its
+    params: vms.services.placement_words)."""
+
+    code = "cannot_move"
 
 
 class MigrationRefused(RequestRefused):

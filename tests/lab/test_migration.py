@@ -9,7 +9,7 @@ import pytest
 from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, address
-from tests.lab.moves import ADD, Pair, cable, shared_pool
+from tests.lab.moves import ADD, Pair, cable
 from tests.lab.stack import Dashboard
 from vms.demo import guest
 

@@ -18,6 +18,7 @@ from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
+from vms.libvirtxml.moves import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.moving import Place, moved, plugged
 from vms.libvirtxml.network import (
     CHANGED,
@@ -98,7 +99,9 @@ __all__ = [
     "Card",
     "Change",
     "Changes",
+    "CpuNeed",
     "Disk",
+    "DiskNeed",
     "DomainXML",
     "Drive",
     "Fault",
@@ -112,6 +115,7 @@ __all__ = [
     "Listen",
     "Lost",
     "Machine",
+    "MoveNeeds",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -170,6 +174,7 @@ __all__ = [
     "mirror_document",
     "mirror_of",
     "move_disk",
+    "move_needs",
     "moved",
     "names_secret",
     "network_document",

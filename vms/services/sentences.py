@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services import placement_words
 
 Parameters = Mapping[str, Any]
 
@@ -84,6 +85,7 @@ ERRORS: dict[str, str] = {
         "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
     ),
+    "cannot_move": mark("{name} can't move to {host}: {why}"),
     "migration_refused": mark("{name} is not moved to {host}: {cause}."),
     "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
@@ -1054,6 +1056,10 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if "obstacle" in params:
+        told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
+        words["why"] = move_reason(str(params["obstacle"]), params, **told)
+        words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
@@ -1073,6 +1079,12 @@ def readable(params: Parameters) -> Readable:
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def move_reason(code: str, params: Parameters, *, vm: str, host: str, here: str = "") -> str:
+    """Why a VM can't move to a host, or what is to be known before. host, here: "" for who may not see that."""
+    told = {**params, "state": state_word(str(params.get("state", "")))}
+    return placement_words.reason_text(code, told, vm=vm, host=host, here=here)
 
 
 def users(names: str, others: int) -> str:
