@@ -456,6 +456,24 @@ class NoTemplate(RequestRefused):
     code = "no_template"
 
 
+class InMaintenance(RequestRefused):
+    """The host takes no VMs now; params: host."""
+
+    code = "in_maintenance"
+
+
+class PlanChanged(RequestRefused):
+    """By now another plan would be made than the one that was approved; params: host."""
+
+    code = "plan_changed"
+
+
+class NotEmptied(VmsError):
+    """Not all of a plan was done; params: failed, of (how many)."""
+
+    code = "not_all_moved"
+
+
 class HostSilent(RequestRefused):
     """The watcher does not hear the host; params: host, since."""
 

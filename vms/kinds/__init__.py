@@ -12,6 +12,7 @@ from vms.kinds import (
     hosts,
     images,
     imports,
+    maintenance,
     media,
     migration,
     moving,
@@ -37,7 +38,7 @@ KINDS: dict[str, Kind] = {
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
         *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *dump.KINDS,
-        *migration.KINDS,
+        *migration.KINDS, *maintenance.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -63,5 +63,7 @@ WAYS: Final[dict[str, Way]] = {
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)
+# What is made of other operations (vms.operations.maintenance); nobody claims or settles it.
+PLANS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "plan")
 # What the transfer process does; no worker claims or settles it.
 TRANSFERS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "transfer")

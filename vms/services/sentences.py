@@ -114,6 +114,12 @@ ERRORS: dict[str, str] = {
         "again, look at it, and make it a template anew."
     ),
     "no_template": mark("{name} cannot become a template: {reason}."),
+    "in_maintenance": mark("{host} is in maintenance and takes no new VMs now. Choose another host, or wait."),
+    "plan_changed": mark(
+        "By now this would go another way than was planned: something about {host} or its VMs has changed. Look at the "
+        "plan as it is now, and approve that."
+    ),
+    "not_all_moved": mark("{failed} of {of} VMs did not go where the plan wanted them. The host's page says why."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -315,6 +321,7 @@ FIELDS: dict[str, str] = {
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
     "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_maintenance": mark("It is in maintenance and takes no new VMs now. Choose another host, or wait."),
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
     "vm_pool_stopped": mark("This storage pool is stopped. Start it first, or choose another one."),
@@ -698,6 +705,8 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "plan_done": mark("All of the plan is done."),
+    "plan_stopped": mark("Nothing more of the plan is begun; what was under way has ended."),
     "dumped": mark("Its memory is in “{name}”."),
     "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
@@ -800,6 +809,8 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "host.evacuate": mark("being emptied"),
+    "host.bring-back": mark("getting its VMs back"),
     "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
     "vm.migrate": mark("moving to another host"),
@@ -856,6 +867,9 @@ AUDIT: dict[str, str] = {
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
     "left-alone:host": mark("left the host alone"),
+    "entered:maintenance": mark("put the host into maintenance"),
+    "left:maintenance": mark("took the host out of maintenance"),
+    "let-stay:maintenance": mark("let its VMs stay where they were moved"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
     "accepted:host-key": mark("accepted the host's key"),
