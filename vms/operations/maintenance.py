@@ -6,7 +6,9 @@ judged once more before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -98,8 +100,8 @@ def step_done(row: EvacuatedVm) -> None:
     store(row)
 
 
-def give_up(row: EvacuatedVm, code: str, params: dict[str, object]) -> None:
-    row.state, row.error_code, row.error_params = State.FAILED, code, params
+def give_up(row: EvacuatedVm, code: str, params: Mapping[str, Any]) -> None:
+    row.state, row.error_code, row.error_params = State.FAILED, code, dict(params)
     store(row)
 
 
@@ -170,7 +172,8 @@ def wish(row: EvacuatedVm, actor: Actor) -> Migrate:
     [found] = placement.matrix(actor, [row.vm], [row.to])
     against = next((one for one in found.reasons if one.grave or one.code == "memory_free"), None)
     if against:
-        raise CannotMove(**against.params, name=row.name, host=row.to.name, obstacle=against.code)
+        told = {name: str(value) for name, value in against.params.items()}
+        raise CannotMove(**told, name=row.name, host=row.to.name, obstacle=against.code)
     if bool(row.pool) != bool(found.disks):
         raise PlanChanged(host=row.to.name)
     return replace(found.wish, pool=row.pool)
