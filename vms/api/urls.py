@@ -29,6 +29,7 @@ from vms.api import (
     hosts,
     images,
     imports,
+    maintenance,
     metrics,
     networks,
     nwfilters,
@@ -89,6 +90,7 @@ api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/hosts", define.router)
+api.add_router("/hosts", maintenance.router)
 api.add_router("/offers", offers.router)
 # With what is listed there, since one address has one router.
 api.add_router("/vms", imports.router)

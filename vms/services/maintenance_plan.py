@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -105,7 +105,6 @@ class Ledger:
 
     memory_kib: dict[int, int]
     pool_bytes: dict[int, int]
-    taken: list[tuple[int, int]] = field(default_factory=list)
 
     def fits(self, item: Item, target: Target) -> bool:
         enough = not item.runs or self.memory_kib.get(target.host, 0) >= item.memory_kib
@@ -114,8 +113,10 @@ class Ledger:
     def best(self, item: Item, targets: Iterable[Target]) -> Target | None:
         """Where nothing is copied before where something is, then where the most memory is left."""
         fitting = [target for target in targets if self.fits(item, target)]
-        rank = lambda one: (one.copied_bytes, -self.memory_kib.get(one.host, 0), one.name, one.host)  # noqa: E731
-        return min(fitting, key=rank, default=None)
+        return min(fitting, key=self.rank, default=None)
+
+    def rank(self, target: Target) -> tuple[int, int, str, int]:
+        return target.copied_bytes, -self.memory_kib.get(target.host, 0), target.name, target.host
 
     def take(self, item: Item, target: Target) -> None:
         if item.runs:
