@@ -91,6 +91,7 @@ FORMS = {
     "vms/<int:pk>/cd/": ("drive", "medium"),
     "vms/<int:pk>/move-disk/": ("part", "pool"),
     "vms/<int:pk>/dump/": ("pool",),
+    "hosts/<int:pk>/maintenance/": ("do", "plan", "parallel", "choice-1", "choice-x"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),
     "invitation/": ("token", "password1", "password2"),

@@ -32,9 +32,9 @@ class ChoiceBody(Strict):
 
 
 class MaintenanceBody(Strict):
-    """on: whether the host is in maintenance from now on. plan: the digest of the plan that you approve: with on the one
-    of "away", else the one of "back"; left out, no VM moves. parallel: how many move at a time. let_stay: those that
-    left it are no longer to come back."""
+    """on: whether the host is in maintenance from now on. plan: of the plan that you approve, with on the one of
+    "away", else the one of "back"; left out, no VM moves. parallel: how many move at a time. let_stay: those that left
+    it are no longer to come back."""
 
     on: bool
     plan: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""

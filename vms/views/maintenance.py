@@ -18,6 +18,7 @@ from vms.services import maintenance
 from vms.services.actors import session_actor
 from vms.services.freshness import freshness
 from vms.services.maintenance import PRIVILEGE, Proposal
+from vms.services.maintenance_plan import Left
 from vms.services.maintenance_words import choice_word, steps_word, why
 from vms.services.sentences import duration
 from vms.services.telling import as_told
@@ -82,30 +83,30 @@ def approved(request: HttpRequest) -> dict[str, Any]:
 def shown(proposal: Proposal) -> dict[str, Any]:
     """A plan as the page draws it."""
     plan = proposal.plan
+    moves = [{"move": move, "takes": duration(move.seconds), "does": steps_word(move.steps)} for move in plan.moves]
     return {
-        "digest": plan.digest,
-        "takes": duration(plan.seconds),
-        "others": proposal.others,
-        "hosts": len({move.to for move in plan.moves if move.to}),
-        "moves": [
-            {"move": move, "takes": duration(move.seconds), "does": steps_word(move.steps)} for move in plan.moves
-        ],
-        "left": [
-            {
-                "one": one,
-                "reasons": one.why[:MOST_REASONS],
-                "more": max(len(one.why) - MOST_REASONS, 0),
-                "choices": [(choice, choice_word(choice, one.offline.name if one.offline else "")) for choice in one.choices],
-            }
-            for one in plan.left
-        ],
+        "digest": plan.digest, "takes": duration(plan.seconds), "others": proposal.others, "moves": moves,
+        "left": [left(one) for one in plan.left],
     }  # fmt: skip
+
+
+def left(one: Left) -> dict[str, Any]:
+    """A VM that the plan leaves, with what can be chosen for it."""
+    host = one.offline.name if one.offline else ""
+    return {
+        "one": one,
+        "reasons": one.why[:MOST_REASONS],
+        "more": max(len(one.why) - MOST_REASONS, 0),
+        "choices": [(choice, choice_word(choice, host)) for choice in one.choices],
+    }
 
 
 def lines(who: Who, rows: list[EvacuatedVm]) -> list[dict[str, Any]]:
     """The VMs of the plan that was approved last."""
     seen = seen_hosts(who, [row.to for row in rows if row.to])
-    return [
-        {"row": row, "to": row.to if row.to and row.to.pk in seen else None, "why": why(row), "does": steps_word(row.steps)}
-        for row in rows
-    ]  # fmt: skip
+    return [{"row": row, "to": told(row, seen), "why": why(row), "does": steps_word(row.steps)} for row in rows]
+
+
+def told(row: EvacuatedVm, seen: frozenset[int]) -> Host | None:
+    """Where it goes, if that may be known."""
+    return row.to if row.to and row.to.pk in seen else None
