@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tests.lab.doors import command
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, address, eventually, own_folder
 from tests.lab.stack import Dashboard
+from tests.lab.test_serial import command as command_in
+from tests.lab.test_serial import opened
 
 ADD = """
 from django.conf import settings
@@ -43,6 +47,10 @@ storage = Storage.objects.create(trusted=True)
 pools.update(storage=storage, by_hand=True)
 """
 CABLE = "moves"
+COUNT = (
+    b"i=0; while :; do i=$((i+1)); echo $i | dd of=/dev/vda bs=512 seek=$i conv=sync,fsync,notrunc 2>/dev/null; "
+    b"echo n $i > /dev/ttyS0; sleep 1; done &\r"
+)
 
 
 @contextmanager
@@ -83,6 +91,19 @@ class Pair:
             lambda: self.dashboard.get(f"/vms/{vm}")["host"]["id"] == self.ids[host.name], f"it is on {host.name}"
         )
 
+    def defined(self, guest: LabGuest) -> list[str]:
+        """The names of the hosts that have it, by their own word."""
+        return [host.name for host in (self.here, self.there) if state(host, guest.uuid) is not None]
+
+    def pools(self, *names: str) -> dict[str, int]:
+        """Their ids, as soon as they are known."""
+
+        def known() -> dict[str, int] | None:
+            found = {one["name"]: one["id"] for one in self.dashboard.get("/pools?page_size=200")["items"]}
+            return {name: found[name] for name in names} if set(names) <= set(found) else None
+
+        return eventually(known, f"{names} are known")
+
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
         return [host.name for host in (self.here, self.there) if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
@@ -115,3 +136,60 @@ def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
     for pool in made:
         pool.destroy()
         pool.undefine()
+
+
+@dataclass
+class Counter:
+    """A guest that counts, each second, on its serial line and its disk. folder: where that is."""
+
+    pair: Pair
+    guest: LabGuest
+    vm: int
+    folder: Path
+    name: str
+
+    def said(self) -> list[int]:
+        """What it counted aloud."""
+        return [int(line.split()[1]) for line in self.guest.lines() if re.fullmatch(r"n \d+\r?", line)]
+
+    def written(self) -> list[int]:
+        """What it counted on its disk, a sector for each."""
+        found = (self.folder / self.name).read_bytes()
+        words = (found[at : at + 512].split(b"\n")[0].decode() for at in range(512, len(found), 512))
+        return [int(word) for word in takewhile(bool, (word.strip("\0") for word in words))]
+
+    def counted_on(self) -> None:
+        """It counts on, has counted every number, and has each on its disk."""
+        last = self.said()[-1]
+        eventually(lambda: self.said()[-1] >= last + 2, "it counts on", within=30)
+        said = self.said()
+        assert said == list(range(1, said[-1] + 1)), said
+        written = self.written()
+        assert written == list(range(1, written[-1] + 1)) and written[-1] >= last, (written, last)
+
+    def remove(self) -> None:
+        for host in (self.pair.here, self.pair.there):
+            self.guest.host = host
+            self.guest.remove()
+
+
+def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
+    """A new one, with a raw disk in that pool of the first host."""
+    connection = pair.here.connect()
+    volume = f"{name}.raw"
+    document = E.volume(E.name(volume), E.capacity(str(8 << 20)), E.target(E.format(type="raw")))
+    connection.storagePoolLookupByName(pool).createXML(etree.tostring(document, encoding="unicode"))
+    made = pair.guests.make(name, shell=True)
+    disk = E.disk(
+        E.driver(name="qemu", type="raw"), E.source(pool=pool, volume=volume), E.target(dev="vda", bus="virtio"),
+        type="volume", device="disk",
+    )  # fmt: skip
+    made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    made.start()
+    vm = pair.dashboard.vm(made.uuid)
+    pair.dashboard.await_state(vm, "running")
+    found = Counter(pair, made, vm, folder, volume)
+    with opened(made) as line:
+        command_in(line, COUNT)
+        eventually(found.said, "it counts", within=30)
+    return found
