@@ -22,7 +22,8 @@ NO_PAGES = {
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz", "metrics",
     "vm-metrics-csv", "host-metrics-csv", "pool-metrics-csv", "vm-sparks", "vm-screens",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
-    "trash-put-back", "vm-clone-preview", "template-vm", "template-offer", "vm-xml-preview", "vm-version-restore",
+    "trash-put-back", "vm-clone-preview", "vm-migrate-preview", "template-vm", "template-offer", "vm-xml-preview",
+    "vm-version-restore",
     "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
     "vm-agent-thaw", "alert-acknowledge", "alert-silence-end", "alert-sink-test", "vm-agent-time",
     "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back",
@@ -36,6 +37,7 @@ QUESTIONS = {
     "vm-rename",
     "vm-dump",
     "vm-clone",
+    "vm-migrate",
     "vm-cloud-init",
     "vm-template",
 }

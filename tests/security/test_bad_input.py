@@ -92,6 +92,7 @@ FORMS = {
     "vms/<int:pk>/move-disk/": ("part", "pool"),
     "vms/<int:pk>/dump/": ("pool",),
     "hosts/<int:pk>/maintenance/": ("do", "plan", "parallel", "choice-1", "choice-x"),
+    "vms/<int:pk>/migrate/": ("host", "mode", "pool", "bandwidth_mib", "minutes", "on_timeout"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),
     "invitation/": ("token", "password1", "password2"),

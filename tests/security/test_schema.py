@@ -95,6 +95,7 @@ NEED_MORE = {
     "POST /api/v1/vms/{vm_id}/devices/{device}/move",
     "POST /api/v1/vms/{vm_id}/dump",
     "POST /api/v1/vms/{vm_id}/console/take-over",
+    "POST /api/v1/vms/{vm_id}/migrate",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
 }

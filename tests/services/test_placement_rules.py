@@ -64,7 +64,7 @@ CASES: Final[list[tuple[list[str], VmSide, HostSide, How | None]]] = [
     ([], vm(**OFF), FITS, None),
     ([], vm(state="paused"), FITS, None),
     (["same"], vm(), replace(FITS, pk=1), None),
-    (["template", "disks_off"], vm(template=True, disks=LOCAL.disks, **OFF), FITS, None),
+    (["template"], vm(template=True, **OFF), FITS, None),
     (["gone"], vm(present=False), FITS, None),
     (["not_kept"], vm(persistent=False), FITS, None),
     (["saved"], vm(saved=True, state="saved"), FITS, None),
@@ -144,15 +144,15 @@ CASES: Final[list[tuple[list[str], VmSide, HostSide, How | None]]] = [
     ([], vm(disks=(disk({1}, target="sda", medium=True, readonly=True),)), FITS, None),
     (["cache"], vm(here=replace(HERE, qemu=(2, 8, 0))), FITS, None),
     ([], vm(here=replace(HERE, qemu=(2, 8, 0)), disks=(disk(cache="none"),)), FITS, None),
-    (["storage_looked_at"], vm(), replace(FITS, storages={1: "dir"}), None),
-    ([], vm(**OFF), replace(FITS, storages={1: "dir"}), None),
     ([], vm(disks=(disk({0}, network=True),)), FITS, None),
     (["disk_outside"], vm(disks=(disk({0}),)), FITS, INTO),
     # It lies over another that the host does not reach.
     (["disks_local"], vm(disks=(disk({1, 7}),)), FITS, None),
     (["disk_shared"], vm(disks=(disk({7}, shareable=True),)), FITS, INTO),
     (["disk_readonly"], vm(disks=(disk({7}, readonly=True),)), FITS, INTO),
-    (["disks_off"], vm(disks=LOCAL.disks, **OFF), FITS, None),
+    ([], vm(disks=(disk({7}, readonly=True),), **OFF), FITS, replace(INTO, mode="offline")),
+    ([], vm(disks=(disk({7}, target="sda", medium=True),), **OFF), FITS, replace(INTO, mode="offline")),
+    (["disks_local"], vm(disks=LOCAL.disks, **OFF), FITS, None),
     ([], LOCAL, FITS, INTO),
     (["clear"], LOCAL, replace(FITS, clear_from=frozenset({1})), INTO),
     (["no_pool"], LOCAL, FITS, How("live", copy=True)),
@@ -195,7 +195,7 @@ def test_what_is_its_host_s_own(devices: str, kinds: list[str]) -> None:
 
 def test_every_reason_is_met_and_has_its_words() -> None:
     met = {code for codes, *_ in CASES for code in codes}
-    assert met | {"disks_local"} == set(REASONS)
+    assert met == set(REASONS)
     for codes, one, host, how in CASES:
         for reason in judge(one, host, how or How("live" if one.runs else "offline")):
             for params in (reason.params, {**reason.params, **reason.of_host}):
@@ -205,8 +205,8 @@ def test_every_reason_is_met_and_has_its_words() -> None:
 
 def test_which_of_them_stop_it() -> None:
     notes = {
-        "checkpoints", "unknown", "old", "qemu_older", "few_cpus", "emulator", "cpu_unknown", "memory_free", "bridge_unknown",
-        "storage_looked_at", "nvram_off",
+        "checkpoints", "unknown", "old", "qemu_older", "few_cpus", "emulator", "cpu_unknown", "memory_free",
+        "bridge_unknown", "nvram_off",
     }  # fmt: skip
     for codes, one, host, how in CASES:
         found = judge(one, host, how or How("live" if one.runs else "offline"))

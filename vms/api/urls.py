@@ -31,11 +31,13 @@ from vms.api import (
     imports,
     maintenance,
     metrics,
+    migration,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
@@ -99,6 +101,8 @@ api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
 api.add_router("/vms", dump.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

@@ -18,7 +18,6 @@ from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
-from vms.libvirtxml.moves import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.moving import Place, moved, plugged
 from vms.libvirtxml.network import (
     CHANGED,
@@ -48,6 +47,7 @@ from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, writte
 from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.ovf import PackedCard, PackedDisk, PackedVm, read_ovf
 from vms.libvirtxml.pending import Change, Part, pending, settings, sure
+from vms.libvirtxml.placement import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,

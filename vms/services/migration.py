@@ -12,7 +12,7 @@ from vms.kinds.migration import ENDS, MIGRATE, MODES, Migrate
 from vms.libvirtxml import How, disk_at
 from vms.models import Host, Operation, Placement, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, require, require_all
-from vms.services import operations, shaped_with, shaping, volumes
+from vms.services import operations, placement, shaped_with, shaping, volumes
 from vms.services.moving import name_in
 from vms.services.routes import route
 
@@ -26,20 +26,21 @@ def ask(
     idempotency_key: str | None = None,
 ) -> Operation:  # fmt: skip
     """The operation that moves the VM to the host. Raises NotAllowed (vm.migrate on the VM, host.use on the host,
-    pool.use on a pool that is copied into), Http404, BadFields, MigrationRefused, WrongState, HostSilent, and what
-    request raises."""
+    pool.use on a pool that is copied into), Http404, BadFields, MigrationRefused, CannotMove, WrongState, HostSilent,
+    and what request raises."""
     require_all(actor, MIGRATE.privileges, vm)
     if known := operations.asked_with(actor, MIGRATE, vm.pk, idempotency_key, **asked(host, wish)):
         return known
     require(actor, "host.use", host)
-    placement = operations.check_placement(MIGRATE, vm)
+    there = operations.check_placement(MIGRATE, vm)
     check(wish)
-    refuse(vm, placement, host, wish)
+    refuse(vm, there, host, wish)
     operations.refuse_silent(host)
+    placement.refuse(actor, vm, host, wish)
     pool = shaped_with.pool_for(actor, host, wish.pool) if wish.copy_storage else None
     if pool:
         require(actor, "pool.use", pool)
-    disks = copied(vm, placement.host, host, pool, wish) if pool else []
+    disks = copied(vm, there.host, host, pool, wish) if pool else []
     size = sum(disk["size_bytes"] for disk in disks)
     return operations.request(
         MIGRATE, vm, actor=actor, params=replace(wish, host=host.pk, disks=disks), parent=parent,

@@ -86,10 +86,10 @@ def rank(one: Verdict) -> tuple[bool, bool, int, int, str]:
 
 
 def verdict(vm: VmSide, host: HostSide) -> Verdict:
-    """In the way that is best: while it runs, with the disks that the host does not reach."""
+    """In the way that is best: without a stop where it runs, with the disks that the host does not reach."""
     disks = tuple(local_disks(vm, host)) if vm.here.pk != host.pk else ()
-    how = How("live" if vm.runs else "offline", bool(disks) and vm.runs, best_pool(host, disks))
-    return Verdict(vm, host, how, judge(vm, host, how), disks if vm.runs else ())
+    how = How("live" if vm.runs else "offline", bool(disks), best_pool(host, disks))
+    return Verdict(vm, host, how, judge(vm, host, how), disks)
 
 
 def best_pool(host: HostSide, disks: tuple[DiskSide, ...]) -> PoolSide | None:

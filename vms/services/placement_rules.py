@@ -17,8 +17,6 @@ from vms.services.placement_sides import DiskSide, HostSide, PoolSide, VmSide
 # From this QEMU on a move empties the host's cache itself; before, only disks that bypass it are safe.
 DROPS_CACHE: Final = (4, 0)
 UNCACHED: Final = frozenset({"none", "directsync"})
-# Folders of which libvirt looks by itself whether they are on a file system that hosts share.
-LOOKED_AT: Final = frozenset({"dir", "fs"})
 MOST_NAMED: Final = 8
 X86: Final = frozenset({"x86_64", "i686"})
 
@@ -233,19 +231,16 @@ def of_the_network(vm: VmSide, needs: MoveNeeds, host: HostSide) -> Iterator[Rea
 
 
 def of_the_disks(vm: VmSide, host: HostSide, how: How) -> Iterator[Reason]:
-    local = []
     for disk in vm.disks:
         if disk.need.network:
             continue
         if disk.need.transient and vm.runs:
             yield grave("transient", disk=disk.need.target)
         elif is_shared(disk, host):
-            yield from of_a_shared_disk(vm, host, disk)
-        elif disk.need.medium:
+            yield from of_a_shared_disk(vm, disk)
+        elif vm.runs and disk.need.medium:
             yield grave("seed" if disk.private else "medium", disk=disk.need.target)
-        else:
-            local.append(disk)
-    if local:
+    if local := local_disks(vm, host):
         yield from of_local_disks(vm, host, how, local)
 
 
@@ -255,20 +250,20 @@ def is_shared(disk: DiskSide, host: HostSide) -> bool:
 
 
 def local_disks(vm: VmSide, host: HostSide) -> list[DiskSide]:
-    """Those that would have to be copied."""
+    """Those that would have to be copied: of a VM that is off also what is in its drives."""
     return [
-        disk for disk in vm.disks if not (disk.need.network or disk.need.medium or is_shared(disk, host))
-    ]  # fmt: skip
+        disk
+        for disk in vm.disks
+        if not (disk.need.network or is_shared(disk, host) or (vm.runs and (disk.need.medium or disk.need.transient)))
+    ]
 
 
-def of_a_shared_disk(vm: VmSide, host: HostSide, disk: DiskSide) -> Iterator[Reason]:
+def of_a_shared_disk(vm: VmSide, disk: DiskSide) -> Iterator[Reason]:
     if not vm.runs or disk.need.readonly:
         return
     cached = disk.need.cache not in UNCACHED and not disk.need.shareable
     if cached and vm.here.qemu and vm.here.qemu < DROPS_CACHE:
         yield grave("cache", disk=disk.need.target)
-    elif any(host.storages[storage] in LOOKED_AT for storage in disk.storages):
-        yield note("storage_looked_at", disk=disk.need.target)
 
 
 def of_local_disks(vm: VmSide, host: HostSide, how: How, local: list[DiskSide]) -> Iterator[Reason]:
@@ -278,12 +273,9 @@ def of_local_disks(vm: VmSide, host: HostSide, how: How, local: list[DiskSide]) 
             yield grave("disk_outside", disk=target)
         elif disk.need.shareable:
             yield grave("disk_shared", disk=target)
-        elif disk.need.readonly:
+        elif disk.need.readonly and vm.runs:
             yield grave("disk_readonly", disk=target)
     names = words([disk.need.target for disk in local])
-    if not vm.runs:
-        yield grave("disks_off", disks=names)
-        return
     if not how.copy:
         yield grave("disks_local", disks=names)
         return

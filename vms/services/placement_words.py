@@ -89,9 +89,6 @@ REASONS: Final[dict[str, str]] = {
         "{disk} is cached by {here}, whose QEMU is too old to let go of that. Set its cache to none, then start it "
         "anew."
     ),
-    "storage_looked_at": mark(
-        "{disk} is in a folder that both have. It moves if libvirt, too, takes that for shared (NFS is)."
-    ),
     "disk_outside": mark("{disk} is in no storage pool that is known. Make a pool of its folder first."),
     "disk_shared": mark("{disk} is for several VMs and on {here} alone. Put it on storage that both hosts have."),
     "disk_readonly": mark(
@@ -99,10 +96,6 @@ REASONS: Final[dict[str, str]] = {
         "hosts have."
     ),
     "disks_local": mark("{host} does not reach {disks}. Let them be copied."),
-    "disks_off": mark(
-        "{host} does not reach {disks}, and a VM that is off takes none along. Start it, then move it; or clone it "
-        "there."
-    ),
     "clear": mark(
         "Disks go only where nobody on the way can read them, and what goes from {here} to {host} is not under "
         "TLS."

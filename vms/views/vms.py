@@ -22,12 +22,14 @@ from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.clone import SOURCE
 from vms.kinds.dump import DUMP
 from vms.kinds.hardware import LISTEN_ON_NETWORK
+from vms.kinds.migration import MIGRATE
 from vms.kinds.power import RESTART
 from vms.kinds.seeds import WRITE_SEED
 from vms.kinds.templates import TEMPLATE
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import (
     get_vm_or_404,
+    is_administrator,
     trashed_vms,
     visible_hosts,
     visible_operations,
@@ -252,6 +254,9 @@ def tab_context(
         "may_eject": may_eject(placed(vm), head.rights),
         "may_template": may_template(vm, head),
         "may_dump": may_dump(vm, head),
+        "may_move": fits(head.rights, MIGRATE.name) and placed(vm).host.driver == Host.Driver.QEMU,
+        "may_add_host": is_administrator(request.user, "host.admin"),
+        "no_move": why_not(MIGRATE, placed(vm), head.host_word),
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }
