@@ -203,7 +203,9 @@ class FakeConnection:
         self.answer()
         return list(self.host.domains.values())
 
-    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given = NOTHING) -> FakeDomain:
+    def define_domain(
+        self, document: str, *, allowed: frozenset[str], given: Given = NOTHING, composed: bool = False
+    ) -> FakeDomain:
         self.host.calls.append("define domain")
         if "define domain" in self.host.fail:
             raise self.host.fail["define domain"]

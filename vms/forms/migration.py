@@ -84,6 +84,14 @@ class Move(forms.Form):
             on_timeout=given["on_timeout"] or wish.on_timeout,
         )
 
+    def wrong(self) -> list[str]:
+        """What does not fit, each with the name of its field."""
+        return [
+            f"{self.fields[name].label}: {text}" if name in self.fields else str(text)
+            for name, texts in self.errors.items()
+            for text in texts
+        ]
+
     def refuse(self, bad: BadFields) -> None:
         """Say at its field what the service refused."""
         for name, code in bad.errors.items():

@@ -120,7 +120,7 @@ def define(making: Making) -> None:
         system=system,
     )
     refuse_taken(making)
-    making.work.connection.define_domain(document.text, allowed=making.work.allowed, given=given)
+    making.work.connection.define_domain(document.text, allowed=making.work.allowed, given=given, composed=True)
 
 
 def refuse_taken(making: Making) -> None:

@@ -75,7 +75,7 @@ def line(one: Verdict, seen: frozenset[int]) -> Line:
 
 
 def way(wish: Migrate, disks: int, of: int, pool: str) -> str:
-    """ "live, copies 1 disk of 20 GiB to pool fast, given up after 22 min"."""
+    """ "live, copies 1 disk of 20 GiB to pool fast, 22 min at most"."""
     parts = [gettext(MODES[wish.mode])]
     if wish.copy_storage:
         parts.append(copies(disks, of, pool))

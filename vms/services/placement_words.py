@@ -125,9 +125,9 @@ MODES: Final[dict[str, str]] = {
     "live": mark("live"), "paused": mark("paused meanwhile"), "offline": mark("while it is off"),
 }  # fmt: skip
 ENDS: Final[dict[str, str]] = {
-    "cancel": mark("given up after {age}"),
-    "pause": mark("paused after {age}, to come to an end"),
-    "postcopy": mark("goes on there after {age}, before all of its memory has come"),
+    "cancel": mark("{age} at most"),
+    "pause": mark("stands still after {age} until it is there"),
+    "postcopy": mark("goes over after {age}, before all of its memory has come"),
 }
 
 

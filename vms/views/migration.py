@@ -55,8 +55,7 @@ def told(vm: VirtualMachine, form: Move) -> dict[str, Any]:
     """What the page and the box beside it say."""
     context = {"vm": vm, "form": form, "lines": list(form.lines.values())}
     if not form.lines or not form.best or not form.is_valid():
-        wrong = [] if not form.best else [text for texts in form.errors.values() for text in texts]
-        return {**context, "line": None, "wrong": wrong}
+        return {**context, "line": None, "wrong": form.wrong() if form.best else []}
     wish = form.wish()
     wrong = []
     if wish.postcopy and wish.copy_storage:

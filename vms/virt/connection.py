@@ -235,12 +235,16 @@ class Connection:
         with self.guard():
             self.handle.secretLookupByUUIDString(uuid).undefine()
 
-    def define_domain(self, document: str, *, allowed: frozenset[str], given: Given = judging.NOTHING) -> Domain:
-        """The new domain, kept. given: what of the host it may use besides what the privileges cover. NeedsMore where
-        the document needs a privilege that is not among them, BadDocument where the host's schema or driver refuses
-        it, InvalidState where its name or UUID is another's."""
+    def define_domain(
+        self, document: str, *, allowed: frozenset[str], given: Given = judging.NOTHING, composed: bool = False
+    ) -> Domain:
+        """The new domain, kept. given: what of the host it may use besides what the privileges cover. composed: nothing
+        in it was written elsewhere, and the host spares its schema. NeedsMore where the document needs a privilege that
+        is not among them, BadDocument where the host's schema or driver refuses it, InvalidState where its name or UUID
+        is another's."""
         with self.guard():
-            return Domain(judging.define(self.handle, None, document, allowed, given), self.guard)
+            made = judging.define(self.handle, None, document, allowed, given, composed=composed)
+        return Domain(made, self.guard)
 
     def domain(self, uuid: str) -> Domain:
         """The domain; NotFound where the host does not know it."""

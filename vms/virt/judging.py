@@ -30,16 +30,18 @@ def judge(before: str | None, after: str, allowed: frozenset[str]) -> None:
 
 
 def define(
-    connection: Any, before: str | None, after: str, allowed: frozenset[str], given: Given = NOTHING
+    connection: Any, before: str | None, after: str, allowed: frozenset[str], given: Given = NOTHING, *,
+    composed: bool = False,
 ) -> Any:  # fmt: skip
     """The handle of the domain, defined with what was judged; what the host makes of it is judged again, and undone
     where it needs vm.define and nobody has asked for that with the right to. given: what of the host it may use, and
-    what of that it gives up. InvalidState where nothing is to be there yet, and something of its name or UUID is."""
+    what of that it gives up. composed: of our own making from end to end, so that the host need not look for what its
+    schema does not know. InvalidState where nothing is to be there yet, and something of its name or UUID is."""
     there = None if before is None else apart(before, given)
     judge(there, apart(after, given), allowed)
     if before is None:
         refuse_to_replace(connection, DomainXML.parse(after))
-    handle = connection.defineXMLFlags(after, VALIDATED)
+    handle = connection.defineXMLFlags(after, 0 if composed else VALIDATED)
     try:
         found = uncovered(strayed(there, apart(handle.XMLDesc(ANSWER), given)), allowed)
     except BadXML as error:

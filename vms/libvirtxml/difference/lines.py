@@ -113,21 +113,25 @@ class Line:
 
 
 class Table:
-    """Lines, found by their last name."""
+    """Lines, found by their last name and by how far below they are; deep: those that take all that is below."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
-        self.named: dict[str, list[Line]] = {}
+        self.named: dict[tuple[str, int], list[Line]] = {}
+        self.deep: list[Line] = []
         for line in lines:
-            self.named.setdefault(line.names[-1], []).append(line)
+            if line.names[-1] == "**":
+                self.deep.append(line)
+            else:
+                self.named.setdefault((line.names[-1], len(line.names)), []).append(line)
 
     def privilege(self, way: Way, nodes: Sequence[Node], value: str, how: How) -> str | None:
         """Of the first line that fits, None for none."""
-        lines = (*self.named.get(way[-1], ()), *self.named.get("**", ())) if way else ()
+        lines = (*self.named.get((way[-1], len(way)), ()), *self.deep) if way else ()
         return next((line.privilege for line in lines if line.fits(way, nodes, value, how)), None)
 
     def is_below(self, way: Way) -> bool:
         """Whether a line takes all that is below an element on the way."""
-        return any(line.names_way(way) for line in self.named.get("**", ()))
+        return any(line.names_way(way) for line in self.deep)
 
 
 def condition(found: re.Match[str]) -> Condition:

@@ -39,18 +39,18 @@ def difference(before: str | None, after: str) -> tuple[Need, ...]:
 
     Both are looked at with their secrets or both without. BadXML for what parse() does not take.
     """
-    return walked(ASKED, before, after)
+    return tuple(sorted({need for need in walked(ASKED, before, after) if need.privilege != NOTHING}))
 
 
 def strayed(before: str | None, answer: str) -> tuple[Need, ...]:
     """What needs vm.define in the definition that libvirt answers after it had `before`, but for what it fills in by
     itself."""
-    return tuple(need for need in walked(ANSWERED, before, answer) if need.privilege == DEFINE)
+    return tuple(sorted({need for need in walked(ANSWERED, before, answer) if need.privilege == DEFINE}))
 
 
-def walked(table: Table, before: str | None, after: str) -> tuple[Need, ...]:
+def walked(table: Table, before: str | None, after: str) -> Iterator[Need]:
     old, new = (read(before) if before is not None else Node("domain", {}, "", ())), read(after)
-    return tuple(sorted({need for need in Walk(table).both((), [new], old, new) if need.privilege != NOTHING}))
+    return Walk(table).both((), [new], old, new)
 
 
 def read(text: str) -> Node:
@@ -123,7 +123,8 @@ class Walk:
             yield from self.children((*way, tag), nodes, *((children, []) if how == "removed" else ([], children)))
 
     def need(self, way: Way, nodes: list[Node], value: str, how: Change) -> Need:
-        return Need(self.privilege(way, nodes, value, how), shown(way, nodes), how)
+        privilege = self.privilege(way, nodes, value, how)
+        return Need(privilege, shown(way, nodes) if privilege != NOTHING else "", how)
 
     def privilege(self, way: Way, nodes: list[Node], value: str, how: How) -> str:
         found = self.table.privilege(way, nodes[1:], value, how)

@@ -44,6 +44,8 @@ def identity(node: Node, way: Way) -> str | None:
 def pair(before: list[Node], after: list[Node], way: Way) -> Pairs:
     """Of elements of one name: first those that are the same, then those of one kind with the same identity, then
     those of one kind in their order."""
+    if not before or not after:
+        return Pairs([], before, after, moved=False)
     partner: dict[int, int] = {}
     free = set(range(len(after)))
 
