@@ -63,7 +63,10 @@ def test_sent_it_is_asked_for_with_what_was_chosen(
         "on_timeout": "pause",
     }  # fmt: skip
     preview = client_alice.post(f"/vms/{vm.pk}/migrate/preview/", sent).content.decode()
-    assert "paused meanwhile, copies 1 disk of 20 GiB to pool slow, 50 MiB/s at most, stands still after 3 min until it is there" in preview
+    assert (
+        "paused meanwhile, copies 1 disk of 20 GiB to pool slow, 50 MiB/s at most, stands still after 3 min until it is there"
+        in preview
+    )
     assert not Operation.objects.exists()
     answer = client_alice.post(f"/vms/{vm.pk}/migrate/", sent)
     assert (answer.status_code, answer["Location"]) == (302, f"/vms/{vm.pk}/")
