@@ -174,6 +174,21 @@ def test_one_that_does_not_go_keeps_the_others_from_nothing(
     assert states(plan) == ["done", "failed", "done"]
 
 
+def test_one_that_fails_holds_no_place(actor: Actor, hosts: list[Host], vms: list[VirtualMachine]) -> None:
+    plan = enter(actor, hosts[0], parallel=1)
+    turn("node-a")
+    failed(asked()[0])
+    turn("node-a")
+    [second] = asked()
+    written = EvacuatedVm.objects.get(state="failed")
+    assert written.operation and written.operation.state == "failed", "it can be read what became of it"
+    maintenance.stop(actor, hosts[0])
+    failed(second)
+    turn("node-a")
+    plan.refresh_from_db()
+    assert (plan.state, states(plan)) == ("cancelled", ["failed", "failed", "planned"])
+
+
 def test_each_move_is_judged_once_more(actor: Actor, hosts: list[Host], vms: list[VirtualMachine]) -> None:
     plan = enter(actor, hosts[0], parallel=1)
     turn("node-a")

@@ -50,7 +50,7 @@ def step(operation: Operation) -> None:
         live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
     rows = list(found.vms.select_related("vm__placement", "to", "operation"))
     for row in rows:
-        if row.operation and not row.operation.is_open:
+        if is_going(row) and row.operation and not row.operation.is_open:
             see(row, row.operation)
     try:
         actor = allowed(operation)
@@ -86,6 +86,11 @@ def see(row: EvacuatedVm, ended: Operation) -> None:
         give_up(row, ended.error_code or f"operation_{ended.state}", ended.error_params)
 
 
+def is_going(row: EvacuatedVm) -> bool:
+    """Whether one of its operations is under way; one that failed keeps it, to be read."""
+    return row.state == State.UNDER_WAY and row.operation is not None
+
+
 def where(row: EvacuatedVm) -> Placement | None:
     return row.vm.placement if row.vm and row.vm.deleted_at is None and row.vm.trashed_at is None else None
 
@@ -117,7 +122,7 @@ def go_on(
     if row.state in (State.DONE, State.FAILED) or row.operation:
         return
     doing = row.steps[row.at]
-    moving = sum(1 for one in rows if one.operation and one.steps[one.at] == "move")
+    moving = sum(1 for one in rows if is_going(one) and one.steps[one.at] == "move")
     if doing == "move" and moving >= plan.parallel:
         return
     there = where(row)
@@ -187,7 +192,7 @@ def finish(operation: Operation, rows: list[EvacuatedVm], *, cancelling: bool) -
     over = [row for row in rows if row.state in (State.DONE, State.FAILED)]
     failed = [row for row in over if row.state == State.FAILED]
     if cancelling:
-        if not any(row.operation for row in rows):
+        if not any(is_going(row) for row in rows):
             move(operation, OperationState.CANCELLED, by=None, since=(OperationState.CANCELLING,), log="plan_stopped")
         return
     if len(over) < len(rows):
