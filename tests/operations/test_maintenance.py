@@ -216,6 +216,20 @@ def test_a_host_that_filled_up_meanwhile_gets_no_more(
     assert {row.error_params["obstacle"] for row in EvacuatedVm.objects.all()} == {"memory_free"}
 
 
+def test_a_plan_that_cannot_be_gone_on_with_keeps_no_other(
+    actor: Actor, hosts: list[Host], vms: list[VirtualMachine]
+) -> None:
+    broken, other = enter(actor, hosts[0]), make_host("host-d")
+    make(other, make_pool(other, "shared", like=StoragePool.objects.filter(name="shared")[0], type="netfs"), "beside")
+    Evacuation.objects.update(way="sideways")
+    EvacuatedVm.objects.update(steps=[])
+    enter(actor, other)
+    turn("node-a")
+    assert [one.vm.name for one in asked() if one.vm] == ["beside"]
+    broken.refresh_from_db()
+    assert broken.is_open
+
+
 def test_rights_are_asked_at_each_step(
     actor: Actor, hosts: list[Host], vms: list[VirtualMachine], mallory: User
 ) -> None:

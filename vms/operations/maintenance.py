@@ -6,11 +6,12 @@ judged once more before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 from django.http import Http404
 
@@ -27,6 +28,8 @@ from vms.permissions import Actor
 from vms.services import migration, operations, placement
 from vms.services.maintenance import OFF
 
+logger = logging.getLogger(__name__)
+
 State = EvacuatedVm.State
 
 
@@ -34,7 +37,13 @@ def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
     open_ones = Operation.objects.filter(kind__in=PLANS, state__in=OPEN_STATES, node__in=("", node))
     for operation in open_ones.select_related("host", "actor_user", "actor_token"):
-        step(operation)
+        try:
+            step(operation)
+        except DatabaseError:
+            raise
+        except Exception:
+            # The clock has other plans too.
+            logger.exception("operation %s was not gone on with", operation.pk)
 
 
 @transaction.atomic
@@ -177,7 +186,9 @@ def wish(row: EvacuatedVm, actor: Actor) -> Migrate:
     """The options, by what is known now. Raises CannotMove, PlanChanged where it would have to go in another way."""
     if row.vm is None or row.to is None:
         raise NotFound(row.name)
-    [found] = placement.matrix(actor, [row.vm], [row.to])
+    found = next(iter(placement.matrix(actor, [row.vm], [row.to])), None)
+    if found is None:
+        raise NotFound(row.name)
     against = next((one for one in found.reasons if one.grave or one.code == "memory_free"), None)
     if against:
         told = {name: str(value) for name, value in against.params.items()}
