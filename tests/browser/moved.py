@@ -56,6 +56,17 @@ def moves_wrongly(page: Page) -> None:
     expect(page.locator("#you-get")).to_contain_text("greater than or equal to 0")
 
 
+def shows_moves(stage: Stage) -> str:
+    """The table of VMs and hosts."""
+    stage.dashboard.do(HOSTS.format(heard=HEARD))
+    return "/hosts/moves/"
+
+
+def tells_why(page: Page) -> None:
+    """Where one can't go."""
+    page.locator(".moves summary").first.click()
+
+
 UNDER_WAY = """
 from vms.models import *
 host = Host.objects.get(name='visitor-with-much-room')
