@@ -408,19 +408,6 @@ class MoveRefused(RequestRefused):
     code = "move_refused"
 
 
-class CannotMove(RequestRefused):
-    """A VM cannot go to a host, by what is known of both; params: name, host, obstacle (a reason's code, with its
-    params: vms.services.placement_words)."""
-
-    code = "cannot_move"
-
-
-class MigrationRefused(RequestRefused):
-    """A VM is not moved to that host; params: name, host, cause (vms.services.sentences)."""
-
-    code = "migration_refused"
-
-
 class SnapshotRefused(RequestRefused):
     """Something with a VM's snapshots cannot be; params: name of the VM, because (a code of
     vms.services.snapshot_words) with what its words name."""
@@ -433,6 +420,25 @@ class SnapshotUnreadable(RequestRefused):
     unreadable (a code of why)."""
 
     code = "snapshot_unreadable"
+
+
+class FolderOpen(RequestRefused):
+    """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
+
+    code = "folder_open"
+
+
+class CannotMove(RequestRefused):
+    """A VM cannot go to a host, by what is known of both; params: name, host, obstacle (a reason's code, with its
+    params: vms.services.placement_words)."""
+
+    code = "cannot_move"
+
+
+class MigrationRefused(RequestRefused):
+    """A VM is not moved to that host; params: name, host, cause (vms.services.sentences)."""
+
+    code = "migration_refused"
 
 
 class SourceChanged(RequestRefused):
@@ -463,6 +469,24 @@ class NoTemplate(RequestRefused):
     """The VM cannot become a template; params: name, reason."""
 
     code = "no_template"
+
+
+class InMaintenance(RequestRefused):
+    """The host takes no VMs now; params: host."""
+
+    code = "in_maintenance"
+
+
+class PlanChanged(RequestRefused):
+    """By now another plan would be made than the one that was approved; params: host."""
+
+    code = "plan_changed"
+
+
+class NotEmptied(VmsError):
+    """Not all of a plan was done; params: failed, of (how many)."""
+
+    code = "not_all_moved"
 
 
 class HostSilent(RequestRefused):

@@ -22,7 +22,7 @@ from vms.services import (
     sentences,
     snapshot_words,
     trash,
-)  # fmt: skip
+)
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 from vms.services.snapshot_rules import Reason
