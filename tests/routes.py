@@ -36,6 +36,7 @@ from vms.models import (
     Operation,
     Placement,
     Quota,
+    Schedule,
     Size,
     Snapshot,
     SnapshotPicture,
@@ -92,6 +93,7 @@ class World:
     alert: Alert
     silence: AlertSilence
     sink: AlertSink
+    schedule: Schedule
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -103,7 +105,7 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
-            "offers": self.offer, "alerts": self.alert,
+            "offers": self.offer, "alerts": self.alert, "schedules": self.schedule,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
@@ -130,6 +132,7 @@ class World:
             "mac": "52:54:00:00:00:77",
             "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
+            "target": str(self.host.pk),
             "pk": str(thing.pk),
             "vm_id": str(self.vm.pk),
             f"{noun[:-1]}_id": str(thing.pk),
@@ -204,6 +207,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     silence, _ = AlertSilence.objects.get_or_create(
         kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
     )
+    schedule, _ = Schedule.objects.get_or_create(
+        name="nightly", owner=alice, vm=vm, every="daily", minutes=150, zone="UTC", keep_last=3
+    )
     sink, _ = AlertSink.objects.get_or_create(
         name="pager", defaults={"kind": "webhook", "address": "https://pager.example.org/", "least": "warning"}
     )
@@ -230,6 +236,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         alert,
         silence,
         sink,
+        schedule,
     )
 
 

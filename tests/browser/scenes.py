@@ -14,6 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
+from tests.browser.moved import moves_wrongly, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -100,6 +101,11 @@ def draws(page: Page) -> None:
 def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], str]:
     """A page of that VM."""
     return lambda stage: player(stage).path + rest
+
+
+def of_snapshot(then: str) -> Callable[[Stage], str]:
+    """The page of a snapshot from which others came, or a question about it."""
+    return lambda stage: stage.with_snapshots(f"of/before%20the%20upgrade/{then}")
 
 
 def runs(stage: Stage) -> Player:
@@ -289,6 +295,11 @@ def visitor(rest: str = "", **fields: Any) -> Callable[[Stage], str]:
 def two_hosts(stage: Stage) -> str:
     stage.visitor(transport="tcp", unencrypted=True)
     return "/hosts/"
+
+
+def moves_to_another(stage: Stage) -> str:
+    stage.visitor(transport="tcp", unencrypted=True)
+    return "/hosts/1/move-routes/"
 
 
 def list_by_host(stage: Stage) -> str:
@@ -486,6 +497,8 @@ USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
+SCHEDULE = "schedules/<int:pk>/"
+SNAPSHOTS = "vms/<int:pk>/snapshots/"
 
 
 def opens_what_adds(page: Page) -> None:
@@ -609,6 +622,7 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("host-move-routes", HOST + "move-routes/", moves_to_another),
     Scene("host-secrets", HOST + "secrets/", Stage.secrets),
     Scene(
         "host-secret-delete",
@@ -646,7 +660,19 @@ SCENES = (
     Scene("delete-wrong", VM + "delete/", question_of_the_discarded, deletes_without_its_name),
     Scene("rename", VM + "rename/", of(off, "rename/")),
     # With a name every click on its buttons would make a VM.
+    Scene("snapshots", SNAPSHOTS, Stage.with_snapshots),
+    Scene("snapshots-none", SNAPSHOTS, of(off, "snapshots/")),
+    # With a name every click on its buttons would take one.
+    Scene("snapshot-take", SNAPSHOTS + "take/", lambda stage: stage.with_snapshots("take/?name=")),
+    Scene("snapshot", SNAPSHOTS + "of/<str:name>/", of_snapshot("")),
+    Scene("snapshot-revert", SNAPSHOTS + "of/<str:name>/revert/", of_snapshot("revert/")),
+    Scene("snapshot-delete", SNAPSHOTS + "of/<str:name>/delete/", of_snapshot("delete/")),
+    Scene("snapshot-rename", SNAPSHOTS + "of/<str:name>/rename/", of_snapshot("rename/")),
+    Scene("flatten", SNAPSHOTS + "flatten/", lambda stage: stage.with_snapshots("flatten/")),
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
+    Scene("migrate", VM + "migrate/", to_hosts, moves_wrongly, says=("400",)),
+    Scene("moves", "hosts/moves/", shows_moves, tells_why),
+    Scene("migrate-nowhere", VM + "migrate/", of(runs, "migrate/")),
     # Refused each time: else every click on its button would write a disc.
     Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),
     Scene("template-question", VM + "template/", lambda stage: f"/vms/{stage.original(template=False)}/template/"),
@@ -698,6 +724,12 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("schedules", "schedules/", lambda stage: "/schedules/" if stage.schedules() else ""),
+    Scene("schedules-mallory", "schedules/", at("/schedules/"), who=MALLORY),
+    Scene("schedule", SCHEDULE, Stage.schedule),
+    Scene("schedule-new", "schedules/new/", lambda stage: f"/schedules/new/?vm={stage.cast['blank'].pk}"),
+    Scene("schedule-edit", SCHEDULE + "edit/", lambda stage: f"{stage.schedule()}edit/"),
+    Scene("schedule-remove", SCHEDULE + "remove/", lambda stage: f"{stage.schedule()}remove/"),
     Scene("alerts", "alerts/", Stage.alerts),
     Scene("alerts-needed", "", lambda stage: stage.alerts() and "/"),
     Scene("alerts-mallory", "alerts/", at("/alerts/"), who=MALLORY),

@@ -29,15 +29,19 @@ from vms.api import (
     images,
     imports,
     metrics,
+    migration,
+    move_routes,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
     quotas,
+    schedules,
     secrets,
     seeds,
     sessions,
@@ -83,6 +87,7 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
+api.add_router("/hosts", move_routes.router)
 api.add_router("/pools", pools.router)
 api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)
@@ -96,6 +101,8 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)
@@ -127,6 +134,7 @@ api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
 api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
+api.add_router("/schedules", schedules.router)
 api.add_router("/alerts", alerts.router)
 api.add_router("/alert-rules", alerts.rules_router)
 api.add_router("/alert-sinks", alert_sinks.router)

@@ -12,6 +12,7 @@ from vms.kinds import (
     images,
     imports,
     media,
+    migration,
     moving,
     networks,
     pools,
@@ -36,6 +37,7 @@ KINDS: dict[str, Kind] = {
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
         *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *snapshots.KINDS,
+        *migration.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -16,6 +16,7 @@ from vms.operations import (
     images,
     imports,
     media,
+    migration,
     moving,
     networks,
     pools,
@@ -58,6 +59,7 @@ WAYS: Final[dict[str, Way]] = {
     **agent.WAYS,
     **moving.WAYS,
     **snapshots.WAYS,
+    **migration.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)

@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services import placement_words
 from vms.services.snapshot_words import reason_words
 
 Parameters = Mapping[str, Any]
@@ -82,6 +83,17 @@ ERRORS: dict[str, str] = {
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "snapshot_refused": mark("{because} Nothing was done with {name}."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "snapshot_unreadable": mark(
+        "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
+        "that disk out."
+    ),
+    "past_return": mark(
+        "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
+        "neither host has all of it."
+    ),
+    "cannot_move": mark("{name} can't move to {host}: {why}."),
+    "migration_refused": mark("{name} is not moved to {host}: {cause}."),
+    "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -252,6 +264,15 @@ ERRORS: dict[str, str] = {
     # Not raised, but stored: what became of an operation, and why a host is silent.
     "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),
     "unknown": mark("What became of it is not known. Look at the VM before you try again."),
+    # Why a schedule stopped, or did not do all that it should.
+    "schedule_owner": mark(
+        "Its owner's account is gone or switched off. Somebody else has to make it his: switch it on."
+    ),
+    "schedule_rights": mark("Its owner may no longer do this there. Give him the right again, then switch it on."),
+    "schedule_vm_gone": mark("Its VM is deleted. Delete the schedule too."),
+    "schedule_host_gone": mark("Its host is no longer in the dashboard. Delete the schedule, or choose another host."),
+    "schedule_vms": mark("It reaches more than {most} VMs; the others were left out. Make several schedules."),
+    "schedule_unseen": mark("It was taken, and its host does not list it. Look at the VM's snapshots."),
 }
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
@@ -298,6 +319,19 @@ FIELDS: dict[str, str] = {
     "sink_people": mark("One to ten addresses of mail, separated by commas."),
     "sink_url": mark("That is no address of the web, such as https://example.org/hook."),
     "sink_https": mark("It must be https, or be named in KVMWEB_OUTBOUND_ALLOW."),
+    "schedule_name": mark("1 to 60 signs, no line breaks or control characters, no blank at its ends."),
+    "schedule_taken": mark("You have a schedule of this name."),
+    "schedule_many": mark("You have as many schedules as may be. Remove one first."),
+    "schedule_of": mark("A VM, a tag or a host: one of them."),
+    "schedule_no_vm": mark("There is no such VM."),
+    "schedule_no_host": mark("There is no such host."),
+    "schedule_reaches_none": mark("There is no VM of these on which you may set a schedule."),
+    "schedule_minute": mark("From 0 to 59."),
+    "schedule_minutes": mark("A time of the day, from 00:00 to 23:59."),
+    "schedule_weekday": mark("A day of the week."),
+    "schedule_day": mark("From 1 to 31."),
+    "schedule_keep": mark("From 0 to 1000."),
+    "schedule_keep_none": mark("Something must be kept: at least one of these numbers."),
     "alert_hours": mark("From 1 hour to a year."),
     "alert_scope": mark("It is about the dashboard itself: silence the kind."),
     "alert_silences": mark("There are as many silences as may be. End one first."),
@@ -326,6 +360,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "move_tunnel": mark("Only libvirts that speak with each other carry it: say that below."),
+    "move_address": mark("Say where this host's libvirt reaches the other one."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
     "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
@@ -601,6 +637,11 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "clone_then": mark(
+        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
+        "not there."
+    ),
+    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
@@ -632,12 +673,22 @@ WARNINGS: dict[str, str] = {
 # Why a disk is not copied.
 CLONE_REASONS: dict[str, str] = {
     "outside": mark("It is in no storage pool, so nothing here copies it."),
+    "not_kept": mark("The snapshot does not hold it."),
     "not_yours": mark("You may not copy it: a VM that uses it is not yours."),
     "volume_runs": mark("Another VM that runs uses it."),
     "volume_not_ready": mark("It is not ready."),
     "volume_strayed": mark("Its guest has written another format's beginning over it."),
     "volume_found": mark("It was not made here, and no administrator has vouched for it."),
     "volume_swapped": mark("It is no longer the file that it was."),
+}
+
+# Why the state of a disk in a snapshot cannot be read (vms.archives.layers).
+LAYER_REASONS: dict[str, str] = {
+    "bad_disk": mark("its tables contradict themselves"),
+    "cut_off": mark("its file ends too early"),
+    "packed": mark("a part of it is packed in a way that is not read here"),
+    "no_snapshot": mark("its file does not know the snapshot"),
+    "below": mark("what it is a layer over is not known here"),
 }
 
 # Why a VM is made on that host.
@@ -702,6 +753,13 @@ LOG: dict[str, str] = {
     "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
+    "migrates": mark("Moving to {host}: {way}."),
+    "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
+    "migrate_paused": mark("The time was over: the VM stands still until it is there."),
+    "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
+    "migrated": mark("It is on {host} now."),
+    "resumed_here": mark("{host} does not have it: it runs on where it was."),
+    "volume_kept": mark("The volume “{name}” stays where it was, attached to nothing."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -799,6 +857,7 @@ GOING_ON: dict[str, str] = {
     "vm.delete-snapshot": mark("having a snapshot deleted"),
     "vm.rename-snapshot": mark("having a snapshot renamed"),
     "vm.flatten": mark("having its disks flattened"),
+    "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -851,6 +910,7 @@ AUDIT: dict[str, str] = {
     "added:host": mark("added the host"),
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
+    "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
@@ -883,6 +943,13 @@ AUDIT: dict[str, str] = {
     "added:ssh-key": mark("added an SSH key"),
     "removed:ssh-key": mark("removed an SSH key"),
     "chose:time-zone": mark("chose a time zone"),
+    "added:schedule": mark("set a schedule"),
+    "changed:schedule": mark("changed a schedule"),
+    "switched-on:schedule": mark("switched on a schedule"),
+    "switched-off:schedule": mark("switched off a schedule"),
+    "ran:schedule": mark("had a schedule run at once"),
+    "removed:schedule": mark("removed a schedule"),
+    "stopped:schedule": mark("a schedule stopped"),
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),
@@ -960,6 +1027,23 @@ MOVES: dict[str, str] = {
 }
 
 # Why a VM cannot become a template.
+MIGRATIONS: dict[str, str] = {
+    "here": mark("it is there already"),
+    "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
+    "clear_copy": mark(
+        "disks are copied only under TLS, where nobody on the way reads them; see How VMs move, in its host's menu"
+    ),
+    "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
+    "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
+    "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
+    "taken": mark("the host has a VM of that name or UUID"),
+}
+MIGRATION_WAYS: dict[str, str] = {
+    "tls": mark("under TLS"),
+    "clear": mark("in clear text"),
+    "tunnel": mark("through the connection of the two libvirts"),
+}
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
     "no_disk": mark("it has no disk"),
@@ -1037,6 +1121,10 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if "obstacle" in params:
+        told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
+        words["why"] = move_reason(str(params["obstacle"]), params, **told).removesuffix(".")
+        words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
@@ -1045,15 +1133,27 @@ def readable(params: Parameters) -> Readable:
         words["cause"] = gettext(MOVES[str(params["cause"])])
     if "because" in params:
         words["because"] = reason_words(str(params["because"]), params)
+    if str(params.get("cause")) in MIGRATIONS and "host" in params:
+        words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
+    if str(params.get("way")) in MIGRATION_WAYS:
+        words["way"] = gettext(MIGRATION_WAYS[str(params["way"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:
         words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
     if str(params.get("reason")) in ARCHIVE_REASONS:
         words["reason"] = gettext(ARCHIVE_REASONS[str(params["reason"])])
+    if "unreadable" in params:
+        words["unreadable"] = gettext(LAYER_REASONS[str(params["unreadable"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def move_reason(code: str, params: Parameters, *, vm: str, host: str, here: str = "") -> str:
+    """Why a VM can't move to a host, or what is to be known before. host, here: "" for who may not see that."""
+    told = {**params, "state": state_word(str(params.get("state", "")))}
+    return placement_words.reason_text(code, told, vm=vm, host=host, here=here)
 
 
 def users(names: str, others: int) -> str:
