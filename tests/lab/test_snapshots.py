@@ -280,7 +280,7 @@ def test_the_guests_agent_holds_its_file_systems_still(
         assert refused.body["params"]["because"] == "quiesce_off"
         kept.guest.start()
         kept.state("running")
-        wish = {"name": "still", "quiesce": True, "kind": "external"}
+        wish: dict[str, Any] = {"name": "still", "quiesce": True, "kind": "external"}
         assert kept.ask("POST", "", wish).body["params"]["because"] == "no_agent"
         agent = PlayedAgent(path)
         line = eventually(lambda: free(kept.guest, force=True), "the line")
