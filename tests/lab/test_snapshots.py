@@ -452,7 +452,7 @@ def test_the_marker_is_that_of_the_state(
 
 @pytest.mark.long
 @given(done=steps(60))
-@settings(max_examples=12, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
+@settings(max_examples=8, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
 def test_the_marker_is_that_of_the_state_on_many_ways(
     lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]
 ) -> None:
