@@ -422,6 +422,12 @@ class SnapshotUnreadable(RequestRefused):
     code = "snapshot_unreadable"
 
 
+class FolderOpen(RequestRefused):
+    """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
+
+    code = "folder_open"
+
+
 class CannotMove(RequestRefused):
     """A VM cannot go to a host, by what is known of both; params: name, host, obstacle (a reason's code, with its
     params: vms.services.placement_words)."""
@@ -463,6 +469,24 @@ class NoTemplate(RequestRefused):
     """The VM cannot become a template; params: name, reason."""
 
     code = "no_template"
+
+
+class InMaintenance(RequestRefused):
+    """The host takes no VMs now; params: host."""
+
+    code = "in_maintenance"
+
+
+class PlanChanged(RequestRefused):
+    """By now another plan would be made than the one that was approved; params: host."""
+
+    code = "plan_changed"
+
+
+class NotEmptied(VmsError):
+    """Not all of a plan was done; params: failed, of (how many)."""
+
+    code = "not_all_moved"
 
 
 class HostSilent(RequestRefused):

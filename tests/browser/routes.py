@@ -37,6 +37,7 @@ QUESTIONS = {
     "vm-discard-saved",
     "vm-delete",
     "vm-rename",
+    "vm-dump",
     "vm-clone",
     "vm-migrate",
     "vm-cloud-init",

@@ -14,7 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
-from tests.browser.moved import moves_wrongly, shows_moves, tells_why, to_hosts
+from tests.browser.moved import emptied, moves_wrongly, plan, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -630,6 +630,8 @@ SCENES = (
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
+    Scene("host-maintenance", HOST + "maintenance/", plan),
+    Scene("host-emptied", HOST + "maintenance/", emptied),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", offers),
@@ -643,6 +645,7 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("dump", VM + "dump/", of(runs, "dump/")),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),

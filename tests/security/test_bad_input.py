@@ -92,6 +92,8 @@ FORMS = {
     "vms/<int:pk>/agent/ssh-keys/": ("user", "keys", "my_keys", "remove"),
     "vms/<int:pk>/cd/": ("drive", "medium"),
     "vms/<int:pk>/move-disk/": ("part", "pool"),
+    "vms/<int:pk>/dump/": ("pool",),
+    "hosts/<int:pk>/maintenance/": ("do", "plan", "parallel", "choice-1", "choice-x"),
     "hosts/<int:pk>/move-routes/<int:target>/": ("way", "peer", "peer_transport", "address"),
     "vms/<int:pk>/migrate/": ("host", "mode", "pool", "bandwidth_mib", "minutes", "on_timeout"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),

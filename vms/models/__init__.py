@@ -10,6 +10,7 @@ from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
+from vms.models.maintenance import EvacuatedVm, Evacuation
 from vms.models.move_routes import MoveRoute
 from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
@@ -43,6 +44,8 @@ __all__ = [
     "AuditEvent",
     "Console",
     "Document",
+    "EvacuatedVm",
+    "Evacuation",
     "Freeze",
     "Grant",
     "GuestKeys",

@@ -30,6 +30,7 @@ from vms.operations.alerting import Alerter
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
+from vms.operations.maintenance import turn
 from vms.operations.run import Running, run
 from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
@@ -50,6 +51,7 @@ FAILURES: Final = 5.0
 TRASH: Final = 60.0
 THAW: Final = 1.0
 SEEDS: Final = 60.0
+PLANS: Final = 1.0
 ALERTS: Final = 5.0
 SINKS: Final = 2.0
 SCHEDULES: Final = 5.0
@@ -95,6 +97,7 @@ class WorkerProcess:
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
             (self.alert, ALERTS), (self.tell_alerts, SINKS), (self.run_schedules, SCHEDULES),
+            (self.go_on_with_plans, PLANS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -190,6 +193,10 @@ class WorkerProcess:
     def take_seeds_away(self) -> None:
         """Ask for the end of the discs that first boots have read."""
         seeds.drop_due()
+
+    def go_on_with_plans(self) -> None:
+        """Ask for the next moves of hosts that are emptied, or get their VMs back."""
+        turn(self.node)
 
     def alert(self) -> None:
         """Begin and end alerts."""

@@ -271,6 +271,7 @@ def host_side(
         node=host.node,
         driver=host.driver,
         fresh=freshness(host),
+        maintenance=host.in_maintenance_at is not None,
         known=bool(told and made),
         arch=str(told.get("arch") or "x86_64"),
         kvm=told.get("domain_type") == "kvm",

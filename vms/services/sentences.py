@@ -87,11 +87,15 @@ ERRORS: dict[str, str] = {
         "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
         "that disk out."
     ),
+    "folder_open": mark(
+        "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
+        "root. Choose another pool, or let an administrator say of this one that only administrators write there."
+    ),
+    "cannot_move": mark("{name} can't move to {host}: {why}"),
     "past_return": mark(
         "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
         "neither host has all of it."
     ),
-    "cannot_move": mark("{name} can't move to {host}: {why}."),
     "migration_refused": mark("{name} is not moved to {host}: {cause}."),
     "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
@@ -120,6 +124,12 @@ ERRORS: dict[str, str] = {
         "again, look at it, and make it a template anew."
     ),
     "no_template": mark("{name} cannot become a template: {reason}."),
+    "in_maintenance": mark("{host} is in maintenance and takes no new VMs now. Choose another host, or wait."),
+    "plan_changed": mark(
+        "By now this would go another way than was planned: something about {host} or its VMs has changed. Look at the "
+        "plan as it is now, and approve that."
+    ),
+    "not_all_moved": mark("{failed} of {of} VMs did not go where the plan wanted them. The host's page says why."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -343,6 +353,7 @@ FIELDS: dict[str, str] = {
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
     "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_maintenance": mark("It is in maintenance and takes no new VMs now. Choose another host, or wait."),
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
     "vm_pool_stopped": mark("This storage pool is stopped. Start it first, or choose another one."),
@@ -400,6 +411,7 @@ FIELDS: dict[str, str] = {
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
+    "dump_room": mark("There is less free in it than the VM has memory. Choose another, or make room."),
     "choice": mark("Choose one of those that are offered."),
     "not_for": mark("A host that is reached this way has no such field."),
     "unknown_user": mark("There is no user of exactly this name."),
@@ -751,6 +763,10 @@ LOG: dict[str, str] = {
     "snapshot_taken": mark("Snapshot {name} is taken."),
     "snapshot_deleted": mark("Snapshot {name} is gone."),
     "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
+    "plan_done": mark("All of the plan is done."),
+    "plan_stopped": mark("Nothing more of the plan is begun; what was under way has ended."),
+    "dumped": mark("Its memory is in “{name}”."),
+    "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
     "migrates": mark("Moving to {host}: {way}."),
@@ -851,6 +867,9 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "host.evacuate": mark("being emptied"),
+    "host.bring-back": mark("getting its VMs back"),
+    "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
     "vm.snapshot": mark("being kept in a snapshot"),
     "vm.revert-snapshot": mark("going back to a snapshot"),
@@ -912,6 +931,9 @@ AUDIT: dict[str, str] = {
     "removed:host": mark("removed the host"),
     "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
+    "entered:maintenance": mark("put the host into maintenance"),
+    "left:maintenance": mark("took the host out of maintenance"),
+    "let-stay:maintenance": mark("let its VMs stay where they were moved"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
     "accepted:host-key": mark("accepted the host's key"),

@@ -150,6 +150,14 @@ class Domain:
         with self.guard():
             self.handle.managedSaveRemove()
 
+    def dump(self, path: str) -> None:
+        """Write all its memory into the file of that path, as an ELF core; it stands still until that is done, job()
+        tells how far it is, and abort_job() is refused. Where it fails the host takes the file away."""
+        with self.guard():
+            self.handle.coreDumpWithFormat(
+                path, libvirt.VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.VIR_DUMP_MEMORY_ONLY
+            )  # fmt: skip
+
     def job(self) -> Job | None:
         """What the host is doing with it now that takes long, None while that is nothing."""
         with self.guard():
@@ -160,8 +168,8 @@ class Domain:
             return None
         if is_move(told):
             return move_job(told)
-        names = ("disk_processed", "disk_remaining") if is_backup(told) else ("data_processed", "data_remaining")
-        return Job(*(told.get(name, 0) for name in names))
+        sort = "disk" if is_backup(told) else "memory" if is_dump(told) else "data"
+        return Job(told.get(f"{sort}_processed", 0), told.get(f"{sort}_remaining", 0))
 
     def abort_job(self) -> None:
         """Ask for the end of what job() tells; it runs on as before."""
@@ -491,6 +499,10 @@ class Domain:
 
 def is_backup(told: Mapping[str, Any]) -> bool:
     return bool(told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP)
+
+
+def is_dump(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP)
 
 
 def is_move(told: Mapping[str, Any]) -> bool:
