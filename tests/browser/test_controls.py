@@ -38,6 +38,10 @@ SAME = {
     "network-stop",
     "network-restart",
     "network-delete",
+    "schedule-remove",
+    "snapshot-revert",
+    "snapshot-delete",
+    "snapshot-rename",
 }
 
 

@@ -99,6 +99,8 @@ NEED_MORE = {
     "POST /api/v1/vms/{vm_id}/migrate",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
+    "POST /api/v1/vms/{vm_id}/snapshots",
+    "POST /api/v1/vms/{vm_id}/flatten",
 }
 
 

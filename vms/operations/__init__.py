@@ -27,6 +27,7 @@ from vms.operations import (
     secrets,
     seeds,
     shaping,
+    snapshots,
     templates,
     trash,
     volumes,
@@ -58,6 +59,7 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **snapshots.WAYS,
     **dump.WAYS,
     **migration.WAYS,
 }
