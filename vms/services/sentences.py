@@ -581,6 +581,7 @@ HAPPENINGS: dict[str, str] = {
     "state": mark("is {state}"),
     "appeared": mark("appeared"),
     "gone": mark("was removed outside the dashboard"),
+    "left": mark("went to another host"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
     "panicked": mark("panicked: its guest's kernel gave up"),
