@@ -19,6 +19,8 @@ from tests.bench import (
     instance,
     list_page,
     machine,
+    migration,
+    placement,
     report,
     resync,
     rights,
@@ -53,6 +55,8 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "hardware": hardware.measure,
     "watching": watching.measure,
     "screens": screens.measure,
+    "migration": migration.measure,
+    "placement": placement.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

@@ -14,6 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
+from tests.browser.moved import emptied, moves_wrongly, plan, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -294,6 +295,11 @@ def visitor(rest: str = "", **fields: Any) -> Callable[[Stage], str]:
 def two_hosts(stage: Stage) -> str:
     stage.visitor(transport="tcp", unencrypted=True)
     return "/hosts/"
+
+
+def moves_to_another(stage: Stage) -> str:
+    stage.visitor(transport="tcp", unencrypted=True)
+    return "/hosts/1/move-routes/"
 
 
 def list_by_host(stage: Stage) -> str:
@@ -616,6 +622,7 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("host-move-routes", HOST + "move-routes/", moves_to_another),
     Scene("host-secrets", HOST + "secrets/", Stage.secrets),
     Scene(
         "host-secret-delete",
@@ -623,6 +630,8 @@ SCENES = (
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
+    Scene("host-maintenance", HOST + "maintenance/", plan),
+    Scene("host-emptied", HOST + "maintenance/", emptied),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", offers),
@@ -636,6 +645,7 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("dump", VM + "dump/", of(runs, "dump/")),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),
@@ -663,6 +673,9 @@ SCENES = (
     Scene("snapshot-rename", SNAPSHOTS + "of/<str:name>/rename/", of_snapshot("rename/")),
     Scene("flatten", SNAPSHOTS + "flatten/", lambda stage: stage.with_snapshots("flatten/")),
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
+    Scene("migrate", VM + "migrate/", to_hosts, moves_wrongly, says=("400",)),
+    Scene("moves", "hosts/moves/", shows_moves, tells_why),
+    Scene("migrate-nowhere", VM + "migrate/", of(runs, "migrate/")),
     # Refused each time: else every click on its button would write a disc.
     Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),
     Scene("template-question", VM + "template/", lambda stage: f"/vms/{stage.original(template=False)}/template/"),

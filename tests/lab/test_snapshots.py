@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from lxml import etree
 from lxml.builder import E
 
+from tests.lab.agents import JOIN, PlayedAgent
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_kills import asked, kill
+from tests.lab.test_serial import command, free
 
 MIB = 1 << 20
 BLOCK = 4096
@@ -110,14 +113,16 @@ def kept(lab_host: LabHost, guests: Guests, dashboard: Dashboard) -> Iterator[Ke
         guests.remove_all()
 
 
-def made(host: LabHost, guests: Guests, dashboard: Dashboard, pool: LabPool) -> Kept:
+def made(
+    host: LabHost, guests: Guests, dashboard: Dashboard, pool: LabPool, *, agent: Path | None = None
+) -> Kept:  # fmt: skip
     name = f"kept-{pool.name}"
     document = E.volume(E.name(name), E.capacity(str(16 * MIB)), E.target(E.format(type="qcow2"), E.compat("1.1")))
     connection = host.connect()
     there = connection.storagePoolLookupByUUIDString(pool.uuid)
     path = there.createXML(etree.tostring(document, encoding="unicode")).path()
     connection.close()
-    guest = guests.make(name, graphics="vnc")
+    guest = guests.make(name, graphics="vnc", shell=agent is not None, agent=agent)
     root = etree.fromstring(guest.domain.XMLDesc(0))
     devices = root.find("devices")
     assert devices is not None
@@ -259,10 +264,34 @@ def needs(kept: Kept, name: str) -> str:
     code = (
         "from vms.models import VirtualMachine; from vms.services import snapshots; "
         f"vm = VirtualMachine.objects.get(pk={kept.vm}); row = snapshots.get_or_404(vm, '{name}'); "
-        "print('needs', *snapshots.privileges(snapshots.needs_of(snapshots.look(vm), row)))"
+        "print('needs', *snapshots.privileges(snapshots.needs_of(None, snapshots.look(vm), row)))"
     )
     told = kept.dashboard.do(code).split()
     return "vm.define" if "vm.define" in told else " ".join(told[1:])
+
+
+def test_the_guests_agent_holds_its_file_systems_still(
+    lab_host: LabHost, guests: Guests, dashboard: Dashboard
+) -> None:  # fmt: skip
+    path = lab_host.folder / "quiesced.sock"
+    with folder_pool(lab_host) as pool:
+        kept = made(lab_host, guests, dashboard, pool, agent=path)
+        refused = kept.ask("POST", "", {"name": "still", "quiesce": True, "kind": "external"})
+        assert refused.body["params"]["because"] == "quiesce_off"
+        kept.guest.start()
+        kept.state("running")
+        wish = {"name": "still", "quiesce": True, "kind": "external"}
+        assert kept.ask("POST", "", wish).body["params"]["because"] == "no_agent"
+        agent = PlayedAgent(path)
+        line = eventually(lambda: free(kept.guest, force=True), "the line")
+        command(line, JOIN.encode())
+        eventually(lambda: kept.dashboard.get(f"{kept.path}/possible")["agent"], "its agent is there", within=60)
+        line.close()
+        kept.take(**wish)
+        names = [name for name in agent.names() if "fsfreeze" in name and "status" not in name]
+        assert names == ["guest-fsfreeze-freeze", "guest-fsfreeze-thaw"] and not agent.frozen
+        agent.close()
+        guests.remove_all()
 
 
 def test_a_worker_killed_while_the_host_keeps_it_is_told_by_evidence(kept: Kept) -> None:
@@ -395,7 +424,7 @@ def steps(number: int) -> st.SearchStrategy[list[tuple[str, int]]]:
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
 
 
-@given(done=steps(30))
+@given(done=steps(25))
 @settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=QUIET, database=None)
 def test_the_marker_is_that_of_the_state(
     lab_host: LabHost, guests: Guests, dashboard: Dashboard, done: list[tuple[str, int]]

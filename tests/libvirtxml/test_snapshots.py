@@ -135,6 +135,27 @@ def test_its_own_layers_are_given_and_no_others() -> None:
     assert "vm.define" in {need.privilege for need in comes_back([domain()], "", chained, own)}
 
 
+CD = "<disk type='{how}' device='cdrom'>{driver}{source}<target dev='sda' bus='sata'/><readonly/></disk>"
+
+
+def test_a_medium_that_he_may_install_from_comes_back_for_no_more_than_that() -> None:
+    raw = "<driver name='qemu' type='raw'/>"
+    empty = domain(CD.format(how="file", driver=raw, source=""))
+    for how, source, place in (
+        ("file", "<source file='/iso/debian.iso'/>", ("path", "/iso/debian.iso")),
+        ("volume", "<source pool='iso' volume='debian.iso'/>", ("volume", "iso/debian.iso")),
+    ):
+        then = domain(CD.format(how=how, driver=raw, source=source))
+        may = {need.privilege for need in comes_back([empty], "", then, Given(media=frozenset({place})))}
+        assert may <= {"vm.media", "vm.disk"}, may
+        assert "vm.define" in {need.privilege for need in comes_back([empty], "", then, Given())}
+        # As a disk it would be written to.
+        disk = then.replace("device='cdrom'", "device='disk'")
+        assert "vm.define" in {
+            need.privilege for need in comes_back([empty], "", disk, Given(media=frozenset({place})))
+        }
+
+
 def test_what_decides_which_snapshots_there_can_be() -> None:
     text = domain(
         "<disk type='file' device='cdrom'><target dev='sda'/><readonly/></disk>"

@@ -74,6 +74,8 @@ ROUTES = {
     "vm.agent-time": "vms/<int:pk>/agent/time/",
     "vm.agent-password": "vms/<int:pk>/agent/password/",
     "vm.agent-keys": "vms/<int:pk>/agent/ssh-keys/",
+    "host.evacuate": "hosts/<int:pk>/maintenance/",
+    "host.bring-back": "hosts/<int:pk>/maintenance/",
     "vm.move-disk": "vms/<int:pk>/move-disk/",
     "vm.add-disk": "vms/<int:pk>/hardware/",
     "vm.snapshot": "api/v1/vms/<int:vm_id>/snapshots/possible",

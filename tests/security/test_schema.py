@@ -81,6 +81,7 @@ def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
 NEED_MORE = {
     "POST /api/v1/advice/{advice_id}/apply",
     "DELETE /api/v1/hosts/{host_id}",
+    "PUT /api/v1/hosts/{host_id}/move-routes",
     "POST /api/v1/hosts/{host_id}/accept-key",
     "POST /api/v1/hosts/{host_id}/accept-machine",
     "DELETE /api/v1/volumes/{volume_id}",
@@ -93,7 +94,9 @@ NEED_MORE = {
     "POST /api/v1/volumes/{volume_id}/wipe",
     "POST /api/v1/vms/import",
     "POST /api/v1/vms/{vm_id}/devices/{device}/move",
+    "POST /api/v1/vms/{vm_id}/dump",
     "POST /api/v1/vms/{vm_id}/console/take-over",
+    "POST /api/v1/vms/{vm_id}/migrate",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
     "POST /api/v1/vms/{vm_id}/snapshots",

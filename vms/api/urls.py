@@ -20,6 +20,7 @@ from vms.api import (
     clone,
     console,
     define,
+    dump,
     events,
     grants,
     groups,
@@ -28,12 +29,16 @@ from vms.api import (
     hosts,
     images,
     imports,
+    maintenance,
     metrics,
+    migration,
+    move_routes,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
@@ -84,12 +89,14 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
+api.add_router("/hosts", move_routes.router)
 api.add_router("/pools", pools.router)
 api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/hosts", define.router)
+api.add_router("/hosts", maintenance.router)
 api.add_router("/offers", offers.router)
 # With what is listed there, since one address has one router.
 api.add_router("/vms", imports.router)
@@ -97,6 +104,9 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", dump.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

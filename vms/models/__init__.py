@@ -10,6 +10,8 @@ from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
+from vms.models.maintenance import EvacuatedVm, Evacuation
+from vms.models.move_routes import MoveRoute
 from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.pools import Storage, StoragePool, Volume
@@ -42,6 +44,8 @@ __all__ = [
     "AuditEvent",
     "Console",
     "Document",
+    "EvacuatedVm",
+    "Evacuation",
     "Freeze",
     "Grant",
     "GuestKeys",
@@ -54,6 +58,7 @@ __all__ = [
     "LastScreen",
     "Lease",
     "LeftAlone",
+    "MoveRoute",
     "Network",
     "NetworkFilter",
     "Offer",

@@ -30,11 +30,13 @@ def whole(domain: Domain) -> Job | None:
 
 
 @contextmanager
-def followed(work: Work, look: Callable[[Domain], Job | None] = whole) -> Iterator[None]:
+def followed(
+    work: Work, look: Callable[[Domain], Job | None] = whole, *, may_end: bool = True
+) -> Iterator[None]:  # fmt: skip
     """Follow the host's job on the VM while the body runs the call that does it; look: how that is asked for, where it
-    is one that is not ended from here."""
+    is one that is not ended from here. may_end: whether the host can end it before it is through."""
     over = threading.Event()
-    args = (work, over, look)
+    args = (work, over, look, may_end)
     thread = threading.Thread(target=follow, args=args, name=f"follow {work.operation.pk}", daemon=True)
     thread.start()
     try:
@@ -44,7 +46,7 @@ def followed(work: Work, look: Callable[[Domain], Job | None] = whole) -> Iterat
         thread.join(LEAVE)
 
 
-def follow(work: Work, over: threading.Event, look: Callable[[Domain], Job | None] = whole) -> None:
+def follow(work: Work, over: threading.Event, look: Callable[[Domain], Job | None], may_end: bool) -> None:
     """Until it is over: its percentage onto the row, its movement against the silence limit, its end where asked."""
     last: Job | None = None
     ended = False
@@ -60,8 +62,9 @@ def follow(work: Work, over: threading.Event, look: Callable[[Domain], Job | Non
                         tell(work.operation, job)
                         last = job
                     if look is whole and not ended and is_to_end(work.operation):
-                        domain(connection, work.operation).abort_job()
-                        work.log("ending")
+                        if may_end:
+                            domain(connection, work.operation).abort_job()
+                        work.log("ending" if may_end else "ends_late")
                         ended = True
             except VirtError as error:
                 logger.info("operation %s: its job cannot be followed: %s", work.operation.pk, error.details)

@@ -171,7 +171,7 @@ def revert(work: Work) -> None:
         services.refuse(there.vm, rules.revert(there.machine, wish.name))
     allowed = allowed_for(operation, wish)
     work.may_go_on()
-    work.domain().revert(wish.name, allowed=allowed, given=services.own(there))
+    work.domain().revert(wish.name, allowed=allowed, given=services.own(actor_of(operation), there))
     # Where it stood there already, the evidence would not say so.
     operation.before["seen"] = True
     refresh(work, pools_of(there) if any(one.kind != "internal" for one in there.machine.snapshots) else [])
@@ -218,7 +218,7 @@ def delete(work: Work) -> None:
         SnapshotPicture.objects.filter(vm=operation.vm, name=one.name).delete()
         work.log("snapshot_deleted", name=one.name)
     operation.before["seen"] = True
-    gone = [tuple(kept.layer[:2]) for one in chosen if one for kept in one.disks if kept.how == "external"]
+    gone = [kept.layer for one in chosen if one for kept in one.disks if kept.how == "external"]
     if gone:
         refresh(work, pools_of(there))
         forget(work, there, [row for place, row in there.known.items() if place in gone])

@@ -23,6 +23,7 @@ from vms.errors import (
     NoPool,
     NotCancellable,
     NotKept,
+    PastReturn,
     VmProtected,
     WrongState,
 )
@@ -279,8 +280,8 @@ def queue_name(queue: str, node: str) -> str:
 
 def knock(operation: Operation) -> None:
     """Tell the workers at once; when Redis is away they find the row by themselves within seconds. Nobody is told of
-    what waits for its first byte."""
-    if operation.queue == "transfer":
+    what waits for its first byte, or is a plan."""
+    if operation.queue in ("transfer", "plan"):
         return
     try:
         current_app.send_task(
@@ -294,7 +295,8 @@ def knock(operation: Operation) -> None:
 
 
 def cancel(operation: Operation, *, actor: Actor) -> Operation:
-    """Ask for its end; a queued or waiting one ends at once. NotCancellable when the kind or its state forbids it.
+    """Ask for its end; a queued or waiting one ends at once. NotCancellable when the kind or its state forbids it,
+    PastReturn where it goes on in another place already.
 
     Needs the privileges that started it.
     """
@@ -304,6 +306,8 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
     kind = KINDS[operation.kind]
     target = operation.target
     require_for(actor, kind, target, fresh=False)
+    if operation.result.get("postcopy") and operation.state == OperationState.RUNNING:
+        raise PastReturn(name=operation.target_name)
     with transaction.atomic():
         ended = Operation.objects.filter(
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk

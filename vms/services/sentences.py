@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services import placement_words
 from vms.services.snapshot_words import reason_words
 
 Parameters = Mapping[str, Any]
@@ -82,6 +83,21 @@ ERRORS: dict[str, str] = {
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "snapshot_refused": mark("{because} Nothing was done with {name}."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "snapshot_unreadable": mark(
+        "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
+        "that disk out."
+    ),
+    "folder_open": mark(
+        "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
+        "root. Choose another pool, or let an administrator say of this one that only administrators write there."
+    ),
+    "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "past_return": mark(
+        "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
+        "neither host has all of it."
+    ),
+    "migration_refused": mark("{name} is not moved to {host}: {cause}."),
+    "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -108,6 +124,12 @@ ERRORS: dict[str, str] = {
         "again, look at it, and make it a template anew."
     ),
     "no_template": mark("{name} cannot become a template: {reason}."),
+    "in_maintenance": mark("{host} is in maintenance and takes no new VMs now. Choose another host, or wait."),
+    "plan_changed": mark(
+        "By now this would go another way than was planned: something about {host} or its VMs has changed. Look at the "
+        "plan as it is now, and approve that."
+    ),
+    "not_all_moved": mark("{failed} of {of} VMs did not go where the plan wanted them. The host's page says why."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -331,6 +353,7 @@ FIELDS: dict[str, str] = {
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
     "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_maintenance": mark("It is in maintenance and takes no new VMs now. Choose another host, or wait."),
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
     "vm_pool_stopped": mark("This storage pool is stopped. Start it first, or choose another one."),
@@ -348,6 +371,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "move_tunnel": mark("Only libvirts that speak with each other carry it: say that below."),
+    "move_address": mark("Say where this host's libvirt reaches the other one."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
     "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
@@ -386,6 +411,7 @@ FIELDS: dict[str, str] = {
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
+    "dump_room": mark("There is less free in it than the VM has memory. Choose another, or make room."),
     "choice": mark("Choose one of those that are offered."),
     "not_for": mark("A host that is reached this way has no such field."),
     "unknown_user": mark("There is no user of exactly this name."),
@@ -623,6 +649,11 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "clone_then": mark(
+        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
+        "not there."
+    ),
+    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
@@ -654,12 +685,22 @@ WARNINGS: dict[str, str] = {
 # Why a disk is not copied.
 CLONE_REASONS: dict[str, str] = {
     "outside": mark("It is in no storage pool, so nothing here copies it."),
+    "not_kept": mark("The snapshot does not hold it."),
     "not_yours": mark("You may not copy it: a VM that uses it is not yours."),
     "volume_runs": mark("Another VM that runs uses it."),
     "volume_not_ready": mark("It is not ready."),
     "volume_strayed": mark("Its guest has written another format's beginning over it."),
     "volume_found": mark("It was not made here, and no administrator has vouched for it."),
     "volume_swapped": mark("It is no longer the file that it was."),
+}
+
+# Why the state of a disk in a snapshot cannot be read (vms.archives.layers).
+LAYER_REASONS: dict[str, str] = {
+    "bad_disk": mark("its tables contradict themselves"),
+    "cut_off": mark("its file ends too early"),
+    "packed": mark("a part of it is packed in a way that is not read here"),
+    "no_snapshot": mark("its file does not know the snapshot"),
+    "below": mark("what it is a layer over is not known here"),
 }
 
 # Why a VM is made on that host.
@@ -722,8 +763,19 @@ LOG: dict[str, str] = {
     "snapshot_taken": mark("Snapshot {name} is taken."),
     "snapshot_deleted": mark("Snapshot {name} is gone."),
     "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
+    "plan_done": mark("All of the plan is done."),
+    "plan_stopped": mark("Nothing more of the plan is begun; what was under way has ended."),
+    "dumped": mark("Its memory is in “{name}”."),
+    "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
+    "migrates": mark("Moving to {host}: {way}."),
+    "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
+    "migrate_paused": mark("The time was over: the VM stands still until it is there."),
+    "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
+    "migrated": mark("It is on {host} now."),
+    "resumed_here": mark("{host} does not have it: it runs on where it was."),
+    "volume_kept": mark("The volume “{name}” stays where it was, attached to nothing."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -815,12 +867,16 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "host.evacuate": mark("being emptied"),
+    "host.bring-back": mark("getting its VMs back"),
+    "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
     "vm.snapshot": mark("being kept in a snapshot"),
     "vm.revert-snapshot": mark("going back to a snapshot"),
     "vm.delete-snapshot": mark("having a snapshot deleted"),
     "vm.rename-snapshot": mark("having a snapshot renamed"),
     "vm.flatten": mark("having its disks flattened"),
+    "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -873,7 +929,11 @@ AUDIT: dict[str, str] = {
     "added:host": mark("added the host"),
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
+    "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
+    "entered:maintenance": mark("put the host into maintenance"),
+    "left:maintenance": mark("took the host out of maintenance"),
+    "let-stay:maintenance": mark("let its VMs stay where they were moved"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
     "accepted:host-key": mark("accepted the host's key"),
@@ -989,6 +1049,23 @@ MOVES: dict[str, str] = {
 }
 
 # Why a VM cannot become a template.
+MIGRATIONS: dict[str, str] = {
+    "here": mark("it is there already"),
+    "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
+    "clear_copy": mark(
+        "disks are copied only under TLS, where nobody on the way reads them; see How VMs move, in its host's menu"
+    ),
+    "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
+    "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
+    "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
+    "taken": mark("the host has a VM of that name or UUID"),
+}
+MIGRATION_WAYS: dict[str, str] = {
+    "tls": mark("under TLS"),
+    "clear": mark("in clear text"),
+    "tunnel": mark("through the connection of the two libvirts"),
+}
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
     "no_disk": mark("it has no disk"),
@@ -1066,6 +1143,10 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if "obstacle" in params:
+        told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
+        words["why"] = move_reason(str(params["obstacle"]), params, **told).removesuffix(".")
+        words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
@@ -1074,15 +1155,27 @@ def readable(params: Parameters) -> Readable:
         words["cause"] = gettext(MOVES[str(params["cause"])])
     if "because" in params:
         words["because"] = reason_words(str(params["because"]), params)
+    if str(params.get("cause")) in MIGRATIONS and "host" in params:
+        words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
+    if str(params.get("way")) in MIGRATION_WAYS:
+        words["way"] = gettext(MIGRATION_WAYS[str(params["way"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:
         words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
     if str(params.get("reason")) in ARCHIVE_REASONS:
         words["reason"] = gettext(ARCHIVE_REASONS[str(params["reason"])])
+    if "unreadable" in params:
+        words["unreadable"] = gettext(LAYER_REASONS[str(params["unreadable"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def move_reason(code: str, params: Parameters, *, vm: str, host: str, here: str = "") -> str:
+    """Why a VM can't move to a host, or what is to be known before. host, here: "" for who may not see that."""
+    told = {**params, "state": state_word(str(params.get("state", "")))}
+    return placement_words.reason_text(code, told, vm=vm, host=host, here=here)
 
 
 def users(names: str, others: int) -> str:

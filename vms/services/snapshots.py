@@ -13,7 +13,7 @@ from vms.errors import BadFields, SnapshotRefused
 from vms.kinds import snapshots as kinds
 from vms.libvirtxml import BadXML, DomainXML, Given, Ground, Need, comes_back, ground
 from vms.models import Document, Operation, Placement, Snapshot, SnapshotPicture, StoragePool, VirtualMachine, Volume
-from vms.permissions import Actor, Who, require, require_all, visible_volumes
+from vms.permissions import Actor, Who, readable_copies, require, require_all, visible_volumes
 from vms.services import agent, belongings, definitions, layers, operations, shaping, volumes
 from vms.services import snapshot_rules as rules
 from vms.services.freshness import placed
@@ -39,6 +39,11 @@ class There:
     known: Mapping[Place, Volume]
     gone: frozenset[Place]
 
+    def one(self, place: Place) -> Place:
+        """One word for what a run calls by its path and a start by its pool, as they do."""
+        row = self.known.get(place)
+        return ("path", row.path) if row is not None and row.path else place
+
     @cached_property
     def runs(self) -> bool:
         return self.placement.state in rules.RUNS
@@ -59,13 +64,30 @@ class There:
             driver=self.placement.host.driver,
             libvirt=version_of(str(self.placement.host.facts.get("libvirt_version", ""))),
             disks=tuple(self.disks()),
-            snapshots=tuple(known_of(row) for row in self.snapshots),
+            snapshots=tuple(self.known_of(row) for row in self.snapshots),
             checkpoints=tuple(self.document.kept.get("checkpoints", [])),
             nvram=self.ground.nvram,
             passthrough=self.ground.passthrough,
             shares=self.ground.shares,
             tpm=self.ground.tpm,
             missing=self.gone,
+        )
+
+    def known_of(self, row: Snapshot) -> rules.Known:
+        def at(source: list[str]) -> tuple[str, ...]:
+            return self.one((source[0], source[1])) if len(source) > 1 else ()
+
+        return rules.Known(
+            name=row.name,
+            kind=row.kind,
+            has_memory=row.has_memory,
+            state=row.state,
+            parent=row.parent_name,
+            is_current=row.is_current,
+            disks=tuple(
+                rules.Kept(each["target"], each["how"], at(each["source"]), at(each["layer"])) for each in row.disks
+            ),
+            has_definition=bool(row.next_boot),
         )
 
     def disks(self) -> Iterable[rules.Disk]:
@@ -77,10 +99,10 @@ class There:
             yield rules.Disk(
                 target=disk.target,
                 format=disk.format,
-                source=place,
+                source=self.one(place),
                 in_pool=volume is not None and self.pool_of(volume) is not None and volume.kind == "file",
                 shareable=disk.shareable,
-                chain=tuple((one[0], one[1]) for one in disk.below) or self.below(volume),
+                chain=tuple(self.one((each[0], each[1])) for each in disk.below) or self.below(volume),
                 backs=volume is not None and self.is_backing(volume),
             )
 
@@ -170,22 +192,6 @@ class Branch:
 def version_of(told: str) -> tuple[int, ...]:
     parts = told.split(".")
     return tuple(int(part) for part in parts) if all(part.isascii() and part.isdigit() for part in parts) else ()
-
-
-def known_of(row: Snapshot) -> rules.Known:
-    return rules.Known(
-        name=row.name,
-        kind=row.kind,
-        has_memory=row.has_memory,
-        state=row.state,
-        parent=row.parent_name,
-        is_current=row.is_current,
-        disks=tuple(
-            rules.Kept(one["target"], one["how"], tuple(one["source"][:2]), tuple(one["layer"][:2]))
-            for one in row.disks
-        ),
-        has_definition=bool(row.next_boot),
-    )
 
 
 def look(vm: VirtualMachine) -> There:
@@ -365,7 +371,7 @@ def revert(
     refuse(vm, rules.revert(there.machine, name))
     layers.refuse_writing(actor, vm)
     try:
-        needs = privileges(needs_of(there, snapshot))
+        needs = privileges(needs_of(actor, there, snapshot))
     except BadXML:
         raise SnapshotRefused(name=vm.name, because="no_definition") from None
     require_all(actor, needs, vm)
@@ -519,22 +525,37 @@ def grows(there: There, snapshot: Snapshot) -> dict[str, int]:
     }
 
 
-def needs_of(there: There, snapshot: Snapshot) -> tuple[Need, ...]:
+def needs_of(who: Who, there: There, snapshot: Snapshot) -> tuple[Need, ...]:
     """What comes back with the snapshot and the VM does not have now, with the privilege for each. Raises BadXML."""
     now = [text for text in (there.document.next_boot, there.document.live) if text]
-    return comes_back(now, snapshot.live, snapshot.next_boot, own(there))
+    return comes_back(now, snapshot.live, snapshot.next_boot, own(who, there))
 
 
-def own(there: There) -> Given:
-    """The volumes that this VM alone has: a revert may bring them back, at another place of its chains."""
+def own(who: Who, there: There) -> Given:
+    """The volumes that this VM alone has, which a revert may bring back at another place of its chains; and what he may
+    have lie in its drives."""
     pks = belongings.only_of(there.vm)
     mine = {place: row.format for place, row in there.known.items() if row.pk in pks and row.format}
-    named = {
-        (where.partition("/")[0], where.partition("/")[2]): form
-        for (how, where), form in mine.items()
-        if how == "volume"
-    }
-    return Given(volumes=named, files={where: form for (how, where), form in mine.items() if how == "path"})
+    named = {tuple(where.split("/", 1)): form for (how, where), form in mine.items() if how == "volume"}
+    return Given(
+        volumes={(pool, name): form for (pool, name), form in named.items()},
+        files={where: form for (how, where), form in mine.items() if how == "path"},
+        media=frozenset(media(who, there)),
+    )
+
+
+def media(who: Who, there: There) -> Iterable[Place]:
+    """The places of the images that he may install from, as far as the VM's snapshots name them."""
+    named = {(one[0], one[1]) for one in media_of(there)}
+    names = {where.rpartition("/")[2] for _, where in named}
+    copies = readable_copies(who).filter(volume__name__in=names).select_related("volume") if names else ()
+    for copy in copies:
+        yield from places_of(copy.volume, there.pools) & named
+
+
+def media_of(there: There) -> Iterable[tuple[str, ...]]:
+    """What lay in its drives."""
+    return (tuple(each["source"]) for row in there.snapshots for each in row.disks if len(each["source"]) > 1)
 
 
 def privileges(needs: Iterable[Need]) -> tuple[str, ...]:

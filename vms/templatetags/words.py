@@ -13,7 +13,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import alert_words, belongings, capacity_words, schedule_words, sentences, snapshot_words, trash
+from vms.services import (
+    alert_words,
+    belongings,
+    capacity_words,
+    move_words,
+    schedule_words,
+    sentences,
+    snapshot_words,
+    trash,
+)
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 from vms.services.snapshot_rules import Reason
@@ -31,6 +40,8 @@ register.filter("error_sentence", sentences.sentence)
 register.filter("audit_word", sentences.audit_word)
 register.filter("scope_words", sentences.scope_words)
 register.filter("facts", sentences.audit_facts)
+register.filter("move_line", move_words.line)
+register.filter("no_way_back", move_words.no_way_back)
 register.filter("browser", browser_name)
 register.filter("alert_title", alert_words.alert_title)
 register.filter("alert_means", alert_words.alert_means)

@@ -156,7 +156,7 @@ def vm_snapshot_revert(request: HttpRequest, pk: int, name: str) -> HttpResponse
 def missing(request: HttpRequest, vm: VirtualMachine, snapshot: Snapshot, there: There) -> list[str]:
     """The rights for what would come back with it that he has not."""
     try:
-        needs = snapshots.privileges(snapshots.needs_of(there, snapshot))
+        needs = snapshots.privileges(snapshots.needs_of(request.user, there, snapshot))
     except BadXML:
         return []
     return sorted(set(needs) - held(request.user, vm))
