@@ -259,7 +259,9 @@ def test_a_target_that_says_nothing_at_the_switch(pair: Pair, shared: Counter) -
         assert pair.runs_here(shared.guest) is False
     finally:
         os.kill(daemon, signal.SIGCONT)
-    pair.dashboard.await_operation(moving, "succeeded", "failed", within=120)
+    eventually(
+        lambda: pair.dashboard.operation(moving)["state"] in ("succeeded", "failed"), "it is settled", within=120
+    )
     eventually(lambda: len(pair.runs(shared.guest)) == 1, "it runs in one place", within=60)
     eventually(lambda: len(pair.defined(shared.guest)) == 1, "it is in one place", within=60)
     shared.counted_on()
