@@ -13,10 +13,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.lab.counting import Counter, counter
 from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, address, eventually
-from tests.lab.moves import ADD, CABLE, Counter, Pair, cable, counter, shared_pool
+from tests.lab.moves import ADD, CABLE, Pair, cable, shared_pool
 from tests.lab.pools import folder_pool
 from tests.lab.stack import Dashboard
 from vms.demo import guest
