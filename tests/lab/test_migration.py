@@ -147,6 +147,8 @@ def test_a_target_that_dies(pair: Pair, shared: Counter) -> None:
             os.kill(pid, signal.SIGKILL)
     pair.dashboard.await_operation(moving, "failed", within=90)
     stays(pair, shared)
+    silent = "select 1 from vms_host where id = ? and error_code != ''"
+    eventually(lambda: not pair.dashboard.query(silent, pair.ids[pair.there.name]), "its libvirt is heard again")
 
 
 def test_a_network_that_is_cut(pair: Pair, shared: Counter) -> None:
