@@ -91,7 +91,7 @@ ERRORS: dict[str, str] = {
         "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
     ),
-    "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "cannot_move": mark("{name} can't move to {host}: {why}."),
     "past_return": mark(
         "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
         "neither host has all of it."
