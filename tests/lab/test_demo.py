@@ -13,10 +13,12 @@ from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, eventually, hello
 from tests.lab.stack import Dashboard
 from tests.newcomer.terminal import Terminal
-from vms.demo import machines
+from vms.demo import machines, snapshots
 from vms.demo.guest import Guest
 from vms.libvirtxml import DEFINE, DomainXML, faults
 from vms.virt import Connection, HostSpec, connect, define
+
+TREE = {"installed": "", "configured": "installed", "first-try": "configured", "second-try": "configured"}
 
 
 @pytest.fixture
@@ -41,12 +43,21 @@ def states(connection: Connection) -> dict[str, str]:
 
 def everything(host: LabHost) -> str:
     """All that a run of the demo could change, in libvirt's words."""
-    return "\n".join(host.virsh(*words) for words in (["list", "--all"], ["pool-list", "--all"], ["net-list", "--all"]))
+    asked = [["list", "--all"], ["pool-list", "--all"], ["net-list", "--all"], ["snapshot-list", "demo-build"]]
+    return "\n".join(host.virsh(*words) for words in asked)
 
 
 def grants(dashboard: Dashboard) -> list[dict[str, Any]]:
     """Those of the demo's accounts; who made VMs before has his."""
     return [each for each in dashboard.get("/grants?page_size=200")["items"] if each["to"]["name"].startswith("demo-")]
+
+
+def parents(branches: list[dict[str, Any]]) -> dict[str, str]:
+    """{name: parent} of all the snapshots in these branches."""
+    found: dict[str, str] = {}
+    for branch in branches:
+        found |= {branch["name"]: branch["parent"], **parents(branch["children"])}
+    return found
 
 
 def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
@@ -56,7 +67,8 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     before = lab_host.virsh("dumpxml", "demo-web")
     pools = connection.pools()
 
-    made = ["demo-web-2 made", "demo-db made", "demo-build made", "demo-operator made", "demo-viewer made"]
+    made = ["demo-web-2 made", "demo-db made", "demo-build made"]
+    made += ["demo-build: 4 snapshots taken", "demo-operator made", "demo-viewer made"]
     assert dashboard.manage("demo").splitlines() == made
     assert states(connection) == {
         "demo-web": "shut_off", "demo-web-2": "running", "demo-db": "paused", "demo-build": "shut_off",
@@ -74,6 +86,10 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     assert faults(web.next_boot_xml) == []
     [network] = connection.networks()
     assert (network.active, network.autostart) == (True, False)
+
+    tree = f"/vms/{tagged['demo-build']}/snapshots"
+    eventually(lambda: parents(dashboard.get(tree)["items"]) == TREE, "its snapshots are shown")
+    assert dashboard.get(tree)["current"] == "second-try", "there it is now"
 
     images = [image["name"] for image in dashboard.get("/images")["items"]]
     assert images == [f"demo-{guest_files.recipe}.iso"], "one may install from its CD"
@@ -134,6 +150,37 @@ def test_a_copy_that_somebody_made_of_a_demo_vm_is_his(
     machines.remove(connection, print)
     assert states(connection) == {"my-copy": "shut_off"}
     define.remove_domain(connection, copy.uuid)
+
+
+def test_snapshots_are_made_whole_only_where_nobody_took_one(
+    connection: Connection, guest_files: Guest, lab_host: LabHost, only_build: None
+) -> None:
+    said: list[str] = []
+    machines.make(connection, lambda: guest_files, said.append)
+    lab_host.virsh("snapshot-delete", "demo-build", "second-try")
+    lab_host.virsh("snapshot-delete", "demo-build", "first-try")
+    machines.make(connection, lambda: guest_files, said.append)
+    assert said == ["demo-build made", *["demo-build: 4 snapshots taken"] * 2]
+    [build] = [info for info in connection.domains() if info.name == "demo-build"]
+    assert {one.name: one.told and one.told.parent for one in build.snapshots} == TREE
+    assert [one.name for one in build.snapshots if one.current] == ["second-try"]
+
+    lab_host.virsh("snapshot-delete", "demo-build", "first-try")
+    lab_host.virsh("snapshot-create-as", "demo-build", "mine")
+    before = lab_host.virsh("snapshot-list", "demo-build", "--tree")
+    machines.make(connection, lambda: guest_files, said.append)
+    assert lab_host.virsh("snapshot-list", "demo-build", "--tree") == before
+    assert len(said) == 3
+
+
+def test_a_vm_that_cannot_have_the_snapshots_keeps_the_demo_from_nothing(
+    connection: Connection, guest_files: Guest, lab_host: LabHost, only_build: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "MOMENTS", (*snapshots.MOMENTS, snapshots.MOMENTS[0]))
+    said: list[str] = []
+    [uuid] = machines.make(connection, lambda: guest_files, said.append)
+    assert said[1].startswith("No snapshots of demo-build: ")
+    assert connection.domain(uuid).snapshot_names() == [], "half a tree is none"
 
 
 def test_what_a_killed_run_left_half_made_is_made_whole(
