@@ -90,6 +90,15 @@ def test_it_makes_three_vms_leaves_others_alone_and_takes_only_its_own_away(
     tree = f"/vms/{tagged['demo-build']}/snapshots"
     eventually(lambda: parents(dashboard.get(tree)["items"]) == TREE, "its snapshots are shown")
     assert dashboard.get(tree)["current"] == "second-try", "there it is now"
+    [first] = dashboard.get(tree)["items"]
+    lab_host.virsh("snapshot-delete", "demo-build", "first-try")
+    assert dashboard.manage("demo") == "demo-build: 4 snapshots taken\n"
+
+    def anew() -> bool:
+        told = dashboard.get(tree)
+        return bool(told["items"][0]["taken_at"] > first["taken_at"] and told["current"] == "second-try")
+
+    eventually(anew, "those taken anew are shown at once", within=5)
 
     images = [image["name"] for image in dashboard.get("/images")["items"]]
     assert images == [f"demo-{guest_files.recipe}.iso"], "one may install from its CD"

@@ -112,7 +112,7 @@ def tag(host: Host, uuids: list[str]) -> None:
         for placement in Placement.objects.filter(host=host, uuid__in=untagged, present=True):
             Tag.objects.get_or_create(vm_id=placement.vm_id, name=TAG)
             live.announce([f"vm:{placement.vm_id}"])
-            # Of snapshots that are taken of what is off the host tells nobody.
+            # Its host tells of going back to a snapshot, not of one that is taken of what is off.
             live.look(host.pk, f"vm:{placement.vm_id}", wait=0)
             untagged.discard(str(placement.uuid))
         if untagged:
