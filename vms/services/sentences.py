@@ -651,10 +651,10 @@ WARNINGS: dict[str, str] = {
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
     "clone_then": mark(
-        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
-        "not there."
+        "“{name}” holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory "
+        "is not there."
     ),
-    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
+    "clone_memory": mark("The memory that “{name}” holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
