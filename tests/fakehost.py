@@ -64,6 +64,9 @@ HARDWARE = HostHardware(
     "", "", "", "AMD", "EPYC", (), (), (), "", "", ("bios",), None, False, None, None, None, (), "+0:+0", False
 )  # fmt: skip
 
+# What is dumped of any of them.
+MEMORY = b"\x7fELF" + b"memory" * 1000
+
 
 @dataclass
 class FakeHost:
@@ -105,6 +108,8 @@ class FakeHost:
     frozen: set[str] = field(default_factory=set)
     # What their screens are drawn as.
     screens: dict[str, bytes] = field(default_factory=dict)
+    # UUIDs of pools in whose folders others write.
+    open_folders: set[str] = field(default_factory=set)
 
     def add(self, made: DomainInfo) -> DomainInfo:
         self.domains[made.uuid] = made
@@ -351,6 +356,9 @@ class FakePool:
 
     def stop(self) -> None:
         self.act("stop pool", active=False)
+
+    def is_closed(self) -> bool:
+        return self.uuid not in self.host.open_folders
 
     def refresh(self) -> None:
         self.act("refresh pool")
@@ -649,6 +657,12 @@ class FakeDomain:
 
     def discard_saved(self) -> None:
         self.act("discard", "shut_off", ("saved",))
+
+    def dump(self, path: str) -> None:
+        self.act(f"dump {path}", None, ("running", "paused", "crashed"))
+        name = path.rsplit("/", 1)[-1]
+        key = next(key for key in self.host.volumes if key[1] == name)
+        self.host.volumes[key] = MEMORY
 
     def job(self) -> Job | None:
         self.connection.answer()

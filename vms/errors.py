@@ -49,6 +49,8 @@ VmsError
 │   ├── FilterInUse           a VM or another filter names it; params: name, user
 │   ├── SecretInUse           a pool or a VM signs in with it; params: name
 │   ├── AlsoDefined           another host has the same VM, whose disks they are too; params: name, host
+│   ├── CannotMove            a VM cannot go to a host, by what is known; params: name, host, obstacle
+│   ├── MigrationRefused      a VM is not moved to that host; params: name, host, cause
 │   ├── SourceChanged         what is cloned is another by now than who asked was told; params: name
 │   ├── BelongingsChanged     a VM has other things by now than who deletes it was told; params: name
 │   ├── TemplateInUse         VMs need a template, or are being made of it; params: name, by, others
@@ -105,6 +107,7 @@ VmsError
     │   └── NoPoolDriver      its libvirt lacks the part for pools of this type; params: type
     ├── TimedOut              no answer within the kind's silence limit
     │   └── AgentSilent       the guest's agent was asked, or was to be, and gave no answer in time
+    ├── MovedTooLong          a move took longer than its time, and was to end then; params: seconds
     ├── Aborted               somebody ended the host's work before it was done
     ├── StreamShort           a volume's bytes ended before the last that was said; params: left
     ├── NetworkStopped        a network that the VM needs is stopped; params: network
@@ -404,6 +407,25 @@ class MoveRefused(RequestRefused):
     code = "move_refused"
 
 
+class FolderOpen(RequestRefused):
+    """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
+
+    code = "folder_open"
+
+
+class CannotMove(RequestRefused):
+    """A VM cannot go to a host, by what is known of both; params: name, host, obstacle (a reason's code, with its
+    params: vms.services.placement_words)."""
+
+    code = "cannot_move"
+
+
+class MigrationRefused(RequestRefused):
+    """A VM is not moved to that host; params: name, host, cause (vms.services.sentences)."""
+
+    code = "migration_refused"
+
+
 class SourceChanged(RequestRefused):
     """What is cloned was started, stopped, grown or changed since it was asked for; params: name."""
 
@@ -432,6 +454,24 @@ class NoTemplate(RequestRefused):
     """The VM cannot become a template; params: name, reason."""
 
     code = "no_template"
+
+
+class InMaintenance(RequestRefused):
+    """The host takes no VMs now; params: host."""
+
+    code = "in_maintenance"
+
+
+class PlanChanged(RequestRefused):
+    """By now another plan would be made than the one that was approved; params: host."""
+
+    code = "plan_changed"
+
+
+class NotEmptied(VmsError):
+    """Not all of a plan was done; params: failed, of (how many)."""
+
+    code = "not_all_moved"
 
 
 class HostSilent(RequestRefused):
@@ -836,6 +876,12 @@ class Aborted(VirtError):
     """The host's work on it was ended before it was done."""
 
     code = "aborted"
+
+
+class MovedTooLong(VirtError):
+    """A move to another host took longer than its time, and was to end then; params: seconds."""
+
+    code = "moved_too_long"
 
 
 class StreamShort(VirtError):

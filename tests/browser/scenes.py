@@ -14,6 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
+from tests.browser.moved import moves_wrongly, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -629,6 +630,7 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
+    Scene("dump", VM + "dump/", of(runs, "dump/")),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),
@@ -647,6 +649,8 @@ SCENES = (
     Scene("rename", VM + "rename/", of(off, "rename/")),
     # With a name every click on its buttons would make a VM.
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
+    Scene("migrate", VM + "migrate/", to_hosts, moves_wrongly, says=("400",)),
+    Scene("migrate-nowhere", VM + "migrate/", of(runs, "migrate/")),
     # Refused each time: else every click on its button would write a disc.
     Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),
     Scene("template-question", VM + "template/", lambda stage: f"/vms/{stage.original(template=False)}/template/"),

@@ -563,9 +563,9 @@ class Stage:
         return path
 
     def visitors_leave(self) -> None:
-        self.end_all("host", "visitor")
+        self.end_all("host", "visitor%")
         for host in self.dashboard.get("/hosts")["items"]:
-            if host["name"] == "visitor":
+            if host["name"].startswith("visitor"):
                 assert self.dashboard.request("DELETE", f"/api/v1/hosts/{host['id']}").status == 204
 
     def seems_bare(self) -> bool:

@@ -12,11 +12,13 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import libvirt
 
+from tests.lab.certificates import Authority
 from tests.lab.doors import Doors
 
 INSIDE = Path(__file__).with_name("inside.py")
@@ -91,8 +93,31 @@ def write_settings(folder: Path, identity: uuid.UUID) -> None:
     (etc / "virtlogd.conf").touch()
     (etc / "qemu.conf").write_text(
         'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = []\nnamespaces = []\n'
+        'migrate_tls_x509_cert_dir = "/etc/libvirt/moves"\n'
     )
+    write_certificates(etc / "moves")
     shutil.copy("/usr/share/libvirt/networks/default.xml", etc / "qemu/networks")
+
+
+@cache
+def authority() -> Authority:
+    """Whose certificates the QEMUs of all lab hosts show each other when a VM moves."""
+    return Authority("lab moves")
+
+
+def write_certificates(folder: Path) -> None:
+    """By the names that QEMU looks for (docs of libvirt: qemu.conf, migrate_tls_x509_cert_dir)."""
+    folder.mkdir()
+    (folder / "ca-cert.pem").write_text(authority().certificate)
+    for part, names in (("server", [address(number) for number in (1, 2)]), ("client", [])):
+        certificate, key = authority().issue("lab host", *names)
+        (folder / f"{part}-cert.pem").write_text(certificate)
+        (folder / f"{part}-key.pem").write_text(key)
+
+
+def address(number: int) -> str:
+    """Of the first or the second end of a cable between two hosts."""
+    return f"10.214.0.{number}"
 
 
 class LabHost:

@@ -74,6 +74,8 @@ ROUTES = {
     "vm.agent-time": "vms/<int:pk>/agent/time/",
     "vm.agent-password": "vms/<int:pk>/agent/password/",
     "vm.agent-keys": "vms/<int:pk>/agent/ssh-keys/",
+    "host.evacuate": "hosts/<int:pk>/maintenance/",
+    "host.bring-back": "hosts/<int:pk>/maintenance/",
     "vm.move-disk": "vms/<int:pk>/move-disk/",
     "vm.add-disk": "vms/<int:pk>/hardware/",
     "vm.put-back": "trash/<int:pk>/put-back/",

@@ -93,7 +93,9 @@ NEED_MORE = {
     "POST /api/v1/volumes/{volume_id}/wipe",
     "POST /api/v1/vms/import",
     "POST /api/v1/vms/{vm_id}/devices/{device}/move",
+    "POST /api/v1/vms/{vm_id}/dump",
     "POST /api/v1/vms/{vm_id}/console/take-over",
+    "POST /api/v1/vms/{vm_id}/migrate",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
 }

@@ -16,7 +16,7 @@ def test_these_are_all_its_names() -> None:
         "Domain", "DomainBroke", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo",
         "GuestCard", "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware", "HostNumbers",
         "HostSpec", "Job",
-        "LeaseInfo", "LinkInfo", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
+        "LeaseInfo", "LinkInfo", "Move", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
         "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume", "VolumeFacts",
         "connect", "cut_after", "fingerprint", "kind", "offered_key", "open_connection", "open_console", "tunnel",
         "tunnel_to_socket", "unseal", "upload", "watch",

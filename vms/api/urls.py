@@ -20,6 +20,7 @@ from vms.api import (
     clone,
     console,
     define,
+    dump,
     events,
     grants,
     groups,
@@ -28,12 +29,15 @@ from vms.api import (
     hosts,
     images,
     imports,
+    maintenance,
     metrics,
+    migration,
     networks,
     nwfilters,
     offers,
     operations,
     pending,
+    placement,
     pools,
     problems,
     query,
@@ -88,6 +92,7 @@ api.add_router("/hosts", nwfilters.router)
 api.add_router("/networks", networks.router)
 api.add_router("/hosts", offers.hosts_router)
 api.add_router("/hosts", define.router)
+api.add_router("/hosts", maintenance.router)
 api.add_router("/offers", offers.router)
 # With what is listed there, since one address has one router.
 api.add_router("/vms", imports.router)
@@ -95,6 +100,9 @@ api.add_router("/vms", console.router)
 api.add_router("/vms", tags.vms_router)
 api.add_router("/vms", trash.vms_router)
 api.add_router("/vms", clone.router)
+api.add_router("/vms", dump.router)
+api.add_router("/vms", migration.router)
+api.add_router("/placement", placement.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

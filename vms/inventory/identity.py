@@ -8,15 +8,23 @@ are heard in any order: that it left may be told after it came.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Q
+from django.utils import timezone
+
 from vms import live
-from vms.models import Happening, Host, Placement, VirtualMachine
+from vms.kinds.migration import MIGRATE
+from vms.models import OPEN_STATES, Happening, Host, Operation, OperationState, Placement, VirtualMachine
 
 RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1, "crashed": 2}
-LEAST: Final = 3
+COMING: Final = 3
+LEAST: Final = 4
+# What an operation moved may be heard of on its new host only after that has ended.
+HEARD_WITHIN: Final = timedelta(minutes=10)
 
 
 def left_elsewhere(host: Host, uuids: Iterable[str]) -> dict[str, VirtualMachine]:
@@ -25,11 +33,32 @@ def left_elsewhere(host: Host, uuids: Iterable[str]) -> dict[str, VirtualMachine
     found: defaultdict[str, list[Placement]] = defaultdict(list)
     for placement in elsewhere.select_related("vm").order_by("pk"):
         found[str(placement.uuid)].append(placement)
-    return {
+    left = {
         uuid: placements[0].vm
         for uuid, placements in found.items()
         # As long as any other host shows it, it could be a copy.
         if all(not placement.present or placement.state_reason == "migrated" for placement in placements)
+    }
+    return left | moving_here(host, {uuid: placements for uuid, placements in found.items() if uuid not in left})
+
+
+def moving_here(host: Host, found: Mapping[str, list[Placement]]) -> dict[str, VirtualMachine]:
+    """{uuid: VM} of those that an operation of ours moves to this host, or has just moved."""
+    if not found:
+        return {}
+    recently = Q(
+        state__in=(OperationState.SUCCEEDED, OperationState.UNKNOWN), ended_at__gt=timezone.now() - HEARD_WITHIN
+    )
+    operations = Operation.objects.filter(
+        Q(state__in=OPEN_STATES) | recently, kind=MIGRATE.name, params__host=host.pk,
+        vm__in={placement.vm_id for placements in found.values() for placement in placements},
+    )  # fmt: skip
+    moving = set(operations.values_list("vm", flat=True))
+    return {
+        uuid: placement.vm
+        for uuid, placements in found.items()
+        for placement in placements
+        if placement.vm_id in moving
     }
 
 
@@ -68,14 +97,21 @@ def beside(host: Host | int, uuids: Sequence[UUID | str]) -> set[str]:
     return {f"vm:{vm}" for vm in others.values_list("vm", flat=True)}
 
 
+def rank(placement: Placement) -> int:
+    """What comes half from another host is paused there, and nothing that its host keeps."""
+    if placement.state == "paused" and not placement.persistent:
+        return COMING
+    return RANKS.get(placement.state, LEAST)
+
+
 def settle(vm: VirtualMachine) -> set[str]:
     """Point the VM at the placement that counts and take over its name: running before paused before shut off.
 
     The names to announce: who sees it by its name or its host may see it no longer, or only now.
     """
     placements = sorted(
-        vm.placements.only("id", "vm", "name", "state", "present"),
-        key=lambda placement: (not placement.present, RANKS.get(placement.state, LEAST), placement.pk),
+        vm.placements.only("id", "vm", "name", "state", "present", "persistent"),
+        key=lambda placement: (not placement.present, rank(placement), placement.pk),
     )
     if not placements:
         return set()

@@ -7,11 +7,14 @@ from vms.kinds import (
     clone,
     create,
     define,
+    dump,
     hardware,
     hosts,
     images,
     imports,
+    maintenance,
     media,
+    migration,
     moving,
     networks,
     pools,
@@ -34,7 +37,8 @@ KINDS: dict[str, Kind] = {
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
-        *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS,
+        *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *dump.KINDS,
+        *migration.KINDS, *maintenance.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

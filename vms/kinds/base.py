@@ -12,8 +12,9 @@ Target = Literal["vm", "host", "pool", "volume", "network"]
 # What is asked of a volume, whose rights hang on who uses it (vms.permissions.volumes).
 Deed = Literal["see", "attach", "copy", "delete"]
 # What is in the queue transfer is claimed by the transfer process, at the first request for it.
-# guest: the answer hangs on what runs in a VM; few of a host at a time, each on a connection of its own.
-Queue = Literal["quick", "slow", "guest", "transfer"]
+# guest: the answer hangs on what runs in a VM; few of a host at a time, each on a connection of its own. plan: nobody
+# claims it; each worker's clock asks for the operations that it is made of, one after the other.
+Queue = Literal["quick", "slow", "guest", "transfer", "plan"]
 
 # What a form says for a field of type bool.
 SAID: Final = {"true": True, "false": False}
@@ -23,7 +24,7 @@ SAID: Final = {"true": True, "false": False}
 LEAVING: Final = frozenset(
     {
         "vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain", "vm.agent.freeze",
-        "vm.agent.password",
+        "vm.agent.password", "vm.copy",
     }
 )  # fmt: skip
 

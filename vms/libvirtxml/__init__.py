@@ -18,6 +18,7 @@ from vms.libvirtxml.graft import Lost, grafted, stand_ins, ungrafted
 from vms.libvirtxml.listening import Where, loopback, unreachable, where
 from vms.libvirtxml.mask import SECRET, mask, masked
 from vms.libvirtxml.mirror import mirror_document, mirror_of, move_disk
+from vms.libvirtxml.moving import Place, moved, plugged
 from vms.libvirtxml.network import (
     CHANGED,
     CLEAN_TRAFFIC,
@@ -46,6 +47,7 @@ from vms.libvirtxml.nwfilter import filter_name, filters_used, with_uuid, writte
 from vms.libvirtxml.osinfo import Told, read_osinfo
 from vms.libvirtxml.ovf import PackedCard, PackedDisk, PackedVm, read_ovf
 from vms.libvirtxml.pending import Change, Part, pending, settings, sure
+from vms.libvirtxml.placement import CpuNeed, DiskNeed, MoveNeeds, move_needs
 from vms.libvirtxml.pool import (
     EXAMPLES,
     FORMATS,
@@ -54,6 +56,7 @@ from vms.libvirtxml.pool import (
     BadPool,
     PoolSpec,
     canonical,
+    is_closed,
     made_pool,
     names_secret,
     pool_sources,
@@ -96,7 +99,9 @@ __all__ = [
     "Card",
     "Change",
     "Changes",
+    "CpuNeed",
     "Disk",
+    "DiskNeed",
     "DomainXML",
     "Drive",
     "Fault",
@@ -110,6 +115,7 @@ __all__ = [
     "Listen",
     "Lost",
     "Machine",
+    "MoveNeeds",
     "Need",
     "NetworkSpec",
     "NetworkXML",
@@ -118,6 +124,7 @@ __all__ = [
     "PackedDisk",
     "PackedVm",
     "Part",
+    "Place",
     "PoolSpec",
     "Source",
     "Subnet",
@@ -155,6 +162,7 @@ __all__ = [
     "free_subnet",
     "glance",
     "grafted",
+    "is_closed",
     "is_systems",
     "let_vnc_listen",
     "line_of",
@@ -166,6 +174,8 @@ __all__ = [
     "mirror_document",
     "mirror_of",
     "move_disk",
+    "move_needs",
+    "moved",
     "names_secret",
     "network_document",
     "new_mac",
@@ -174,6 +184,7 @@ __all__ = [
     "parse",
     "pending",
     "plain",
+    "plugged",
     "pool_document",
     "pool_sources",
     "public_pool",

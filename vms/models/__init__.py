@@ -10,11 +10,13 @@ from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
+from vms.models.maintenance import EvacuatedVm, Evacuation
 from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.routes import MoveRoute
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
@@ -40,6 +42,8 @@ __all__ = [
     "AuditEvent",
     "Console",
     "Document",
+    "EvacuatedVm",
+    "Evacuation",
     "Freeze",
     "Grant",
     "GuestKeys",
@@ -52,6 +56,7 @@ __all__ = [
     "LastScreen",
     "Lease",
     "LeftAlone",
+    "MoveRoute",
     "Network",
     "NetworkFilter",
     "Offer",

@@ -49,6 +49,8 @@ class Host(models.Model):
     certificate = models.TextField(blank=True)
     sealed = models.TextField(blank=True)
     left_alone = models.BooleanField(default=False)
+    # Since when it takes no new VMs.
+    in_maintenance_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)
     libvirt_uuid = models.UUIDField(null=True)
     # By the database's clock: the last time that the watcher heard it, and why it cannot (an error code) since when.

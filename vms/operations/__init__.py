@@ -11,11 +11,13 @@ from vms.operations import (
     clone,
     create,
     define,
+    dump,
     hardware,
     hosts,
     images,
     imports,
     media,
+    migration,
     moving,
     networks,
     pools,
@@ -56,8 +58,12 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **dump.WAYS,
+    **migration.WAYS,
 }
 TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)
+# What is made of other operations (vms.operations.maintenance); nobody claims or settles it.
+PLANS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "plan")
 # What the transfer process does; no worker claims or settles it.
 TRANSFERS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "transfer")

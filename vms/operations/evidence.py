@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from vms import live
@@ -12,8 +13,8 @@ from vms.models import Operation, OperationState, Worker
 from vms.operations import WAYS
 from vms.operations.connections import Connections
 from vms.operations.history import note
-from vms.operations.transitions import fail, move, succeed
-from vms.operations.way import Verdict
+from vms.operations.transitions import cancelled, fail, move, succeed
+from vms.operations.way import Lend, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
         return Verdict.UNDONE
     if way is None or operation.host is None:
         return Verdict.UNKNOWN
+    if way.across:
+        return between(way.across, operation, connections)
     verdict = Verdict.UNKNOWN
     for pause in ASK_AGAIN:
         time.sleep(pause)
@@ -42,6 +45,23 @@ def judge(operation: Operation, connections: Connections) -> Verdict:
         if verdict is Verdict.DONE:
             with connections.lent(operation.host) as connection:
                 note(connection, operation)
+        if verdict is not Verdict.UNDONE:
+            break
+    return verdict
+
+
+def between(
+    across: Callable[[Operation, Lend], Verdict], operation: Operation, connections: Connections
+) -> Verdict:  # fmt: skip
+    """The verdict of two hosts as they are now."""
+    verdict = Verdict.UNKNOWN
+    for pause in ASK_AGAIN:
+        time.sleep(pause)
+        try:
+            verdict = across(operation, connections.lent)
+        except VmsError as error:
+            logger.warning("operation %s: no evidence: %s %s", operation.pk, error.code, error.details)
+            return Verdict.UNKNOWN
         if verdict is not Verdict.UNDONE:
             break
     return verdict
@@ -73,7 +93,8 @@ def settle(
     if verdict is Verdict.DONE:
         succeed(operation, worker, log="reconciled")
     elif verdict is Verdict.UNDONE:
-        fail(operation, worker, undone or unseen)
+        if not (WAYS[operation.kind].across and cancelled(operation, worker)):
+            fail(operation, worker, undone or unseen)
     else:
         fail(operation, worker, unseen, to=OperationState.UNKNOWN)
     return True

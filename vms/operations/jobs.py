@@ -25,10 +25,11 @@ LEAVE: Final = 2.0
 
 
 @contextmanager
-def followed(work: Work) -> Iterator[None]:
-    """Follow the host's job on the VM while the body runs the call that does it."""
-    over = threading.Event()
-    thread = threading.Thread(target=follow, args=(work, over), name=f"follow {work.operation.pk}", daemon=True)
+def followed(work: Work, *, may_end: bool = True) -> Iterator[None]:
+    """Follow the host's job on the VM while the body runs the call that does it. may_end: whether the host can end it
+    before it is through."""
+    over, name = threading.Event(), f"follow {work.operation.pk}"
+    thread = threading.Thread(target=follow, args=(work, over, may_end), name=name, daemon=True)
     thread.start()
     try:
         yield
@@ -37,7 +38,7 @@ def followed(work: Work) -> Iterator[None]:
         thread.join(LEAVE)
 
 
-def follow(work: Work, over: threading.Event) -> None:
+def follow(work: Work, over: threading.Event, may_end: bool) -> None:
     """Until it is over: its percentage onto the row, its movement against the silence limit, its end where asked."""
     last: Job | None = None
     ended = False
@@ -53,8 +54,9 @@ def follow(work: Work, over: threading.Event) -> None:
                         tell(work.operation, job)
                         last = job
                     if not ended and is_to_end(work.operation):
-                        domain(connection, work.operation).abort_job()
-                        work.log("ending")
+                        if may_end:
+                            domain(connection, work.operation).abort_job()
+                        work.log("ending" if may_end else "ends_late")
                         ended = True
             except VirtError as error:
                 logger.info("operation %s: its job cannot be followed: %s", work.operation.pk, error.details)

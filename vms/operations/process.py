@@ -8,26 +8,29 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from vms import live
 from vms.chain import sealer
 from vms.errors import WorkerDied, WorkerLost
 from vms.kinds import MAKING
+from vms.kinds.migration import MIGRATE
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS
 from vms.operations.alerting import Alerter
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
+from vms.operations.maintenance import turn
 from vms.operations.run import Running, run
 from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
@@ -48,9 +51,12 @@ FAILURES: Final = 5.0
 TRASH: Final = 60.0
 THAW: Final = 1.0
 SEEDS: Final = 60.0
+PLANS: Final = 1.0
 ALERTS: Final = 5.0
 SINKS: Final = 2.0
 GRACE: Final = 10.0
+# Later nobody but a person says what became of a move.
+DECIDED_WITHIN: Final = timedelta(hours=1)
 
 
 class WorkerProcess:
@@ -89,7 +95,7 @@ class WorkerProcess:
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
-            (self.alert, ALERTS), (self.tell_alerts, SINKS),
+            (self.go_on_with_plans, PLANS), (self.alert, ALERTS), (self.tell_alerts, SINKS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -186,6 +192,10 @@ class WorkerProcess:
         """Ask for the end of the discs that first boots have read."""
         seeds.drop_due()
 
+    def go_on_with_plans(self) -> None:
+        """Ask for the next moves of hosts that are emptied, or get their VMs back."""
+        turn(self.node)
+
     def alert(self) -> None:
         """Begin and end alerts."""
         self.alerter.turn()
@@ -208,10 +218,13 @@ class WorkerProcess:
             settle_late(operation, self.connections)
 
     def half_made(self) -> list[Operation]:
-        """What was to be made on hosts that fell silent meanwhile and answer again."""
+        """What was to be made on hosts that fell silent meanwhile and answer again; and what was to be moved then, as
+        long as nobody did anything else with it."""
+        heard = Q(host__error_code="", host__left_alone=False, node__in=("", self.node))
+        newer = Operation.objects.filter(vm=OuterRef("vm"), pk__gt=OuterRef("pk"))
+        moved = Q(kind=MIGRATE.name, ended_at__gt=timezone.now() - DECIDED_WITHIN) & ~Exists(newer)
         rows = Operation.objects.filter(
-            state=OperationState.UNKNOWN, kind__in=MAKING, vm__isnull=False, node__in=("", self.node),
-            host__error_code="", host__left_alone=False,
+            heard, Q(kind__in=MAKING) | moved, state=OperationState.UNKNOWN, vm__isnull=False
         )  # fmt: skip
         return list(rows.select_related("worker", "host", "vm__placement", "actor_user")[:10])
 

@@ -18,6 +18,7 @@ from vms.errors import (
     OperationLost,
     RunsElsewhere,
     TimedOut,
+    VirtError,
     VmsError,
     WrongState,
 )
@@ -131,14 +132,21 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
         way.do(work)
         if way.ended:
             return Verdict.DONE
-        verdict = way.evidence(before, way.facts(connection, operation))
-    except UNCERTAIN as error:
+        if way.across:
+            verdict = way.across(operation, connections.lent)
+            if verdict in (Verdict.GOING, Verdict.UNKNOWN):
+                raise HostUnreachable(verdict.value)
+        else:
+            verdict = way.evidence(before, way.facts(connection, operation))
+    except VirtError as error:
+        if not (way.across or isinstance(error, UNCERTAIN)):
+            raise
         unseen = TimedOut(error.details) if running.silent.is_set() else error
         while not settle(operation, worker, connections, unseen):
             time.sleep(ASK)
             check_ours(operation, worker)
         return None
-    if verdict is Verdict.DONE:
+    if verdict is Verdict.DONE and not way.across:
         note(connection, operation)
     if verdict is Verdict.UNDONE:
         raise InvalidState(operation.target_name)

@@ -63,7 +63,7 @@ def succeed(
     return move(operation, OperationState.SUCCEEDED, by=by, since=since, log=log, **fields)
 
 
-def cancelled(operation: Operation, by: Worker) -> bool:
+def cancelled(operation: Operation, by: Worker | None) -> bool:
     """The host has ended it because somebody asked for that; False where nobody did."""
     if operation.host_id:
         live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")

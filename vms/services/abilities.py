@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 QEMU_ONLY: Final = frozenset(
-    {"vm.reset", "vm.nmi", "vm.send-key", "vm.add-screen", "vm.listen-locally", "vm.listen-on-network"}
+    {"vm.reset", "vm.nmi", "vm.send-key", "vm.add-screen", "vm.listen-locally", "vm.listen-on-network", "vm.dump"}
 )
 LACKING: Final[dict[str, frozenset[str]]] = {
     "qemu": frozenset(),

@@ -38,7 +38,8 @@ TOLD: Final = timedelta(hours=1)
 
 def silent_hosts(rule: AlertRule) -> Iterator[Found]:
     """One that never answered asks for attention where it was added."""
-    known = Host.objects.filter(removed_at=None, left_alone=False, heard_at__isnull=False)
+    # Of one in maintenance nobody expects that it answers.
+    known = Host.objects.filter(removed_at=None, left_alone=False, in_maintenance_at=None, heard_at__isnull=False)
     for host in known.exclude(error_code="").order_by("pk"):
         if is_silent(host):
             yield Found("host_silent", f"host:{host.pk}", host.name, {"error": host.error_code}, host=host.pk)

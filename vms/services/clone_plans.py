@@ -111,6 +111,8 @@ def where(actor: Actor, placement: Placement, wish: CloneWish) -> Host:
         raise BadFields({"pool": "vm_hosts"})
     chosen = next(iter(hosts.values()), placement.host)
     if chosen.pk not in {one.pk for one in placing.usable_hosts(actor)}:
+        if chosen.in_maintenance_at:
+            raise BadFields({"host": "vm_no_host_maintenance"})
         if chosen.pk == placement.host_id and host is None and not pools:
             raise NotAllowed(privilege="host.use")
         raise BadFields({"host": "choice"})

@@ -21,7 +21,7 @@ from vms.libvirtxml import DEFINE as ROOT
 from vms.libvirtxml import Belongings, DomainXML, Fault, belongings, blame, difference, line_of, mask, stand_ins
 from vms.models import Document, Host, Operation, Placement, User
 from vms.permissions import Actor, Who, require, visible_vms
-from vms.services import create, operations
+from vms.services import create, maintenance, operations
 from vms.services.vm_names import NAME
 from vms.services.wishes import Warning
 
@@ -81,6 +81,7 @@ def draft(actor: Actor, host: Host, text: str) -> Draft:
     """What would be made of the text on that host; nothing is handed to it. Raises NotAllowed, and BadDefinition with
     all that is found wrong."""
     require(actor, PRIVILEGE, host)
+    maintenance.refuse(actor, host)
     wrong = blame(text)
     if wrong:
         raise BadDefinition(wrong)

@@ -279,8 +279,8 @@ def queue_name(queue: str, node: str) -> str:
 
 def knock(operation: Operation) -> None:
     """Tell the workers at once; when Redis is away they find the row by themselves within seconds. Nobody is told of
-    what waits for its first byte."""
-    if operation.queue == "transfer":
+    what waits for its first byte, or is a plan."""
+    if operation.queue in ("transfer", "plan"):
         return
     try:
         current_app.send_task(

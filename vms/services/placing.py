@@ -47,10 +47,12 @@ class Place:
 
 
 def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
-    """The best place, or None with what no host has: "host", "host_silent", "pool", "image", "arch"."""
-    hosts = [host for host in usable_hosts(who) if asked.host in (None, host)]
+    """The best place, or None with what no host has: "host", "host_maintenance", "host_silent", "pool", "image",
+    "arch"."""
+    own = [host for host in own_hosts(who) if asked.host in (None, host)]
+    hosts = [host for host in own if host.in_maintenance_at is None]
     if not hosts:
-        return None, "host"
+        return None, "host_maintenance" if own else "host"
     heard = [host for host in hosts if freshness(host) == "live"]
     if not heard:
         return None, "host_silent"
@@ -77,14 +79,20 @@ def has_room(made: Place, asked: Asked) -> bool:
     return made.free_kib >= asked.memory_kib and (made.pool is None or made.pool.available_bytes >= asked.disk_bytes)
 
 
+def own_hosts(who: Who) -> list[Host]:
+    """Those on which he may make VMs, by name, also what takes none now."""
+    there = visible_hosts(who, "host.use").filter(driver=Host.Driver.QEMU, left_alone=False)
+    return list(there.order_by("name"))
+
+
 def usable_hosts(who: Who) -> list[Host]:
-    """Those on which he may make VMs, by name."""
-    return list(visible_hosts(who, "host.use").filter(driver=Host.Driver.QEMU, left_alone=False).order_by("name"))
+    """The same without those that are in maintenance."""
+    return [host for host in own_hosts(who) if host.in_maintenance_at is None]
 
 
 def require_somewhere(who: Who) -> None:
     """Nothing, or NotAllowed: there is no host on which he may make VMs."""
-    if not usable_hosts(who):
+    if not own_hosts(who):
         raise NotAllowed(privilege="host.use")
 
 

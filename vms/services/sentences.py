@@ -15,6 +15,7 @@ from vms.kinds import KINDS
 from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
+from vms.services import placement_words
 
 Parameters = Mapping[str, Any]
 
@@ -80,6 +81,13 @@ ERRORS: dict[str, str] = {
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "folder_open": mark(
+        "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
+        "root. Choose another pool, or let an administrator say of this one that only administrators write there."
+    ),
+    "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "migration_refused": mark("{name} is not moved to {host}: {cause}."),
+    "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
         "{name} is another by now than when this was asked for: it was started, stopped, grown or changed. Nothing is "
         "kept of the clone. Ask for it once more."
@@ -106,6 +114,12 @@ ERRORS: dict[str, str] = {
         "again, look at it, and make it a template anew."
     ),
     "no_template": mark("{name} cannot become a template: {reason}."),
+    "in_maintenance": mark("{host} is in maintenance and takes no new VMs now. Choose another host, or wait."),
+    "plan_changed": mark(
+        "By now this would go another way than was planned: something about {host} or its VMs has changed. Look at the "
+        "plan as it is now, and approve that."
+    ),
+    "not_all_moved": mark("{failed} of {of} VMs did not go where the plan wanted them. The host's page says why."),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -307,6 +321,7 @@ FIELDS: dict[str, str] = {
     "vm_disk_used": mark("This disk is in use, or it is not ready. Choose another one."),
     "vm_hosts": mark("These are on different hosts. Choose what is on one."),
     "vm_no_host": mark("There is no host on which you may make VMs."),
+    "vm_no_host_maintenance": mark("It is in maintenance and takes no new VMs now. Choose another host, or wait."),
     "vm_no_host_silent": mark("None of the hosts on which you may make VMs answers now."),
     "vm_no_pool": mark("No storage pool that you may use there is started."),
     "vm_pool_stopped": mark("This storage pool is stopped. Start it first, or choose another one."),
@@ -356,6 +371,7 @@ FIELDS: dict[str, str] = {
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
+    "dump_room": mark("There is less free in it than the VM has memory. Choose another, or make room."),
     "choice": mark("Choose one of those that are offered."),
     "not_for": mark("A host that is reached this way has no such field."),
     "unknown_user": mark("There is no user of exactly this name."),
@@ -689,8 +705,19 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "plan_done": mark("All of the plan is done."),
+    "plan_stopped": mark("Nothing more of the plan is begun; what was under way has ended."),
+    "dumped": mark("Its memory is in “{name}”."),
+    "ends_late": mark("No host ends a dump in the middle: it is taken away as soon as it is written."),
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
+    "migrates": mark("Moving to {host}: {way}."),
+    "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
+    "migrate_paused": mark("The time was over: the VM stands still until it is there."),
+    "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
+    "migrated": mark("It is on {host} now."),
+    "resumed_here": mark("{host} does not have it: it runs on where it was."),
+    "volume_kept": mark("The volume “{name}” stays where it was, attached to nothing."),
     "shaped_now": mark("It has it now."),
     "shaped_not_now": mark("Its next start has it; its host did not do it now."),
     "cd_ejected": mark("Ejected the CD in {drive}, in this run."),
@@ -782,7 +809,11 @@ GOING_ON: dict[str, str] = {
     "vm.agent-time": mark("setting its clock"),
     "vm.agent-password": mark("setting a password in it"),
     "vm.agent-keys": mark("asking for SSH keys in it"),
+    "host.evacuate": mark("being emptied"),
+    "host.bring-back": mark("getting its VMs back"),
+    "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
+    "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
     "image.copy": mark("copying an image"),
@@ -836,6 +867,9 @@ AUDIT: dict[str, str] = {
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
     "left-alone:host": mark("left the host alone"),
+    "entered:maintenance": mark("put the host into maintenance"),
+    "left:maintenance": mark("took the host out of maintenance"),
+    "let-stay:maintenance": mark("let its VMs stay where they were moved"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
     "accepted:host-key": mark("accepted the host's key"),
@@ -944,6 +978,21 @@ MOVES: dict[str, str] = {
 }
 
 # Why a VM cannot become a template.
+MIGRATIONS: dict[str, str] = {
+    "here": mark("it is there already"),
+    "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
+    "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
+    "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
+    "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
+    "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
+    "no_disk": mark("a disk is in a pool that the host does not reach; let it be copied, or share the pool"),
+    "taken": mark("the host has a VM of that name or UUID"),
+}
+MIGRATION_WAYS: dict[str, str] = {
+    "tls": mark("under TLS"),
+    "clear": mark("in clear text"),
+    "tunnel": mark("through the connection of the two libvirts"),
+}
 TEMPLATE_REASONS: dict[str, str] = {
     "saved": mark("it has a saved state; start it, or discard that"),
     "no_disk": mark("it has no disk"),
@@ -1021,12 +1070,20 @@ def readable(params: Parameters) -> Readable:
         words["users"] = users(str(params["by"]), int(params.get("others", 0)))
     if params.get("host") == "":
         words["host"] = gettext("its host")
+    if "obstacle" in params:
+        told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
+        words["why"] = move_reason(str(params["obstacle"]), params, **told)
+        words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])
     if str(params.get("reason")) in TEMPLATE_REASONS:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
     if str(params.get("cause")) in MOVES:
         words["cause"] = gettext(MOVES[str(params["cause"])])
+    if str(params.get("cause")) in MIGRATIONS and "host" in params:
+        words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
+    if str(params.get("way")) in MIGRATION_WAYS:
+        words["way"] = gettext(MIGRATION_WAYS[str(params["way"])])
     if str(params.get("reason")) in SEED_REASONS:
         words["reason"] = gettext(SEED_REASONS[str(params["reason"])])
     if "line" in params:
@@ -1036,6 +1093,12 @@ def readable(params: Parameters) -> Readable:
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words
+
+
+def move_reason(code: str, params: Parameters, *, vm: str, host: str, here: str = "") -> str:
+    """Why a VM can't move to a host, or what is to be known before. host, here: "" for who may not see that."""
+    told = {**params, "state": state_word(str(params.get("state", "")))}
+    return placement_words.reason_text(code, told, vm=vm, host=host, here=here)
 
 
 def users(names: str, others: int) -> str:

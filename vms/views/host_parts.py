@@ -65,6 +65,7 @@ def host_devices(request: HttpRequest, pk: int) -> HttpResponse:
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "host": host,
+        "may_maintain": may(request.user, "host.maintain", host),
         "tab": "devices",
         "sorts": devices.sorts(page.object_list, found),
         "kinds": devices.kinds(host),

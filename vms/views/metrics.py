@@ -47,7 +47,11 @@ def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
 def host_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     """Its charts; ?span= says how far back."""
     host = get_host_or_404(request.user, pk)
-    return render(request, "hosts/metrics.html", {"host": host, "tab": "metrics", **drawn(request, HOST, pk)})
+    context = {
+        "host": host, "tab": "metrics", "may_maintain": may(request.user, "host.maintain", host),
+        **drawn(request, HOST, pk),
+    }  # fmt: skip
+    return render(request, "hosts/metrics.html", context)
 
 
 @login_required

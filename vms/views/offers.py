@@ -43,6 +43,7 @@ def offer_list(request: HttpRequest) -> HttpResponseBase:
         "query": f"?{urlencode({'host': host} if host is not None else {})}",
         "form": form,
         "host": of,
+        "may_maintain": of is not None and may(request.user, "host.maintain", of),
         "tab": "offers",
         "may_offer": may(request.user, offers.PRIVILEGE),
     }

@@ -20,13 +20,16 @@ from vms.errors import BadParameters
 from vms.forms.tags import Tags
 from vms.kinds import MAKING, MENU, whole_number
 from vms.kinds.clone import SOURCE
+from vms.kinds.dump import DUMP
 from vms.kinds.hardware import LISTEN_ON_NETWORK
+from vms.kinds.migration import MIGRATE
 from vms.kinds.power import RESTART
 from vms.kinds.seeds import WRITE_SEED
 from vms.kinds.templates import TEMPLATE
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import (
     get_vm_or_404,
+    is_administrator,
     trashed_vms,
     visible_hosts,
     visible_operations,
@@ -250,6 +253,10 @@ def tab_context(
         "may_clone": SOURCE in head.rights and placed(vm).persistent and placed(vm).host.driver == Host.Driver.QEMU,
         "may_eject": may_eject(placed(vm), head.rights),
         "may_template": may_template(vm, head),
+        "may_dump": may_dump(vm, head),
+        "may_move": fits(head.rights, MIGRATE.name) and placed(vm).host.driver == Host.Driver.QEMU,
+        "may_add_host": is_administrator(request.user, "host.admin"),
+        "no_move": why_not(MIGRATE, placed(vm), head.host_word),
         "combinations": console_keys.COMBINATIONS,
         "many_hosts": visible_hosts(request.user)[:2].count() > 1,
     }
@@ -260,6 +267,13 @@ def may_template(vm: VirtualMachine, head: Header) -> bool:
     there = placed(vm)
     fits = there.present and there.persistent and there.state in TEMPLATE.states and vm.templated_at is None
     return fits and head.rights >= set(TEMPLATE.privileges)
+
+
+def may_dump(vm: VirtualMachine, head: Header) -> bool:
+    """Whether its memory can be dumped, as far as its state and the reader's rights say."""
+    there = placed(vm)
+    runs = there.present and there.state in DUMP.states and offers(there.host.driver, DUMP.name)
+    return runs and head.rights >= set(DUMP.privileges)
 
 
 def this_machine(request: HttpRequest, vm: VirtualMachine) -> str:

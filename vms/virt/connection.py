@@ -47,7 +47,7 @@ OPEN_SECONDS: Final = {"local": 6.0, "unix": 6.0, "tcp": 6.0, "tls": 6.0, "ssh":
 class Connection:
     """A host's connection; any thread may use it. Every method raises VirtError leaves."""
 
-    def __init__(self, handle: Any, wire: Wire | None) -> None:
+    def __init__(self, handle: Any, wire: Wire | None, *, patient: bool = False) -> None:
         self.handle = handle
         self.wire = wire
         self.broken = threading.Event()
@@ -57,7 +57,7 @@ class Connection:
         with contextlib.suppress(libvirt.libvirtError):
             handle.registerCloseCallback(lambda conn, reason, opaque: self.broken.set(), None)
         with contextlib.suppress(libvirt.libvirtError):
-            handle.setKeepAlive(*KEEPALIVE)
+            handle.setKeepAlive(*((-1, 0) if patient else KEEPALIVE))
 
     def alive(self) -> bool:
         """Whether it still stands, without asking the host."""
@@ -88,6 +88,18 @@ class Connection:
         self.broken.set()
         if self.wire:
             self.wire.cut()
+
+    @contextmanager
+    def breaking_after(self, other: Connection) -> Iterator[None]:
+        """Meanwhile the other one is cut before anybody here is told that this one broke. libvirt's client, told so
+        while it moves a domain here, would let that run on where the other one leads (docs/decisions/0134)."""
+        if self.wire:
+            self.wire.first_cut = other.cut
+        try:
+            yield
+        finally:
+            if self.wire:
+                self.wire.first_cut = None
 
     def close(self) -> None:
         """Let it go; where a thread is in a call, that one does when the call is back, which cutting the wire brings
@@ -293,11 +305,13 @@ class Connection:
             return ready.missing(self.handle)
 
 
-def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float | None = None) -> Connection:
+def open_connection(
+    spec: HostSpec, *, direct: bool = False, timeout: float | None = None, patient: bool = False
+) -> Connection:
     """An open connection, to be closed by the caller; see connect()."""
     seconds = OPEN_SECONDS[spec.transport] if timeout is None else timeout
     handle, wire = (open_direct(spec, seconds), None) if direct else open_wired(spec, seconds)
-    connection = Connection(handle, wire)
+    connection = Connection(handle, wire, patient=patient)
     try:
         found = connection.uuid() if spec.uuid else ""
         if found and found != spec.uuid:
@@ -309,12 +323,15 @@ def open_connection(spec: HostSpec, *, direct: bool = False, timeout: float | No
 
 
 @contextmanager
-def connect(spec: HostSpec, *, direct: bool = False, timeout: float | None = None) -> Iterator[Connection]:
+def connect(
+    spec: HostSpec, *, direct: bool = False, timeout: float | None = None, patient: bool = False
+) -> Iterator[Connection]:
     """An open connection, closed at the end. direct: without the wire that cut() cuts, for passing descriptors.
+    patient: however long the host says nothing, the connection stands until it is cut.
 
     Raises HostUnreachable, TimedOut, AuthRefused, or WrongHost where another machine answers than the spec's UUID.
     """
-    connection = open_connection(spec, direct=direct, timeout=timeout)
+    connection = open_connection(spec, direct=direct, timeout=timeout, patient=patient)
     try:
         yield connection
     finally:

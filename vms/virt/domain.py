@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
 
@@ -41,10 +41,14 @@ from vms.libvirtxml import (
 from vms.libvirtxml.shaping import Edit, is_done
 from vms.virt import judging, shaping
 from vms.virt.agent import Agent
+from vms.virt.migration import Move
 from vms.virt.optional import listed
 from vms.virt.states import words
 from vms.virt.streams import BLOCK
 from vms.virt.values import DomainInfo, Job, SnapshotInfo
+
+if TYPE_CHECKING:
+    from vms.virt.connection import Connection
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -147,6 +151,14 @@ class Domain:
         with self.guard():
             self.handle.managedSaveRemove()
 
+    def dump(self, path: str) -> None:
+        """Write all its memory into the file of that path, as an ELF core; it stands still until that is done, job()
+        tells how far it is, and abort_job() is refused. Where it fails the host takes the file away."""
+        with self.guard():
+            self.handle.coreDumpWithFormat(
+                path, libvirt.VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.VIR_DUMP_MEMORY_ONLY
+            )  # fmt: skip
+
     def job(self) -> Job | None:
         """What the host is doing with it now that takes long, None while that is nothing."""
         with self.guard():
@@ -155,13 +167,44 @@ class Domain:
             told = self.handle.jobStats()
         if told["type"] in (libvirt.VIR_DOMAIN_JOB_NONE, libvirt.VIR_DOMAIN_JOB_COMPLETED):
             return None
-        names = ("disk_processed", "disk_remaining") if is_backup(told) else ("data_processed", "data_remaining")
-        return Job(*(told.get(name, 0) for name in names))
+        if is_move(told):
+            return move_job(told)
+        sort = "disk" if is_backup(told) else "memory" if is_dump(told) else "data"
+        return Job(told.get(f"{sort}_processed", 0), told.get(f"{sort}_remaining", 0))
 
     def abort_job(self) -> None:
         """Ask for the end of what job() tells; it runs on as before."""
         with self.guard():
             self.handle.abortJob()
+
+    def move(self, there: Connection, how: Move) -> None:
+        """Let it be on the other host, and no more here; job() tells meanwhile how far it is. In a thread alone with
+        both connections. Where a managed move raises, nobody knows by that alone where it runs."""
+        with there.guard(), self.guard():
+            if how.peer:
+                self.handle.migrateToURI3(how.peer, how.params, how.flags | libvirt.VIR_MIGRATE_PEER2PEER)
+            else:
+                self.handle.migrate3(there.handle, how.params, how.flags)
+
+    def begin_postcopy(self) -> None:
+        """Let what moves run on the other host from now on; what is missing of its memory comes when it is needed. From
+        here on there is no way back."""
+        with self.guard():
+            self.handle.migrateStartPostCopy(0)
+
+    def moved(self) -> Job | None:
+        """How it came here, told by the host to which it did; None where that is not told."""
+        with self.guard():
+            told = self.handle.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+        return move_job(told) if told["type"] == libvirt.VIR_DOMAIN_JOB_COMPLETED and is_move(told) else None
+
+    def movable(self) -> tuple[str, str]:
+        """The documents of this run and of the next start as libvirt takes them on another host, with their secrets;
+        the first is "" while it is off."""
+        flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+        with self.guard():
+            live = self.handle.XMLDesc(flags) if run_id(self.handle) is not None else ""
+            return live, self.handle.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_INACTIVE)
 
     def disk_size(self, target: str) -> int:
         """The bytes that the guest sees of the disk that this run's definition calls so."""
@@ -411,6 +454,29 @@ class Domain:
 
 def is_backup(told: Mapping[str, Any]) -> bool:
     return bool(told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP)
+
+
+def is_dump(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP)
+
+
+def is_move(told: Mapping[str, Any]) -> bool:
+    return told.get("operation") in (
+        libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN, libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT,
+    )  # fmt: skip
+
+
+def move_job(told: Mapping[str, Any]) -> Job:
+    """A move's memory and disks together."""
+    return Job(
+        done=told.get("data_processed", 0),
+        left=told.get("data_remaining", 0),
+        speed=told.get("memory_bps", 0) + told.get("disk_bps", 0),
+        dirty=told.get("memory_dirty_rate", 0) * told.get("memory_page_size", 4096),
+        passes=told.get("memory_iteration", 0),
+        downtime_ms=told.get("downtime"),
+        seconds=told.get("time_elapsed", 0) // 1000,
+    )
 
 
 def has_saved_state(handle: Any) -> bool:

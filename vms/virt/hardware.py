@@ -13,6 +13,7 @@ from lxml import etree
 from lxml.builder import E
 
 from vms.libvirtxml import parse
+from vms.virt import cpus
 from vms.virt.facts import expanded_of
 from vms.virt.machine import Cell, HostHardware, HostNumbers, Pages, SecurityModel, Socket
 from vms.virt.optional import optional
@@ -58,6 +59,7 @@ def read(handle: Any) -> HostHardware:
         cgroups=cgroups(handle) if kind == "QEMU" else None,
         three_d=draws(best) and has_render_node(handle),
         slow=slow,
+        guest_cpu=cpus.best(handle, best) if best is not None else None,
     )
 
 
@@ -66,7 +68,7 @@ def described(
 ) -> HostHardware:
     """What the documents say: of the host, of what VMs can have for each machine type that was asked for, of the
     machine as its firmware names it."""
-    machines, default = machine_types(capabilities, capabilities.findtext("host/cpu/arch") or "")
+    machines, most, default = machine_types(capabilities, capabilities.findtext("host/cpu/arch") or "")
     return HostHardware(
         vendor=text(system, "capability/hardware/vendor"),
         product=text(system, "capability/product"),
@@ -89,6 +91,7 @@ def described(
         slow=False,
         tpm=tpm(domains[0] if domains else None),
         cpu_models=cpu_models(domains[0] if domains else None),
+        most_vcpus=most,
     )
 
 
@@ -166,18 +169,20 @@ def sockets(cpus: list[etree._Element]) -> tuple[Socket, ...]:
     )
 
 
-def machine_types(capabilities: etree._Element, arch: str) -> tuple[tuple[str, ...], str]:
-    """(the machine types of its own architecture, which one a VM gets that names none)."""
+def machine_types(capabilities: etree._Element, arch: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
+    """(the machine types of its own architecture, beside each how many processors it takes, which one a VM gets that
+    names none)."""
     for guest in capabilities.iterfind("guest"):
         element = guest.find("arch")
         if element is None or element.get("name") != arch:
             continue
         told = element.findall("machine")[:MOST]
+        most = {(machine.text or "")[:LONGEST]: number(machine.get("maxCpus")) for machine in reversed(told)}
         names = tuple(dict.fromkeys((machine.text or "")[:LONGEST] for machine in told))
         aliases = {str(machine.get("canonical")): machine.text or "" for machine in told if machine.get("canonical")}
         default = aliases.get("pc") or next((name for name in names if name in aliases.values()), "")
-        return names, default or (names[0] if names else "")
-    return (), ""
+        return names, tuple(most[name] for name in names), default or (names[0] if names else "")
+    return (), (), ""
 
 
 def firmwares(domains: Sequence[etree._Element]) -> tuple[str, ...] | None:

@@ -41,13 +41,27 @@ class SecurityModel:
 
 
 @dataclass(frozen=True)
+class GuestCpu:
+    """The best processor that a VM can have there and keep on a host of the same: libvirt's host-model, by name with
+    all its features. blocked: of the models by name that a VM can not have, which features are wanting, as far as that
+    is told (libvirt 10.3)."""
+
+    model: str = ""
+    vendor: str = ""
+    features: tuple[str, ...] = ()
+    blocked: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
 class HostHardware:
     """What a host is made of and what its hypervisor can, which changes seldom. None, "" and () stand for what it
     does not tell. features: of the processor, those that matter here, as the host has them. kvm: QEMU finds KVM.
     nested: a VM's processor could run VMs of its own. firmwares: what VMs can start by, None where libvirt is too old
     to tell. cgroups: the controllers that a running VM is under, None while none runs. slow: it took seconds to answer
     what costs nothing. tpm: it can emulate one. cpu_models: those by name that a VM can have
-    there, under KVM where it has that. three_d: QEMU can draw with its graphics card."""
+    there, under KVM where it has that. three_d: QEMU can draw with its graphics card. most_vcpus: beside each of
+    machines how many processors a VM of it can have, 0 where that is not told. guest_cpu: what is compared before a VM
+    moves."""
 
     vendor: str
     product: str
@@ -71,6 +85,8 @@ class HostHardware:
     tpm: bool | None = None
     cpu_models: tuple[str, ...] = ()
     three_d: bool = False
+    most_vcpus: tuple[int, ...] = ()
+    guest_cpu: GuestCpu | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import libvirt
 
-from vms.libvirtxml import parse, pool_sources, public_pool, source_document
+from vms.libvirtxml import is_closed, parse, pool_sources, public_pool, source_document
 from vms.virt.optional import listed, optional
 from vms.virt.values import PoolInfo
 
@@ -69,6 +69,12 @@ class Pool:
                     raise
                 return False
             return True
+
+    def is_closed(self) -> bool:
+        """Whether its folder is root's and nobody else writes there, as the host saw it when it last looked through;
+        what the folder itself lies in is not told."""
+        with self.guard():
+            return is_closed(self.handle.XMLDesc(0))
 
     def start_with_host(self, enabled: bool) -> None:
         with self.guard():

@@ -37,10 +37,17 @@ class DomainInfo:
 
 @dataclass(frozen=True)
 class Job:
-    """Long work of a host on a domain: bytes done and bytes left as it counts them now."""
+    """Long work of a host on a domain: bytes done and bytes left as it counts them now. Of a move also: speed and
+    dirty, bytes/s that go and that its guest writes anew; passes over its memory, the first is 1; downtime_ms: how long
+    it will stand still at the end, None where that is not told; seconds that it has taken."""
 
     done: int
     left: int
+    speed: int = 0
+    dirty: int = 0
+    passes: int = 0
+    downtime_ms: int | None = None
+    seconds: int = 0
 
 
 @dataclass(frozen=True)

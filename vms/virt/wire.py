@@ -12,6 +12,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,8 @@ class Wire:
         # Whether the far end was the first to close, and its first bytes.
         self.hung_up = False
         self.first = b""
+        # Called once, before anybody is told that this wire is cut.
+        self.first_cut: Callable[[], None] | None = None
         self.folder = tempfile.mkdtemp(prefix="kvmweb-")
         self.path = str(Path(self.folder) / "libvirt")
         self.door = socket.socket(socket.AF_UNIX)
@@ -84,6 +87,9 @@ class Wire:
 
     def cut(self) -> None:
         """End it now: whoever waits on it is told that it broke. Again is nothing."""
+        before, self.first_cut = self.first_cut, None
+        if before:
+            before()
         self.close_door()
         self.far.end()
         if self.downstream is not None:

@@ -14,7 +14,7 @@ from vms.libvirtxml.pool.spec import (
     spec_name,
     spec_type,
 )
-from vms.libvirtxml.pool.told import canonical, public_pool
+from vms.libvirtxml.pool.told import canonical, is_closed, public_pool
 from vms.libvirtxml.pool.uses import names_secret, used_sources
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "BadPool",
     "PoolSpec",
     "canonical",
+    "is_closed",
     "made_pool",
     "names_secret",
     "pool_sources",

@@ -26,6 +26,15 @@ def public_pool(text: str) -> str:
     return serialize(root)
 
 
+def is_closed(text: str) -> bool:
+    """Whether the folder of a running pool is root's, and nobody else writes in it."""
+    told = parse(text).find("target/permissions")
+    if told is None or told.findtext("owner") != "0":
+        return False
+    mode = told.findtext("mode") or ""
+    return mode.isascii() and mode.isdigit() and not int(mode, 8) & 0o022
+
+
 def canonical(text: str) -> tuple[str, str]:
     """(kind, source) of what the bytes of a pool are, in one way for all hosts; source is "" for what is its host's
     own, and for a document that is not taken."""

@@ -1,0 +1,47 @@
+"""Hosts to which a VM could go, and such to which it could not: rows alone, of machines that nobody reaches."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.stage import Stage
+
+# Whatever the watcher says of them, they have just been heard.
+HEARD = """
+CREATE TRIGGER IF NOT EXISTS visiting AFTER UPDATE OF error_code ON vms_host WHEN new.name LIKE 'visitor-%'
+AND new.error_code != '' BEGIN UPDATE vms_host SET error_code = '', heard_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+WHERE id = new.id; END
+"""
+HOSTS = """
+import uuid
+from django.db import connection
+from django.utils import timezone
+from vms.models import *
+connection.cursor().execute({heard!r})
+here = Host.objects.get(pk=1)
+Host.objects.filter(name__startswith='visitor').delete()
+def visit(name, gib, network, **facts):
+    told = {{**here.facts, 'memory_kib': gib << 20, 'cpus': 64, **facts}}
+    host = Host.objects.create(name=name, transport='ssh', address='192.0.2.1', port=1, facts=told,
+                               hardware=here.hardware, heard_at=timezone.now(), libvirt_uuid=uuid.uuid4())
+    Network.objects.create(host=host, uuid=uuid.uuid4(), name=network, active=True, mode='nat')
+    StoragePool.objects.create(host=host, uuid=uuid.uuid4(), name='fast', type='dir', path='/srv/fast', active=True,
+                               available_bytes=gib << 30)
+visit('visitor-small', 64, 'default')
+visit('visitor-with-much-room', 512, 'default')
+visit('visitor-far-away-and-of-another-make', 16, 'lan', arch='aarch64', qemu_version='5.2.0')
+visit('visitor-next-door', 16, 'lan')
+"""
+
+
+def to_hosts(stage: Stage) -> str:
+    """The page of a VM that runs and could go to some of them."""
+    stage.dashboard.do(HOSTS.format(heard=HEARD))
+    return f"{stage.runs('web').path}migrate/"
+
+
+def moves_wrongly(page: Page) -> None:
+    """Refused each time: else every click on its button would ask for a move."""
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Minutes it may take").fill("-1")
+    expect(page.locator("#you-get")).to_contain_text("greater than or equal to 0")

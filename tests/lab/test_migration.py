@@ -1,0 +1,193 @@
+"""VMs go from one real host to another, and whatever comes in between, they run in exactly one place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.lab.fixtures import FORGET
+from tests.lab.guests import Guests
+from tests.lab.machine import LabHost, address, eventually
+from tests.lab.moves import ADD, CABLE, Counter, Pair, cable, counter, shared_pool
+from tests.lab.pools import folder_pool
+from tests.lab.stack import Dashboard
+from vms.demo import guest
+
+SLOW = {"bandwidth_mib": 1}
+
+
+@pytest.fixture(scope="module")
+def pair(shared_dashboard: Dashboard, lab_host: LabHost, guest_files: guest.Guest) -> Iterator[Pair]:
+    if shared_dashboard.process is None or shared_dashboard.process.poll() is not None:
+        shared_dashboard.start()
+    there = LabHost("lab-b")
+    here = shared_dashboard.get("/hosts")["items"][0]["name"]
+    added = ADD.format(here=here, there=there.name, socket=there.socket, first=address(2), second=address(1))
+    ids = [int(word) for word in shared_dashboard.do(added).split()[-2:]]
+    guests = Guests(lab_host, guest_files)
+    with cable(lab_host, there):
+        yield Pair(shared_dashboard, lab_host, there, dict(zip((lab_host.name, there.name), ids, strict=True)), guests)
+    guests.remove_all()
+    shared_dashboard.do(FORGET.format(pk=ids[1]))
+    there.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(pair: Pair) -> Iterator[Counter]:
+    """Its disk is on storage that both hosts have."""
+    with shared_pool(pair) as (name, folder):
+        made = counter(pair, "shared-counter", name, folder)
+        yield made
+        made.remove()
+
+
+@contextmanager
+def line(dashboard: Dashboard, vm: int) -> Iterator[ClientConnection]:
+    """Its shell, as a page opens it."""
+    answer = dashboard.post(f"/vms/{vm}/console", {"kind": "serial", "device": "serial1", "mode": "drive"})
+    assert answer.status == 200, answer
+    with connect(dashboard.url.replace("http", "ws") + answer.body["url"], compression=None, max_size=None) as opened:
+        yield opened
+
+
+def answers(opened: ClientConnection, word: str) -> bool:
+    """Whether the shell does what is typed."""
+    opened.send(f"echo {word}-$((6*7))\r".encode())
+    got, until = b"", time.monotonic() + 20
+    while f"{word}-42".encode() not in got and time.monotonic() < until:
+        piece = opened.recv(timeout=20)
+        got += piece if isinstance(piece, bytes) else b""
+    return f"{word}-42".encode() in got
+
+
+def follows(dashboard: Dashboard, vm: int, word: str) -> bool:
+    """Whether somebody who asks for the line once more types on the VM."""
+    try:
+        with line(dashboard, vm) as opened:
+            return answers(opened, word)
+    except (ConnectionClosed, TimeoutError, AssertionError):
+        return False
+
+
+def test_it_moves_with_its_open_console_and_is_the_same_vm(pair: Pair, shared: Counter) -> None:
+    dashboard, vm = pair.dashboard, shared.vm
+    assert dashboard.post("/tags", {"vms": [vm], "add": ["moving"]}).status == 204
+    before = dashboard.get(f"/vms/{vm}")
+    with line(dashboard, vm) as opened:
+        assert answers(opened, "before")
+        moving = pair.move(vm, pair.there)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                opened.recv(timeout=60)
+    assert closed.value.rcvd and closed.value.rcvd.reason == "target_closed"
+    ended = dashboard.await_operation(moving, within=60)
+    eventually(lambda: follows(dashboard, vm, "after"), "the console is on the other host", within=30, every=0.5)
+    pair.await_there(vm, pair.there)
+    now = dashboard.get(f"/vms/{vm}")
+    assert (now["id"], now["uuid"], now["tags"], now["state"]) == (vm, before["uuid"], ["moving"], "running")
+    assert pair.runs(shared.guest) == ["lab-b"] and pair.defined(shared.guest) == ["lab-b"]
+    shared.counted_on()
+    figures = dashboard.query("select result from vms_operation where id = ?", moving)[0][0]
+    assert "downtime_ms" in figures, figures
+    assert [each["code"] for each in ended["log"]] == ["claimed", "migrates", "migrated", "seen"]
+    assert not [one for one in dashboard.get("/alerts")["items"] if one["target"]["id"] == vm]
+    kept = dashboard.query("select operation_id from vms_version where vm_id = ? order by id desc", vm)
+    assert kept
+    pair.moved(vm, pair.here, postcopy=True)
+    assert pair.runs(shared.guest) == [pair.here.name] and pair.defined(shared.guest) == [pair.here.name]
+    shared.counted_on()
+
+
+def test_a_cancelled_move_leaves_it_where_it_is(pair: Pair, shared: Counter) -> None:
+    moving = pair.move(shared.vm, pair.there, **SLOW)
+    eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+    assert pair.dashboard.post(f"/operations/{moving}/cancel").status in (200, 202)
+    pair.dashboard.await_operation(moving, "cancelled", within=30)
+    stays(pair, shared)
+
+
+def test_one_that_takes_too_long_stays(pair: Pair, shared: Counter) -> None:
+    moving = pair.move(shared.vm, pair.there, timeout_s=3, **SLOW)
+    ended = pair.dashboard.await_operation(moving, "failed", within=40)
+    assert ended["error"]["code"] == "moved_too_long"
+    stays(pair, shared)
+
+
+def stays(pair: Pair, counter: Counter) -> None:
+    """It runs here, and there is nothing of it on the other host."""
+    eventually(lambda: pair.defined(counter.guest) == [pair.here.name], "the other host has nothing of it", within=20)
+    assert pair.runs(counter.guest) == [pair.here.name]
+    pair.await_there(counter.vm, pair.here)
+    counter.counted_on()
+
+
+def test_a_worker_that_is_killed(pair: Pair, shared: Counter) -> None:
+    moving = pair.move(shared.vm, pair.there, **SLOW)
+    eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+    os.kill(pair.dashboard.pid("worker"), signal.SIGKILL)
+    ended = pair.dashboard.await_operation(moving, "failed", within=60)
+    assert ended["error"]["code"] == "worker_died"
+    stays(pair, shared)
+
+
+def test_a_target_that_dies(pair: Pair, shared: Counter) -> None:
+    moving = pair.move(shared.vm, pair.there, **SLOW)
+    eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+    for pid, program in pair.there.programs().items():
+        if program in ("libvirtd", "qemu-system-x86"):
+            os.kill(pid, signal.SIGKILL)
+    pair.dashboard.await_operation(moving, "failed", within=90)
+    stays(pair, shared)
+
+
+def test_a_network_that_is_cut(pair: Pair, shared: Counter) -> None:
+    moving = pair.move(shared.vm, pair.there, **SLOW)
+    eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+    pair.here.run("ip", "link", "set", CABLE, "down")
+    try:
+        assert pair.dashboard.post(f"/operations/{moving}/cancel").status in (200, 202)
+        pair.dashboard.await_operation(moving, "cancelled", within=60)
+    finally:
+        pair.here.run("ip", "link", "set", CABLE, "up")
+    stays(pair, shared)
+
+
+def test_its_disk_goes_with_it(pair: Pair) -> None:
+    with (
+        folder_pool(pair.here) as first,
+        folder_pool(pair.there) as second,
+        folder_pool(pair.there, disk="4m") as small,
+    ):
+        own = counter(pair, "own-counter", first.name, first.folder)
+        pools = pair.pools(first.name, second.name, small.name)
+        refused = pair.move(own.vm, pair.there, copy_storage=True, pool=pools[small.name])
+        pair.dashboard.await_operation(refused, "failed", within=60)
+        stays(pair, own)
+        assert not small.names()
+        pair.moved(own.vm, pair.there, copy_storage=True, pool=pools[second.name])
+        assert pair.defined(own.guest) == ["lab-b"]
+        own.folder = second.folder
+        own.counted_on()
+        assert len(second.names()) == len(first.names()) == 1
+        own.remove()
+
+
+def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:
+    clear = "from vms.models import MoveRoute; MoveRoute.objects.update(way='{}')"
+    pair.dashboard.do(clear.format("clear"))
+    try:
+        with pytest.raises(AssertionError, match="clear_copy"):
+            pair.move(shared.vm, pair.there, copy_storage=True, pool=1)
+        ended = pair.moved(shared.vm, pair.there)
+        assert "in clear text" in str(ended["log"])
+    finally:
+        pair.dashboard.do(clear.format("tls"))
+    pair.moved(shared.vm, pair.here)
+    shared.counted_on()

@@ -1,0 +1,144 @@
+"""The page from which a VM is moved to another host."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from django.test import Client
+
+from tests.conftest import sign_in
+from tests.grants import grant
+from tests.services.test_placement import make, make_host, make_pool
+from vms.models import Host, Network, Operation, Role, StoragePool, User, VirtualMachine
+from vms.services.freshness import placed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+@pytest.fixture
+def hosts() -> list[Host]:
+    return [make_host(name) for name in ("host-a", "host-b", "host-c")]
+
+
+@pytest.fixture
+def pool(hosts: list[Host]) -> StoragePool:
+    return make_pool(hosts[0])
+
+
+@pytest.fixture
+def fast(hosts: list[Host]) -> StoragePool:
+    return make_pool(hosts[1], "fast")
+
+
+@pytest.fixture
+def vm(hosts: list[Host], pool: StoragePool, fast: StoragePool) -> VirtualMachine:
+    return make(hosts[0], pool)
+
+
+def page(client: Client, vm: VirtualMachine) -> str:
+    answer = client.get(f"/vms/{vm.pk}/migrate/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_hosts_the_chosen_way_and_what_is_against_the_others(
+    client_alice: Client, vm: VirtualMachine, hosts: list[Host]
+) -> None:
+    text = page(client_alice, vm)
+    assert "Move web-01" in text and "Move to host-b" in text
+    assert "live, copies 1 disk of 20 GiB to pool fast, 22 min at most" in text
+    assert "64 GiB of memory free" in text
+    assert "vda would be copied, and host-c has no started pool that you may use." in text
+    assert text.index("host-b") < text.index("host-c")
+    assert f'value="{hosts[2].pk}" disabled' in text and f'value="{hosts[1].pk}" checked' in text
+
+
+def test_sent_it_is_asked_for_with_what_was_chosen(
+    client_alice: Client, vm: VirtualMachine, hosts: list[Host], fast: StoragePool
+) -> None:
+    slow = make_pool(hosts[1], "slow", available_bytes=30 << 30)
+    sent = {
+        "host": hosts[1].pk, "mode": "paused", "pool": slow.pk, "bandwidth_mib": "50", "minutes": "3",
+        "on_timeout": "pause",
+    }  # fmt: skip
+    preview = client_alice.post(f"/vms/{vm.pk}/migrate/preview/", sent).content.decode()
+    assert "paused meanwhile, copies 1 disk of 20 GiB to pool slow, 50 MiB/s at most, stands still after 3 min until it is there" in preview
+    assert not Operation.objects.exists()
+    answer = client_alice.post(f"/vms/{vm.pk}/migrate/", sent)
+    assert (answer.status_code, answer["Location"]) == (302, f"/vms/{vm.pk}/")
+    params = Operation.objects.get(kind="vm.migrate").params
+    assert params.pop("disks")[0]["target"] == "vda"
+    assert params == {
+        "host": hosts[1].pk, "mode": "paused", "copy_storage": True, "pool": slow.pk, "postcopy": False,
+        "bandwidth_mib": 50, "timeout_s": 180, "on_timeout": "pause",
+    }  # fmt: skip
+
+
+def test_what_was_changed_meanwhile_is_said_there(client_alice: Client, vm: VirtualMachine, hosts: list[Host]) -> None:
+    Network.objects.filter(host=hosts[1]).update(active=False)
+    answer = client_alice.post(f"/vms/{vm.pk}/migrate/", {"host": hosts[1].pk})
+    assert answer.status_code == 400 and not Operation.objects.exists()
+    assert "The network “default” is stopped on host-b. Start it there." in answer.content.decode()
+
+
+def test_post_copy_takes_no_disks_along(client_alice: Client, vm: VirtualMachine, hosts: list[Host]) -> None:
+    sent = {"host": hosts[1].pk, "postcopy": "on"}
+    for where in ("migrate/preview/", "migrate/"):
+        assert "cannot run there before all of it has come" in client_alice.post(
+            f"/vms/{vm.pk}/{where}", sent
+        ).content.decode()  # fmt: skip
+    assert not Operation.objects.exists()
+
+
+def test_with_one_host_the_menu_says_what_is_missing(
+    client_alice: Client, hosts: list[Host], vm: VirtualMachine
+) -> None:
+    def menu() -> str:
+        return client_alice.get(f"/vms/{vm.pk}/").content.decode()
+
+    assert f'href="/vms/{vm.pk}/migrate/"' in menu()
+    Host.objects.exclude(pk=hosts[0].pk).update(removed_at="2026-01-01T00:00:00Z")
+    text = menu()
+    assert "needs a second host" in text and 'href="/hosts/add/"' in text
+    assert f'href="/vms/{vm.pk}/migrate/"' not in text
+    assert "there is no second one" in page(client_alice, vm)
+
+
+def test_who_may_not_see_the_host_is_not_told_its_name(vm: VirtualMachine, hosts: list[Host], mallory: User) -> None:
+    client = sign_in(mallory)
+    grant(mallory, "owner", vm=vm)
+    assert client.get(f"/vms/{vm.pk}/migrate/").status_code == 403
+    assert "Move…" not in client.get(f"/vms/{vm.pk}/").content.decode()
+    Role.objects.create(name="mover").privileges.create(name="vm.migrate")
+    grant(mallory, "mover", vm=vm)
+    grant(mallory, "creator", host=hosts[2])
+    text = page(client, vm)
+    assert "host-c" not in text and "host-b" not in text and "host-a" not in text
+    assert "vda would be copied, and the other host has no started pool that you may use." in text
+
+
+FAR: Final = {
+    "done_bytes": 3 << 30, "left_bytes": 1 << 30, "speed_bytes": 100 << 20, "dirty_bytes": 20 << 20, "seconds_left": 13,
+    "downtime_ms": 40, "passes": 2,
+}  # fmt: skip
+
+
+def test_its_head_says_how_far_it_is_and_offers_to_end_it(client_alice: Client, vm: VirtualMachine) -> None:
+    operation = Operation.objects.create(
+        kind="vm.migrate", actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=vm.name, vm=vm,
+        host=placed(vm).host, queue="slow", state="running", progress=75, result=FAR,
+    )  # fmt: skip
+
+    def head() -> str:
+        return client_alice.get(f"/vms/{vm.pk}/header").content.decode()
+
+    for text in (head(), client_alice.get(f"/operations/{operation.pk}/").content.decode()):
+        assert "3 GiB of 4 GiB · 100 MiB/s sent · 20 MiB/s changed meanwhile · about 13 s left" in text
+    assert "75 %" in head() and f"/operations/{operation.pk}/cancel/" in head()
+    Operation.objects.update(result={**FAR, "postcopy": True})
+    assert f"/operations/{operation.pk}/cancel/" not in head() and "runs on the other host already" in head()
+    Operation.objects.update(state="succeeded", result={**FAR, "left_bytes": 0})
+    assert "stood still 40 ms" in client_alice.get(f"/operations/{operation.pk}/").content.decode()
+    Operation.objects.update(state="running", result={"done_bytes": "many", "seconds_left": None})
+    assert "moved" not in head() and "left" not in head().partition("Move to another host")[2][:200]
