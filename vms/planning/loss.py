@@ -19,14 +19,24 @@ class Lost:
 def after_loss(hosts: Sequence[Host], guests: Sequence[Guest], assignment: Assignment, lost: int) -> Lost:
     """Where the guests of that host would start, the largest first, each where the most is left."""
     rest = [host for host in hosts if host.id != lost]
-    ledger = Ledger(rest, guests, assignment)
     limit = next(host.whole for host in hosts if host.id == lost)
+    mine = [guest for guest in guests if assignment[guest.id] == lost]
+    mine.sort(key=lambda one: (-share(one.load, limit), one.id))
+    return settled(Ledger(rest, guests, assignment), mine, whole=True)
+
+
+def added(hosts: Sequence[Host], guests: Sequence[Guest], assignment: Assignment, more: Sequence[Guest]) -> Lost:
+    """Where more of them would go, in their order, each where the most is left."""
+    return settled(Ledger(hosts, guests, assignment), more, whole=False)
+
+
+def settled(ledger: Ledger, more: Iterable[Guest], *, whole: bool) -> Lost:
+    """They go where there is room, one after the other. whole: as when another host is lost."""
     found: dict[int, int] = {}
     homeless = []
-    mine = [guest for guest in guests if assignment[guest.id] == lost]
-    for guest in sorted(mine, key=lambda one: (-share(one.load, limit), one.id)):
+    for guest in more:
         fitting = [
-            host.id for host in rest if guest.can_be_on(host.id) and ledger.fits(guest, host.id, whole=True)
+            host for host in ledger.hosts if guest.can_be_on(host) and ledger.fits(guest, host, whole=whole)
         ]  # fmt: skip
         if not fitting:
             homeless.append(guest.id)
