@@ -127,6 +127,8 @@ class World:
             "mac": "52:54:00:00:00:77",
             "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
+            "target": str(self.host.pk),
+            "target_id": str(self.host.pk),
             "pk": str(thing.pk),
             "vm_id": str(self.vm.pk),
             f"{noun[:-1]}_id": str(thing.pk),

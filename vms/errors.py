@@ -64,6 +64,7 @@ VmsError
 │   ├── BadFields             fields of a row that do not fit; errors: {field: code}
 │   ├── KeyNotOffered         the fingerprint is not that of the key which the machine showed
 │   ├── NotCancellable        the operation is past its point of no return
+│   ├── PastReturn            the VM runs on another host already, before all of its memory has come; params: name
 │   ├── GivesRights           a tag would give somebody rights that the actor may not give
 │   │   └── NameGivesRights   a name would; params: name, called
 │   ├── OverQuota             more than is allowed would be charged to somebody; params: resource, limit, used, asked
@@ -581,6 +582,12 @@ class KeyNotOffered(RequestRefused):
     """Not the key that the machine showed; params: fingerprint (of that one, "" where it has shown none)."""
 
     code = "key_not_offered"
+
+
+class PastReturn(RequestRefused):
+    """It runs on another host already, before all of its memory has come; params: name."""
+
+    code = "past_return"
 
 
 class NotCancellable(RequestRefused):

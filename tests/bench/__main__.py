@@ -19,6 +19,7 @@ from tests.bench import (
     instance,
     list_page,
     machine,
+    migration,
     report,
     resync,
     rights,
@@ -53,6 +54,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "hardware": hardware.measure,
     "watching": watching.measure,
     "screens": screens.measure,
+    "migration": migration.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

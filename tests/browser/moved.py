@@ -45,3 +45,14 @@ def moves_wrongly(page: Page) -> None:
     page.get_by_text("Options", exact=True).click()
     page.get_by_label("Minutes it may take").fill("-1")
     expect(page.locator("#you-get")).to_contain_text("greater than or equal to 0")
+
+
+def shows_moves(stage: Stage) -> str:
+    """The table of VMs and hosts."""
+    stage.dashboard.do(HOSTS.format(heard=HEARD))
+    return "/hosts/moves/"
+
+
+def tells_why(page: Page) -> None:
+    """Where one can't go."""
+    page.locator(".moves summary").first.click()

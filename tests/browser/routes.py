@@ -26,7 +26,7 @@ NO_PAGES = {
     "vm-version-restore",
     "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
     "vm-agent-thaw", "alert-acknowledge", "alert-silence-end", "alert-sink-test", "vm-agent-time",
-    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back",
+    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back", "host-move-route",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

@@ -14,7 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
-from tests.browser.moved import moves_wrongly, to_hosts
+from tests.browser.moved import moves_wrongly, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -290,6 +290,11 @@ def visitor(rest: str = "", **fields: Any) -> Callable[[Stage], str]:
 def two_hosts(stage: Stage) -> str:
     stage.visitor(transport="tcp", unencrypted=True)
     return "/hosts/"
+
+
+def moves_to_another(stage: Stage) -> str:
+    stage.visitor(transport="tcp", unencrypted=True)
+    return "/hosts/1/move-routes/"
 
 
 def list_by_host(stage: Stage) -> str:
@@ -610,6 +615,7 @@ SCENES = (
     Scene("host-remove", HOST + "remove/", visitor("remove/")),
     Scene("host-new-key", HOST + "new-key/", visitor("new-key/")),
     Scene("host-edit", HOST + "edit/", visitor("edit/")),
+    Scene("host-move-routes", HOST + "move-routes/", moves_to_another),
     Scene("host-secrets", HOST + "secrets/", Stage.secrets),
     Scene(
         "host-secret-delete",
@@ -650,6 +656,7 @@ SCENES = (
     # With a name every click on its buttons would make a VM.
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
     Scene("migrate", VM + "migrate/", to_hosts, moves_wrongly, says=("400",)),
+    Scene("moves", "hosts/moves/", shows_moves, tells_why),
     Scene("migrate-nowhere", VM + "migrate/", of(runs, "migrate/")),
     # Refused each time: else every click on its button would write a disc.
     Scene("cloud-init", VM + "cloud-init/", of(off, "cloud-init/"), tells_wrongly, says=("400",)),

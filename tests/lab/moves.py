@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,21 +32,6 @@ there = Host.objects.create(name="{there}", transport="unix", socket="{socket}",
 MoveRoute.objects.create(source=here, target=there, address="{first}")
 MoveRoute.objects.create(source=there, target=here, address="{second}")
 print("row", here.pk, there.pk)
-"""
-ASK = """
-from vms.kinds.migration import Migrate
-from vms.models import Host, User, VirtualMachine
-from vms.permissions import Actor
-from vms.services.migration import ask
-host = Host.objects.get(pk={host})
-wish = Migrate(host.pk, {wish})
-print(ask(Actor(User.objects.get(username="admin")), VirtualMachine.objects.get(pk={vm}), host, wish).pk)
-"""
-SHARED = """
-from vms.models import Storage, StoragePool
-pools = StoragePool.objects.filter(name="{name}")
-storage = Storage.objects.create(trusted=True)
-pools.update(storage=storage, by_hand=True)
 """
 CABLE = "moves"
 COUNT = (
@@ -77,8 +64,7 @@ class Pair:
 
     def move(self, vm: int, host: LabHost, **wish: Any) -> int:
         """The operation."""
-        words = ", ".join(f"{name}={value!r}" for name, value in wish.items())
-        return int(self.dashboard.do(ASK.format(vm=vm, host=self.ids[host.name], wish=words)).split()[-1])
+        return self.dashboard.ask(vm, "migrate", {"host": self.ids[host.name], **wish})
 
     def moved(self, vm: int, host: LabHost, **wish: Any) -> dict[str, Any]:
         """The same, ended well."""
@@ -104,6 +90,9 @@ class Pair:
 
         return eventually(known, f"{names} are known")
 
+    def runs_here(self, guest: LabGuest) -> bool:
+        return state(self.here, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING
+
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
         return [host.name for host in (self.here, self.there) if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
@@ -120,22 +109,32 @@ def state(host: LabHost, identity: str) -> int | None:
         connection.close()
 
 
+def both(dashboard: Dashboard, name: str) -> list[int] | None:
+    """The pools of that name, once each host has told of its own."""
+    found = pool_ids(dashboard, name)
+    return found if len(found) == 2 else None
+
+
+def pool_ids(dashboard: Dashboard, name: str) -> list[int]:
+    return [one["id"] for one in dashboard.get("/pools?page_size=200")["items"] if one["name"] == name]
+
+
 @contextmanager
 def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
     """One folder that is a pool of both hosts, as an administrator says: its name and where it is."""
     folder, name = own_folder("kvmweb-shared-"), f"shared-{uuid.uuid4().hex[:8]}"
     document = etree.tostring(E.pool(E.name(name), E.target(E.path(str(folder))), type="dir"), encoding="unicode")
-    made = [host.connect().storagePoolDefineXML(document) for host in (pair.here, pair.there)]
-    for pool in made:
-        pool.create()
-    eventually(
-        lambda: str(pair.dashboard.get("/pools?page_size=200")).count(f"'{name}'") == 2, "both pools are known"
-    )  # fmt: skip
-    pair.dashboard.do(SHARED.format(name=name))
+    for host in (pair.here, pair.there):
+        host.connect().storagePoolDefineXML(document).create()
+    pools = eventually(lambda: both(pair.dashboard, name), "both pools are known")
+    answer = pair.dashboard.post(f"/pools/{pools[0]}/join", {"pool": pools[1]})
+    assert answer.status == 200, answer
     yield name, folder
-    for pool in made:
-        pool.destroy()
-        pool.undefine()
+    for host in (pair.here, pair.there):
+        there = host.connect().storagePoolLookupByName(name)
+        there.destroy()
+        there.undefine()
+    shutil.rmtree(folder)
 
 
 @dataclass
@@ -155,7 +154,7 @@ class Counter:
     def written(self) -> list[int]:
         """What it counted on its disk, a sector for each."""
         found = (self.folder / self.name).read_bytes()
-        words = (found[at : at + 512].split(b"\n")[0].decode() for at in range(512, len(found), 512))
+        words = (found[at : at + 512].split(b"\n")[0].decode() for at in range(512, 1 << 20, 512))
         return [int(word) for word in takewhile(bool, (word.strip("\0") for word in words))]
 
     def counted_on(self) -> None:
@@ -179,6 +178,9 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     volume = f"{name}.raw"
     document = E.volume(E.name(volume), E.capacity(str(8 << 20)), E.target(E.format(type="raw")))
     connection.storagePoolLookupByName(pool).createXML(etree.tostring(document, encoding="unicode"))
+    with (folder / volume).open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(os.urandom(6 << 20))
     made = pair.guests.make(name, shell=True)
     disk = E.disk(
         E.driver(name="qemu", type="raw"), E.source(pool=pool, volume=volume), E.target(dev="vda", bus="virtio"),
@@ -192,4 +194,15 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     with opened(made) as line:
         command_in(line, COUNT)
         eventually(found.said, "it counts", within=30)
+    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
     return found
+
+
+def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:
+    """Whether the dashboard knows what its disk is on; else the pools of that name are looked through."""
+    if dashboard.query("select 1 from vms_volume_vms where virtualmachine_id = ?", vm):
+        return True
+    for pk in pool_ids(dashboard, pool):
+        refreshed = dashboard.post(f"/pools/{pk}/refresh")
+        dashboard.await_operation(refreshed.body["operation"]["id"])
+    return False

@@ -27,7 +27,7 @@ SLOW = {"bandwidth_mib": 1}
 def pair(shared_dashboard: Dashboard, lab_host: LabHost, guest_files: guest.Guest) -> Iterator[Pair]:
     if shared_dashboard.process is None or shared_dashboard.process.poll() is not None:
         shared_dashboard.start()
-    there = LabHost("lab-b")
+    there = LabHost("lab-b", doors=True)
     here = shared_dashboard.get("/hosts")["items"][0]["name"]
     added = ADD.format(here=here, there=there.name, socket=there.socket, first=address(2), second=address(1))
     ids = [int(word) for word in shared_dashboard.do(added).split()[-2:]]
@@ -163,14 +163,16 @@ def test_its_disk_goes_with_it(pair: Pair) -> None:
     with (
         folder_pool(pair.here) as first,
         folder_pool(pair.there) as second,
-        folder_pool(pair.there, disk="4m") as small,
+        folder_pool(pair.there, disk="16m") as small,
     ):
         own = counter(pair, "own-counter", first.name, first.folder)
         pools = pair.pools(first.name, second.name, small.name)
+        # Once all is looked through, somebody else fills it.
+        pair.there.run("dd", "if=/dev/zero", f"of={small.path}/ballast", "bs=1M", "count=13")
         refused = pair.move(own.vm, pair.there, copy_storage=True, pool=pools[small.name])
         pair.dashboard.await_operation(refused, "failed", within=60)
         stays(pair, own)
-        assert not small.names()
+        assert small.names() == ["ballast"]
         pair.moved(own.vm, pair.there, copy_storage=True, pool=pools[second.name])
         assert pair.defined(own.guest) == ["lab-b"]
         own.folder = second.folder
@@ -183,11 +185,80 @@ def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:
     clear = "from vms.models import MoveRoute; MoveRoute.objects.update(way='{}')"
     pair.dashboard.do(clear.format("clear"))
     try:
-        with pytest.raises(AssertionError, match="clear_copy"):
+        with pytest.raises(AssertionError, match="clear"):
             pair.move(shared.vm, pair.there, copy_storage=True, pool=1)
         ended = pair.moved(shared.vm, pair.there)
         assert "in clear text" in str(ended["log"])
     finally:
         pair.dashboard.do(clear.format("tls"))
     pair.moved(shared.vm, pair.here)
+    shared.counted_on()
+
+
+@pytest.mark.long
+def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shared: Counter) -> None:
+    typed = 0
+    for number in range(20):
+        host = pair.there if number % 2 == 0 else pair.here
+        moving = pair.move(shared.vm, host, postcopy=number % 4 == 3)
+        while pair.dashboard.operation(moving)["state"] in ("queued", "running"):
+            typed += follows(pair.dashboard, shared.vm, f"move{number}")
+        pair.dashboard.await_operation(moving)
+        pair.await_there(shared.vm, host)
+        eventually(lambda word=f"there{number}": follows(pair.dashboard, shared.vm, word), "its line", within=60)
+        assert pair.defined(shared.guest) == [host.name]
+    assert typed
+    shared.counted_on()
+
+
+@contextmanager
+def by_peers(pair: Pair, way: str) -> Iterator[None]:
+    """Meanwhile the two libvirts speak with each other."""
+    wish = {"way": way, "peer": True, "peer_transport": "tcp", "address": address(2)}
+    path = f"/api/v1/hosts/{pair.ids[pair.here.name]}/move-routes/{pair.ids[pair.there.name]}"
+    assert pair.dashboard.request("PUT", path, wish).status == 200
+    yield
+    wish = {"way": "tls", "address": address(2)}
+    assert pair.dashboard.request("PUT", path, wish).status == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["tls", "clear", "tunnel"])
+def test_peers_move_it(pair: Pair, shared: Counter, way: str) -> None:
+    with by_peers(pair, way):
+        pair.moved(shared.vm, pair.there)
+    assert pair.defined(shared.guest) == ["lab-b"]
+    pair.moved(shared.vm, pair.here)
+    shared.counted_on()
+
+
+@pytest.mark.long
+def test_peers_go_on_when_the_worker_is_killed(pair: Pair, shared: Counter) -> None:
+    with by_peers(pair, "tls"):
+        moving = pair.move(shared.vm, pair.there, bandwidth_mib=8)
+        eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+        os.kill(pair.dashboard.pid("worker"), signal.SIGKILL)
+        ended = pair.dashboard.await_operation(moving, within=120)
+    assert "reconciled" in [line["code"] for line in ended["log"]]
+    pair.await_there(shared.vm, pair.there)
+    assert pair.defined(shared.guest) == ["lab-b"]
+    pair.moved(shared.vm, pair.here)
+    shared.counted_on()
+
+
+@pytest.mark.long
+def test_a_target_that_says_nothing_at_the_switch(pair: Pair, shared: Counter) -> None:
+    """Its memory is there, and nobody knows whether it runs: it is not let run on here."""
+    daemon = pair.there.pid("libvirtd")
+    moving = pair.move(shared.vm, pair.there, bandwidth_mib=8)
+    eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        pair.dashboard.await_operation(moving, "unknown", within=240)
+        assert pair.runs_here(shared.guest) is False
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    pair.dashboard.await_operation(moving, "succeeded", "failed", within=120)
+    eventually(lambda: len(pair.runs(shared.guest)) == 1, "it runs in one place", within=60)
+    eventually(lambda: len(pair.defined(shared.guest)) == 1, "it is in one place", within=60)
     shared.counted_on()

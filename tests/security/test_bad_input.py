@@ -33,6 +33,8 @@ KINDS = (
 )  # fmt: skip
 # What is read of a query string, and of a form; a field that a route does not read is refused or ignored elsewhere.
 QUERIES = {
+    "hosts/moves/": ("q", "host", "to", "page"),
+    "api/v1/placement": ("vm", "host", "page", "page_size"),
     "vms/": ("q", "state", "host", "sort", "page", "group", "as"),
     "vms/rows": ("ids", "as"),
     "vms/screens": ("ids",),
@@ -92,6 +94,7 @@ FORMS = {
     "vms/<int:pk>/move-disk/": ("part", "pool"),
     "vms/<int:pk>/dump/": ("pool",),
     "hosts/<int:pk>/maintenance/": ("do", "plan", "parallel", "choice-1", "choice-x"),
+    "hosts/<int:pk>/move-routes/<int:target>/": ("way", "peer", "peer_transport", "address"),
     "vms/<int:pk>/migrate/": ("host", "mode", "pool", "bandwidth_mib", "minutes", "on_timeout"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),

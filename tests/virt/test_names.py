@@ -14,7 +14,8 @@ def test_these_are_all_its_names() -> None:
     assert virt.__all__ == [
         "BLOCK", "Agent", "CardNumbers", "Connection", "DeviceInfo", "DevicesChanged", "Disconnected", "DiskNumbers",
         "Domain", "DomainBroke", "DomainChanged", "DomainInfo", "DomainRebooted", "Download", "Event", "FilterInfo",
-        "GuestCard", "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware", "HostNumbers",
+        "GuestCard", "GuestCpu", "GuestFileSystem", "GuestInfo", "GuestUser", "HostFacts", "HostHardware",
+        "HostNumbers",
         "HostSpec", "Job",
         "LeaseInfo", "LinkInfo", "Move", "Network", "NetworkChanged", "NetworkInfo", "Numbers", "Pool", "PoolChanged",
         "PoolInfo", "SecretChanged", "SecretInfo", "SnapshotInfo", "Tunnel", "Upload", "Volume", "VolumeFacts",

@@ -15,6 +15,7 @@ from vms.api.answers import answers
 from vms.api.auth import actor
 from vms.api.lists import Listing, PageNumber, PageSize, listing
 from vms.kinds import Kind, Params
+from vms.kinds.migration import MIGRATE
 from vms.models import Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
 from vms.permissions import get_operation_or_404, visible_operations
 from vms.services import operations
@@ -76,8 +77,25 @@ class LogLine(BaseModel):
     text: str
 
 
+class MoveFigures(BaseModel):
+    """Of a VM that moves: what came over and what is still to come, how fast, and what its guest writes anew
+    meanwhile. seconds_left: null while that is faster; downtime_ms: how long it stands still at the end; passes over
+    its memory. postcopy: it runs there already, and nothing takes it back."""
+
+    done_bytes: int
+    left_bytes: int
+    speed_bytes: int
+    dirty_bytes: int
+    passes: int
+    downtime_ms: int | None
+    seconds: int
+    seconds_left: int | None
+    postcopy: bool = False
+
+
 class OperationDetail(OperationItem):
     log: list[LogLine]
+    move: MoveFigures | None = None
 
 
 class Started(BaseModel):
@@ -115,6 +133,12 @@ def item(operation: Operation) -> OperationItem:
         waits_until=operation.waits_until,
         ended_at=operation.ended_at,
     )
+
+
+def moving(operation: Operation) -> MoveFigures | None:
+    """None for other kinds, and before anything is told."""
+    told = operation.result
+    return MoveFigures.model_validate(told) if operation.kind == MIGRATE.name and "done_bytes" in told else None
 
 
 def line(row: OperationLog) -> LogLine:
@@ -169,7 +193,7 @@ def index(request: HttpRequest, page: PageNumber = 1, page_size: PageSize = 50) 
 def show(request: HttpRequest, operation_id: int) -> OperationDetail:
     [operation] = as_told(actor(request), [get_operation_or_404(actor(request), operation_id)])
     log = [line(row) for row in lines_told(operation, operation.log.all())]
-    return OperationDetail(**item(operation).model_dump(), log=log)
+    return OperationDetail(**item(operation).model_dump(), log=log, move=moving(operation))
 
 
 @router.post(

@@ -32,6 +32,7 @@ from vms.api import (
     maintenance,
     metrics,
     migration,
+    move_routes,
     networks,
     nwfilters,
     offers,
@@ -86,6 +87,7 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
 api.add_router("/hosts", hosts.router)
 api.add_router("/hosts", pools.hosts_router)
 api.add_router("/hosts", secrets.router)
+api.add_router("/hosts", move_routes.router)
 api.add_router("/pools", pools.router)
 api.add_router("/hosts", networks.hosts_router)
 api.add_router("/hosts", nwfilters.router)

@@ -12,12 +12,12 @@ from vms.models.host_plans import HostPlan, PlannedMove
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
 from vms.models.maintenance import EvacuatedVm, Evacuation
+from vms.models.move_routes import MoveRoute
 from vms.models.networks import Network, NetworkFilter
 from vms.models.operations import OPEN_STATES, Operation, OperationLock, OperationLog, OperationState, Worker
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
-from vms.models.routes import MoveRoute
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size

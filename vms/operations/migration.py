@@ -31,9 +31,9 @@ from vms.operations.volumes import actor_of, make_copy, make_empty, places, read
 from vms.operations.way import Facts, Way
 from vms.operations.work import Work, domain
 from vms.permissions import Actor, may, require, visible_networks
+from vms.services.move_routes import route
 from vms.services.moving import pool_of
 from vms.services.operations import refuse_silent
-from vms.services.routes import route
 from vms.virt import Connection, Domain, HostSpec, Move, VolumeFacts, connect
 
 PEERS: Final = {"tls": "qemu+tls", "ssh": "qemu+ssh", "tcp": "qemu+tcp"}
@@ -122,7 +122,7 @@ def require_free(other: Connection, operation: Operation, target: Host) -> None:
 
 def reached(operation: Operation, source: Host, target: Host, other: Connection, wish: Migrate) -> Plan:
     """Where the target has what is not copied, asked of it now. Raises MigrationRefused for what it has not."""
-    plan = Plan()
+    plan, looked = Plan(), set[int]()
     copies = {disk["volume"] for disk in wish.disks}
     rows = Volume.objects.filter(vms=operation.vm).exclude(pk__in=copies).select_related("storage")
     for row in rows:
@@ -131,6 +131,10 @@ def reached(operation: Operation, source: Host, target: Host, other: Connection,
         if pool is None:
             raise refused(operation, target, "no_disk")
         try:
+            if pool.pk not in looked:
+                # What the other hosts put there it has not seen itself.
+                other.pool(str(pool.uuid)).refresh()
+                looked.add(pool.pk)
             facts = other.volume(str(pool.uuid), row.name).facts()
         except NotFound:
             raise refused(operation, target, "no_disk") from None

@@ -13,8 +13,8 @@ from vms.libvirtxml import How, disk_at
 from vms.models import Host, Operation, Placement, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, require, require_all
 from vms.services import operations, placement, shaped_with, shaping, volumes
+from vms.services.move_routes import route
 from vms.services.moving import name_in
-from vms.services.routes import route
 
 OFF = frozenset({"shut_off", "crashed"})
 MOST_MIB = 1 << 20

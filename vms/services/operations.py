@@ -23,6 +23,7 @@ from vms.errors import (
     NoPool,
     NotCancellable,
     NotKept,
+    PastReturn,
     VmProtected,
     WrongState,
 )
@@ -294,7 +295,8 @@ def knock(operation: Operation) -> None:
 
 
 def cancel(operation: Operation, *, actor: Actor) -> Operation:
-    """Ask for its end; a queued or waiting one ends at once. NotCancellable when the kind or its state forbids it.
+    """Ask for its end; a queued or waiting one ends at once. NotCancellable when the kind or its state forbids it,
+    PastReturn where it goes on in another place already.
 
     Needs the privileges that started it.
     """
@@ -304,6 +306,8 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
     kind = KINDS[operation.kind]
     target = operation.target
     require_for(actor, kind, target, fresh=False)
+    if operation.result.get("postcopy") and operation.state == OperationState.RUNNING:
+        raise PastReturn(name=operation.target_name)
     with transaction.atomic():
         ended = Operation.objects.filter(
             Q(state=OperationState.QUEUED) | Q(state=OperationState.WAITING), pk=operation.pk

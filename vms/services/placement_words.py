@@ -95,7 +95,7 @@ REASONS: Final[dict[str, str]] = {
         "{disk} is read-only and on {here} alone, and libvirt copies no such disk. Put it on storage that both "
         "hosts have."
     ),
-    "disks_local": mark("{host} does not reach {disks}. Let them be copied."),
+    "disks_local": mark("{host} does not reach {disks}. Let that be copied."),
     "clear": mark(
         "Disks go only where nobody on the way can read them, and what goes from {here} to {host} is not under "
         "TLS."
@@ -131,6 +131,13 @@ ENDS: Final[dict[str, str]] = {
 }
 
 
+class Known(dict[str, Any]):
+    """A missing one shows as an ellipsis, because a sentence must never fail."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
 def reason_text(code: str, params: Mapping[str, Any], *, vm: str, host: str, here: str) -> str:
     """One reason. host, here: "" for who may not see that; what only who sees it is told is among the params, or is
     not."""
@@ -138,7 +145,7 @@ def reason_text(code: str, params: Mapping[str, Any], *, vm: str, host: str, her
         return code.replace("_", " ")
     words = {**params, "vm": vm, "host": host or gettext("the other host"), "here": here or gettext("its host")}
     template = gettext(REASONS[code])
-    text = template.format_map({**words, **written(code, params)})
+    text = template.format_map(Known({**words, **written(code, params)}))
     nameless = (template.startswith("{host}") and not host) or (template.startswith("{here}") and not here)
     return text[:1].upper() + text[1:] if nameless else text
 

@@ -86,6 +86,10 @@ ERRORS: dict[str, str] = {
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
     ),
     "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "past_return": mark(
+        "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
+        "neither host has all of it."
+    ),
     "migration_refused": mark("{name} is not moved to {host}: {cause}."),
     "moved_too_long": mark("It was to end after {age}, and was not done by then. The VM runs where it was."),
     "source_changed": mark(
@@ -352,6 +356,8 @@ FIELDS: dict[str, str] = {
     "shape_device": mark("The names of its disks and cards, with blanks between them."),
     "shape_twice": mark("There is one already."),
     "move_there": mark("It is there already."),
+    "move_tunnel": mark("Only libvirts that speak with each other carry it: say that below."),
+    "move_address": mark("Say where this host's libvirt reaches the other one."),
     "shape_limit": mark("QEMU needs memory beside the guest's: at least 256 MiB more than the VM has at most."),
     "shape_no_3d": mark("Its host has no graphics card that draws for VMs."),
     "shape_system": mark("No system is called so. Choose one of the list, or none."),
@@ -881,6 +887,7 @@ AUDIT: dict[str, str] = {
     "added:host": mark("added the host"),
     "edited:host": mark("edited the host"),
     "removed:host": mark("removed the host"),
+    "changed:move-route": mark("changed how VMs move from the host"),
     "left-alone:host": mark("left the host alone"),
     "entered:maintenance": mark("put the host into maintenance"),
     "left:maintenance": mark("took the host out of maintenance"),
@@ -1089,7 +1096,7 @@ def readable(params: Parameters) -> Readable:
         words["host"] = gettext("its host")
     if "obstacle" in params:
         told = {"vm": str(params.get("name", "")), "host": str(params.get("host", ""))}
-        words["why"] = move_reason(str(params["obstacle"]), params, **told)
+        words["why"] = move_reason(str(params["obstacle"]), params, **told).removesuffix(".")
         words["host"] = told["host"] or gettext("the other host")
     if str(params.get("reason")) in IMAGE_REASONS:
         words["reason"] = gettext(IMAGE_REASONS[str(params["reason"])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from vms.kinds.migration import MIGRATE
 from vms.models import Host, Operation, OperationLog
 from vms.permissions import Who, seen_hosts
 from vms.services.sentences import LOG
@@ -18,6 +19,8 @@ OF_THE_VM = frozenset(
     }
 )  # fmt: skip
 WITHHELD = "host_unreachable"
+# In the place of where a VM moves to.
+UNSEEN = 0
 
 
 def host_name(who: Who, host: Host) -> str:
@@ -27,11 +30,18 @@ def host_name(who: Who, host: Host) -> str:
 
 def as_told(who: Who, operations: Iterable[Operation]) -> list[Operation]:
     """The operations, for reading only: on a host that he may not see without that, and why they failed without what
-    it said. One query at most."""
+    it said; without where a VM moves to, for who may not see that. Two queries at most."""
     found = list(operations)
     hosts = {operation.host_id: operation.host for operation in found if operation.host}
+    goals = {operation.params["host"] for operation in found if operation.kind == MIGRATE.name}
+    if goals:
+        hosts |= Host.objects.in_bulk(goals)
     seen = seen_hosts(who, hosts.values())
     for operation in found:
+        if operation.kind == MIGRATE.name and operation.params["host"] not in seen:
+            operation.params = {**operation.params, "host": UNSEEN}
+            if "host" in operation.error_params:
+                operation.error_params = {**operation.error_params, "host": ""}
         if operation.host_id in hosts and operation.host_id not in seen:
             withhold(operation)
     return found
@@ -54,6 +64,9 @@ def told(code: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def lines_told(operation: Operation, lines: Iterable[OperationLog]) -> list[OperationLog]:
     """The lines of the log of an operation that was told, for reading only."""
     found = list(lines)
+    if operation.kind == MIGRATE.name and operation.params["host"] == UNSEEN:
+        for line in found:
+            line.params = {**line.params, "host": ""} if "host" in line.params else line.params
     if operation.host is None:
         for line in found:
             if line.code in LOG:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import alert_words, belongings, capacity_words, migration_words, sentences, trash
+from vms.services import alert_words, belongings, capacity_words, move_words, sentences, trash
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
 
@@ -30,8 +30,8 @@ register.filter("error_sentence", sentences.sentence)
 register.filter("audit_word", sentences.audit_word)
 register.filter("scope_words", sentences.scope_words)
 register.filter("facts", sentences.audit_facts)
-register.filter("move_figures", migration_words.figures)
-register.filter("past_return", migration_words.is_past_return)
+register.filter("move_line", move_words.line)
+register.filter("no_way_back", move_words.no_way_back)
 register.filter("browser", browser_name)
 register.filter("alert_title", alert_words.alert_title)
 register.filter("alert_means", alert_words.alert_means)

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 from vms import live
 from vms.errors import RequestRefused
 from vms.kinds import KINDS
+from vms.kinds.migration import MIGRATE
 from vms.models import Happening, Host, Operation
-from vms.permissions import get_host_or_404, may, require_all, visible_hosts, visible_operations
+from vms.permissions import get_host_or_404, holds_somewhere, may, require_all, visible_hosts, visible_operations
 from vms.services import certificates, host_keys, links, operations
 from vms.services.abilities import lacks
 from vms.services.actors import session_actor
@@ -63,6 +64,7 @@ def host_list(request: HttpRequest) -> HttpResponseBase:
         "query": f"?{urlencode({'q': q} if q else {})}",
         "searchable": total > MOST_CHOICES,
         "may_admin": may(request.user, "host.admin"),
+        "may_move": total > 1 and holds_somewhere(request.user, MIGRATE.privileges[0]),
     }
     return render(request, "hosts/list.html", context)
 

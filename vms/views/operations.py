@@ -18,6 +18,7 @@ from vms.services import operations
 from vms.services.actors import session_actor
 from vms.services.attention import again, may_read, way_out
 from vms.services.batches import Batch, find_batch
+from vms.services.move_words import figures, no_way_back
 from vms.services.sentences import sentence
 from vms.services.stream import stream
 from vms.services.telling import as_told, lines_told
@@ -67,7 +68,10 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "operation": found,
         "log": lines_told(found, found.log.all()),
+        "figures": figures(found),
+        "no_way_back": no_way_back(found),
         "cancellable": may_read(found, request.user)
+        and not no_way_back(found)
         and (found.state in ("queued", "waiting") or bool(kind and kind.cancellable and found.state == "running")),
         "try_again": again(found, request.user) if ended and found.state != "succeeded" else None,
         "way_out": way_out(found, request.user) if ended else None,

@@ -1,0 +1,75 @@
+"""A running guest moves between two hosts, in turns by the dashboard, from the click to the operation's end, and by
+`virsh migrate` with the same flags."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from statistics import median
+
+from tests.bench.figures import Figure, ms
+from tests.bench.stage import Stage
+from tests.lab.guests import LabGuest
+from tests.lab.machine import LabHost, address
+from tests.lab.moves import Pair, cable
+from tests.lab.stack import Dashboard
+
+TURNS = 6
+GOAL = 1.1
+FLAGS = ("--live", "--persistent", "--undefinesource", "--abort-on-error", "--tls")
+
+
+def measure(stage: Stage) -> list[Figure]:
+    dashboard, here, there = stage.small_dashboard, stage.small_host, stage.host("moves-to")
+    ids = {here.name: int(dashboard.get("/hosts")["items"][0]["id"]), there.name: stage.add_host(dashboard, there)}
+    pair = Pair(dashboard, here, there, ids, stage.guests)
+    stage.stack.enter_context(cable(here, there))
+    for source, target, number in ((here, there, 2), (there, here, 1)):
+        path = f"/api/v1/hosts/{ids[source.name]}/move-routes/{ids[target.name]}"
+        assert dashboard.request("PUT", path, {"address": address(number)}).status == 200
+    guest = stage.guests.make("moves", start=True)
+    vm = dashboard.vm(guest.uuid)
+    dashboard.await_state(vm, "running")
+    ours, theirs = [], []
+    for _ in range(TURNS):
+        ours.append(by_us(pair, vm, there))
+        theirs.append(by_virsh(pair, vm, guest, there, here, 1))
+        theirs.append(by_virsh(pair, vm, guest, here, there, 2))
+        ours.append(by_us(pair, vm, here))
+    ratio = median(ours) / median(theirs)
+    return [
+        Figure(
+            f"a running guest of 128 MiB moves to another host under TLS, {2 * TURNS} times each, click to the "
+            "operation's end",
+            f"median {ms(median(ours))}, by virsh migrate {ms(median(theirs))}, ratio {ratio:.2f}",
+            f"at most {GOAL}",
+            ratio <= GOAL,
+        )
+    ]
+
+
+def by_us(pair: Pair, vm: int, host: LabHost) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    moving = pair.move(vm, host)
+    while not ended(pair.dashboard, moving):
+        time.sleep(0.02)
+    seconds = time.perf_counter() - began
+    pair.await_there(vm, host)
+    return seconds
+
+
+def ended(dashboard: Dashboard, operation: int) -> bool:
+    state = dashboard.operation(operation)["state"]
+    assert state in ("queued", "running", "succeeded"), state
+    return bool(state == "succeeded")
+
+
+def by_virsh(pair: Pair, vm: int, guest: LabGuest, source: LabHost, target: LabHost, number: int) -> float:
+    """The same at a prompt, to the target at that end of the cable."""
+    command = ["virsh", "-c", source.uri, "migrate", *FLAGS, guest.name, target.uri, f"tcp:{address(number)}"]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    seconds = time.perf_counter() - began
+    pair.await_there(vm, target)
+    return seconds

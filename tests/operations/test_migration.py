@@ -1,0 +1,167 @@
+"""Where a VM is said to be that was to move, and what is done about it, by what its two hosts say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tests.conftest import make_vm
+from tests.fakehost import info
+from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, WrongState
+from vms.kinds.migration import Migrate
+from vms.models import Host, MoveRoute, Operation, Placement, User, VirtualMachine
+from vms.operations import migration_verdict
+from vms.operations.migration_verdict import Seen, across
+from vms.operations.way import Verdict
+from vms.permissions import Actor
+from vms.services import migration, operations
+from vms.services.telling import as_told, lines_told
+from vms.virt import DomainInfo, Job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+HERE = "here"
+
+
+@dataclass
+class Domains:
+    """What is done to the VM, host by host."""
+
+    done: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def lend(self, host: Host) -> Iterator[Any]:
+        yield Connection(self, host.name)
+
+
+@dataclass
+class Connection:
+    domains: Domains
+    host: str
+
+    def domain(self, uuid: str) -> Connection:
+        return self
+
+    def moved(self) -> None:
+        return None
+
+    def __getattr__(self, verb: str) -> Any:
+        return lambda *_, **__: self.domains.done.append(f"{verb} {self.host}")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return User.objects.create_user("stranger")
+
+
+@pytest.fixture
+def there(host: Host) -> Host:
+    return Host.objects.create(name="there", node=host.node, transport="unix", socket="/there")
+
+
+@pytest.fixture
+def asked(host: Host, there: Host, actor: Actor) -> Operation:
+    Host.objects.filter(pk=host.pk).update(name=HERE)
+    vm = make_vm(host)
+    made = migration.ask(actor, vm, there, Migrate(there.pk))
+    made.before = {"uuid": str(vm.placements.get().uuid), "name": "web-01", "state": "running", "autostart": True}
+    made.save()
+    made.host = Host.objects.get(pk=host.pk)
+    return made
+
+
+def told(state: str, reason: str = "", *, persistent: bool = True, run: int | None = 3) -> DomainInfo:
+    return replace(info("web-01"), state=state, state_reason=reason, persistent=persistent, run_id=run)
+
+
+RUNS = Seen(info=told("running"))
+OFF = Seen(info=told("shut_off", run=None))
+HALF = Seen(info=told("paused", "migration", persistent=False))
+LEFT = Seen(info=told("paused", "migration"))
+NONE = Seen()
+SILENT = Seen(silent=True)
+MOVES = Seen(info=told("running"), job=Job(1, 2))
+
+CASES = [
+    # Here, there, the verdict, and what is done.
+    (NONE, RUNS, Verdict.DONE, ["start_with_host there"]),
+    (LEFT, RUNS, Verdict.DONE, ["force_off here", "forget here", "start_with_host there"]),
+    (OFF, RUNS, Verdict.DONE, ["forget here", "start_with_host there"]),
+    (RUNS, RUNS, Verdict.UNKNOWN, []),
+    (LEFT, OFF, Verdict.UNKNOWN, []),
+    (SILENT, RUNS, Verdict.UNKNOWN, []),
+    (RUNS, NONE, Verdict.UNDONE, []),
+    (RUNS, SILENT, Verdict.UNDONE, []),
+    (LEFT, NONE, Verdict.UNDONE, ["resume here"]),
+    # Never while the other one has it, or does not say.
+    (LEFT, SILENT, Verdict.UNKNOWN, []),
+    (LEFT, HALF, Verdict.UNKNOWN, []),
+    (SILENT, NONE, Verdict.UNKNOWN, []),
+    (SILENT, SILENT, Verdict.UNKNOWN, []),
+    (NONE, NONE, Verdict.UNKNOWN, []),
+    (RUNS, HALF, Verdict.UNKNOWN, []),
+    (MOVES, HALF, Verdict.GOING, []),
+    (OFF, NONE, Verdict.UNDONE, []),
+]
+
+
+@pytest.mark.parametrize(("here", "other", "verdict", "done"), CASES)
+def test_it_is_where_both_hosts_say(
+    asked: Operation, monkeypatch: pytest.MonkeyPatch, here: Seen, other: Seen, verdict: Verdict, done: list[str]
+) -> None:
+    domains = Domains()
+    monkeypatch.setattr(migration_verdict, "GOES", 0.0)
+    monkeypatch.setattr(migration_verdict, "look", lambda lend, host, operation: here if host.name == HERE else other)
+    assert across(asked, domains.lend) is verdict
+    assert domains.done == done
+
+
+def test_what_ran_there_before_all_had_come_is_not_let_run_on_here(
+    asked: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains = Domains()
+    asked.result = {"postcopy": True}
+    monkeypatch.setattr(migration_verdict, "look", lambda lend, host, operation: LEFT if host.name == HERE else NONE)
+    assert across(asked, domains.lend) is Verdict.UNKNOWN
+    assert not domains.done
+
+
+def test_nobody_ends_what_runs_there_already(asked: Operation, actor: Actor) -> None:
+    Operation.objects.filter(pk=asked.pk).update(state="running", result={"postcopy": True})
+    asked.refresh_from_db()
+    with pytest.raises(PastReturn):
+        operations.cancel(asked, actor=actor)
+
+
+def test_what_cannot_be_is_refused_before_anything_is_asked(host: Host, there: Host, actor: Actor) -> None:
+    vm = make_vm(host)
+    with pytest.raises(MigrationRefused):
+        migration.ask(actor, vm, host, Migrate(host.pk))
+    with pytest.raises(WrongState):
+        migration.ask(actor, vm, there, Migrate(there.pk, mode="offline"))
+    with pytest.raises(BadFields):
+        migration.ask(actor, vm, there, Migrate(there.pk, mode="sideways"))
+    MoveRoute.objects.create(source=host, target=there, way="clear")
+    with pytest.raises(MigrationRefused, match="migration_refused"):
+        migration.ask(actor, vm, there, Migrate(there.pk, copy_storage=True, pool=1))
+    Host.objects.filter(pk=there.pk).update(driver="test")
+    with pytest.raises(MigrationRefused):
+        migration.ask(actor, vm, Host.objects.get(pk=there.pk), Migrate(there.pk))
+
+
+def test_it_needs_the_right_on_both(host: Host, there: Host, stranger: User) -> None:
+    vm = make_vm(host)
+    with pytest.raises(NotAllowed):
+        migration.ask(Actor(stranger), vm, there, Migrate(there.pk))
+
+
+def test_where_it_goes_is_told_to_who_sees_that_host(asked: Operation, stranger: User) -> None:
+    asked.log.create(code="migrates", params={"host": "there", "way": "tls"})
+    [seen] = as_told(stranger, [Operation.objects.get(pk=asked.pk)])
+    assert "there" not in str([line.params for line in lines_told(seen, seen.log.all())])
+    assert seen.params["host"] == 0
+    vm = VirtualMachine.objects.get(pk=asked.vm_id)
+    assert Placement.objects.filter(vm=vm).count() == 1
