@@ -14,7 +14,7 @@ from tests.browser.broken import broke
 from tests.browser.cast import Player
 from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
-from tests.browser.moved import moves_wrongly, shows_moves, tells_why, to_hosts
+from tests.browser.moved import emptied, moves_wrongly, plan, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
 from tests.browser.stage import Stage
 
@@ -623,6 +623,8 @@ SCENES = (
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
+    Scene("host-maintenance", HOST + "maintenance/", plan),
+    Scene("host-emptied", HOST + "maintenance/", emptied),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", offers),

@@ -563,6 +563,8 @@ class Stage:
         return path
 
     def visitors_leave(self) -> None:
+        if self.dashboard.query("select 1 from vms_operation where node = 'elsewhere'"):
+            self.dashboard.do("from vms.models import Operation; Operation.objects.filter(node='elsewhere').delete()")
         self.end_all("host", "visitor%")
         for host in self.dashboard.get("/hosts")["items"]:
             if host["name"].startswith("visitor"):

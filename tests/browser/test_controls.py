@@ -25,6 +25,8 @@ SAME = {
     "user-link",
     "list-tags",
     "volume-wipe",
+    # Its buttons would move what other scenes show; "host-emptied" has the others.
+    "host-maintenance",
     # A question with its two buttons, as "force-off" and "host-remove" are.
     "nmi",
     "discard-saved",

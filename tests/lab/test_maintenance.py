@@ -11,6 +11,7 @@ import pytest
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.moves import Pair, state
+from tests.lab.test_kills import kill
 from tests.lab.test_migration import pair
 
 __all__ = ["pair"]
@@ -98,3 +99,22 @@ def test_a_host_is_emptied_and_gets_its_vms_back(pair: Pair, there: Guests) -> N
         guest.wait_for_count()
     assert [len(guest.boots()) for guest in runs] == [1, 1]
     assert told(pair)["back"]["moves"] == [] and told(pair)["since"] is None
+
+
+@pytest.mark.long
+def test_a_worker_that_dies_in_the_middle_ends_no_plan(pair: Pair, there: Guests) -> None:
+    guests = [there.make(f"survives-{number}") for number in (1, 2, 3)]
+    started(guests)
+    for guest in guests:
+        pair.dashboard.await_state(pair.dashboard.vm(guest.uuid), "running")
+    eventually(lambda: len(told(pair)["away"]["moves"]) == 3, "the plan knows all of them")
+    begun = change(pair, on=True, plan=told(pair)["away"]["plan"], parallel=1)
+    eventually(lambda: any(row["operation"] for row in told(pair)["last"]), "the first is asked for", every=0.01)
+    kill(pair.dashboard, "worker")
+    ended = pair.dashboard.await_operation(begun["operation"]["id"], "succeeded", "failed", within=180)
+    for guest in guests:
+        assert len(pair.runs(guest)) == 1, guest.name
+    states = [row["state"] for row in told(pair)["last"]]
+    assert states[1:] == ["done", "done"], "whatever became of the first, the others went"
+    assert (ended["state"] == "succeeded") == (states[0] == "done")
+    change(pair, on=False)

@@ -96,8 +96,11 @@ def test_one_that_answers_again_in_time_is_told_of_never(host: Host, look: Any) 
         assert look(5) == []
 
 
-@pytest.mark.parametrize("fields", [{"left_alone": True}, {"removed_at": timezone.now()}, {"heard_at": None}])
-def test_of_a_host_left_alone_removed_or_never_heard_nothing_is_told(
+@pytest.mark.parametrize(
+    "fields",
+    [{"left_alone": True}, {"removed_at": timezone.now()}, {"heard_at": None}, {"in_maintenance_at": timezone.now()}],
+)
+def test_of_a_host_left_alone_removed_in_maintenance_or_never_heard_nothing_is_told(
     host: Host, look: Any, fields: dict[str, Any]
 ) -> None:
     silence(host)

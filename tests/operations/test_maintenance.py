@@ -264,3 +264,13 @@ def test_what_goes_nowhere_is_shut_down_or_moved_while_it_is_off(
     assert plan.state == "succeeded"
     back = maintenance.propose_back(actor, hosts[0])
     assert [move.steps for move in back.plan.moves] == [("start",)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_host_that_goes_takes_its_plans_along(actor: Actor, hosts: list[Host], vms: list[VirtualMachine]) -> None:
+    enter(actor, hosts[0])
+    turn("node-a")
+    Operation.objects.all().delete()
+    assert EvacuatedVm.objects.filter(operation=None).count() == 3
+    Host.objects.all().delete()
+    assert not Evacuation.objects.exists() and not EvacuatedVm.objects.exists()

@@ -128,6 +128,9 @@ def go_on(
             row.state = State.UNDER_WAY
             step_done(row)
             return
+        if doing == "start" and row.to_id not in (None, there.host_id):
+            # Its new host's watcher has not told yet that it has it.
+            return
         with transaction.atomic():
             row.operation = ask(row, doing, operation, actor)
     except Locked:

@@ -87,6 +87,8 @@ def is_away(row: EvacuatedVm, host: Host) -> bool:
 
 def read(who: Who, vms: list[VirtualMachine], hosts: list[Host], *, taking: bool = False) -> tuple[list[Item], Room]:
     """What the plan is made of. taking: as if none of the hosts were in maintenance."""
+    if not vms:
+        return [], Room({}, {})
     known = sides(who, vms, hosts)
     there = [replace(side, maintenance=False) if taking else side for side in known.hosts.values()]
     may = set(visible_vms(who, MIGRATE.privileges[0]).filter(pk__in=[vm.pk for vm in vms]).values_list("pk", flat=True))
