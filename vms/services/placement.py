@@ -108,4 +108,4 @@ def refuse(who: Who, vm: VirtualMachine, host: Host, wish: Migrate) -> None:
     found = judge(known.vms[vm.pk], there, How(wish.mode, wish.copy_storage, pool))
     for reason in found:
         if reason.grave:
-            raise CannotMove(**reason.params, name=vm.name, host=host_name(who, host), obstacle=reason.code)
+            raise CannotMove("", **reason.params, name=vm.name, host=host_name(who, host), obstacle=reason.code)

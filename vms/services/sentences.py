@@ -128,14 +128,14 @@ ERRORS: dict[str, str] = {
         "None of these hosts takes part: each is silent, in maintenance or not read yet. Choose others, or wait."
     ),
     "not_measured": mark(
-        "{host} was measured for {hours} hours of the time that was asked for, and a plan needs {least}. Wait, ask for a "
-        "longer time, or plan by what VMs are given alone."
+        "{host} was measured for {hours} hours of the time that was asked for, and a plan needs {least}. Wait, ask for "
+        "a longer time, or plan by what VMs are given alone."
     ),
     "plan_not_so": mark("The plan is {state}, so this can't be done with it. Look at it as it is now."),
     "other_plan": mark("The plan that was approved is not this one. Look at it as it is now, and approve that."),
     "moves_left": mark(
-        "{failed} of {of} moves could not be made, and {left} that were to follow were not begun. Another plan is worked "
-        "out from what is so now."
+        "{failed} of {of} moves could not be made, and {left} that were to follow were not begun. Another plan is "
+        "worked out from what is so now."
     ),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
