@@ -220,7 +220,7 @@ def test_what_shrinking_would_save(four: Lot, actor: Actor) -> None:
 
 
 def test_only_who_maintains_all_of_its_hosts_sees_it(four: Lot, actor: Actor, mallory: User) -> None:
-    hosts, vms = four
+    hosts, _ = four
     plan = worked_out(actor, Wish("consolidate", spare=False))
     assert host_plans.find(mallory) == []
     for host in hosts[:3]:
