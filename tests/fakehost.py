@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,12 +16,27 @@ from vms.errors import (
     HostUnreachable,
     InvalidState,
     NameTaken,
+    NeedsMore,
     NetworkStopped,
     NotFound,
     StreamShort,
     VirtError,
 )
-from vms.libvirtxml import Disk, DomainXML, Given, How, NetworkXML, Target, VolumeXML, disk_at, parse, without
+from vms.libvirtxml import (
+    Disk,
+    DomainXML,
+    Given,
+    How,
+    NetworkXML,
+    Target,
+    VolumeXML,
+    comes_back,
+    disk_at,
+    parse,
+    snapshot_told,
+    uncovered,
+    without,
+)
 from vms.libvirtxml.shaping import Edit
 from vms.virt import (
     DeviceInfo,
@@ -37,6 +52,7 @@ from vms.virt import (
     Numbers,
     PoolInfo,
     SecretInfo,
+    SnapshotInfo,
     VolumeFacts,
 )
 from vms.virt.judging import NOTHING, apart, judge
@@ -106,6 +122,8 @@ class FakeHost:
     keys: dict[str, list[str]] = field(default_factory=dict)
     ahead: int = 0
     frozen: set[str] = field(default_factory=set)
+    # Domains whose host is at work on them, whoever asked for that.
+    busy: set[str] = field(default_factory=set)
     # What their screens are drawn as.
     screens: dict[str, bytes] = field(default_factory=dict)
     # UUIDs of pools in whose folders others write.
@@ -594,6 +612,61 @@ class FakeDomain:
                         source.set("file", path)
             changed[name] = document.text
         self.host.domains[self.uuid] = replace(self.info(), **changed)
+
+    def begin_flatten(self, target: str) -> None:
+        self.act(f"flatten {target}", None, ("running", "paused"))
+
+    def is_busy(self) -> bool:
+        return self.uuid in self.host.busy
+
+    def snapshots(self) -> tuple[SnapshotInfo, ...]:
+        self.connection.answer()
+        return self.info().snapshots
+
+    def current_snapshot(self) -> str:
+        return next((one.name for one in self.info().snapshots if one.current), "")
+
+    def keep(self, snapshots: Iterable[SnapshotInfo]) -> None:
+        self.host.domains[self.uuid] = replace(
+            self.info(), snapshots=tuple(sorted(snapshots, key=lambda one: one.name))
+        )
+
+    def take_snapshot(self, document: str, *, disks_only: bool, quiesce: bool) -> None:
+        asked = snapshot_told(document)
+        self.act(f"snapshot {asked.name}{' disks' if disks_only else ''}{' quiesced' if quiesce else ''}", None)
+        runs, now = self.info().run_id is not None, self.info().next_boot_xml
+        told = replace(
+            asked, state="running" if runs else "shut_off", parent=self.current_snapshot(), taken_at=1795732119,
+            live=self.info().live_xml if runs else "", next_boot=self.info().next_boot_xml,
+            disks=snapshot_told(document.replace("</domainsnapshot>", f"{now}</domainsnapshot>")).disks,
+        )  # fmt: skip
+        before = [replace(one, current=False) for one in self.info().snapshots]
+        self.keep([*before, SnapshotInfo(asked.name, (), told, True)])
+
+    def revert(self, name: str, *, allowed: frozenset[str], given: Given = NOTHING) -> None:
+        self.act(f"revert {name}", None)
+        told = next(one.told for one in self.info().snapshots if one.name == name)
+        assert told
+        missing = uncovered(comes_back([self.info().next_boot_xml], told.live, told.next_boot, given), allowed)
+        if missing:
+            raise NeedsMore(privilege=missing[0].privilege, place=missing[0].place)
+        self.host.runs += 1
+        self.host.set_state(self.uuid, told.state)
+        self.host.domains[self.uuid] = replace(self.info(), next_boot_xml=told.next_boot)
+        self.keep(replace(one, current=one.name == name) for one in self.info().snapshots)
+
+    def drop_snapshot(self, name: str) -> None:
+        self.act(f"drop {name}", None)
+        self.keep(one for one in self.info().snapshots if one.name != name)
+
+    def describe_snapshot(self, name: str, *, to: str, description: str) -> None:
+        self.act(f"describe {name} {to}", None)
+        self.keep(
+            replace(one, name=to, told=replace(one.told, name=to, description=description))
+            if one.name == name and one.told
+            else one
+            for one in self.info().snapshots
+        )
 
     def update_live(self, device: str, *, allowed: frozenset[str]) -> None:
         self.act(f"update {device}", None, ("running",))

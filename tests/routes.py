@@ -37,7 +37,10 @@ from vms.models import (
     Operation,
     Placement,
     Quota,
+    Schedule,
     Size,
+    Snapshot,
+    SnapshotPicture,
     StoragePool,
     Template,
     TemplateVolume,
@@ -93,6 +96,7 @@ class World:
     silence: AlertSilence
     sink: AlertSink
     plan: HostPlan
+    schedule: Schedule
 
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
@@ -104,7 +108,7 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
-            "offers": self.offer, "alerts": self.alert, "plans": self.plan,
+            "offers": self.offer, "alerts": self.alert, "plans": self.plan, "schedules": self.schedule,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
@@ -125,13 +129,13 @@ class World:
             "id": f"idle-{self.vm.pk}",
             "advice_id": f"idle-{self.vm.pk}",
             "number": "1",
+            "name": "monday",
             "user_id": str(self.user.pk),
             "uuid": str(uuid.UUID(int=7)),
             "mac": "52:54:00:00:00:77",
             "filter_uuid": str(uuid.UUID(int=7)),
             "secret_uuid": str(uuid.UUID(int=7)),
             "target": str(self.host.pk),
-            "target_id": str(self.host.pk),
             "pk": str(thing.pk),
             "vm_id": str(self.vm.pk),
             f"{noun[:-1]}_id": str(thing.pk),
@@ -162,6 +166,10 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     called = html.escape("".join(sign for sign in name if sign.isprintable()))
     text = DEFINED.format(name=called, uuid=Placement.objects.get(vm=vm).uuid)
     Document.objects.filter(placement__vm=vm).update(facts={"graphics": [screen]}, next_boot=text)
+    at = timezone.now()
+    taken = {"name": "monday", "kind": "internal", "state": "shut_off", "taken_at": at, "next_boot": text}
+    Snapshot.objects.create(placement=Placement.objects.get(vm=vm), is_current=True, **taken)
+    SnapshotPicture.objects.create(vm=vm, name="monday", taken_at=at, png=b"\x89PNG\r\n")
     history.keep(vm.pk, host.pk, text.replace("<memory", "<title>was</title><memory"))
     history.keep(vm.pk, host.pk, text)
     operation = Operation.objects.create(
@@ -202,6 +210,9 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
     silence, _ = AlertSilence.objects.get_or_create(
         kind="pool_full", until=timezone.now() + timedelta(days=1), made_by="alice"
     )
+    schedule, _ = Schedule.objects.get_or_create(
+        name="nightly", owner=alice, vm=vm, every="daily", minutes=150, zone="UTC", keep_last=3
+    )
     sink, _ = AlertSink.objects.get_or_create(
         name="pager", defaults={"kind": "webhook", "address": "https://pager.example.org/", "least": "warning"}
     )
@@ -229,6 +240,7 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         silence,
         sink,
         make_plan(host, vm),
+        schedule,
     )
 
 

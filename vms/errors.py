@@ -408,6 +408,20 @@ class MoveRefused(RequestRefused):
     code = "move_refused"
 
 
+class SnapshotRefused(RequestRefused):
+    """Something with a VM's snapshots cannot be; params: name of the VM, because (a code of
+    vms.services.snapshot_words) with what its words name."""
+
+    code = "snapshot_refused"
+
+
+class SnapshotUnreadable(RequestRefused):
+    """What a disk was when a snapshot was taken cannot be read out of its files; params: name of the snapshot, disk,
+    unreadable (a code of why)."""
+
+    code = "snapshot_unreadable"
+
+
 class FolderOpen(RequestRefused):
     """Others than the host's root may write in a pool's folder, so that a file there may be a link; params: name."""
 

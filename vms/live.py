@@ -1,8 +1,8 @@
 """Names out, looks in: announce("vm:12") tells every open page to read again, look() asks the watcher to.
 
 A name says that something changed, never what: "vm:12", "host:1", "op:7", "vms:*" (many VMs), "*" (everything),
-"grant:3" and "group:5" (told to administrators alone), and "access" (what somebody may see or do), on which a page
-reads all of itself again.
+"grant:3", "group:5" and "schedule:2" (told to administrators alone), and "access" (what somebody may see or do), on
+which a page reads all of itself again.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from tests.bench import (
     list_page,
     machine,
     migration,
+    placement,
     report,
     resync,
     rights,
@@ -55,6 +56,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "watching": watching.measure,
     "screens": screens.measure,
     "migration": migration.measure,
+    "placement": placement.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

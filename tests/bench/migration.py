@@ -25,8 +25,9 @@ def measure(stage: Stage) -> list[Figure]:
     pair = Pair(dashboard, here, there, ids, stage.guests)
     stage.stack.enter_context(cable(here, there))
     for source, target, number in ((here, there, 2), (there, here, 1)):
-        path = f"/api/v1/hosts/{ids[source.name]}/move-routes/{ids[target.name]}"
-        assert dashboard.request("PUT", path, {"address": address(number)}).status == 200
+        path = f"/api/v1/hosts/{ids[source.name]}/move-routes"
+        wish = {"target": ids[target.name], "address": address(number)}
+        assert dashboard.request("PUT", path, wish).status == 200
     guest = stage.guests.make("moves", start=True)
     vm = dashboard.vm(guest.uuid)
     dashboard.await_state(vm, "running")

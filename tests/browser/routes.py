@@ -20,13 +20,15 @@ NO_PAGES = {
     "user-reset-factors",
     "password-keep", "account-time-zone", "account-two-step-codes", "account-two-step-off", "account-ssh-key-remove",
     "group-join", "group-leave", "group-rename", "vm-tags", "vm-bulk-tags", "healthz", "readyz", "metrics",
+    "vm-bulk-migrate",
     "vm-metrics-csv", "host-metrics-csv", "pool-metrics-csv", "vm-sparks", "vm-screens",
     "volume-grow", "volume-clone", "volume-check", "vm-new-preview", "vm-new-added", "vm-keep-cd", "vm-bulk-delete",
     "trash-put-back", "vm-clone-preview", "vm-migrate-preview", "template-vm", "template-offer", "vm-xml-preview",
     "vm-version-restore",
     "vm-hardware-preview", "vm-protect", "vm-move-disk", "vm-cds", "vm-cd", "vm-agent-ask", "vm-agent-freeze",
     "vm-agent-thaw", "alert-acknowledge", "alert-silence-end", "alert-sink-test", "vm-agent-time",
-    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back", "host-move-route",
+    "vm-agent-password", "vm-agent-keys", "advice-leave", "advice-take-back", "schedule-switch", "schedule-run",
+    "host-move-route",
 }  # fmt: skip
 QUESTIONS = {
     "vm-nmi",

@@ -103,6 +103,11 @@ def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], s
     return lambda stage: player(stage).path + rest
 
 
+def of_snapshot(then: str) -> Callable[[Stage], str]:
+    """The page of a snapshot from which others came, or a question about it."""
+    return lambda stage: stage.with_snapshots(f"of/before%20the%20upgrade/{then}")
+
+
 def runs(stage: Stage) -> Player:
     return stage.runs("stoic")
 
@@ -492,6 +497,8 @@ USER = "users/<int:pk>/"
 VM = "vms/<int:pk>/"
 VOLUME = "volumes/<int:pk>/"
 OPERATION = "operations/<int:pk>/"
+SCHEDULE = "schedules/<int:pk>/"
+SNAPSHOTS = "vms/<int:pk>/snapshots/"
 
 
 def opens_what_adds(page: Page) -> None:
@@ -656,6 +663,15 @@ SCENES = (
     Scene("delete-wrong", VM + "delete/", question_of_the_discarded, deletes_without_its_name),
     Scene("rename", VM + "rename/", of(off, "rename/")),
     # With a name every click on its buttons would make a VM.
+    Scene("snapshots", SNAPSHOTS, Stage.with_snapshots),
+    Scene("snapshots-none", SNAPSHOTS, of(off, "snapshots/")),
+    # With a name every click on its buttons would take one.
+    Scene("snapshot-take", SNAPSHOTS + "take/", lambda stage: stage.with_snapshots("take/?name=")),
+    Scene("snapshot", SNAPSHOTS + "of/<str:name>/", of_snapshot("")),
+    Scene("snapshot-revert", SNAPSHOTS + "of/<str:name>/revert/", of_snapshot("revert/")),
+    Scene("snapshot-delete", SNAPSHOTS + "of/<str:name>/delete/", of_snapshot("delete/")),
+    Scene("snapshot-rename", SNAPSHOTS + "of/<str:name>/rename/", of_snapshot("rename/")),
+    Scene("flatten", SNAPSHOTS + "flatten/", lambda stage: stage.with_snapshots("flatten/")),
     Scene("clone", VM + "clone/", lambda stage: f"{stage.with_disk()}clone/?name="),
     Scene("migrate", VM + "migrate/", to_hosts, moves_wrongly, says=("400",)),
     Scene("moves", "hosts/moves/", shows_moves, tells_why),
@@ -711,6 +727,12 @@ SCENES = (
     Scene("host-filters-change", HOST + "filters/", Stage.filters, changes_a_filter),
     Scene("activity", "activity/", at("/activity/")),
     Scene("activity-mallory", "activity/", at("/activity/"), who=MALLORY),
+    Scene("schedules", "schedules/", lambda stage: "/schedules/" if stage.schedules() else ""),
+    Scene("schedules-mallory", "schedules/", at("/schedules/"), who=MALLORY),
+    Scene("schedule", SCHEDULE, Stage.schedule),
+    Scene("schedule-new", "schedules/new/", lambda stage: f"/schedules/new/?vm={stage.cast['blank'].pk}"),
+    Scene("schedule-edit", SCHEDULE + "edit/", lambda stage: f"{stage.schedule()}edit/"),
+    Scene("schedule-remove", SCHEDULE + "remove/", lambda stage: f"{stage.schedule()}remove/"),
     Scene("alerts", "alerts/", Stage.alerts),
     Scene("alerts-needed", "", lambda stage: stage.alerts() and "/"),
     Scene("alerts-mallory", "alerts/", at("/alerts/"), who=MALLORY),

@@ -176,6 +176,31 @@ class Stage:
         connection.close()
         return f"/vms/{self.copied}/"
 
+    def with_snapshots(self, then: str = "") -> str:
+        """The page of the snapshots of a VM that is off: two of one line, and where it is now after going back to the
+        first; then: of one of them, or of a question."""
+        if not any(guest.name == "remembered" for guest in self.cast.guests.made):
+            volumes = self.volume() and self.pool("volumes")
+            name = "remembered.qcow2"
+            wish = {"name": name, "size_bytes": 1 << 30, "format": "qcow2"}
+            self.dashboard.await_operation(self.dashboard.post(volumes, wish).body["operation"]["id"])
+            guest = self.cast.guests.make("remembered", graphics=None)
+            guest.domain.attachDeviceFlags(DISK.replace("web.qcow2", name), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            guest.domain.connect().defineXML(guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+            self.remembered = self.dashboard.vm(guest.uuid)
+            asked = f"/vms/{self.remembered}/snapshots"
+            eventually(lambda: self.dashboard.get(f"{asked}/possible")["plain"]["possible"], "its disk is known")
+            for name, told in (("before the upgrade", "What it was before the upgrade " * 6), ("upgraded", "")):
+                self.ended(self.dashboard.post(asked, {"name": name, "description": told}))
+            self.ended(self.dashboard.post(f"{asked}/before%20the%20upgrade/revert", {}))
+            self.ended(self.dashboard.post(asked, {"name": "without-it"}))
+            eventually(lambda: self.dashboard.get(asked)["current"] == "without-it", "they are known")
+        return f"/vms/{self.remembered}/snapshots/{then}"
+
+    def ended(self, answer: Any) -> None:
+        assert answer.status == 202, answer.body
+        self.dashboard.await_operation(answer.body["operation"]["id"])
+
     def await_device(self, vm: int, key: str, source: str) -> None:
         """The dashboard knows that this is behind that device of the VM, "" for nothing."""
 
@@ -490,6 +515,43 @@ class Stage:
         )
         self.dashboard.do(made)
         return f"/alerts/sinks/{pk}/"
+
+    def schedules(self) -> dict[str, int]:
+        """{name: number} of three: one of a VM whose last run was good and the one before was not, one of a tag that
+        stopped, one that is off."""
+        there = {each["name"]: each["id"] for each in self.dashboard.get("/schedules")["items"]}
+        wish = {"every": "daily", "minutes": 150, "zone": "Europe/Berlin", "keep": {"last": 3, "daily": 7, "weekly": 4}}
+        blank, spice = self.cast["blank"].pk, self.cast["spice"].pk
+        several: dict[str, dict[str, Any]] = {
+            "nightly": {"vm": blank}, "before each Monday's release": {"vm": spice, "every": "weekly", "day": 0},
+            "hourly-for-the-day": {"vm": blank, "every": "hourly", "minutes": 15, "keep": {"hourly": 24}},
+        }  # fmt: skip
+        for name, values in several.items():
+            if name not in there:
+                there[name] = self.dashboard.post("/schedules", {**wish, "name": name, **values}).body["id"]
+        made = (
+            "from vms.models import *; from django.utils import timezone; from datetime import timedelta\n"
+            f"now = timezone.now(); schedule = Schedule.objects.get(pk={there['nightly']}); later = timedelta(days=9)\n"
+            "Schedule.objects.update(next_run_at=now + later)\n"
+            f"Schedule.objects.filter(pk={there['hourly-for-the-day']}).update(enabled=False, next_run_at=None)\n"
+            "Schedule.objects.filter(name__startswith='before').update(stopped_code='schedule_rights',"
+            " next_run_at=None)\n"
+            "ScheduleRun.objects.filter(schedule=schedule).delete(); schedule.snapshots.all().delete()\n"
+            "for days, code, state, missed in ((2, '', 'gone', 0), (1, 'host_silent', 'failed', 0),"
+            " (0, '', 'taken', 2)):\n"
+            " at = now - timedelta(days=days, minutes=5)\n"
+            " run = ScheduleRun.objects.create(schedule=schedule, due_at=at, begun_at=at, ended_at=at, missed=missed,"
+            " error_code=code, error_params={'vm': 'blank', 'host': ''} if code else {})\n"
+            " ScheduledSnapshot.objects.create(run=run, schedule=schedule, vm=schedule.vm, vm_name='blank',"
+            " name=f'nightly-2026112{6 - days}-0230', state=state, taken_at=at, error_code=code,"
+            " error_params={'host': ''} if code else {})\n"
+        )
+        self.dashboard.do(made)
+        return there
+
+    def schedule(self) -> str:
+        """The page of one with runs."""
+        return f"/schedules/{self.schedules()['nightly']}/"
 
     def size(self) -> str:
         """The question before a size is removed; its address."""

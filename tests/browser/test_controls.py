@@ -36,6 +36,10 @@ SAME = {
     "network-stop",
     "network-restart",
     "network-delete",
+    "schedule-remove",
+    "snapshot-revert",
+    "snapshot-delete",
+    "snapshot-rename",
 }
 
 

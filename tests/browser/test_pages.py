@@ -25,6 +25,7 @@ from vms.models import (
     Offer,
     Operation,
     Quota,
+    Schedule,
     Size,
     StoragePool,
     User,
@@ -97,6 +98,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Alert(pk=1),
         AlertSilence(pk=1),
         AlertSink(pk=1),
+        Schedule(pk=1),
     )
     forgotten = []
     for route in known:

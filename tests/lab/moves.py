@@ -127,8 +127,9 @@ def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
     for host in (pair.here, pair.there):
         host.connect().storagePoolDefineXML(document).create()
     pools = eventually(lambda: both(pair.dashboard, name), "both pools are known")
-    answer = pair.dashboard.post(f"/pools/{pools[0]}/join", {"pool": pools[1]})
-    assert answer.status == 200, answer
+    join = f"/pools/{pools[0]}/join"
+    # As soon as both are known to be started.
+    eventually(lambda: pair.dashboard.post(join, {"pool": pools[1]}).status == 200, "they are one storage")
     yield name, folder
     for host in (pair.here, pair.there):
         there = host.connect().storagePoolLookupByName(name)

@@ -214,12 +214,12 @@ def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shar
 @contextmanager
 def by_peers(pair: Pair, way: str) -> Iterator[None]:
     """Meanwhile the two libvirts speak with each other."""
-    wish = {"way": way, "peer": True, "peer_transport": "tcp", "address": address(2)}
-    path = f"/api/v1/hosts/{pair.ids[pair.here.name]}/move-routes/{pair.ids[pair.there.name]}"
+    usual = {"target": pair.ids[pair.there.name], "address": address(2)}
+    path = f"/api/v1/hosts/{pair.ids[pair.here.name]}/move-routes"
+    wish = {**usual, "way": way, "peer": True, "peer_transport": "tcp"}
     assert pair.dashboard.request("PUT", path, wish).status == 200
     yield
-    wish = {"way": "tls", "address": address(2)}
-    assert pair.dashboard.request("PUT", path, wish).status == 200
+    assert pair.dashboard.request("PUT", path, usual).status == 200
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from tests.conftest import make_vm, silence
+from tests.grants import grant
 from vms.models import (
     AgentReport,
     Alert,
@@ -20,13 +21,16 @@ from vms.models import (
     Host,
     Operation,
     Placement,
+    Schedule,
     StoragePool,
+    User,
     VirtualMachine,
 )
 from vms.operations import alerting
 from vms.operations.alerting import Alerter
-from vms.permissions import Actor
+from vms.permissions import Actor, visible_alerts
 from vms.services import alerts
+from vms.services.alert_words import alert_sentence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 GIB = 1 << 30
@@ -294,3 +298,41 @@ def test_silenced_is_noted_and_waits_for_nobody(host: Host, look: Any, actor: Ac
     assert waiting(actor) == [alert]
     AlertSilence.objects.create(thing=f"host:{host.pk}", until=timezone.now() + timedelta(hours=1), made_by="alice")
     assert waiting(actor) == []
+
+
+def test_a_failed_schedule_is_told_once_and_ends_with_a_good_run(
+    vm: VirtualMachine, alice: User, mallory: User, look: Any
+) -> None:
+    made = Schedule.objects.create(
+        name="nightly", owner=alice, vm=vm, every="daily", zone="UTC", keep_last=1, error_code="host_silent",
+        error_params={"vm": vm.name, "host": ""},
+    )  # fmt: skip
+    subject = [("schedule_failed", f"schedule:{made.pk}")]
+    assert look() == subject and look(600) == subject
+    Schedule.objects.update(error_code="over_quota")
+    assert look(5) == subject
+    assert Alert.objects.get().params["error"] == "over_quota"
+    # Of what may be kept somebody hears who could set it there.
+    oscar, ed = User.objects.create(username="oscar"), User.objects.create(username="ed")
+    grant(oscar, "operator", vm)
+    grant(ed, "editor", vm)
+    seen = {user.username: visible_alerts(user).count() for user in (alice, ed, oscar, mallory)}
+    assert seen == {"alice": 1, "ed": 1, "oscar": 0, "mallory": 0}
+    Schedule.objects.update(error_code="")
+    assert look(5) == []
+    Schedule.objects.update(stopped_code="schedule_rights")
+    assert look(5) == subject
+    Schedule.objects.update(enabled=False)
+    assert look(5) == [] and Alert.objects.count() == 2
+
+
+def test_the_owner_hears_of_his_schedule_of_a_tag_and_acknowledges_it(mallory: User, alice: User, look: Any) -> None:
+    Schedule.objects.create(
+        name="n", owner=mallory, tag="web", every="daily", zone="UTC", stopped_code="schedule_owner"
+    )
+    look()
+    alert = visible_alerts(mallory).get()
+    assert "its owner" in alert_sentence(alert).lower()
+    assert alerts.make_lines(mallory, [alert])[0].acknowledges
+    alerts.acknowledge(Actor(mallory), alert)
+    assert visible_alerts(alice).get().acknowledged_by == "mallory"

@@ -30,6 +30,7 @@ from vms.models import (
     Volume,
     Worker,
 )
+from vms.operations import afar
 from vms.operations import create as makers
 from vms.operations import imports as ways
 from vms.operations.making import Making, Step
@@ -230,8 +231,8 @@ def test_a_disk_that_breaks_off_in_the_middle_leaves_nothing(
 def test_who_cancels_it_in_the_middle_leaves_nothing(
     stage: Stage, archive: Volume, done: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ways, "LOOK", 0.0)
-    monkeypatch.setattr(ways, "PIECE", MIB)
+    monkeypatch.setattr(afar, "LOOK", 0.0)
+    monkeypatch.setattr(afar, "PIECE", MIB)
     operation = imports.import_vm(stage.actor, ImportWish(archive.pk, name="new"))
     asked: list[Operation] = []
 

@@ -174,6 +174,21 @@ def test_one_that_does_not_go_keeps_the_others_from_nothing(
     assert states(plan) == ["done", "failed", "done"]
 
 
+def test_one_that_fails_holds_no_place(actor: Actor, hosts: list[Host], vms: list[VirtualMachine]) -> None:
+    plan = enter(actor, hosts[0], parallel=1)
+    turn("node-a")
+    failed(asked()[0])
+    turn("node-a")
+    [second] = asked()
+    written = EvacuatedVm.objects.get(state="failed")
+    assert written.operation and written.operation.state == "failed", "it can be read what became of it"
+    maintenance.stop(actor, hosts[0])
+    failed(second)
+    turn("node-a")
+    plan.refresh_from_db()
+    assert (plan.state, states(plan)) == ("cancelled", ["failed", "failed", "planned"])
+
+
 def test_each_move_is_judged_once_more(actor: Actor, hosts: list[Host], vms: list[VirtualMachine]) -> None:
     plan = enter(actor, hosts[0], parallel=1)
     turn("node-a")
@@ -199,6 +214,20 @@ def test_a_host_that_filled_up_meanwhile_gets_no_more(
     turn("node-a")
     assert asked() == []
     assert {row.error_params["obstacle"] for row in EvacuatedVm.objects.all()} == {"memory_free"}
+
+
+def test_a_plan_that_cannot_be_gone_on_with_keeps_no_other(
+    actor: Actor, hosts: list[Host], vms: list[VirtualMachine]
+) -> None:
+    broken, other = enter(actor, hosts[0]), make_host("host-d")
+    make(other, make_pool(other, "shared", like=StoragePool.objects.filter(name="shared")[0], type="netfs"), "beside")
+    Evacuation.objects.update(way="sideways")
+    EvacuatedVm.objects.update(steps=[])
+    enter(actor, other)
+    turn("node-a")
+    assert [one.vm.name for one in asked() if one.vm] == ["beside"]
+    broken.refresh_from_db()
+    assert broken.is_open
 
 
 def test_rights_are_asked_at_each_step(

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import make_vm
 from tests.fakehost import info
 from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, WrongState
-from vms.kinds.migration import Migrate
+from vms.kinds.migration import MIGRATE, Migrate
 from vms.models import Host, MoveRoute, Operation, Placement, User, VirtualMachine
 from vms.operations import migration_verdict
 from vms.operations.migration_verdict import Seen, across
@@ -66,7 +66,7 @@ def there(host: Host) -> Host:
 def asked(host: Host, there: Host, actor: Actor) -> Operation:
     Host.objects.filter(pk=host.pk).update(name=HERE)
     vm = make_vm(host)
-    made = migration.ask(actor, vm, there, Migrate(there.pk))
+    made = operations.request(MIGRATE, vm, actor=actor, params=Migrate(there.pk), takes={"disk_bytes": 0})
     made.before = {"uuid": str(vm.placements.get().uuid), "name": "web-01", "state": "running", "autostart": True}
     made.save()
     made.host = Host.objects.get(pk=host.pk)

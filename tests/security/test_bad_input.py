@@ -114,6 +114,7 @@ FORMS = {
     "hosts/<int:pk>/move-routes/<int:target>/": ("way", "peer", "peer_transport", "address"),
     "vms/<int:pk>/migrate/": ("host", "mode", "pool", "bandwidth_mib", "minutes", "on_timeout"),
     "vms/<int:pk>/clone/": ("name", "host", "pool", "start"),
+    "vms/bulk/migrate/": ("vm", "all", "q", "state", "host", "confirmed"),
     "vms/bulk/tags/": ("vm", "all", "q", "state", "host", "confirmed", "add", "remove"),
     "invitation/": ("token", "password1", "password2"),
     "theme/": ("next", "theme"),

@@ -81,7 +81,7 @@ def test_it_names_every_verb_and_both_ways_to_sign_in(program: Program) -> None:
 NEED_MORE = {
     "POST /api/v1/advice/{advice_id}/apply",
     "DELETE /api/v1/hosts/{host_id}",
-    "PUT /api/v1/hosts/{host_id}/move-routes/{target_id}",
+    "PUT /api/v1/hosts/{host_id}/move-routes",
     "POST /api/v1/hosts/{host_id}/accept-key",
     "POST /api/v1/hosts/{host_id}/accept-machine",
     "DELETE /api/v1/volumes/{volume_id}",
@@ -104,6 +104,8 @@ NEED_MORE = {
     "POST /api/v1/vms/{vm_id}/migrate",
     "POST /api/v1/vms/{vm_id}/template",
     "PUT /api/v1/vms/{vm_id}/xml",
+    "POST /api/v1/vms/{vm_id}/snapshots",
+    "POST /api/v1/vms/{vm_id}/flatten",
 }
 
 

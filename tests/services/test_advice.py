@@ -28,6 +28,9 @@ from vms.models import (
     ImageCopy,
     LeftAlone,
     Placement,
+    Schedule,
+    ScheduledSnapshot,
+    Snapshot,
     StoragePool,
     User,
     Version,
@@ -37,6 +40,7 @@ from vms.models import (
 from vms.permissions import Actor
 from vms.services import advice, advice_words
 from vms.services.advice_rules import percentile
+from vms.services.freshness import placed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 GIB = 1 << 20
@@ -340,12 +344,46 @@ def test_applying_is_the_operation_that_anybody_would_ask_for(
     assert advice.apply(actor, advice.get_or_404(alice, f"disk-{left.pk}")).kind == "volume.delete"
 
 
+def old(vm: VirtualMachine, name: str, days: int = 31, **fields: Any) -> Snapshot:
+    taken = timezone.now() - timedelta(days=days)
+    return Snapshot.objects.create(placement=placed(vm), name=name, taken_at=taken, kind="internal", **fields)
+
+
+def test_old_snapshots(alice: User, actor: Actor, big: VirtualMachine, mallory: User) -> None:
+    """Not the young ones, nor what a schedule keeps."""
+    there = old(big, "forgotten", has_memory=True, memory_bytes=1 << 30)
+    old(big, "young", days=29)
+    old(big, "kept")
+    keeps = Schedule.objects.create(name="n", owner=alice, vm=big, every="daily", zone="UTC", keep_last=1)
+    ScheduledSnapshot.objects.create(schedule=keeps, vm=big, vm_name="big", name="kept", state="taken")
+    assert [(one.kind, one.thing.name, one.vm) for one in advice.find(alice).given] == [("snapshot", "forgotten", big)]
+    one = advice.find(alice).given[0]
+    line = advice_words.line(one)
+    assert "31 days ago by its host's clock" in line.why and "1 GiB" in line.why and line.name == "big / forgotten"
+    assert line.way == f"/vms/{big.pk}/snapshots/of/forgotten/delete/"
+    assert advice.find(mallory).given == []
+    grant(mallory, "operator", big)
+    assert [(one.thing.name, one.may) for one in advice.find(mallory).given] == [("forgotten", False)]
+    with pytest.raises(NotAllowed):
+        advice.leave(Actor(mallory), one.id)
+    advice.leave(actor, one.id)
+    assert advice.find(alice).given == [] and len(advice.find(alice).left) == 1
+    advice.take_back(actor, one.id)
+    asked = advice.apply(actor, advice.get_or_404(alice, f"snapshot-{there.pk}"), idempotency_key="k")
+    assert (asked.kind, asked.params) == ("vm.delete-snapshot", {"name": "forgotten", "children": False})
+    there.delete()
+    assert advice.asked_before(actor, one.id, "k") == asked
+    with pytest.raises(Http404):
+        advice.get_or_404(alice, one.id)
+
+
 def test_it_costs_as_much_for_many(alice: User, host: Host, django_assert_num_queries: Any) -> None:
     pool = make_pool(host)
     for number in range(2):
         for at in range(2 + 10 * number):
             week(make_vm(host, f"vm-{number}-{at}").pk, IDLE)
             make_volume(pool, f"volume-{number}-{at}")
-        # VMs, their hosts, with some processors; volumes, pools, may be deleted; left alone.
-        with django_assert_num_queries(7):
+            old(VirtualMachine.objects.get(name=f"vm-{number}-{at}"), "old")
+        # VMs, their hosts, with some processors; volumes, pools, may be deleted; snapshots; left alone.
+        with django_assert_num_queries(8):
             advice.find(alice)

@@ -39,7 +39,10 @@ MAKING = {
     "template.use", "pool.upload",
 }  # fmt: skip
 # Of these the kinds that only take away, or give back what was there.
-MAKES_NOTHING = {"vm.discard-saved", "vm.drop-seed", "vm.template", "vm.untemplate", "pool.refresh"}
+MAKES_NOTHING = {
+    "vm.discard-saved", "vm.drop-seed", "vm.template", "vm.untemplate", "pool.refresh", "vm.delete-snapshot",
+    "vm.rename-snapshot", "vm.flatten",
+}  # fmt: skip
 NONE = dict.fromkeys(("vms", "vcpus", "memory_kib", "disk_bytes", "snapshots"), 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ from vms.models import (
     NetworkFilter,
     Operation,
     Placement,
+    Snapshot,
     StoragePool,
     User,
     VirtualMachine,
     Volume,
 )
+from vms.services.freshness import placed
 from vms.services.sentences import CLONE_REASONS, FIELDS, WARNINGS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -110,6 +113,32 @@ def test_several_are_made_at_once(client_alice: Client, source: VirtualMachine) 
         "new-1", "new-2", "new-3",
     }  # fmt: skip
     assert "new-3" in words(client_alice.get("/vms/"))
+
+
+def test_one_is_made_as_it_was_in_a_snapshot(client_alice: Client, source: VirtualMachine) -> None:
+    """While it runs; what the snapshot does not hold is left out."""
+    Placement.objects.filter(current_of=source).update(state="running")
+    disks = [
+        {"target": "vda", "how": "internal", "source": ["volume", "default/web-01.qcow2", "qcow2"], "layer": []},
+        {"target": "vdb", "how": "no", "source": ["path", "/elsewhere/disk", "raw"], "layer": []},
+    ]
+    Snapshot.objects.create(
+        placement=placed(source), name="before & after", kind="internal", state="running", has_memory=True,
+        taken_at=datetime.fromtimestamp(1_700_000_000, UTC), disks=disks,
+        next_boot=TEXT.replace("<memory>1048576", "<memory>2097152"),
+    )  # fmt: skip
+    where = f"/vms/{source.pk}/clone/?snapshot=before%20%26%20after"
+    page = words(client_alice.get(where))
+    assert "A new VM from “before & after” of web-01" in page
+    assert "does not come along" in page and "can't be started" not in page
+    assert where.replace("/clone/?", "/clone/preview/?") in page
+    assert client_alice.post(where, {"name": "new", "disk_vda": "linked"}).status_code == 400
+    assert client_alice.post(where, {"name": "new"}).status_code == 302
+    params = Operation.objects.get().params
+    assert (params["snapshot"], params["running"], params["memory_mib"]) == ("before & after", False, 2048)
+    assert params["told"]["taken"] == 1_700_000_000
+    assert [(disk["target"], disk["format"]) for disk in params["disks"]] == [("vda", "qcow2")]
+    assert client_alice.get(f"/vms/{source.pk}/clone/?snapshot=other").status_code == 404
 
 
 def test_it_is_not_offered_to_who_may_not(source: VirtualMachine, host: Host, pool: StoragePool) -> None:

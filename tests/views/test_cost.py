@@ -16,7 +16,20 @@ from tests.api.conftest import Program
 from tests.conftest import make_vm
 from tests.data.shapes import MACHINE
 from tests.views.test_vm_page import make_operation
-from vms.models import Alert, Document, Happening, Host, Tag, User, Version, VirtualMachine
+from vms.models import (
+    Alert,
+    Document,
+    Happening,
+    Host,
+    Schedule,
+    ScheduledSnapshot,
+    ScheduleRun,
+    Snapshot,
+    Tag,
+    User,
+    Version,
+    VirtualMachine,
+)
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -27,8 +40,8 @@ PAGES = {
     # VMs by host and state, hosts, silent hosts, exposed VMs, what waits, failures, gone VMs, operations, happenings,
     # changes from outside, alerts; open ones, silences, hosts of their VMs; own password
     "/": PAGE + 15,
-    # VMs, their hosts, volumes, what is left alone; with advice three more (tests/services/test_advice.py)
-    "/advice/": PAGE + 4,
+    # VMs, their hosts, volumes, snapshots, what is left alone; with advice three more (tests/services/test_advice.py)
+    "/advice/": PAGE + 5,
     # VMs by host, hosts, pools, VMs; with numbers and volumes two more (tests/views/test_capacity.py)
     "/capacity/": PAGE + 4,
     # hosts, count, VMs, tags, open operations, others of their UUIDs
@@ -43,8 +56,8 @@ PAGES = {
     # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
     # NUMA nodes, VMs for who uses most
     "/hosts/{host}/": PAGE + 19,
-    # host, VMs and those that may move, hosts, placements, pools, volumes, networks, filters, usable pools, routes, memory,
-    # others of their names, trash, all; those that left, the last plan, what goes on
+    # host, VMs and those that may move, hosts, placements, pools, volumes, networks, filters, usable pools, routes,
+    # memory, others of their names, trash, all; those that left, the last plan, what goes on
     "/hosts/{host}/maintenance/": PAGE + 19,
     # among them what broke in it
     "/vms/{vm}/": PAGE + 14,
@@ -67,6 +80,11 @@ PAGES = {
     # open ones, silences, hosts of their VMs, those that hold, count, ended ones
     "/alerts/": PAGE + 6,
     "/alerts/rules/": PAGE + 1,
+    # count, schedules, their last runs, what they hold
+    "/schedules/": PAGE + 4,
+    # what is known of it twice (placement, document, pools, volumes, snapshots), the tree, pictures; schedules, which
+    # of them are seen, their last runs, what they hold
+    "/vms/{vm}/snapshots/": PAGE + 22,
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }
@@ -83,7 +101,13 @@ FRAGMENTS = {
     "/running": PAGE - 1,
 }
 # Token and user; of VMs rows, tags, count, age, of alerts rows, silences, hosts of their VMs, count.
-LISTS = {"/vms?page_size=200": 5, "/alerts?page_size=200": 5, "/hosts?page_size=200": 4, "/operations?page_size=200": 3}
+LISTS = {
+    "/vms?page_size=200": 5,
+    "/alerts?page_size=200": 5,
+    "/hosts?page_size=200": 4,
+    "/operations?page_size=200": 3,
+    "/schedules?page_size=200": 7,
+}
 
 
 @contextmanager
@@ -123,6 +147,13 @@ def grow(host: Host, alice: User) -> Callable[[int], dict[str, str]]:
         Document.objects.update(next_boot=MACHINE)
         first = vms[0]
         assert first.placement
+        for at in range(number + 1):
+            one_of = {"every": "daily", "zone": "UTC", "keep_last": 1, "next_run_at": timezone.now()}
+            made_by = Schedule.objects.create(name=f"s-{at}", owner=alice, vm=first, **one_of)
+            run = ScheduleRun.objects.create(schedule=made_by, due_at=timezone.now(), begun_at=timezone.now())
+            ScheduledSnapshot.objects.create(run=run, schedule=made_by, vm=first, name="n", state="taken")
+            parent = f"n-{at - 1}" if at else ""
+            Snapshot.objects.create(placement=first.placement, name=f"n-{Snapshot.objects.count()}", parent_name=parent)
         for version in range(1, number + 1):
             made = first.operations.order_by("pk")[0]
             Version.objects.create(vm=first, number=version, xml=MACHINE, operation=made, kind=made.kind)

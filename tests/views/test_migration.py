@@ -168,3 +168,28 @@ def test_the_table_of_moves(client_alice: Client, vm: VirtualMachine, hosts: lis
 
 def test_who_may_move_nothing_has_an_empty_table(client_mallory: Client, vm: VirtualMachine) -> None:
     assert "no VM here that you may move" in client_mallory.get("/hosts/moves/").content.decode()
+
+
+def test_several_go_where_they_can(
+    client_alice: Client, vm: VirtualMachine, hosts: list[Host], pool: StoragePool
+) -> None:
+    """One of three has no room; one is there already."""
+    Host.objects.exclude(pk__in=[hosts[0].pk, hosts[1].pk]).update(removed_at="2026-01-01T00:00:00Z")
+    stuck = make(hosts[0], pool, "stuck", has_managed_save=True)
+    there = make(hosts[1], make_pool(hosts[1], "own"), "there")
+    ticked = {"vm": [str(each.pk) for each in (vm, stuck, there)]}
+    asked = client_alice.post("/vms/bulk/migrate/", ticked).content.decode()
+    assert "Move 3 VMs" in asked and "1 can go there" in asked and not Operation.objects.exists()
+    assert "The memory of stuck is saved on host-a." in asked
+    assert client_alice.post("/vms/bulk/migrate/", {**ticked, "confirmed": "1", "host": "99"}).status_code == 422
+    answer = client_alice.post("/vms/bulk/migrate/", {**ticked, "confirmed": "1", "host": hosts[1].pk}, follow=True)
+    assert [operation.vm for operation in Operation.objects.all()] == [vm]
+    assert "stuck: The memory of stuck is saved on host-a." in answer.content.decode()
+    assert "Move…" in client_alice.get("/vms/").content.decode()
+
+
+def test_who_may_move_none_of_them_is_told_so(client_mallory: Client, mallory: User, vm: VirtualMachine) -> None:
+    grant(mallory, "owner", vm=vm)
+    answer = client_mallory.post("/vms/bulk/migrate/", {"vm": vm.pk, "confirmed": "1"})
+    assert answer.status_code == 422 and "You may move none of them." in answer.content.decode()
+    assert "Move…" not in client_mallory.get("/vms/").content.decode()

@@ -211,6 +211,8 @@ def test_domains_are_handed_over_only_where_they_are_judged() -> None:
     assert calls == {
         ("virt/judging.py", "defineXMLFlags"),
         ("virt/judging.py", "updateDeviceFlags"),
+        # Of snapshots: without a definition in it, or with the host's own.
+        ("virt/judging.py", "snapshotCreateXML"),
         # Of a run whose whole document was judged as it will be (vms.virt.shaping.reshape).
         ("virt/shaping.py", "attachDeviceFlags"),
         ("virt/shaping.py", "detachDeviceFlags"),

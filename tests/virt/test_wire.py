@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +76,24 @@ def test_only_one_client_is_let_in_and_nothing_is_left_behind(daemon: socket.soc
     wire.cut()
     client.close()
     server.close()
+
+
+def test_another_is_cut_before_anybody_is_told_that_it_broke(daemon: socket.socket) -> None:
+    wire, client, server = joined(daemon)
+    order: list[str] = []
+
+    def cut() -> None:
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        order.append("cut")
+
+    wire.first_cut = cut
+    server.close()
+    while not order:
+        time.sleep(0.01)
+    client.settimeout(5)
+    assert client.recv(1) == b""
+    wire.cut()
+    assert order == ["cut"]
+    client.close()

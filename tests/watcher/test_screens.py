@@ -16,9 +16,9 @@ from tests.fakehost import FakeHost, info
 from vms import live
 from vms.errors import BadScreen, HostRefused
 from vms.inventory import Row, Term, Writer, row
+from vms.inventory.pictures import made_anew
 from vms.models import Host, LastScreen, Lease, Placement, VirtualMachine
 from vms.watcher import line, screens
-from vms.watcher.pictures import made_anew
 from vms.watcher.screens import Screens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]

@@ -53,9 +53,9 @@ class Basis(BaseModel):
 
 
 class AdviceItem(BaseModel):
-    """id: for apply and dismiss. kind: idle, cpus, memory, disk (a volume that no VM has), iso (a medium likewise).
-    has, wants: processors, or KiB of memory; 0 for others. basis: null for volumes. may_apply: whether you may do it.
-    dismissed_by: who wants it left alone, "" for nobody."""
+    """id: for apply and dismiss. kind: idle, cpus, memory, disk (a volume that no VM has), iso (a medium likewise),
+    snapshot (an old one). has, wants: processors, or KiB of memory; 0 for others. basis: null for volumes and
+    snapshots. may_apply: whether you may do it. dismissed_by: who wants it left alone, "" for nobody."""
 
     id: str
     kind: str
@@ -76,6 +76,10 @@ class AdviceItems(BaseModel):
     count: int
 
 
+def kind_of(of: Item) -> str:
+    return "snapshot" if of.snapshot else "vm" if of.vm else "volume"
+
+
 def item(of: Item) -> AdviceItem:
     told = of.told
     basis = Basis(
@@ -86,7 +90,7 @@ def item(of: Item) -> AdviceItem:
     return AdviceItem(
         id=of.id,
         kind=of.kind,
-        of=AdvisedThing(kind="vm" if of.vm else "volume", id=of.thing.pk, name=of.thing.name),
+        of=AdvisedThing(kind=kind_of(of), id=of.thing.pk, name=of.thing.name),
         has=of.has,
         wants=of.wants,
         what=advice_words.what(of),

@@ -14,7 +14,7 @@ from vms.api.create import Id, Making, Strict, WarningItem, all_accepted
 from vms.api.operations import IdempotencyKey
 from vms.kinds.clone import SOURCE
 from vms.permissions import get_vm_or_404
-from vms.services import clone, clone_plans, clone_rows, placing
+from vms.services import clone, clone_plans, clone_rows, placing, snapshots
 from vms.services.clone_wishes import CloneWish, DiskChoice
 from vms.services.sentences import warning
 
@@ -71,8 +71,9 @@ class CloneItem(BaseModel):
     takes: dict[str, int]
 
 
-def wish(body: CloneBody) -> CloneWish:
+def wish(body: CloneBody, snapshot: str = "") -> CloneWish:
     return CloneWish(
+        snapshot=snapshot,
         name=body.name,
         host=body.host,
         pool=body.pool,
@@ -128,3 +129,20 @@ def preview(request: HttpRequest, vm_id: int, body: CloneBody) -> CloneItem:
         warnings=[WarningItem(code=each.code, text=warning(each.code, each.params)) for each in plan.warnings],
         takes=dict(plan.takes),
     )
+
+
+@router.post(
+    "/{int:vm_id}/snapshots/{snapshot}/restore-as",
+    response=answers(202, Making, 400, 403, 404, 409),
+    url_name="vm-restore-as",
+    summary="Make one as it was in a snapshot, or several",
+)
+def restore_as(
+    request: HttpRequest, vm_id: int, snapshot: str, body: CloneBody, response: HttpResponse, key: IdempotencyKey = None
+) -> Status[Making]:
+    """As a clone, of the definition and the disks that the snapshot holds; the VM may run meanwhile and stays as it is.
+    Memory does not come along."""
+    who = actor(request)
+    vm = get_vm_or_404(who, vm_id, to=SOURCE)
+    made = clone.clone(who, vm, wish(body, snapshots.get_or_404(vm, snapshot).name), idempotency_key=key)
+    return all_accepted(request, response, made)

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vms.api.answers import answers
 from vms.api.auth import actor
+from vms.api.lists import Id
+from vms.errors import BadFields
 from vms.models import MoveRoute
-from vms.permissions import get_host_or_404, require_all
+from vms.permissions import get_host_or_404, require, require_all, visible_hosts
 from vms.services import move_routes
 
 router = Router(tags=["hosts"])
@@ -33,8 +35,11 @@ class RouteItem(BaseModel):
 
 
 class RouteWish(BaseModel):
+    """target: the id of the host to which it leads."""
+
     model_config = ConfigDict(extra="forbid")
 
+    target: Id
     way: Way = "tls"
     peer: bool = False
     peer_transport: Transport = "tls"
@@ -60,10 +65,14 @@ def index(request: HttpRequest, host_id: int) -> list[RouteItem]:
 
 
 @router.put(
-    "/{int:host_id}/move-routes/{int:target_id}",
+    "/{int:host_id}/move-routes",
     response=answers(200, RouteItem, 400, 403, 404, 409),
-    summary="Let VMs go so from now on",
+    summary="Let VMs go so to one of them from now on",
 )
-def put(request: HttpRequest, host_id: int, target_id: int, body: RouteWish) -> RouteItem:
-    source, target = get_host_or_404(actor(request), host_id), get_host_or_404(actor(request), target_id)
-    return item(move_routes.set_route(actor(request), source, target, body.model_dump()))
+def put(request: HttpRequest, host_id: int, body: RouteWish) -> RouteItem:
+    source = get_host_or_404(actor(request), host_id)
+    require(actor(request), move_routes.PRIVILEGE, source)
+    target = visible_hosts(actor(request)).filter(pk=body.target).first()
+    if target is None:
+        raise BadFields({"target": "choice"})
+    return item(move_routes.set_route(actor(request), source, target, body.model_dump(exclude={"target"})))

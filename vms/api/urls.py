@@ -44,10 +44,12 @@ from vms.api import (
     problems,
     query,
     quotas,
+    schedules,
     secrets,
     seeds,
     sessions,
     sizes,
+    snapshots,
     systems,
     tags,
     templates,
@@ -111,6 +113,7 @@ api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)
 api.add_router("/vms", pending.router)
+api.add_router("/vms", snapshots.router)
 api.add_router("/vms", history.router)
 api.add_router("/vms", metrics.vms_router)
 api.add_router("/hosts", metrics.hosts_router)
@@ -137,6 +140,7 @@ api.add_router("/roles", grants.roles_router)
 api.add_router("/grants", grants.router)
 api.add_router("/quotas", quotas.router)
 api.add_router("/access", grants.access_router)
+api.add_router("/schedules", schedules.router)
 api.add_router("/alerts", alerts.router)
 api.add_router("/alert-rules", alerts.rules_router)
 api.add_router("/alert-sinks", alert_sinks.router)

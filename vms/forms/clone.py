@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
-from vms.models import Host, Network, StoragePool, VirtualMachine
+from vms.models import Host, Network, Snapshot, StoragePool, VirtualMachine
 from vms.permissions import Who, seen_hosts, visible_networks, visible_pools
 from vms.services import placing
 from vms.services.clone_rows import Row, card_count, rows
@@ -39,9 +39,11 @@ class Clone(forms.Form):
         help_text=gettext_lazy("Several have names with one # in them, which is replaced by their numbers."),
     )  # fmt: skip
 
-    def __init__(self, who: Who, vm: VirtualMachine, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, who: Who, vm: VirtualMachine, *args: Any, snapshot: Snapshot | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.vm = vm
+        self.vm, self.snapshot = vm, snapshot
         here = placed(vm).host_id
         hosts = placing.usable_hosts(who)
         self.seen, self.many = seen_hosts(who, hosts), len(hosts) > 1
@@ -52,7 +54,7 @@ class Clone(forms.Form):
         self.offer(
             "pool", [("", gettext("beside each disk")), *((str(pool.pk), self.placed(pool)) for pool in ordered)]
         )
-        self.rows = rows(who, vm)
+        self.rows = rows(who, vm, snapshot)
         for row in self.rows:
             words = MEDIA if row.drive.medium else WAYS
             self.fields[f"disk_{row.target}"] = forms.ChoiceField(
@@ -61,7 +63,7 @@ class Clone(forms.Form):
             )  # fmt: skip
         choices = [("", gettext("as it is proposed")), ("none", gettext("no network card"))]
         choices += [(str(network.pk), self.placed(network)) for network in networks]
-        self.cards = [f"card_{number}" for number in range(card_count(vm))]
+        self.cards = [f"card_{number}" for number in range(card_count(vm, snapshot))]
         for number, name in enumerate(self.cards, 1):
             self.fields[name] = forms.ChoiceField(
                 label=gettext("Network card {number}").format(number=number), required=False, choices=choices
@@ -100,6 +102,7 @@ class Clone(forms.Form):
             networks=tuple(card_of(given.get(name, "")) for name in self.cards),
             start="start" in self.data,
             count=given["count"] or 1,
+            snapshot=self.snapshot.name if self.snapshot else "",
         )
 
     def wrong(self) -> list[str]:

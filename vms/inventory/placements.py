@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from vms.inventory import identity, volumes
+from vms.inventory import identity, snapshots, volumes
 from vms.inventory.rows import Row
 from vms.models import Document, Happening, Host, Placement, Trashed, VirtualMachine
 from vms.services import history, installing
@@ -100,6 +100,7 @@ def create(host: Host, rows: Sequence[Row], *, first: bool) -> set[str]:
     for placement in placements:
         if str(placement.uuid) not in joined:
             placement.vm.placement = placement
+    snapshots.create([(placement, seen.documents.snapshots) for placement, seen in zip(placements, rows, strict=True)])
     VirtualMachine.objects.bulk_update(made, ["placement"])
     texts = {seen.uuid: (vms[seen.uuid].pk, host.pk, seen.document["next_boot"]) for seen in rows}
     history.begin([text for uuid, text in texts.items() if uuid not in joined], found=first)
@@ -127,6 +128,8 @@ def store_document(placement: Placement, seen: Row, began: dict[str, str]) -> bo
     if has_document(placement, seen) and began == placement.document.began:
         return False
     changed = placement.document.next_boot_sha256 != seen.document["next_boot_sha256"]
+    if placement.document.kept != seen.document["kept"]:
+        snapshots.keep(placement, seen.documents.snapshots)
     Document.objects.filter(pk=placement.document.pk).update(**seen.document, began=began)
     if changed:
         history.keep(placement.vm_id, placement.host_id, seen.document["next_boot"])

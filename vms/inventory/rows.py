@@ -5,12 +5,14 @@ What a host says is input: texts are cut to what the columns hold, numbers to wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from vms.libvirtxml import BadXML, DomainXML, glance, masked, pending, settings, sources
+from vms.libvirtxml import BadXML, DomainXML, SnapshotTold, glance, masked, pending, settings, sources
 from vms.virt import DomainInfo
 
 LONGEST_NAME: Final = 255
@@ -20,18 +22,20 @@ MOST_SERIALS: Final = 16
 LONGEST_DEVICE: Final = 40
 LARGEST: Final = 2**31 - 1
 MOST_PENDING: Final = 100
+MOST_SNAPSHOTS: Final = 500
 
 
 @dataclass(frozen=True)
 class Documents:
     """What its documents say of a domain; source is the hash of their unmasked texts. agent: whether its guest's agent
-    can be asked in this run."""
+    can be asked in this run. snapshots: the columns of each."""
 
     source: str
     columns: dict[str, Any]
     document: dict[str, Any]
     macs: tuple[str, ...]
     agent: bool = False
+    snapshots: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def read(info: DomainInfo, source: str) -> Documents:
     domain = now or then
     live, next_boot = now.text if now else "", then.text if then else ""
     facts = glance(domain, info.open_screens if now else None) if domain else {}
+    found = snapshots(info)
     return Documents(
         source=source,
         columns={
@@ -104,12 +109,13 @@ def read(info: DomainInfo, source: str) -> Documents:
             "next_boot_sha256": digest(next_boot),
             "facts": facts,
             "sources": named(info, now, then),
-            "kept": kept(info),
+            "kept": kept(info, found),
             "pending": waiting(now, then),
             "settings": settings(then.element) if then else {},
         },
         macs=tuple(domain.macs) if domain else (),
         agent=now is not None and now.agent == "connected",
+        snapshots=found,
     )
 
 
@@ -131,14 +137,46 @@ def named(info: DomainInfo, *documents: DomainXML | None) -> list[list[str]]:
     return [list(source) for source in sorted(found)]
 
 
-def kept(info: DomainInfo) -> dict[str, list[Any]]:
-    """What its host keeps of it beside its definitions; {} for nothing."""
+def snapshots(info: DomainInfo) -> tuple[dict[str, Any], ...]:
+    """The rows of those that its host keeps of it."""
+    return tuple(
+        snapshot(one.name, one.told, current=one.current) for one in info.snapshots[:MOST_SNAPSHOTS] if one.told
+    )
+
+
+def snapshot(name: str, told: SnapshotTold, *, current: bool) -> dict[str, Any]:
+    live, then = public(told.live), public(told.next_boot)
+    domain, has_memory = live or then, told.memory != "no"
+    memory = bounded(domain.memory_kib if domain else 0, 2**43) * 1024 if has_memory else 0
+    return {
+        "name": name[:LONGEST_NAME],
+        "description": told.description[:LONGEST_DESCRIPTION],
+        "kind": told.kind,
+        "has_memory": has_memory,
+        "state": told.state,
+        "parent_name": told.parent[:LONGEST_NAME],
+        "is_current": current,
+        "taken_at": datetime.fromtimestamp(told.taken_at, UTC) if told.taken_at is not None else None,
+        "memory_bytes": memory,
+        "disks": [
+            {"target": disk.target, "how": disk.how, "source": list(disk.source), "layer": list(disk.layer)}
+            for disk in told.disks
+        ],
+        "live": live.text if live else "",
+        "next_boot": then.text if then else "",
+    }
+
+
+def kept(info: DomainInfo, found: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """What its host keeps of it beside its definitions; {} for nothing. tree: another one where anything of its
+    snapshots is another."""
     if not info.snapshots and not info.checkpoints:
         return {}
     return {
         "snapshots": [snapshot.name[:LONGEST_NAME] for snapshot in info.snapshots],
         "checkpoints": [name[:LONGEST_NAME] for name in info.checkpoints],
         "sources": [list(one) for one in sorted({one for snapshot in info.snapshots for one in snapshot.sources})],
+        "tree": digest(json.dumps(found, default=str)) if found else "",
     }
 
 

@@ -24,6 +24,7 @@ from vms.kinds import (
     secrets,
     seeds,
     shaping,
+    snapshots,
     templates,
     trash,
     uploads,
@@ -38,8 +39,8 @@ KINDS: dict[str, Kind] = {
         *power.KINDS, *hardware.KINDS, *hosts.KINDS, *pools.KINDS, *secrets.KINDS, *volumes.KINDS, *uploads.KINDS,
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
-        *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *dump.KINDS,
-        *migration.KINDS, *maintenance.KINDS, *host_plans.KINDS,
+        *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *snapshots.KINDS, *migration.KINDS, *dump.KINDS,
+        *maintenance.KINDS, *host_plans.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

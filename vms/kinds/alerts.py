@@ -63,5 +63,9 @@ TABLE: Final = (
         "sink_failing", mark("Alerts not delivered"), mark("what is told of alerts does not reach where it is sent"),
         "warning", seconds=600,
     ),
+    AlertKind(
+        "schedule_failed", mark("Failed schedule"),
+        mark("a schedule stopped, or its last run did not do all that it should"), "warning", seconds=0,
+    ),
 )  # fmt: skip
 ALERTS: Final = {kind.name: kind for kind in TABLE}

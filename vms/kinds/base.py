@@ -23,8 +23,8 @@ SAID: Final = {"true": True, "false": False}
 # Kinds that need nothing else leave a VM's definition as it is.
 LEAVING: Final = frozenset(
     {
-        "vm.power", "vm.force", "vm.console", "vm.revert", "vm.delete", "host.maintain", "vm.agent.freeze",
-        "vm.agent.password", "vm.copy",
+        "vm.power", "vm.force", "vm.console", "vm.delete", "host.maintain", "vm.agent.freeze", "vm.agent.password",
+        "vm.copy",
     }
 )  # fmt: skip
 

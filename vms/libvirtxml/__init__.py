@@ -1,7 +1,7 @@
 """The only room that parses or builds libvirt's documents: lenses, masks, and the few documents of our own."""
 
 from vms.libvirtxml.backup import Target, backup_document, backup_targets
-from vms.libvirtxml.belongings import Belongings, belongings, snapshot_sources
+from vms.libvirtxml.belongings import Belongings, belongings
 from vms.libvirtxml.blame import Fault, blame
 from vms.libvirtxml.boot import What, boot_first, boot_order, put_order
 from vms.libvirtxml.clone import Changes, OldDrive, cloned, drives_of, system_of
@@ -72,6 +72,19 @@ from vms.libvirtxml.read_only import set_read_only, writable
 from vms.libvirtxml.screen import ADDRESSES, Listen, add_vnc_screen, let_vnc_listen, new_password
 from vms.libvirtxml.secret import secret_document
 from vms.libvirtxml.serial import add_serial
+from vms.libvirtxml.snapshots import (
+    Ground,
+    GroundDisk,
+    SnapshotDisk,
+    SnapshotTold,
+    comes_back,
+    ground,
+    snapshot_definitions,
+    snapshot_document,
+    snapshot_otherwise,
+    snapshot_sources,
+    snapshot_told,
+)
 from vms.libvirtxml.sources import How, Source, disk_at, sources
 from vms.libvirtxml.traits import Traits, traits
 from vms.libvirtxml.validate import faults
@@ -109,6 +122,8 @@ __all__ = [
     "FixedLease",
     "Given",
     "Graphics",
+    "Ground",
+    "GroundDisk",
     "Guest",
     "How",
     "Interface",
@@ -126,6 +141,8 @@ __all__ = [
     "Part",
     "Place",
     "PoolSpec",
+    "SnapshotDisk",
+    "SnapshotTold",
     "Source",
     "Subnet",
     "Target",
@@ -149,6 +166,7 @@ __all__ = [
     "canonical",
     "change_network",
     "cloned",
+    "comes_back",
     "compose",
     "described",
     "difference",
@@ -162,6 +180,7 @@ __all__ = [
     "free_subnet",
     "glance",
     "grafted",
+    "ground",
     "is_closed",
     "is_systems",
     "let_vnc_listen",
@@ -199,7 +218,11 @@ __all__ = [
     "serialize",
     "set_read_only",
     "settings",
+    "snapshot_definitions",
+    "snapshot_document",
+    "snapshot_otherwise",
     "snapshot_sources",
+    "snapshot_told",
     "source_document",
     "sources",
     "spec_name",

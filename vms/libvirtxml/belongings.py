@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vms.libvirtxml.document import parse
 from vms.libvirtxml.domain import DomainXML
 from vms.libvirtxml.lenses import find
 from vms.libvirtxml.sources import Source, source
@@ -48,14 +47,3 @@ def belongings(documents: Iterable[DomainXML]) -> Belongings:
 
 def each_once(found: list[Source]) -> list[Source]:
     return sorted({tuple(one[:2]): one for one in found if one}.values())
-
-
-def snapshot_sources(text: str) -> list[Source]:
-    """What a snapshot's document names as its own: the disks of the definitions in it, and the file of its memory.
-    Raises BadXML."""
-    root = parse(text)
-    kept = [DomainXML(element) for name in ("domain", "inactiveDomain") for element in root.findall(name)]
-    for each in kept:
-        each.element.tag = "domain"
-    memory = find(root, "memory/@file")
-    return each_once([*belongings(kept).disks, *([["path", memory, ""]] if memory else [])])

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vms', '0039_last_screens'),
+        ('vms', '0041_schedules'),
     ]
 
     operations = [

@@ -18,9 +18,11 @@ from vms.models.operations import OPEN_STATES, Operation, OperationLock, Operati
 from vms.models.pools import Storage, StoragePool, Volume
 from vms.models.quotas import RESOURCES, Quota, Reservation
 from vms.models.rights import Grant, Role, RolePrivilege
+from vms.models.schedules import Schedule, ScheduledSnapshot, ScheduleRun
 from vms.models.screens import LastScreen
 from vms.models.seeds import Seed
 from vms.models.sizes import Size
+from vms.models.snapshots import Snapshot, SnapshotPicture
 from vms.models.templates import Template, TemplateVolume
 from vms.models.trash import Trashed
 from vms.models.uploads import Upload
@@ -72,8 +74,13 @@ __all__ = [
     "Reservation",
     "Role",
     "RolePrivilege",
+    "Schedule",
+    "ScheduleRun",
+    "ScheduledSnapshot",
     "Seed",
     "Size",
+    "Snapshot",
+    "SnapshotPicture",
     "SshKey",
     "State",
     "Storage",

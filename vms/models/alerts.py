@@ -7,6 +7,7 @@ from django.db import models
 from vms.models.history import Happening
 from vms.models.hosts import Host
 from vms.models.pools import StoragePool
+from vms.models.schedules import Schedule
 from vms.models.users import User
 from vms.models.vms import VirtualMachine
 
@@ -65,9 +66,10 @@ class AlertSink(models.Model):
 class Alert(models.Model):
     """Something that is not as it should be, from when it was found (begun_at) until it is so no more (ended_at).
 
-    At most one of host, vm, pool and sink is set, none for the dashboard itself; name: what it was called. subject:
-    that, and which part of it ("host:1:client"): one alert is open of each at a time. happening: what began it, where
-    that is one moment, so that it begins once. told_at: when it was given to the sinks.
+    At most one of host, vm, pool and sink is set, none for the dashboard itself; name: what it was called. schedule:
+    the one that it is about, beside its VM where it is of one. subject: that, and which part of it ("host:1:client"):
+    one alert is open of each at a time. happening: what began it, where that is one moment, so that it begins once.
+    told_at: when it was given to the sinks.
     """
 
     kind = models.CharField(max_length=40)
@@ -79,6 +81,7 @@ class Alert(models.Model):
     vm = models.ForeignKey(VirtualMachine, null=True, on_delete=models.CASCADE, related_name="alerts")
     pool = models.ForeignKey(StoragePool, null=True, on_delete=models.CASCADE, related_name="alerts")
     sink = models.ForeignKey(AlertSink, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    schedule = models.ForeignKey(Schedule, null=True, on_delete=models.SET_NULL, related_name="alerts")
     happening = models.OneToOneField(Happening, null=True, on_delete=models.SET_NULL, related_name="alert")
     begun_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

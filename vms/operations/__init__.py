@@ -28,6 +28,7 @@ from vms.operations import (
     secrets,
     seeds,
     shaping,
+    snapshots,
     templates,
     trash,
     volumes,
@@ -59,6 +60,7 @@ WAYS: Final[dict[str, Way]] = {
     **shaping.WAYS,
     **agent.WAYS,
     **moving.WAYS,
+    **snapshots.WAYS,
     **dump.WAYS,
     **migration.WAYS,
 }

@@ -5,15 +5,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final
 
-from vms.errors import Aborted, HostRefused, InvalidState, Locked, NotFound, SourceChanged
+from vms.archives import Layer, read_layers, write_qcow2
+from vms.errors import (
+    Aborted,
+    HostRefused,
+    InvalidState,
+    Locked,
+    NotFound,
+    RefusedArchive,
+    SnapshotUnreadable,
+    SourceChanged,
+)
 from vms.kinds import clone as kinds
 from vms.kinds.clone import NewClone
 from vms.libvirtxml import BadXML, DomainXML, Drive, Target, disk_at, volume_document
 from vms.models import Network, Operation, OperationLock, Placement, StoragePool, Volume
 from vms.operations import create
+from vms.operations.afar import Afar, Between, new_file, pieces, put
 from vms.operations.create import facts, is_made, nothing, placement_of, refuse_taken, start, undefine
 from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step, params_of
@@ -66,14 +78,26 @@ def at_source(connection: Connection, operation: Operation) -> Iterator[tuple[Co
 def look(making: Making) -> None:
     """Its host tells of it once more: it must be what was told to whoever asked. Raises SourceChanged."""
     with at_source(making.work.connection, making.operation) as (_, domain):
-        making.source = domain.info()
+        making.source = as_asked(making.operation, domain.info())
     require_told(making.operation, making.source)
+
+
+def as_asked(operation: Operation, info: DomainInfo) -> DomainInfo:
+    """What its host tells of it, or of what it was when the snapshot was taken that was asked for. Raises
+    SourceChanged."""
+    name = wish_of(operation).snapshot
+    if not name:
+        return info
+    told = next((one.told for one in info.snapshots if one.name == name), None)
+    if told is None or told.taken_at != wish_of(operation).told.get("taken"):
+        raise SourceChanged(name=info.name)
+    return replace(info, state="shut_off", next_boot_xml=told.next_boot)
 
 
 def require_told(operation: Operation, info: DomainInfo) -> None:
     wish = wish_of(operation)
     try:
-        told = definitions.told_of(DomainXML.parse(info.next_boot_xml))
+        told = definitions.told_of(DomainXML.parse(info.next_boot_xml), wish.told.get("taken"))
     except BadXML:
         told = {}
     if told != wish.told or (info.state not in volume_services.OFF) != wish.running:
@@ -91,10 +115,12 @@ def copy_disks(making: Making) -> None:
             making.go_on()
             if disk["linked"]:
                 make_layer(making, disk)
+            elif wish.snapshot:
+                restore(making, connection, domain, disk)
             elif not wish.running:
                 copy(making, connection, disk)
         # One that was started outside meanwhile wrote while it was read.
-        require_told(making.operation, domain.info())
+        require_told(making.operation, as_asked(making.operation, domain.info()))
     for pool in {disk["pool"] for disk in new if not disk["linked"]}:
         # Its host learns what came into the volumes when it looks through the pool.
         making.work.connection.pool(str(pool_here(making.operation, pool, "").uuid)).refresh()
@@ -129,6 +155,48 @@ def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
     after = there.facts()
     if (after.capacity, after.physical, after.mtime) != (before.capacity, before.physical, before.mtime):
         raise SourceChanged(name=row.name)
+
+
+def restore(making: Making, connection: Connection, domain: Domain, disk: dict[str, Any]) -> None:
+    """What the disk was when the snapshot was taken, as an image of its own that lies over nothing; read out of files
+    of which nobody changes these parts, so that the source may go on. Raises SnapshotUnreadable, SourceChanged."""
+    wish, name = wish_of(making.operation), disk["name"]
+    told = next(one.told for one in domain.info().snapshots if one.name == wish.snapshot)
+    how = next((each.how for each in told.disks if each.target == disk["target"]), "no") if told else "no"
+    pool, between = pool_here(making.operation, disk["pool"], name), Between(making.work)
+    with ExitStack() as readers:
+        layers: list[Layer] = []
+        for row in chain_of(volume_of(disk), wish.snapshot, disk["target"]):
+            volume_services.require_served(row)
+            there = connection.volume(str(pool_on(making.operation, row).uuid), row.name)
+            found = there.facts()
+            require_same(row, found)
+            reader = readers.enter_context(closing(Afar(there, found.physical, between)))
+            inside = wish.snapshot if how == "internal" and not layers else ""
+            layers.append(Layer(reader.read, found.physical, row.format, inside))
+        between.total = sum(layer.size for layer in layers)
+        try:
+            size, parts = read_layers(layers)
+            if size > disk["size_bytes"]:
+                raise SourceChanged(name=making.operation.target_name)
+            with claimed(pool, name, making.actor.user, format="qcow2"):
+                made = new_file(making.work.connection, pool, name)
+                making.work.log("volume_made", name=name)
+            for offset, piece in pieces(write_qcow2(parts, disk["size_bytes"])):
+                put(made, offset, piece)
+        except RefusedArchive as refused:
+            why = str(refused.params["reason"])
+            raise SnapshotUnreadable(name=wish.snapshot, disk=disk["target"], unreadable=why) from None
+
+
+def chain_of(row: Volume, snapshot: str, disk: str) -> Iterator[Volume]:
+    """The volume, and each that lies below the one before. Raises SnapshotUnreadable where that is not known."""
+    below: Volume | None = row
+    while below is not None:
+        yield below
+        if below.backing_path and below.backing is None:
+            raise SnapshotUnreadable(name=snapshot, disk=disk, unreadable="below")
+        below = below.backing
 
 
 def pool_on(operation: Operation, row: Volume) -> StoragePool:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 from django.http import Http404
 
@@ -32,7 +32,13 @@ def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
     open_ones = Operation.objects.filter(kind=RUN.name, state__in=OPEN_STATES, node__in=("", node))
     for operation in open_ones.select_related("host", "actor_user", "actor_token"):
-        step(operation)
+        try:
+            step(operation)
+        except DatabaseError:
+            raise
+        except Exception:
+            # The clock has other plans too.
+            logger.exception("operation %s was not gone on with", operation.pk)
 
 
 @transaction.atomic

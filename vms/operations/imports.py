@@ -4,96 +4,26 @@ is made on the way, and no program of the host's looks at them."""
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from vms import headers
 from vms.archives import Ova, Source, read_ova, read_parts, write_qcow2
-from vms.errors import Aborted, ChecksumDiffers, NotFound, RefusedArchive
+from vms.errors import ChecksumDiffers, NotFound, RefusedArchive
 from vms.kinds import imports as kinds
-from vms.libvirtxml import Drive, volume_document
+from vms.libvirtxml import Drive
 from vms.models import Archive, Operation, StoragePool, Volume
+from vms.operations.afar import Afar, Between, new_file, pieces, put
 from vms.operations.create import choose_cards, define, facts, is_made, make, mend_steps, nothing, start, undefine
-from vms.operations.jobs import is_to_end, tell
 from vms.operations.making import Making, Step
 from vms.operations.new_volumes import claimed, made, unmake_disks
-from vms.operations.volumes import BLOCK, LOOK, actor_of, make_empty, pool_here, pool_of, require_same, volume_of
+from vms.operations.volumes import BLOCK, actor_of, make_empty, pool_here, pool_of, require_same, volume_of
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work
 from vms.permissions import require_deed
 from vms.services import archives, volumes
-from vms.virt import Connection, Download, Job
-from vms.virt import Volume as There
-
-# So much is given to the host in one stream.
-PIECE: Final = 16 << 20
-# So far ahead is read on, and further the stream begun anew; so much that was read is kept, for what looks back a
-# little.
-AHEAD: Final = 4 << 20
-BEHIND: Final = 64
-# How many bytes of an image a volume has that becomes as long as it needs.
-FIRST: Final = 1 << 16
-
-
-class Afar:
-    """The bytes of a volume, wherever asked for, out of a stream that goes on as long as they come in order; between is
-    called now and then and told how many have come altogether."""
-
-    def __init__(self, there: There, size: int, between: Callable[[int], None]) -> None:
-        self.there, self.size, self.between = there, size, between
-        self.way: Download | None = None
-        self.start, self.block, self.come = 0, b"", 0
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Fewer only at the end. Raises VirtError, and what between raises."""
-        found = bytearray()
-        end = min(offset + length, self.size)
-        while offset < end:
-            if not self.start <= offset < self.start + len(self.block):
-                self.go_to(offset)
-            piece = self.block[offset - self.start : end - self.start]
-            found += piece
-            offset += len(piece)
-        return bytes(found)
-
-    def go_to(self, offset: int) -> None:
-        reached = self.start + len(self.block)
-        if self.way is None or not reached <= offset <= reached + AHEAD:
-            self.close()
-            self.way = self.there.download(offset, self.size - offset)
-            self.start, self.block = offset, b""
-        while offset >= self.start + len(self.block):
-            kept = self.block[-BEHIND:]
-            self.start += len(self.block) - len(kept)
-            piece = self.way.read(BLOCK)
-            self.block = kept + piece
-            self.come += len(piece)
-            self.between(self.come)
-
-    def close(self) -> None:
-        if self.way is not None:
-            self.way.abort()
-            self.way = None
-
-
-class Between:
-    """What is looked at while bytes pass: whether this is to go on, and how far it is of so many."""
-
-    def __init__(self, work: Work, total: int = 0) -> None:
-        self.work, self.total, self.looked = work, total, time.monotonic()
-
-    def __call__(self, come: int) -> None:
-        if time.monotonic() - self.looked < LOOK:
-            return
-        self.looked = time.monotonic()
-        self.work.heard()
-        self.work.may_go_on()
-        if is_to_end(self.work.operation):
-            raise Aborted
-        if self.total:
-            tell(self.work.operation, Job(done=min(come, self.total), left=max(self.total - come, 0)))
+from vms.virt import Connection
 
 
 @contextmanager
@@ -207,9 +137,7 @@ def converted(making: Making, reader: Afar, disk: dict[str, Any], source: Source
         if format == "qcow2":
             if source.format != "qcow2":
                 parts = write_qcow2(parts, source.size_bytes)
-            # To the host it is bytes until all of them are there.
-            document = volume_document(name, FIRST, "raw", whole=False)
-            there = connection.create_volume(str(pool.uuid), document, name=name)
+            there = new_file(connection, pool, name)
             making.work.log("volume_made", name=name)
         else:
             there = make_empty(making.work, pool, name, source.size_bytes, format)
@@ -219,30 +147,6 @@ def converted(making: Making, reader: Afar, disk: dict[str, Any], source: Source
     connection.pool(str(pool.uuid)).refresh()
     making.work.log("disk_taken_out", name=source.file or name)
     return Drive(pool.name, name, format)
-
-
-def pieces(parts: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """What lies side by side, together."""
-    start, held = 0, bytearray()
-    for offset, data in parts:
-        if held and (offset != start + len(held) or len(held) >= PIECE):
-            yield start, bytes(held)
-            held.clear()
-        if not held:
-            start = offset
-        held += data
-    if held:
-        yield start, bytes(held)
-
-
-def put(there: There, offset: int, piece: bytes) -> None:
-    way = there.upload(offset, len(piece))
-    try:
-        for at in range(0, len(piece), BLOCK):
-            way.send(piece[at : at + BLOCK])
-        way.finish()
-    finally:
-        way.abort()
 
 
 # In this order; each is undone in the reverse order.

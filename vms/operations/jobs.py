@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,7 +15,7 @@ from vms.errors import VirtError
 from vms.models import Operation, OperationState
 from vms.operations.transitions import HELD
 from vms.operations.work import Work, domain
-from vms.virt import Job
+from vms.virt import Domain, Job
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +24,20 @@ LOOK: Final = 0.5
 LEAVE: Final = 2.0
 
 
+def whole(domain: Domain) -> Job | None:
+    """The host's job on the VM."""
+    return domain.job()
+
+
 @contextmanager
-def followed(work: Work, *, may_end: bool = True) -> Iterator[None]:
-    """Follow the host's job on the VM while the body runs the call that does it. may_end: whether the host can end it
-    before it is through."""
-    over, name = threading.Event(), f"follow {work.operation.pk}"
-    thread = threading.Thread(target=follow, args=(work, over, may_end), name=name, daemon=True)
+def followed(
+    work: Work, look: Callable[[Domain], Job | None] = whole, *, may_end: bool = True
+) -> Iterator[None]:  # fmt: skip
+    """Follow the host's job on the VM while the body runs the call that does it; look: how that is asked for, where it
+    is one that is not ended from here. may_end: whether the host can end it before it is through."""
+    over = threading.Event()
+    args = (work, over, look, may_end)
+    thread = threading.Thread(target=follow, args=args, name=f"follow {work.operation.pk}", daemon=True)
     thread.start()
     try:
         yield
@@ -38,7 +46,7 @@ def followed(work: Work, *, may_end: bool = True) -> Iterator[None]:
         thread.join(LEAVE)
 
 
-def follow(work: Work, over: threading.Event, may_end: bool) -> None:
+def follow(work: Work, over: threading.Event, look: Callable[[Domain], Job | None], may_end: bool) -> None:
     """Until it is over: its percentage onto the row, its movement against the silence limit, its end where asked."""
     last: Job | None = None
     ended = False
@@ -46,14 +54,14 @@ def follow(work: Work, over: threading.Event, may_end: bool) -> None:
         while not over.wait(LOOK):
             try:
                 with work.beside() as connection:
-                    job = domain(connection, work.operation).job()
+                    job = look(domain(connection, work.operation))
                     if job is None or over.is_set():
                         continue
                     if job != last:
                         work.heard()
                         tell(work.operation, job)
                         last = job
-                    if not ended and is_to_end(work.operation):
+                    if look is whole and not ended and is_to_end(work.operation):
                         if may_end:
                             domain(connection, work.operation).abort_job()
                         work.log("ending" if may_end else "ends_late")

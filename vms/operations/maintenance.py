@@ -6,10 +6,11 @@ judged once more before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 from django.http import Http404
 
@@ -24,6 +25,8 @@ from vms.permissions import Actor
 from vms.services import migration, operations
 from vms.services.maintenance import OFF
 
+logger = logging.getLogger(__name__)
+
 State = EvacuatedVm.State
 KINDS = tuple(kind.name for kind in maintenance.KINDS)
 
@@ -32,7 +35,13 @@ def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
     open_ones = Operation.objects.filter(kind__in=KINDS, state__in=OPEN_STATES, node__in=("", node))
     for operation in open_ones.select_related("host", "actor_user", "actor_token"):
-        step(operation)
+        try:
+            step(operation)
+        except DatabaseError:
+            raise
+        except Exception:
+            # The clock has other plans too.
+            logger.exception("operation %s was not gone on with", operation.pk)
 
 
 @transaction.atomic
@@ -48,7 +57,7 @@ def step(operation: Operation) -> None:
         live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
     rows = list(found.vms.select_related("vm__placement", "to", "operation"))
     for row in rows:
-        if row.operation and not row.operation.is_open:
+        if is_going(row) and row.operation and not row.operation.is_open:
             see(row, row.operation)
     try:
         actor = allowed(operation)
@@ -73,6 +82,11 @@ def see(row: EvacuatedVm, ended: Operation) -> None:
         step_done(row)
     else:
         give_up(row, ended.error_code or f"operation_{ended.state}", ended.error_params)
+
+
+def is_going(row: EvacuatedVm) -> bool:
+    """Whether one of its operations is under way; one that failed keeps it, to be read."""
+    return row.state == State.UNDER_WAY and row.operation is not None
 
 
 def step_done(row: EvacuatedVm) -> None:
@@ -102,7 +116,7 @@ def go_on(
     if row.state in (State.DONE, State.FAILED) or row.operation:
         return
     doing = row.steps[row.at]
-    moving = sum(1 for one in rows if one.operation and one.steps[one.at] == "move")
+    moving = sum(1 for one in rows if is_going(one) and one.steps[one.at] == "move")
     if doing == "move" and moving >= plan.parallel:
         return
     there = where(row.vm)
@@ -159,7 +173,7 @@ def finish(operation: Operation, rows: list[EvacuatedVm], *, cancelling: bool) -
     over = [row for row in rows if row.state in (State.DONE, State.FAILED)]
     failed = [row for row in over if row.state == State.FAILED]
     if cancelling:
-        if not any(row.operation for row in rows):
+        if not any(is_going(row) for row in rows):
             move(operation, OperationState.CANCELLED, by=None, since=(OperationState.CANCELLING,), log="plan_stopped")
         return
     if len(over) < len(rows):

@@ -137,7 +137,7 @@ def followed(work: Work, uuid: str, wish: Migrate, host: str) -> Iterator[Follow
 
 def follow(following: Following, over: threading.Event) -> None:
     """Until it is over."""
-    last: Job | None = None
+    last: tuple[int, int] | None = None
     try:
         while not over.wait(LOOK):
             try:
@@ -146,9 +146,10 @@ def follow(following: Following, over: threading.Event) -> None:
                     job = there.job()
                     if job is None or over.is_set():
                         continue
-                    if job != last:
+                    # Its clock goes on also where nothing else does.
+                    if (job.done, job.left) != last:
                         following.work.heard()
-                        last = job
+                        last = job.done, job.left
                     following.look(there, job)
             except VirtError as error:
                 logger.info("operation %s: its move cannot be followed: %s", following.work.operation.pk, error.details)

@@ -42,6 +42,7 @@ from vms.operations.work import Work, domain
 from vms.permissions import require, require_deed
 from vms.services import volumes as services
 from vms.services.moving import pool_of
+from vms.services.snapshot_rules import stand_in_the_way
 from vms.virt import Connection, Domain
 
 LOOK: Final = 0.5
@@ -66,7 +67,7 @@ def do(work: Work) -> None:
     services.require_served(row)
     there = work.domain()
     info = there.info()
-    if info.snapshots or info.checkpoints:
+    if stand_in_the_way(info.snapshots, info.checkpoints):
         # They are in what it was on.
         raise MoveRefused(name=wish.target, cause="snapshots")
     with claimed(pool, wish.name, actor.user, format=wish.format) as made:

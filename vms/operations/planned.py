@@ -36,7 +36,9 @@ def wish(
     would have to go in another way."""
     if vm is None or to is None:
         raise NotFound(name)
-    [found] = placement.matrix(actor, [vm], [to])
+    found = next(iter(placement.matrix(actor, [vm], [to])), None)
+    if found is None:
+        raise NotFound(name)
     refused = ("memory_free",) if not crowded else ()
     against = next((one for one in found.reasons if one.grave or one.code in refused), None)
     if against:

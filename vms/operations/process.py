@@ -35,7 +35,7 @@ from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
 from vms.operations.transitions import HELD
 from vms.operations.waiting import end_what_is_seen, end_what_waited_in_vain
-from vms.services import failures, seeds, trash
+from vms.services import failures, schedule_runs, seeds, trash
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ SEEDS: Final = 60.0
 PLANS: Final = 1.0
 ALERTS: Final = 5.0
 SINKS: Final = 2.0
+SCHEDULES: Final = 5.0
 GRACE: Final = 10.0
 # Later nobody but a person says what became of a move.
 DECIDED_WITHIN: Final = timedelta(hours=1)
@@ -94,7 +95,8 @@ class WorkerProcess:
             (self.beat, BEAT), (self.claim_all, CLAIM), (self.control, CONTROL), (self.reconcile, BEAT),
             (self.seal, sealer.EVERY), (self.write_failures_down, FAILURES),
             (self.empty_trash, TRASH), (self.thaw, THAW), (self.take_seeds_away, SEEDS),
-            (self.go_on_with_plans, PLANS), (self.alert, ALERTS), (self.tell_alerts, SINKS),
+            (self.alert, ALERTS), (self.tell_alerts, SINKS), (self.run_schedules, SCHEDULES),
+            (self.go_on_with_plans, PLANS),
         ):  # fmt: skip
             threading.Thread(target=self.repeat, args=(job, period), name=job.__name__, daemon=True).start()
 
@@ -203,6 +205,10 @@ class WorkerProcess:
     def tell_alerts(self) -> None:
         """Send what is due to sinks."""
         self.sender.turn()
+
+    def run_schedules(self) -> None:
+        """Begin what is due, and bring on what has been begun."""
+        schedule_runs.turn()
 
     def reconcile(self) -> None:
         """Settle what dead workers held of this node's work, and of that which belongs to no node, by evidence, and

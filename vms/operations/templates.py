@@ -26,6 +26,7 @@ from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, allowed, domain
 from vms.services import templates
 from vms.services.belongings import named
+from vms.services.snapshot_rules import stand_in_the_way
 from vms.virt import Connection, DomainInfo
 
 
@@ -77,7 +78,7 @@ def compare(work: Work, info: DomainInfo) -> None:
         raise InvalidState(f"{info.name} is {info.state}")
     if info.has_managed_save:
         why = "saved"
-    elif info.snapshots or info.checkpoints:
+    elif stand_in_the_way(info.snapshots, info.checkpoints):
         why = "snapshots"
     rows = volumes_of(operation)
     try:

@@ -35,9 +35,10 @@ from vms.errors import (
 from vms.inventory.volumes import moment
 from vms.libvirtxml import volume_document
 from vms.models import Host, Operation, OperationLog, OperationState, Reservation, StoragePool, Upload, Volume, Worker
+from vms.operations.afar import Afar
 from vms.operations.claim import check_ours, check_rights, ours
 from vms.operations.images import charge, system
-from vms.operations.imports import Afar, look_into
+from vms.operations.imports import look_into
 from vms.operations.transitions import HELD, fail, move, succeed
 from vms.services import archives, images, volumes
 from vms.services.operations import refuse_silent

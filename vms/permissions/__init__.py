@@ -25,6 +25,7 @@ from vms.permissions.fresh import is_fresh, require_fresh
 from vms.permissions.hand_on import gives_too_much, may_grant, on_things, on_vm
 from vms.permissions.images import get_image_or_404, publishing_pools, readable_copies, visible_images
 from vms.permissions.reach import in_force, of_user
+from vms.permissions.schedules import get_schedule_or_404, visible_schedules
 from vms.permissions.telling import get_operation_or_404, visible_happenings, visible_names, visible_operations
 from vms.permissions.templates import get_template_or_404, usable_templates, visible_templates
 from vms.permissions.visible import (
@@ -59,6 +60,7 @@ __all__ = [
     "get_network_or_404",
     "get_operation_or_404",
     "get_pool_or_404",
+    "get_schedule_or_404",
     "get_template_or_404",
     "get_trashed_or_404",
     "get_vm_or_404",
@@ -101,6 +103,7 @@ __all__ = [
     "visible_offers",
     "visible_operations",
     "visible_pools",
+    "visible_schedules",
     "visible_templates",
     "visible_vms",
     "visible_volumes",

@@ -1,4 +1,5 @@
-"""What could be otherwise: VMs that idle, that are larger or smaller than what they do, volumes that nothing uses.
+"""What could be otherwise: VMs that idle, that are larger or smaller than what they do, volumes that nothing uses,
+snapshots that have been kept for long.
 
 Worked out at each question from the roll-ups and the inventory, of what the reader sees, in as many queries for many
 as for few. What is done about it is an operation of who presses, asked for in the same way as anywhere else.
@@ -20,6 +21,7 @@ from django.utils import timezone
 from vms import live, metrics
 from vms.kinds.power import SHUTDOWN
 from vms.kinds.shaping import SHAPE
+from vms.kinds.snapshots import DELETE as DELETE_SNAPSHOT
 from vms.kinds.volumes import DELETE
 from vms.metrics import HOST, VM
 from vms.models import (
@@ -29,6 +31,8 @@ from vms.models import (
     Image,
     LeftAlone,
     Operation,
+    ScheduledSnapshot,
+    Snapshot,
     StoragePool,
     TemplateVolume,
     Version,
@@ -36,23 +40,29 @@ from vms.models import (
     Volume,
 )
 from vms.permissions import Actor, Who, held_each, require, require_deed, visible_vms, visible_volumes
-from vms.services import audit, operations, shaping, volumes
+from vms.services import audit, operations, schedules, shaping, snapshots, volumes
 from vms.services.advice_rules import SERIES, TIER, WINDOW, Figures, Kind, figures, judge, period
 from vms.services.freshness import freshness, placed
 from vms.services.shaping import Wish
 
+Thing = VirtualMachine | Volume | Snapshot
 OF_VMS: Final[tuple[Kind, ...]] = ("idle", "cpus", "memory")
 OF_VOLUMES: Final[tuple[Kind, ...]] = ("disk", "iso")
-KINDS: Final[tuple[Kind, ...]] = (*OF_VMS, *OF_VOLUMES)
+KINDS: Final[tuple[Kind, ...]] = (*OF_VMS, *OF_VOLUMES, "snapshot")
 # What is needed on the VM to do it, and so to say that it is not to be done.
 NEEDS: Final[dict[Kind, frozenset[str]]] = {
     "idle": frozenset(SHUTDOWN.privileges),
     "cpus": frozenset({*SHAPE.privileges, "vm.cpu_memory"}),
     "memory": frozenset({*SHAPE.privileges, "vm.cpu_memory"}),
+    "snapshot": frozenset(DELETE_SNAPSHOT.privileges),
 }
-DOES: Final = {"idle": SHUTDOWN, "cpus": SHAPE, "memory": SHAPE, "disk": DELETE, "iso": DELETE}
+DOES: Final = {
+    "idle": SHUTDOWN, "cpus": SHAPE, "memory": SHAPE, "disk": DELETE, "iso": DELETE, "snapshot": DELETE_SNAPSHOT,
+}  # fmt: skip
 # So long nobody must have written to a volume; a medium that is read is kept longer.
 UNTOUCHED: Final[dict[Kind, timedelta]] = {"disk": timedelta(days=7), "iso": timedelta(days=30)}
+# Whoever kept a state to go back to it has done so by then.
+OLD: Final = timedelta(days=30)
 RUNS: Final = "running"
 # A thousand whole rows, with their hosts, would be most of what it costs.
 READ: Final = (
@@ -66,12 +76,13 @@ SOME_CPUS: Final = " current="
 @dataclass(frozen=True)
 class Item:
     """One piece of advice. has, wants: processors, or KiB of memory. saves_cpus, saves_kib, saves_bytes: of a host's
-    processors, memory and storage; less than 0 is what it takes. told: what it rests on, for a VM. may: whether who
-    asked may do it; left: where somebody wants it left alone."""
+    processors, memory and storage; less than 0 is what it takes. told: what it rests on, for a VM. vm: also whose
+    snapshot it is. may: whether who asked may do it; left: where somebody wants it left alone."""
 
     kind: Kind
     vm: VirtualMachine | None = None
     volume: Volume | None = None
+    snapshot: Snapshot | None = None
     pool: StoragePool | None = None
     has: int = 0
     wants: int = 0
@@ -83,8 +94,8 @@ class Item:
     left: LeftAlone | None = None
 
     @property
-    def thing(self) -> VirtualMachine | Volume:
-        thing = self.vm or self.volume
+    def thing(self) -> Thing:
+        thing = self.snapshot or self.vm or self.volume
         if thing is None:
             raise LookupError("advice on nothing")
         return thing
@@ -109,7 +120,8 @@ class Advice:
 
 def find(who: Who) -> Advice:
     """All of it."""
-    items = [*of_vms(who, visible_vms(who)), *of_volumes(who, visible_volumes(who))]
+    vms = visible_vms(who)
+    items = [*of_vms(who, vms), *of_volumes(who, visible_volumes(who)), *of_snapshots(who, vms)]
     items = with_left(items)
     return Advice([one for one in items if not one.left], [one for one in items if one.left])
 
@@ -121,7 +133,7 @@ def rank(one: Item) -> tuple[Any, ...]:
 
 def with_left(items: Iterable[Item]) -> list[Item]:
     """The same in their order, with what is left alone of them."""
-    rows = {f"{row.kind}-{row.vm_id or row.volume_id}": row for row in LeftAlone.objects.all()}
+    rows = {f"{row.kind}-{row.vm_id or row.volume_id or row.snapshot_id}": row for row in LeftAlone.objects.all()}
     return sorted((replace(one, left=rows[one.id]) if one.id in rows else one for one in items), key=rank)
 
 
@@ -233,6 +245,22 @@ def of_volumes(who: Who, among: QuerySet[Volume]) -> list[Item]:
     return found
 
 
+def of_snapshots(who: Who, among: QuerySet[VirtualMachine]) -> list[Item]:
+    """On those of the VMs' snapshots that are old by their hosts' clocks and that no schedule keeps."""
+    scheduled = ScheduledSnapshot.objects.filter(
+        vm=OuterRef("placement__current_of"), name=OuterRef("name"), state__in=schedules.HELD
+    )
+    vms = among.order_by().values("pk")
+    rows = Snapshot.objects.filter(~Exists(scheduled), placement__current_of__in=vms, taken_at__lt=timezone.now() - OLD)
+    several = list(rows.select_related("placement__current_of").defer("live", "next_boot").order_by())
+    owned = {row.pk: row.placement.current_of for row in several}
+    rights = held_each(who, NEEDS["snapshot"], {vm.pk for vm in owned.values()}) if several else {}
+    return [
+        Item("snapshot", vm=owned[row.pk], snapshot=row, may=rights[owned[row.pk].pk] >= NEEDS["snapshot"])
+        for row in several
+    ]
+
+
 def kind_of(volume: Volume) -> Kind:
     image = getattr(volume, "image_copy", None)
     is_iso = image is not None or volume.told_format == "iso" or volume.name.lower().endswith(".iso")
@@ -254,25 +282,31 @@ def get_or_404(who: Who, id: str) -> Item:
     """What is advised now under that id. Raises Http404."""
     kind, thing = thing_or_404(who, id)
     items: list[Item]
-    if isinstance(thing, VirtualMachine):
+    if isinstance(thing, Snapshot):
+        items = of_snapshots(who, visible_vms(who).filter(pk=thing.placement.current_of.pk))
+    elif isinstance(thing, VirtualMachine):
         read = of_vms(who, visible_vms(who).filter(pk=thing.pk))
         items = [replace(one, vm=thing) for one in read]
     else:
         items = of_volumes(who, visible_volumes(who).filter(pk=thing.pk))
-    found = next((one for one in with_left(items) if one.kind == kind), None)
+    found = next((one for one in with_left(items) if (one.kind, one.thing.pk) == (kind, thing.pk)), None)
     if found is None:
         raise Http404
     return found
 
 
-def thing_or_404(who: Who, id: str) -> tuple[Kind, VirtualMachine | Volume]:
+def thing_or_404(who: Who, id: str) -> tuple[Kind, Thing]:
     """What an id is of, whether or not there is advice on it. Raises Http404."""
     name, _, number = id.partition("-")
     kind = next((one for one in KINDS if one == name), None)
     if kind is None or not (number.isascii() and number.isdigit() and len(number) < 19):
         raise Http404
-    thing: VirtualMachine | Volume | None
-    if kind in OF_VMS:
+    thing: Thing | None
+    if kind == "snapshot":
+        vms = visible_vms(who).order_by().values("pk")
+        rows = Snapshot.objects.filter(pk=number, placement__current_of__in=vms)
+        thing = rows.select_related("placement__current_of").first()
+    elif kind in OF_VMS:
         thing = visible_vms(who).filter(pk=number).first()
     else:
         thing = visible_volumes(who).filter(pk=number).first()
@@ -289,6 +323,8 @@ def apply(actor: Actor, item: Item, *, idempotency_key: str | None = None) -> Op
     vm = item.vm
     if vm is None:
         raise LookupError("advice on nothing")
+    if item.snapshot:
+        return snapshots.delete(actor, vm, item.snapshot.name, idempotency_key=idempotency_key)
     if item.kind == "idle":
         return operations.request(SHUTDOWN, vm, actor=actor, idempotency_key=idempotency_key)
     sets = {"cpu": {"cpus": item.wants}} if item.kind == "cpus" else {"memory": {"memory": item.wants}}
@@ -300,7 +336,10 @@ def asked_before(actor: Actor, id: str, idempotency_key: str | None) -> Operatio
     name, _, number = id.partition("-")
     known = operations.of_key(actor, idempotency_key) if idempotency_key else None
     kind = DOES.get(name)
-    if known is None or kind is None or (known.kind, str(known.target_id)) != (kind.name, number):
+    if known is None or kind is None or known.kind != kind.name:
+        raise Http404
+    # The number of a snapshot that is gone leads nowhere.
+    if kind is not DELETE_SNAPSHOT and str(known.target_id) != number:
         raise Http404
     return known
 
@@ -324,21 +363,26 @@ def take_back(actor: Actor, id: str) -> None:
         tell("took-back:advice", actor, kind, thing)
 
 
-def place(thing: VirtualMachine | Volume) -> dict[str, Any]:
+def place(thing: Thing) -> dict[str, Any]:
+    if isinstance(thing, Snapshot):
+        return {"snapshot": thing}
     return {"vm": thing} if isinstance(thing, VirtualMachine) else {"volume": thing}
 
 
-def tell(action: str, actor: Actor, kind: Kind, thing: VirtualMachine | Volume) -> None:
-    audit.record(action, actor=actor, target=thing, advice=kind)
-    live.announce([operations.named(thing)])
+def tell(action: str, actor: Actor, kind: Kind, thing: Thing) -> None:
+    facts = {"snapshot": thing.name} if isinstance(thing, Snapshot) else {}
+    on = thing.placement.current_of if isinstance(thing, Snapshot) else thing
+    audit.record(action, actor=actor, target=on, advice=kind, **facts)
+    live.announce([operations.named(on)])
 
 
-def allowed(actor: Actor, id: str) -> tuple[Kind, VirtualMachine | Volume]:
+def allowed(actor: Actor, id: str) -> tuple[Kind, Thing]:
     """Who may do it may say that it is not to be done."""
     kind, thing = thing_or_404(actor, id)
-    if isinstance(thing, VirtualMachine):
+    vm = thing.placement.current_of if isinstance(thing, Snapshot) else thing
+    if isinstance(vm, VirtualMachine):
         for privilege in sorted(NEEDS[kind]):
-            require(actor, privilege, thing)
-    else:
+            require(actor, privilege, vm)
+    elif isinstance(thing, Volume):
         require_deed(actor, "delete", thing)
     return kind, thing

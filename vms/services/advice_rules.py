@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from vms.metrics import TIERS, VM, scale
 from vms.metrics.tiers import DAY, HOUR
 
-Kind = Literal["idle", "cpus", "memory", "disk", "iso"]
+Kind = Literal["idle", "cpus", "memory", "disk", "iso", "snapshot"]
 TIER: Final = TIERS[-1]
 WINDOW: Final = 7 * DAY
 # So much of the window it must have run and been watched.

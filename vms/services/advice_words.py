@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from vms.kinds.words import mark
 from vms.metrics.tiers import DAY
-from vms.models import Volume
+from vms.models import Snapshot, Volume
 from vms.services.advice import UNTOUCHED, Item
 from vms.services.advice_rules import PERCENTILE, WINDOW, hours
 from vms.services.capacity_words import rate, size
@@ -26,7 +27,11 @@ TITLES: Final[dict[str, str]] = {
     "memory": mark("More memory than they need"),
     "disk": mark("Volumes that no VM has"),
     "iso": mark("Installation media that no VM has"),
+    "snapshot": mark("Snapshots that were kept for long"),
 }
+DOES: Final = {
+    "idle": mark("Shut down"), "disk": mark("Delete…"), "iso": mark("Delete…"), "snapshot": mark("Delete…"),
+}  # fmt: skip
 # A week, in days.
 DAYS: Final = WINDOW // DAY
 KIB: Final = 1024
@@ -53,20 +58,35 @@ class Line:
 def line(item: Item) -> Line:
     return Line(
         item=item,
-        name=f"{item.pool.name} / {item.thing.name}" if item.pool else item.thing.name,
-        address=reverse("vm" if item.vm else "volume", args=[item.thing.pk]),
+        name=name(item),
+        address=address(item),
         what=what(item),
         why=why(item),
         saving=saving([item]),
-        do=gettext("Shut down") if item.kind == "idle" else gettext("Change…") if item.vm else gettext("Delete…"),
+        do=gettext(DOES.get(item.kind, mark("Change…"))),
         way=way(item) if item.may else "",
         post=item.kind == "idle",
         takes_back=takes_back(item),
     )
 
 
+def name(item: Item) -> str:
+    """With the pool or the VM that it is in before it."""
+    if item.snapshot and item.vm:
+        return f"{item.vm.name} / {item.snapshot.name}"
+    return f"{item.pool.name} / {item.thing.name}" if item.pool else item.thing.name
+
+
+def address(item: Item) -> str:
+    if item.snapshot and item.vm:
+        return reverse("vm-snapshot", args=[item.vm.pk, item.snapshot.name])
+    return reverse("vm" if item.vm else "volume", args=[item.thing.pk])
+
+
 def what(item: Item) -> str:
     """What is advised, without the name."""
+    if item.snapshot:
+        return gettext("Delete it if nobody goes back to it any more.")
     if item.kind == "idle":
         return gettext("It does next to nothing. Shut it down while nobody needs it.")
     if item.kind == "cpus":
@@ -83,7 +103,23 @@ def is_found(item: Item) -> bool:
 
 
 def why(item: Item) -> str:
+    if item.snapshot:
+        return why_of_snapshot(item.snapshot)
     return why_of_volume(item) if item.volume else why_of_vm(item)
+
+
+def why_of_snapshot(snapshot: Snapshot) -> str:
+    """How old it is; what it takes is known of its memory at most."""
+    taken = snapshot.taken_at
+    days = (timezone.now() - taken).days if taken else 0
+    text = ngettext(
+        "It was taken {n} day ago by its host's clock, and no schedule keeps it.",
+        "It was taken {n} days ago by its host's clock, and no schedule keeps it.", days,
+    ).format(n=days)  # fmt: skip
+    if snapshot.has_memory:
+        more = gettext("Its memory takes up to {size}; what its disks take nobody tells.")
+        return f"{text} {more.format(size=size(snapshot.memory_bytes))}"
+    return f"{text} {gettext('What its disks take nobody tells; it grows with each change since.')}"
 
 
 def why_of_vm(item: Item) -> str:
@@ -177,6 +213,8 @@ def total(items: Iterable[Item]) -> str:
 
 def way(item: Item) -> str:
     """Where it is asked for: the same forms and questions as anywhere else, filled in."""
+    if item.snapshot and item.vm:
+        return reverse("vm-snapshot-delete", args=[item.vm.pk, item.snapshot.name])
     if item.volume:
         return reverse("volume-delete", args=[item.volume.pk])
     if item.kind == "idle":
@@ -187,7 +225,7 @@ def way(item: Item) -> str:
 
 
 def takes_back(item: Item) -> str:
-    if item.volume:
+    if item.volume or item.snapshot:
         return gettext("This cannot be undone.")
     if item.kind == "idle":
         return gettext("Start it again whenever it is needed.")

@@ -10,7 +10,18 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from vms.kinds.agent import READ_ONLY
 from vms.kinds.alerts import ALERTS
-from vms.models import AgentReport, Alert, AlertRule, AlertSink, Happening, Host, Operation, OperationState, StoragePool
+from vms.models import (
+    AgentReport,
+    Alert,
+    AlertRule,
+    AlertSink,
+    Happening,
+    Host,
+    Operation,
+    OperationState,
+    Schedule,
+    StoragePool,
+)
 from vms.services.alerts import Found
 from vms.services.certificates import last_day
 from vms.services.freshness import freshness
@@ -113,6 +124,18 @@ def failing_sinks(rule: AlertRule) -> Iterator[Found]:
         yield Found("sink_failing", f"sink:{sink.pk}", sink.name, {"error": sink.error_code}, sink=sink.pk)
 
 
+def failed_schedules(rule: AlertRule) -> Iterator[Found]:
+    """One that is switched off fails no more. It ends with the next good run."""
+    for schedule in Schedule.objects.exclude(stopped_code="", error_code="").filter(enabled=True):
+        code, params = schedule.error_code, dict(schedule.error_params)
+        if schedule.stopped_code:
+            code, params = schedule.stopped_code, {}
+        told = {**params, "how": "stopped" if schedule.stopped_code else "failed", "error": code}
+        yield Found(
+            "schedule_failed", f"schedule:{schedule.pk}", schedule.name, told, vm=schedule.vm_id, schedule=schedule.pk
+        )
+
+
 def newest() -> int:
     """The number of the latest happening."""
     return Happening.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -173,6 +196,8 @@ def current(rules: Mapping[str, AlertRule], now: datetime) -> list[Found]:
         found += full_pools(rules["pool_full"])
     if rules["sink_failing"].enabled:
         found += failing_sinks(rules["sink_failing"])
+    if rules["schedule_failed"].enabled:
+        found += failed_schedules(rules["schedule_failed"])
     return found
 
 

@@ -41,6 +41,8 @@ SENTENCES: Final = {
         "its own, start it anew."
     ),
     "sink_failing": mark("gets no alerts. {why}"),
+    "schedule_failed:failed": mark("its last run did not do all that it should. {why}"),
+    "schedule_failed:stopped": mark("it stopped. {why}"),
 }  # fmt: skip
 # Why something did not arrive; of what a server answers, no more than of which class it is.
 DELIVERIES: Final = {
@@ -96,10 +98,18 @@ def told(kind: str, params: Mapping[str, Any]) -> str:
     if "was" in params:
         words["was"] = gettext(STATES.get(str(params["was"]), str(params["was"])))
     if "error" in params:
-        words["why"] = (delivery_word if kind == "sink_failing" else sentence)(str(params["error"]))
+        words["why"] = why(kind, params)
     if which not in SENTENCES:
         return kind
     return gettext(SENTENCES[which]).format_map(words)
+
+
+def why(kind: str, params: Mapping[str, Any]) -> str:
+    code = str(params["error"])
+    if kind == "sink_failing":
+        return delivery_word(code)
+    said = sentence(code, params)
+    return gettext("{name}: {said}").format(name=params["vm"], said=said) if "vm" in params else said
 
 
 def whole_sentence(alert: Alert) -> str:

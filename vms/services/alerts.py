@@ -20,7 +20,7 @@ from vms.errors import BadFields, NotAllowed
 from vms.kinds.alerts import ALERTS, LONGEST_WAIT, SEVERITIES, AlertKind
 from vms.models import Alert, AlertDelivery, AlertRule, AlertSilence, AlertSink
 from vms.permissions import Actor, Who, held_each, may_acknowledge, require, visible_alerts
-from vms.permissions.alerts import PRIVILEGE
+from vms.permissions.alerts import PRIVILEGE, is_of_own_schedule
 from vms.services import audit
 
 # Ended ones are kept so long.
@@ -35,7 +35,7 @@ Scope = Literal["this", "thing", "kind"]
 @dataclass(frozen=True)
 class Found:
     """Something that is not as it should be. subject: what, and which part of it; name: what it is called; host, vm,
-    pool, sink: their numbers. swings: good enough to begin nothing, not good enough to end what began."""
+    pool, sink, schedule: their numbers. swings: good enough to begin nothing, not good enough to end what began."""
 
     kind: str
     subject: str
@@ -45,6 +45,7 @@ class Found:
     vm: int | None = None
     pool: int | None = None
     sink: int | None = None
+    schedule: int | None = None
     happening: int | None = None
     swings: bool = False
 
@@ -133,7 +134,8 @@ def make_lines(who: Who, found: Iterable[Alert]) -> list[Line]:
         Line(
             alert,
             silencing(alert, holding, hosts),
-            alert.acknowledged_at is None and (sets or bool(alert.vm_id and powers.get(alert.vm_id))),
+            alert.acknowledged_at is None
+            and (sets or bool(alert.vm_id and powers.get(alert.vm_id)) or is_of_own_schedule(who, alert)),
             sets,
         )
         for alert in alerts
@@ -263,7 +265,7 @@ def begin(found: Found, rule: AlertRule) -> Alert | None:
             made = Alert.objects.create(
                 kind=found.kind, severity=rule.severity, subject=found.subject[:600], name=found.name[:255],
                 params=dict(found.params), host_id=found.host, vm_id=found.vm, pool_id=found.pool, sink_id=found.sink,
-                happening_id=found.happening, begun_at=timezone.now(),
+                schedule_id=found.schedule, happening_id=found.happening, begun_at=timezone.now(),
             )  # fmt: skip
             announce([made])
     except IntegrityError:

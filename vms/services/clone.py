@@ -47,7 +47,7 @@ def clone_one(
     """Its row, and the operation."""
     like = placed(vm)
     new = create.new_vm(
-        actor, made.host, name, vcpus=like.vcpus, memory_kib=like.memory_kib, graphics=like.graphics,
+        actor, made.host, name, vcpus=made.takes["vcpus"], memory_kib=made.takes["memory_kib"], graphics=like.graphics,
         serials=like.serials,
     )  # fmt: skip
     disks: list[dict[str, Any]] = []

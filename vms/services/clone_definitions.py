@@ -21,6 +21,7 @@ from vms.models import (
     Document,
     Host,
     Network,
+    Snapshot,
     StoragePool,
     VirtualMachine,
     Volume,
@@ -40,9 +41,19 @@ def definition_of(vm: VirtualMachine) -> DomainXML:
         raise WrongState(name=vm.name, state="unknown") from None
 
 
-def told_of(source: DomainXML) -> dict[str, Any]:
-    """By what it is told that the source is another by now."""
+def kept_in(snapshot: Snapshot) -> DomainXML:
+    """What the next start was when it was taken, masked. Raises WrongState where its host keeps no definition of it."""
+    try:
+        return DomainXML.parse(snapshot.next_boot)
+    except BadXML:
+        raise WrongState(name=snapshot.name, state="unknown") from None
+
+
+def told_of(source: DomainXML, taken: int | None = None) -> dict[str, Any]:
+    """By what it is told that the source is another by now. taken: of a snapshot when it was taken, in seconds since
+    1970."""
     return {
+        "taken": taken,
         "drives": [[drive.target, *drive.source[:2]] for drive in drives_of(source)],
         "cards": len(source.interfaces),
     }

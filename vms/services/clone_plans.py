@@ -20,6 +20,7 @@ from vms.models import (
     Host,
     Network,
     Placement,
+    Snapshot,
     StoragePool,
     VirtualMachine,
     Volume,
@@ -32,8 +33,8 @@ from vms.permissions import (
 )
 from vms.services import operations, placing, volumes
 from vms.services.clone_cautions import warnings
-from vms.services.clone_definitions import definition_of, preview, told_of
-from vms.services.clone_rows import Row, rows
+from vms.services.clone_definitions import preview, told_of
+from vms.services.clone_rows import Row, rows, source_of
 from vms.services.clone_wishes import ClonePlan, CloneWish, DiskChoice, digest
 from vms.services.definitions import disk_name
 from vms.services.plans import found
@@ -52,17 +53,25 @@ def plan(actor: Actor, vm: VirtualMachine, wish: CloneWish) -> ClonePlan:
     operations.refuse_silent(placement.host, host_name(actor, placement.host))
     asked, name = digest(vm, wish), names(wish.name, wish.count)[0]
     host = where(actor, placement, wish)
-    source, far = definition_of(vm), host.pk != placement.host_id
-    running = placement.state not in OFF
+    snapshot = Snapshot.objects.filter(placement=placement, name=wish.snapshot).first() if wish.snapshot else None
+    if wish.snapshot and snapshot is None:
+        raise BadFields({"snapshot": "choice"})
+    source, far = source_of(vm, snapshot), host.pk != placement.host_id
+    running = placement.state not in OFF and snapshot is None
     if far:
         refuse_far(placement.host, host, source, running=running)
     pools = {pool.pk: pool for pool in placing.usable_pools(actor, host)}
-    disks, media = drives(actor, vm, replace(wish, name=name), placement, host, pools)
+    disks, media = drives(actor, vm, replace(wish, name=name), placement, host, pools, snapshot)
     cards, networks = cards_of(actor, vm, source, wish, host, far=far)
+    cpus, memory_kib = placement.vcpus, placement.memory_kib
+    if snapshot:
+        cpus, memory_kib = source.vcpus or cpus, source.memory_kib or memory_kib
+    taken = int(snapshot.taken_at.timestamp()) if snapshot and snapshot.taken_at else None
     params = NewClone(
-        os="", cpus=placement.vcpus, memory_mib=placement.memory_kib // 1024, firmware="", tpm=False,
+        os="", cpus=cpus, memory_mib=memory_kib // 1024, firmware="", tpm=False,
         disks=disks, cds=[], networks=sorted(networks), boot=[], start=wish.start,
-        asked=asked, source=vm.pk, media=media, cards=cards, told=told_of(source), running=running,
+        asked=asked, source=vm.pk, media=media, cards=cards, told=told_of(source, taken), running=running,
+        snapshot=wish.snapshot,
     )  # fmt: skip
     made = ClonePlan(
         source=vm,
@@ -71,11 +80,12 @@ def plan(actor: Actor, vm: VirtualMachine, wish: CloneWish) -> ClonePlan:
         pools=pools,
         networks=networks,
         takes={
-            "vms": 1, "vcpus": placement.vcpus, "memory_kib": placement.memory_kib,
+            "vms": 1, "vcpus": cpus, "memory_kib": memory_kib,
             "disk_bytes": sum(disk.get("size_bytes", 0) for disk in disks),
         },
         warnings=(),
         document=source,
+        snapshot=snapshot,
     )  # fmt: skip
     document, given = preview(made, name)
     more = judge(actor, vm, document, given)
@@ -136,10 +146,10 @@ def refuse_far(here: Host, there: Host, source: DomainXML, *, running: bool) -> 
 
 def drives(
     actor: Actor, vm: VirtualMachine, wish: CloneWish, placement: Placement, host: Host,
-    pools: Mapping[int, StoragePool],
+    pools: Mapping[int, StoragePool], snapshot: Snapshot | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
     """(its disks, what is in its drives) as the operation's parameters have them."""
-    known = {each.target: each for each in rows(actor, vm)}
+    known = {each.target: each for each in rows(actor, vm, snapshot)}
     if set(wish.disks) - set(known):
         raise BadFields({"disks": "choice"})
     far = host.pk != placement.host_id
@@ -166,12 +176,12 @@ def new_disk(
 ) -> dict[str, Any]:  # fmt: skip
     """A copy or a layer. Raises BadFields."""
     linked = chosen.how == "linked"
-    off = running.state in OFF
-    if far and volume.backing_path:
+    off = running.state in OFF or bool(wish.snapshot)
+    if far and volume.backing_path and not wish.snapshot:
         raise BadFields({"disks": "clone_layer"})
     if off and not linked and volume.backing_path and volume.backing is None:
         raise BadFields({"disks": "clone_below"})
-    format = "qcow2" if linked else volume.format
+    format = "qcow2" if linked or wish.snapshot else volume.format
     pool = pool_for(volume, chosen, wish, format, pools)
     return {
         "pool": pool.pk, "name": disk_name(pool, wish.name, number, format), "size_bytes": volume.capacity_bytes,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vms.errors import RequestRefused
 from vms.libvirtxml import (
+    DomainXML,
     OldDrive,
     drives_of,
 )
 from vms.models import (
     ImageCopy,
     Placement,
+    Snapshot,
     StoragePool,
     VirtualMachine,
     Volume,
@@ -23,7 +25,7 @@ from vms.permissions import (
     visible_volumes,
 )
 from vms.services import belongings, operations, volumes
-from vms.services.clone_definitions import definition_of
+from vms.services.clone_definitions import definition_of, kept_in
 from vms.services.clone_wishes import How
 from vms.services.freshness import placed
 
@@ -47,25 +49,41 @@ class Row:
         return self.drive.target
 
 
-def card_count(vm: VirtualMachine) -> int:
-    return len(definition_of(vm).interfaces)
+def card_count(vm: VirtualMachine, snapshot: Snapshot | None = None) -> int:
+    return len(source_of(vm, snapshot).interfaces)
 
 
-def rows(who: Who, vm: VirtualMachine) -> list[Row]:
-    """Its disks, and its drives with what is in them; what nobody is shown goes without a word."""
+def source_of(vm: VirtualMachine, snapshot: Snapshot | None) -> DomainXML:
+    """The definition that it is made after."""
+    return kept_in(snapshot) if snapshot else definition_of(vm)
+
+
+def rows(who: Who, vm: VirtualMachine, snapshot: Snapshot | None = None) -> list[Row]:
+    """Its disks, and its drives with what is in them; what nobody is shown goes without a word. snapshot: as they were
+    when it was taken."""
     placement = placed(vm)
     pools = list(StoragePool.objects.filter(host=placement.host_id, present=True))
     own = list(vm.volumes.filter(present=True).order_by("pk"))
     made = []
-    for drive in drives_of(definition_of(vm)):
+    kept = {disk["target"]: disk["how"] for disk in snapshot.disks} if snapshot else {}
+    for drive in drives_of(source_of(vm, snapshot)):
         if not drive.source:
             continue
         place = {(drive.source[0], drive.source[1])}
         volume = next((one for one in own if belongings.named(one, pools, place)), None)
         if volume and volume.private:
             continue
-        made.append(row(who, placement, drive, volume))
+        found = row(who, placement, drive, volume)
+        made.append(then(found, kept.get(drive.target, "no")) if snapshot else found)
     return made
+
+
+def then(found: Row, how: str) -> Row:
+    """What of that holds for a disk as a snapshot has kept it: nobody writes to that any more, so that it may run."""
+    if found.drive.medium or found.volume is None:
+        return found
+    why = ("" if found.why == "volume_runs" else found.why) if how != "no" else "not_kept"
+    return replace(found, ways=("none",) if why else ("copy", "none"), why=why)
 
 
 def row(who: Who, placement: Placement, drive: OldDrive, volume: Volume | None) -> Row:

@@ -14,6 +14,7 @@ from vms.libvirtxml import (
 from vms.models import (
     Host,
     Network,
+    Snapshot,
     StoragePool,
     VirtualMachine,
 )  # fmt: skip
@@ -36,7 +37,8 @@ class DiskChoice:
 class CloneWish:
     """What somebody asks for. host, pool: None for where the source and each of its disks is. disks: by target; what is
     not named is as it is proposed. networks: for each card a network, 0 for none, None for as it is proposed; () for
-    all as they are proposed. count: so many, "#" in the name being their number."""
+    all as they are proposed. count: so many, "#" in the name being their number. snapshot: the name of the one of the
+    source that it is to be made after, "" for what that is now."""
 
     name: str
     host: int | None = None
@@ -45,12 +47,14 @@ class CloneWish:
     networks: tuple[int | None, ...] = ()
     start: bool = False
     count: int = 1
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
 class ClonePlan:
-    """A wish that can be fulfilled; of several the first. pools, networks: what its parameters name, by id. takes: of a
-    quota, each; document: its definition, in which NO_UUID and NO_MAC stand for what is given when it is made."""
+    """A wish that can be fulfilled; of several the first. snapshot: the one of the source that it is made after. pools,
+    networks: what its parameters name, by id. takes: of a quota, each; document: its definition, in which NO_UUID and
+    NO_MAC stand for what is given when it is made."""
 
     source: VirtualMachine
     host: Host
@@ -60,6 +64,7 @@ class ClonePlan:
     takes: Mapping[str, int]
     warnings: tuple[Warning, ...]
     document: DomainXML
+    snapshot: Snapshot | None = None
 
 
 def digest(vm: VirtualMachine, wish: CloneWish) -> str:

@@ -9,7 +9,7 @@ from vms.kinds.moving import MOVE, MoveDisk
 from vms.libvirtxml.shaping import Part
 from vms.models import Host, Operation, StoragePool, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require, require_all, require_deed
-from vms.services import definitions, operations, placing, shaped_with, shaping, volumes
+from vms.services import definitions, operations, placing, shaped_with, shaping, snapshots, volumes
 from vms.services.shaping import Machine
 
 
@@ -42,6 +42,8 @@ def movable(who: Who, there: Machine, of: Part, volume: Volume | None) -> Volume
         raise MoveRefused(name=name, cause="no_disk")
     if volume is None:
         raise MoveRefused(name=name, cause="outside")
+    if snapshots.stand_in_the_way(there.vm):
+        raise MoveRefused(name=name, cause="snapshots")
     require_deed(who, "attach", volume)
     try:
         volumes.require_served(volume)

@@ -94,9 +94,11 @@ def verdict(vm: VmSide, host: HostSide) -> Verdict:
 
 def best_pool(host: HostSide, disks: tuple[DiskSide, ...]) -> PoolSide | None:
     """The roomiest that can hold such disks, else the roomiest."""
+    if not disks:
+        return None
     wanted = {disk.format for disk in disks if disk.format}
     fitting = [pool for pool in host.pools if wanted <= set(pool.formats)]
-    return next(iter([*fitting, *host.pools]), None) if disks else None
+    return next(iter([*fitting, *host.pools]), None)
 
 
 def refuse(who: Who, vm: VirtualMachine, host: Host, wish: Migrate) -> None:

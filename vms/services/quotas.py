@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
 
 from vms.errors import BadFields, OverQuota
 from vms.kinds import MAKING
-from vms.models import OPEN_STATES, RESOURCES, Operation, Quota, Reservation, User, VirtualMachine, Volume
+from vms.models import OPEN_STATES, RESOURCES, Operation, Quota, Reservation, Snapshot, User, VirtualMachine, Volume
 from vms.permissions import Actor, Who, require
 from vms.services import audit
 
@@ -52,11 +52,15 @@ def used(subject: Subject) -> dict[str, int]:
     # Its reservation stands for what is being made, and no longer once it is ready, whether its VM is or not. An upload
     # has none from when its volume is there.
     disks = disks.exclude(state=Volume.State.INCOMPLETE, uploads=None)
+    kept = Snapshot.objects.filter(placement__in=made.order_by().values("placement"))
     reserved = Reservation.objects.filter(operation__state__in=OPEN_STATES, **whose(subject))
     rows = summed("vms", made, Count("pk")).union(
         summed("vcpus", made, Sum("placement__vcpus")),
         summed("memory_kib", made, Sum("placement__memory_kib")),
         summed("disk_bytes", disks, Sum("capacity_bytes")),
+        # What a VM's memory takes in its snapshots lies in its disks beside what a guest sees of them.
+        summed("snapshots", kept, Count("pk")),
+        summed("disk_bytes", kept, Sum("memory_bytes")),
         reserved.order_by().values_list("resource").annotate(Sum("amount")),
         all=True,
     )

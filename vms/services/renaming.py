@@ -6,9 +6,9 @@ from django.db import transaction
 
 from vms.errors import BadFields
 from vms.kinds import renaming as kinds
-from vms.models import Document, Operation, Placement, VirtualMachine
+from vms.models import Operation, Placement, VirtualMachine
 from vms.permissions import Actor, require
-from vms.services import operations, selectors
+from vms.services import operations, selectors, snapshots
 from vms.services.freshness import placed
 from vms.services.vm_names import NAME
 
@@ -26,8 +26,7 @@ def rename(actor: Actor, vm: VirtualMachine, name: str, *, idempotency_key: str 
         raise BadFields({"name": "vm_name_taken"}, name=vm.name)
     if placement.has_managed_save:
         raise BadFields({"name": "vm_name_saved"}, name=vm.name)
-    kept = Document.objects.filter(placement=placement).values_list("kept", flat=True).first()
-    if kept:
+    if snapshots.stand_in_the_way(vm):
         raise BadFields({"name": "vm_name_snapshots"}, name=vm.name)
     with transaction.atomic():
         selectors.refuse_name(actor, vm, name)

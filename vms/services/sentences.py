@@ -16,6 +16,7 @@ from vms.kinds.privileges import PRIVILEGES
 from vms.kinds.scopes import BUNDLES
 from vms.models import Operation
 from vms.services import placement_words
+from vms.services.snapshot_words import reason_words
 
 Parameters = Mapping[str, Any]
 
@@ -80,7 +81,12 @@ ERRORS: dict[str, str] = {
     "filter_in_use": mark("{user} needs {name}, so it is not deleted. Take it out there first."),
     "secret_in_use": mark("{name} signs in with this secret. Change or delete that first."),
     "also_defined": mark("{name} is defined on {host} too, and its disks are the same. Remove it there first."),
+    "snapshot_refused": mark("{because} Nothing was done with {name}."),
     "move_refused": mark("Disk {name} cannot be moved: {cause}."),
+    "snapshot_unreadable": mark(
+        "What its disk {disk} was at snapshot {name} cannot be read: {unreadable}. Go back to the snapshot, or leave "
+        "that disk out."
+    ),
     "folder_open": mark(
         "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
@@ -281,6 +287,15 @@ ERRORS: dict[str, str] = {
     # Not raised, but stored: what became of an operation, and why a host is silent.
     "watcher_silent": mark("The dashboard's watcher is not running, so what you see is old."),
     "unknown": mark("What became of it is not known. Look at the VM before you try again."),
+    # Why a schedule stopped, or did not do all that it should.
+    "schedule_owner": mark(
+        "Its owner's account is gone or switched off. Somebody else has to make it his: switch it on."
+    ),
+    "schedule_rights": mark("Its owner may no longer do this there. Give him the right again, then switch it on."),
+    "schedule_vm_gone": mark("Its VM is deleted. Delete the schedule too."),
+    "schedule_host_gone": mark("Its host is no longer in the dashboard. Delete the schedule, or choose another host."),
+    "schedule_vms": mark("It reaches more than {most} VMs; the others were left out. Make several schedules."),
+    "schedule_unseen": mark("It was taken, and its host does not list it. Look at the VM's snapshots."),
 }
 
 # What is wrong with a field of a host (vms.services.host_fields) or of a user (vms.services.users).
@@ -327,6 +342,19 @@ FIELDS: dict[str, str] = {
     "sink_people": mark("One to ten addresses of mail, separated by commas."),
     "sink_url": mark("That is no address of the web, such as https://example.org/hook."),
     "sink_https": mark("It must be https, or be named in KVMWEB_OUTBOUND_ALLOW."),
+    "schedule_name": mark("1 to 60 signs, no line breaks or control characters, no blank at its ends."),
+    "schedule_taken": mark("You have a schedule of this name."),
+    "schedule_many": mark("You have as many schedules as may be. Remove one first."),
+    "schedule_of": mark("A VM, a tag or a host: one of them."),
+    "schedule_no_vm": mark("There is no such VM."),
+    "schedule_no_host": mark("There is no such host."),
+    "schedule_reaches_none": mark("There is no VM of these on which you may set a schedule."),
+    "schedule_minute": mark("From 0 to 59."),
+    "schedule_minutes": mark("A time of the day, from 00:00 to 23:59."),
+    "schedule_weekday": mark("A day of the week."),
+    "schedule_day": mark("From 1 to 31."),
+    "schedule_keep": mark("From 0 to 1000."),
+    "schedule_keep_none": mark("Something must be kept: at least one of these numbers."),
     "alert_hours": mark("From 1 hour to a year."),
     "alert_scope": mark("It is about the dashboard itself: silence the kind."),
     "alert_silences": mark("There are as many silences as may be. End one first."),
@@ -387,6 +415,12 @@ FIELDS: dict[str, str] = {
     "vm_name_taken": mark("The host has a VM of this name."),
     "vm_name_saved": mark("libvirt renames no VM that has a saved state. Restore it, or discard that state."),
     "vm_name_snapshots": mark("libvirt renames no VM that has snapshots or checkpoints. Delete them first."),
+    "snapshot_name": mark(
+        "A letter or digit first, then letters, digits, spaces and . _ : + @ ( ) -; 80 characters at most, and not "
+        "digits alone."
+    ),
+    "snapshot_taken": mark("The VM has a snapshot of this name."),
+    "snapshot_description": mark("2,000 characters at most, and nothing that no text holds."),
     "missing": mark("This is needed."),
     "unknown": mark("There is no such field."),
     "text": mark("This is text."),
@@ -628,6 +662,11 @@ WARNINGS: dict[str, str] = {
     "empty_disk": mark("Its disk is empty, and there is nothing to install from."),
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
+    "clone_then": mark(
+        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
+        "not there."
+    ),
+    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
@@ -659,12 +698,22 @@ WARNINGS: dict[str, str] = {
 # Why a disk is not copied.
 CLONE_REASONS: dict[str, str] = {
     "outside": mark("It is in no storage pool, so nothing here copies it."),
+    "not_kept": mark("The snapshot does not hold it."),
     "not_yours": mark("You may not copy it: a VM that uses it is not yours."),
     "volume_runs": mark("Another VM that runs uses it."),
     "volume_not_ready": mark("It is not ready."),
     "volume_strayed": mark("Its guest has written another format's beginning over it."),
     "volume_found": mark("It was not made here, and no administrator has vouched for it."),
     "volume_swapped": mark("It is no longer the file that it was."),
+}
+
+# Why the state of a disk in a snapshot cannot be read (vms.archives.layers).
+LAYER_REASONS: dict[str, str] = {
+    "bad_disk": mark("its tables contradict themselves"),
+    "cut_off": mark("its file ends too early"),
+    "packed": mark("a part of it is packed in a way that is not read here"),
+    "no_snapshot": mark("its file does not know the snapshot"),
+    "below": mark("what it is a layer over is not known here"),
 }
 
 # Why a VM is made on that host.
@@ -724,6 +773,9 @@ LOG: dict[str, str] = {
     "keys_added": mark("Gave “{user}” {number} keys."),
     "keys_removed": mark("Took {number} keys from “{user}”."),
     "shaped_next": mark("Its next start has it."),
+    "snapshot_taken": mark("Snapshot {name} is taken."),
+    "snapshot_deleted": mark("Snapshot {name} is gone."),
+    "flatten_begun": mark("The VM writes what lies under its disk {disk} into it."),
     "plan_done": mark("All of the plan is done."),
     "plan_stopped": mark("Nothing more of the plan is begun; what was under way has ended."),
     "dumped": mark("Its memory is in “{name}”."),
@@ -834,6 +886,11 @@ GOING_ON: dict[str, str] = {
     "host.run-plan": mark("having VMs moved by a plan"),
     "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
+    "vm.snapshot": mark("being kept in a snapshot"),
+    "vm.revert-snapshot": mark("going back to a snapshot"),
+    "vm.delete-snapshot": mark("having a snapshot deleted"),
+    "vm.rename-snapshot": mark("having a snapshot renamed"),
+    "vm.flatten": mark("having its disks flattened"),
     "vm.migrate": mark("moving to another host"),
     "vm.add-disk": mark("being given a new disk"),
     "image.fetch": mark("fetching an image"),
@@ -925,6 +982,13 @@ AUDIT: dict[str, str] = {
     "added:ssh-key": mark("added an SSH key"),
     "removed:ssh-key": mark("removed an SSH key"),
     "chose:time-zone": mark("chose a time zone"),
+    "added:schedule": mark("set a schedule"),
+    "changed:schedule": mark("changed a schedule"),
+    "switched-on:schedule": mark("switched on a schedule"),
+    "switched-off:schedule": mark("switched off a schedule"),
+    "ran:schedule": mark("had a schedule run at once"),
+    "removed:schedule": mark("removed a schedule"),
+    "stopped:schedule": mark("a schedule stopped"),
     "added:size": mark("added the size"),
     "changed:size": mark("changed the size"),
     "removed:size": mark("removed the size"),
@@ -1005,7 +1069,9 @@ MOVES: dict[str, str] = {
 MIGRATIONS: dict[str, str] = {
     "here": mark("it is there already"),
     "driver": mark("only VMs of QEMU move, between hosts of QEMU"),
-    "clear_copy": mark("disks are copied only where nobody on the way can read them, under TLS; see Moves on its host"),
+    "clear_copy": mark(
+        "disks are copied only under TLS, where nobody on the way reads them; see How VMs move, in its host's menu"
+    ),
     "postcopy_copy": mark("what is copied with its disks cannot run there before all of it has come"),
     "layered": mark("a disk lies over another one; it is copied only while the VM runs"),
     "shared_disk": mark("a disk that is to be copied is used by another VM, or lies below another disk"),
@@ -1104,6 +1170,8 @@ def readable(params: Parameters) -> Readable:
         words["reason"] = gettext(TEMPLATE_REASONS[str(params["reason"])])
     if str(params.get("cause")) in MOVES:
         words["cause"] = gettext(MOVES[str(params["cause"])])
+    if "because" in params:
+        words["because"] = reason_words(str(params["because"]), params)
     if str(params.get("cause")) in MIGRATIONS and "host" in params:
         words["cause"] = gettext(MIGRATIONS[str(params["cause"])])
     if str(params.get("way")) in MIGRATION_WAYS:
@@ -1114,6 +1182,8 @@ def readable(params: Parameters) -> Readable:
         words["line"] = gettext(" (line {line})").format(line=params["line"]) if params["line"] != "0" else ""
     if str(params.get("reason")) in ARCHIVE_REASONS:
         words["reason"] = gettext(ARCHIVE_REASONS[str(params["reason"])])
+    if "unreadable" in params:
+        words["unreadable"] = gettext(LAYER_REASONS[str(params["unreadable"])])
     if "title" in params:
         words["title"] = gettext(str(params["title"]))
     return words

@@ -30,7 +30,7 @@ from vms.models import (
     Volume,
 )
 from vms.permissions import Actor, Who, require, require_all, visible_templates, visible_vms, visible_volumes
-from vms.services import audit, operations, volumes
+from vms.services import audit, operations, snapshots, volumes
 from vms.services.belongings import named
 from vms.services.freshness import placed
 
@@ -103,10 +103,9 @@ def require_fit(who: Who, vm: VirtualMachine) -> list[Volume]:
     """The volumes of its disks, in order; NoTemplate says why it cannot become one."""
     placement = placed(vm)
     document = document_of(vm)
-    kept = Document.objects.filter(placement=placement).values_list("kept", flat=True).first() or {}
     if placement.has_managed_save:
         raise NoTemplate(name=vm.name, reason="saved")
-    if kept.get("snapshots") or kept.get("checkpoints"):
+    if snapshots.stand_in_the_way(vm):
         raise NoTemplate(name=vm.name, reason="snapshots")
     if Placement.objects.filter(vm=vm, present=True).exclude(pk=placement.pk).exists():
         raise NoTemplate(name=vm.name, reason="alias")

@@ -13,9 +13,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vms.models import Alert, Happening, Host, Network, Operation, OperationLog, StoragePool, VirtualMachine
-from vms.services import alert_words, belongings, capacity_words, move_words, sentences, trash
+from vms.services import (
+    alert_words,
+    belongings,
+    capacity_words,
+    move_words,
+    schedule_words,
+    sentences,
+    snapshot_words,
+    trash,
+)
 from vms.services.browsers import browser_name
 from vms.services.rows import gib as one_digit
+from vms.services.snapshot_rules import Reason
 
 register = template.Library()
 
@@ -40,6 +50,20 @@ register.filter("severity_word", alert_words.severity_word)
 register.filter("delivery_word", alert_words.delivery_word)
 register.filter("rule_words", alert_words.rule_words)
 register.filter("processors", capacity_words.processors)
+register.filter("rhythm", schedule_words.rhythm)
+register.filter("kept_words", schedule_words.kept)
+register.filter("why_stopped", schedule_words.why_stopped)
+register.filter("why_run", schedule_words.why_run)
+register.filter("why_snapshot", schedule_words.why_snapshot)
+register.filter("scheduled_state", schedule_words.state_words)
+register.filter("by_its_clock", schedule_words.by_its_clock)
+
+
+@register.filter
+def reason_words(reason: Reason) -> str:
+    """Why something about snapshots is not possible, or what should be known of it."""
+    text = snapshot_words.reason_words(reason.code, reason.params)
+    return text[:1].upper() + text[1:]
 
 
 @register.filter
@@ -120,6 +144,8 @@ def target_url(operation: Operation) -> str:
 @register.filter
 def alert_url(alert: Alert) -> str:
     """The page of what an alert is about; "" where it has none, or none any more."""
+    if alert.schedule:
+        return reverse("schedule", args=[alert.schedule.pk])
     if alert.vm and alert.vm.deleted_at is None:
         return reverse("vm", args=[alert.vm.pk])
     if alert.sink:

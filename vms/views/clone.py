@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from vms.errors import BadFields, NotFresh, RequestRefused
 from vms.forms.clone import Clone
 from vms.kinds.clone import SOURCE
-from vms.models import VirtualMachine
+from vms.models import Snapshot, VirtualMachine
 from vms.permissions import get_vm_or_404, seen_hosts
-from vms.services import clone
+from vms.services import clone, snapshots
 from vms.services.actors import session_actor
 from vms.services.clone_plans import plan as plan_clone
 from vms.services.create import room
@@ -27,15 +27,17 @@ from vms.views import going
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def vm_clone(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The form, whose name can be given in its address; sent, to the page of the VM that is made."""
+    """The form, whose name can be given in its address, and the snapshot that is meant; sent, to the page of the VM
+    that is made."""
     vm = get_vm_or_404(request.user, pk, to=SOURCE)
     require_somewhere(request.user)
-    actor = session_actor(request)
+    actor, snapshot = session_actor(request), snapshot_of(request, vm)
     if request.method != "POST":
         name = request.GET.get("name", clone.free_name(actor, vm))
         given = {"name": name, "count": "1"}
-        return page(request, vm, Clone(actor, vm, initial=given), Clone(actor, vm, given))
-    form = Clone(actor, vm, request.POST)
+        empty = Clone(actor, vm, initial=given, snapshot=snapshot)
+        return page(request, vm, empty, Clone(actor, vm, given, snapshot=snapshot))
+    form = Clone(actor, vm, request.POST, snapshot=snapshot)
     if form.is_valid():
         with going.refusals(form):
             made = clone.clone(actor, vm, form.wish())
@@ -49,8 +51,14 @@ def vm_clone_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be made of the form as it is now."""
     vm = get_vm_or_404(request.user, pk, to=SOURCE)
     require_somewhere(request.user)
-    form = Clone(session_actor(request), vm, request.POST)
+    form = Clone(session_actor(request), vm, request.POST, snapshot=snapshot_of(request, vm))
     return render(request, "vms/_clone_get.html", {"vm": vm, "form": form, **told(request, vm, form)})
+
+
+def snapshot_of(request: HttpRequest, vm: VirtualMachine) -> Snapshot | None:
+    """The one that the address names, which is asked for instead of what the VM is now."""
+    name = request.GET.get("snapshot", "")
+    return snapshots.get_or_404(vm, name) if name else None
 
 
 def page(request: HttpRequest, vm: VirtualMachine, form: Clone, filled: Clone, status: int = 200) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from vms.models import Host, Operation
-from vms.permissions import Who, may, sees_ground, visible_hosts
+from vms.permissions import Who, holds_somewhere, may, sees_ground, visible_hosts, visible_schedules
 from vms.services import sessions
 from vms.services.attention import open_operations
 from vms.services.telling import as_told
@@ -27,8 +27,8 @@ class Frame:
     what runs now, at most ten; may_audit: whether what people did is shown to this one; may_users: whether accounts
     are; may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for
     him; may_create: whether there may be a host on which he makes VMs; may_grants: whether all grants are; may_quotas:
-    whether quotas are; may_alerts, may_sinks: whether he may set alerts, and where they are told; may_sizes: whether
-    he may change the sizes of new VMs."""
+    whether quotas are; may_alerts, may_sinks: whether he may set alerts, and where they are told; may_schedules:
+    whether there may be schedules for him; may_sizes: whether he may change the sizes of new VMs."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -72,6 +72,10 @@ class Frame:
     @cached_property
     def may_alerts(self) -> bool:
         return may(self.user, "alert.admin")
+
+    @cached_property
+    def may_schedules(self) -> bool:
+        return holds_somewhere(self.user, "vm.schedule") or visible_schedules(self.user).exists()
 
     @cached_property
     def may_sinks(self) -> bool:

@@ -29,6 +29,7 @@ from vms.kinds.templates import TEMPLATE
 from vms.models import Document, Host, Operation, VirtualMachine
 from vms.permissions import (
     get_vm_or_404,
+    holds_somewhere,
     is_administrator,
     trashed_vms,
     visible_hosts,
@@ -134,6 +135,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "states": STATES,
         "filtered": bool(q or state or host or tag),
         "has_trash": trashed_vms(request.user).exists(),
+        "may_move": len(hosts) > 1 and holds_somewhere(request.user, MIGRATE.privileges[0]),
         "columns": columns(request, sort, many_hosts=len(hosts) > 1),
         "query": query(request),
         "filters": [("q", q), ("state", state), ("host", str(host.pk) if host else ""), ("tag", tag)],

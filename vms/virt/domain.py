@@ -35,11 +35,10 @@ from vms.libvirtxml import (
     disk_at,
     mirror_document,
     mirror_of,
-    snapshot_sources,
     without_password,
 )
 from vms.libvirtxml.shaping import Edit, is_done
-from vms.virt import judging, shaping
+from vms.virt import judging, shaping, snapshots
 from vms.virt.agent import Agent
 from vms.virt.migration import Move
 from vms.virt.optional import listed
@@ -378,6 +377,52 @@ class Domain:
                 raise
             return stream
 
+    def take_snapshot(self, document: str, *, disks_only: bool, quiesce: bool) -> None:
+        """Keep this moment (libvirtxml.snapshot_document). disks_only: without the state of the run. quiesce: the
+        guest's agent holds its file systems still meanwhile."""
+        with self.guard():
+            snapshots.take(self.handle, document, disks_only=disks_only, quiesce=quiesce)
+
+    def revert(self, name: str, *, allowed: frozenset[str], given: Given = judging.NOTHING) -> None:
+        """Go back to that snapshot; this run ends. Raises NeedsMore where what it brings needs a privilege that is not
+        among those allowed. given: its own volumes, which may be at another place of its chains."""
+        with self.guard():
+            snapshots.revert(self.handle, name, allowed=allowed, given=given)
+
+    def drop_snapshot(self, name: str) -> None:
+        """Let that snapshot go; layers are merged into what they lie over."""
+        with self.guard():
+            snapshots.drop(self.handle, name)
+
+    def describe_snapshot(self, name: str, *, to: str, description: str) -> None:
+        """Call that snapshot so, and describe it so."""
+        with self.guard():
+            snapshots.describe(self.handle, name, to=to, description=description)
+
+    def snapshots(self) -> tuple[SnapshotInfo, ...]:
+        """Those that its host keeps of it now."""
+        with self.guard():
+            return snapshots.of(self.handle)
+
+    def snapshot_names(self) -> list[str]:
+        with self.guard():
+            return snapshots.names(self.handle)
+
+    def current_snapshot(self) -> str:
+        """The name of the one that it came from last, "" for none."""
+        with self.guard():
+            return snapshots.current(self.handle)
+
+    def is_busy(self) -> bool:
+        """Whether its host is at work on its run, whoever asked for that."""
+        with self.guard():
+            return snapshots.is_busy(self.handle)
+
+    def begin_flatten(self, target: str) -> None:
+        """Begin to write what lies under the disk of this run into it; mirror_job() tells how far it is."""
+        with self.guard():
+            self.handle.blockPull(target, 0, 0)
+
     def rename(self, name: str) -> None:
         """Call it so; the host refuses while it is not off, has a saved state, snapshots or checkpoints, or where the
         name is another's."""
@@ -542,21 +587,11 @@ def describe(
         live_xml=live,
         next_boot_xml=handle.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else "",
         open_screens=open_screens(handle, live),
-        snapshots=snapshots(handle) if kept else (),
+        snapshots=snapshots.of(handle) if kept else (),
         checkpoints=tuple(sorted(one.getName() for one in listed(lambda: handle.listAllCheckpoints(0))))
         if kept
         else (),
     )
-
-
-def snapshots(handle: Any) -> tuple[SnapshotInfo, ...]:
-    """Those that its host keeps of it, by name; none of one whose document is none."""
-    found = []
-    for one in listed(lambda: handle.listAllSnapshots(0)):
-        with suppress(BadXML, libvirt.libvirtError):
-            sources = snapshot_sources(one.getXMLDesc(0))
-            found.append(SnapshotInfo(one.getName(), tuple(tuple(source) for source in sources)))
-    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def open_screens(handle: Any, live: str) -> tuple[str, ...]:

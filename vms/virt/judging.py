@@ -4,6 +4,7 @@ privileges do not cover. Beside them only vms.virt.shaping does, for a run whose
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final
 
@@ -11,7 +12,18 @@ import libvirt
 from lxml import etree
 
 from vms.errors import BadDocument, DefinitionStrayed, InvalidState, NeedsMore, StrayedLeft
-from vms.libvirtxml import BadXML, DomainXML, Given, difference, parse, strayed, uncovered, without
+from vms.libvirtxml import (
+    BadXML,
+    DomainXML,
+    Given,
+    comes_back,
+    difference,
+    parse,
+    snapshot_definitions,
+    strayed,
+    uncovered,
+    without,
+)
 
 VALIDATED: Final = libvirt.VIR_DOMAIN_DEFINE_VALIDATE
 NOTHING: Final = Given()
@@ -56,6 +68,48 @@ def define(
     except libvirt.libvirtError as error:
         raise StrayedLeft(str(error), place=found[0].place) from None
     raise DefinitionStrayed(place=found[0].place)
+
+
+def take_snapshot(handle: Any, document: str, flags: int) -> None:
+    """Keep the moment as the document says, which brings no definition of a domain: libvirt writes that by itself."""
+    if any(bring(document)):
+        raise BadDocument("a snapshot that is taken brings no definition")
+    handle.snapshotCreateXML(document, flags)
+
+
+def describe_snapshot(handle: Any, name: str, edit: Callable[[str], str], flags: int) -> None:
+    """Let the host's own document of the snapshot be as the edit makes it, which leaves the definitions in it."""
+    before = handle.snapshotLookupByName(name).getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+    after = edit(before)
+    if bring(after) != bring(before):
+        raise BadDocument("the definitions of a snapshot stay")
+    handle.snapshotCreateXML(after, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+
+
+def revert(handle: Any, name: str, allowed: frozenset[str], given: Given, flags: int) -> None:
+    """Go back to the snapshot, once what it brings is judged by what is there now; given: the domain's own volumes."""
+    snapshot = handle.snapshotLookupByName(name)
+    run, start = bring(snapshot.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE))
+    if not start:
+        raise BadDocument("the snapshot has no definition")
+    now = [handle.XMLDesc(ANSWER)]
+    if handle.isActive():
+        now.append(handle.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+    try:
+        missing = uncovered(comes_back(now, run, start, given), allowed)
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
+    if missing:
+        raise NeedsMore(privilege=missing[0].privilege, place=missing[0].place)
+    handle.revertToSnapshot(snapshot, flags)
+
+
+def bring(text: str) -> tuple[str, str]:
+    """The definitions in a snapshot's document."""
+    try:
+        return snapshot_definitions(text)
+    except BadXML as error:
+        raise BadDocument(str(error)) from None
 
 
 def apart(text: str, given: Given) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vms.libvirtxml import SnapshotTold
+
 
 @dataclass(frozen=True)
 class SnapshotInfo:
-    """A snapshot that a host keeps of a domain. sources: what its document names as the domain's own at that moment."""
+    """A snapshot that a host keeps of a domain. sources: what its document names as the domain's own at that moment.
+    told: what else that says, without secrets. current: the domain came from it last."""
 
     name: str
     sources: tuple[tuple[str, ...], ...] = ()
+    told: SnapshotTold | None = None
+    current: bool = False
 
 
 @dataclass(frozen=True)

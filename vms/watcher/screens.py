@@ -22,11 +22,11 @@ from django.utils import timezone
 from vms import live
 from vms.errors import HostUnreachable, InvalidState, NotFound, TimedOut, VirtError
 from vms.inventory import Row, Shot, Term, Writer
+from vms.inventory.pictures import MOST_BYTES, made_anew
 from vms.models import Placement
 from vms.services.abilities import shows_screens
 from vms.virt import Connection, cut_after
 from vms.watcher.line import Line
-from vms.watcher.pictures import MOST_BYTES, made_anew
 
 logger = logging.getLogger(__name__)
 

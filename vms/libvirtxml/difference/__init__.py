@@ -5,6 +5,6 @@ equals root on the host.
 """
 
 from vms.libvirtxml.difference.given import Given, plain, without
-from vms.libvirtxml.difference.needs import DEFINE, Need, difference, strayed, uncovered
+from vms.libvirtxml.difference.needs import DEFINE, Need, difference, filled, strayed, uncovered
 
-__all__ = ["DEFINE", "Given", "Need", "difference", "plain", "strayed", "uncovered", "without"]
+__all__ = ["DEFINE", "Given", "Need", "difference", "filled", "plain", "strayed", "uncovered", "without"]

@@ -11,6 +11,7 @@ from vms.libvirtxml.compose.system import NAMESPACE
 from vms.libvirtxml.document import parse, serialize
 from vms.libvirtxml.network import CLEAN_TRAFFIC
 from vms.libvirtxml.read_only import is_at
+from vms.libvirtxml.sources import source as where_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Given:
     macs: of our range, lower case. uuid: the one that was made for it. system: libosinfo's address of what it installs,
     which nobody acts by. shared: those of the volumes that may be shareable. read_only: (how, where) of disks of which
     our rows say whether they are read only. files: as volumes, by their paths. offers: devices and
-    folders of the host, as plain() has them."""
+    folders of the host, as plain() has them. media: (how, where) of what may lie in a CD drive, where nobody writes."""
 
     volumes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
@@ -30,6 +31,7 @@ class Given:
     read_only: frozenset[tuple[str, str]] = frozenset()
     files: Mapping[str, str] = field(default_factory=dict)
     offers: frozenset[bytes] = frozenset()
+    media: frozenset[tuple[str, str]] = frozenset()
 
 
 def without(text: str, given: Given) -> str:
@@ -47,6 +49,8 @@ def without(text: str, given: Given) -> str:
     for disk in root.findall("devices/disk"):
         if is_at(disk, given.read_only):
             take_read_only(disk)
+        if disk.get("device") == "cdrom" and tuple(where_of(disk, "")[:2]) in given.media:
+            take_medium(disk)
         take_volume(disk, given)
     for card in root.findall("devices/interface"):
         take_network(card, given)
@@ -122,6 +126,15 @@ def take_volume(disk: etree._Element, given: Given) -> None:
         shareable = disk.find("shareable")
         if shareable is not None and where in given.shared and not (len(shareable) or shareable.attrib):
             disk.remove(shareable)
+
+
+def take_medium(disk: etree._Element) -> None:
+    """As bytes, whatever they are."""
+    source, driver = disk.find("source"), disk.find("driver")
+    if source is None or len(source) or driver is None or driver.get("type") != "raw":
+        return
+    if set(source.attrib) <= {"file", "pool", "volume"}:
+        disk.remove(source)
 
 
 def take_read_only(disk: etree._Element) -> None:

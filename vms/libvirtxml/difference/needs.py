@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -39,13 +39,23 @@ def difference(before: str | None, after: str) -> tuple[Need, ...]:
 
     Both are looked at with their secrets or both without. BadXML for what parse() does not take.
     """
-    return tuple(sorted({need for need in walked(ASKED, before, after) if need.privilege != NOTHING}))
+    return told(walked(ASKED, before, after))
 
 
 def strayed(before: str | None, answer: str) -> tuple[Need, ...]:
     """What needs vm.define in the definition that libvirt answers after it had `before`, but for what it fills in by
     itself."""
     return tuple(sorted({need for need in walked(ANSWERED, before, answer) if need.privilege == DEFINE}))
+
+
+def filled(before: str | None, answer: str) -> tuple[Need, ...]:
+    """The same with every privilege, of a definition of a run that libvirt made of one for a start."""
+    return told(walked(ANSWERED, before, answer))
+
+
+def told(needs: Iterable[Need]) -> tuple[Need, ...]:
+    """Those that need anything, in order, each once."""
+    return tuple(sorted({need for need in needs if need.privilege != NOTHING}))
 
 
 def walked(table: Table, before: str | None, after: str) -> Iterator[Need]:

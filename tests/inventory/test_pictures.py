@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from vms.errors import BadScreen
-from vms.watcher import pictures
-from vms.watcher.pictures import made_anew
+from vms.inventory import pictures
+from vms.inventory.pictures import made_anew
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:
