@@ -58,7 +58,7 @@ class PlanFields(forms.Form):
         help_text=gettext_lazy("How many hosts it would be after shrinking those that advice calls too large."),
     )
     most = number(gettext_lazy("Moves at most"), 20, 1, 1000)
-    lose = forms.TypedChoiceField(label=gettext_lazy("This host is lost"), coerce=int, required=False, empty_value=0)
+    lose = forms.TypedChoiceField(label=gettext_lazy("This host is lost"), coerce=int, required=False, empty_value=None)
     add = number(gettext_lazy("So many VMs are added"), 0, 0, 1000)
     add_cpus = number(gettext_lazy("Each with vCPUs"), 2, 1, 4096)
     add_gib = number(gettext_lazy("and GiB of memory"), 4, 1, 65536)
