@@ -252,7 +252,7 @@ def make_plan(host: Host, vm: VirtualMachine) -> HostPlan:
     found = {
         "names": ["cpus", "given", "disk"], "vms": 1, "off": 0, "unmeasured": 0, "step": 900, "hours": 48,
         "left_out": [], "hosts": [row], "used": [1, 1], "bound": 1, "survives": True, "stuck": [stays], "bytes": 0,
-        "seconds": 0,
+        "seconds": 0, "moves": 0,
     }  # fmt: skip
     wish = Wish("consolidate", hosts=(host.pk,))
     return HostPlan.objects.create(

@@ -12,9 +12,11 @@ from vms.planning import (
     Assignment,
     Guest,
     Host,
+    added,
     after_loss,
     balanced,
     consolidated,
+    evacuated,
     fewest,
     improved,
     moves_of,
@@ -171,3 +173,40 @@ def test_what_the_solver_is_not_asked_stays_as_it_is() -> None:
     hosts, guests = scattered(1, 320, 20)
     known = now(guests)
     assert improved(hosts, guests, known, spare=False) is known
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_hosts_are_emptied_into_the_others_as_far_as_there_is_room(seed: int) -> None:
+    hosts, guests = crowd(seed)
+    away = {hosts[0].id}
+    where = evacuated(hosts, guests, away)
+    holds(hosts, guests, where)
+    ledger = Ledger(hosts, guests, where)
+    for guest in guests:
+        assert where[guest.id] == guest.host or guest.host in away, "nobody else moves"
+        if where[guest.id] in away:
+            others = [one.id for one in hosts if one.id not in away]
+            assert not any(guest.can_be_on(one) and ledger.fits(guest, one) for one in others), "who stays had to"
+    assert where == evacuated(hosts, list(reversed(guests)), away)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_added_goes_only_where_there_is_room(seed: int) -> None:
+    hosts, guests = crowd(seed)
+    more = [Guest(-number, (50, 2048), -1, {one.id: 1 for one in hosts}) for number in range(1, 200)]
+    found = added(hosts, guests, now(guests), more)
+    ledger = Ledger(hosts, [*guests, *more], {**dict.fromkeys((one.id for one in more), -1), **now(guests)})
+    for guest in more:
+        if guest.id in found.assignment:
+            assert ledger.fits(guest, found.assignment[guest.id])
+            ledger.put(guest, found.assignment[guest.id])
+    assert not any(ledger.fits(more[-1], one.id) for one in hosts) or not found.homeless
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_only_the_first_resources_are_evened_out_where_one_asks_for_that(seed: int) -> None:
+    hosts, guests = crowd(seed)
+    where = balanced(hosts, guests, most=20, first=1)
+    holds(hosts, guests, where)
+    before, after = (Ledger(hosts, guests, one) for one in (now(guests), where))
+    assert unevenness(after, 1) <= unevenness(before, 1)

@@ -193,6 +193,7 @@ def told(question: Question, wanted: Mapping[int, int], bound: int) -> Made:
         "bound": bound,
         "survives": survives([host for host in question.hosts if host.id in used], question.guests, where),
         "stuck": stuck(question, where, wanted, order, emptied),
+        "moves": len(moves),
         "bytes": sum(move["bytes"] for move in moves),
         "seconds": seconds(moves),
     }

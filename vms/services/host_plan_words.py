@@ -96,7 +96,7 @@ def result(plan: HostPlan) -> str:
     found = plan.found
     if plan.kind == "whatif" or not found:
         return ""
-    moves = plan.moves.count()
+    moves = found["moves"]
     parts = []
     if plan.kind == "consolidate":
         before, after = found["used"]
