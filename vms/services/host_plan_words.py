@@ -118,6 +118,21 @@ def result(plan: HostPlan) -> str:
     return ", ".join(parts)
 
 
+def shrunk(plan: HostPlan) -> str:
+    """What smaller VMs would save, "" where nobody asked."""
+    told = plan.found.get("shrunk")
+    if not told:
+        return ""
+    if not told["vms"]:
+        return gettext("None of the VMs is larger than what it does, as far as that is known.")
+    after = ngettext("{n} host", "{n} hosts", told["hosts"]).format(n=told["hosts"])
+    return ngettext(
+        "After shrinking {n} VM that is larger than what it does: {after} instead of {before}.",
+        "After shrinking {n} VMs that are larger than what they do: {after} instead of {before}.",
+        told["vms"],
+    ).format(n=told["vms"], after=after, before=plan.found["used"][1])
+
+
 def basis(plan: HostPlan) -> str:
     """What it rests on, and the limits that it keeps."""
     wish, found = Wish.from_json(plan.asked), plan.found

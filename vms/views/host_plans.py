@@ -80,6 +80,7 @@ def plan(request: HttpRequest, pk: int) -> HttpResponseBase:
         **line(found),
         "why": words.failure(found),
         "basis": words.basis(found),
+        "shrunk": words.shrunk(found),
         "found": found.found,
         "operation": operation,
         "going": state in GOING_ON,
