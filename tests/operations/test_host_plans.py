@@ -139,7 +139,8 @@ def test_where_a_move_fails_nothing_more_is_begun_and_another_plan_is_worked_out
     moved(asked()[0])
     turn("")
     assert now(plan).state == "failed" and states(plan) == ["failed", "done", "planned"]
-    assert now(plan).operation and now(plan).operation.error_params == {"failed": 1, "left": 1, "of": 3}
+    ended = now(plan).operation
+    assert ended and ended.error_params == {"failed": 1, "left": 1, "of": 3}
     other = HostPlan.objects.get(of=plan)
     assert other.state == "computing" and other.kind == "consolidate"
     assert computed(other).moves.count() == 2, "from what is so now"

@@ -248,7 +248,8 @@ def test_it_is_approved_by_its_digest_once(four: Lot, actor: Actor) -> None:
 def test_a_plan_whose_computing_failed_is_refused(four: Lot, actor: Actor) -> None:
     plan = host_plans.ask(actor, Wish("consolidate"))
     assert plan.state == "computing"
-    Operation.objects.filter(pk=plan.computing_id).update(state=OperationState.FAILED)
+    assert plan.computing
+    Operation.objects.filter(pk=plan.computing.pk).update(state=OperationState.FAILED)
     assert host_plans.get_or_404(actor.user, plan.pk).state == "refused"
 
 

@@ -68,7 +68,8 @@ def test_a_plan_is_asked_for_read_approved_halted_and_ended(client_alice: Client
 
 def test_too_short_a_time_is_said(client_alice: Client, hosts: list[Host]) -> None:
     plan = asked(client_alice, on_allocation="")
-    Operation.objects.filter(pk=plan.computing_id).update(
+    assert plan.computing
+    Operation.objects.filter(pk=plan.computing.pk).update(
         state="failed", error_code="not_measured", error_params={"host": "here", "hours": 3, "least": 24}
     )
     assert "here was measured for 3 hours" in page(client_alice, plan)
