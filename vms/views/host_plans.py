@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from vms.errors import BadParameters
 from vms.forms.host_plans import OWN, PlanFields
+from vms.kinds import whole_number
 from vms.models import HostPlan, PlannedMove
 from vms.permissions import Actor, require
 from vms.services import host_plan_words as words
@@ -48,7 +49,7 @@ def plan_list(request: HttpRequest) -> HttpResponseBase:
         "form": form,
         "kinds": [(kind, words.kind_word(kind)) for kind in ASKED],
         "hosts": hosts,
-        "ticked": {int(pk) for pk in form["hosts"].value() or [] if str(pk).isdigit()} if sent
+        "ticked": {whole_number(str(pk)) for pk in form["hosts"].value() or []} if sent
         else set() if form.kind == "evacuate" else {host.pk for host in hosts},
         "own": own,
         "rare": [form[name] for name in RARE],
