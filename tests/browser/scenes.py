@@ -113,6 +113,12 @@ def runs(stage: Stage) -> Player:
     return stage.runs("stoic")
 
 
+def dumps(stage: Stage) -> str:
+    """Of one that runs, with a pool."""
+    stage.volume()
+    return f"{stage.runs('stoic').path}dump/"
+
+
 def off(stage: Stage) -> Player:
     stage.in_peace("idle")
     return stage.is_off("idle")
@@ -651,7 +657,8 @@ SCENES = (
     Scene("pool-separate", POOL + "separate/", page_of_a_pool("separate/")),
     Scene("pool-trust", POOL + "trust/", page_of_a_pool("trust/")),
     Scene("pool-add-wrong", "pools/add/", at("/pools/add/?host=1"), adds_a_pool_wrongly),
-    Scene("dump", VM + "dump/", of(runs, "dump/")),
+    Scene("dump", VM + "dump/", dumps),
+    Scene("dump-nowhere", VM + "dump/", of(runs, "dump/")),
     # With a name every click on its buttons would make a VM.
     Scene("vm-new", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name="),
     Scene("vm-new-adding", "vms/new/", lambda stage: stage.pool() and "/vms/new/?name=", opens_what_adds),

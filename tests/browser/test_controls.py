@@ -27,6 +27,8 @@ SAME = {
     "volume-wipe",
     # Its buttons would move what other scenes show; "host-emptied" has the others.
     "host-maintenance",
+    # Nor is a VM dumped for nothing.
+    "dump",
     # A question with its two buttons, as "force-off" and "host-remove" are.
     "nmi",
     "discard-saved",

@@ -91,7 +91,7 @@ class Pair:
         return eventually(known, f"{names} are known")
 
     def runs_here(self, guest: LabGuest) -> bool:
-        return state(self.here, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING
+        return bool(state(self.here, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING)
 
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -205,7 +206,7 @@ def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shar
             typed += follows(pair.dashboard, shared.vm, f"move{number}")
         pair.dashboard.await_operation(moving)
         pair.await_there(shared.vm, host)
-        eventually(lambda word=f"there{number}": follows(pair.dashboard, shared.vm, word), "its line", within=60)
+        eventually(partial(follows, pair.dashboard, shared.vm, f"there{number}"), "its line", within=60)
         assert pair.defined(shared.guest) == [host.name]
     assert typed
     shared.counted_on()

@@ -11,6 +11,7 @@ from vms.libvirtxml import (
     BadPool,
     canonical,
     faults,
+    is_closed,
     made_pool,
     names_secret,
     pool_sources,
@@ -257,3 +258,22 @@ def test_what_a_host_finds_is_in_the_fields_of_the_forms() -> None:
     assert source_document("san", "3261", "iqn.2026-01.example:host-a") == (
         '<source><host name="san" port="3261"/><initiator><iqn name="iqn.2026-01.example:host-a"/></initiator></source>'
     )
+
+
+@pytest.mark.parametrize(
+    ("permissions", "closed"),
+    [
+        ("<mode>0711</mode><owner>0</owner><group>0</group>", True),
+        ("<mode>0755</mode><owner>0</owner><group>107</group>", True),
+        ("<mode>0775</mode><owner>0</owner><group>0</group>", False),
+        ("<mode>01777</mode><owner>0</owner><group>0</group>", False),
+        ("<mode>0700</mode><owner>1000</owner><group>0</group>", False),
+        ("<mode>rwx</mode><owner>0</owner>", False),
+        ("<mode>0798</mode><owner>0</owner>", False),
+        ("<owner>0</owner>", False),
+        ("", False),
+    ],
+)
+def test_a_folder_is_closed_where_only_root_writes_in_it(permissions: str, closed: bool) -> None:
+    told = f"<permissions>{permissions}</permissions>" if permissions else ""
+    assert is_closed(f"<pool type='dir'><target><path>/srv/vms</path>{told}</target></pool>") is closed

@@ -13,7 +13,7 @@ from tests.conftest import make_vm
 from tests.fakehost import info
 from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, WrongState
 from vms.kinds.migration import MIGRATE, Migrate
-from vms.models import Host, MoveRoute, Operation, Placement, User, VirtualMachine
+from vms.models import Host, MoveRoute, Operation, User
 from vms.operations import migration_verdict
 from vms.operations.migration_verdict import Seen, across
 from vms.operations.way import Verdict
@@ -163,5 +163,3 @@ def test_where_it_goes_is_told_to_who_sees_that_host(asked: Operation, stranger:
     [seen] = as_told(stranger, [Operation.objects.get(pk=asked.pk)])
     assert "there" not in str([line.params for line in lines_told(seen, seen.log.all())])
     assert seen.params["host"] == 0
-    vm = VirtualMachine.objects.get(pk=asked.vm_id)
-    assert Placement.objects.filter(vm=vm).count() == 1

@@ -322,11 +322,13 @@ def test_going_back_is_a_version_of_its_own(stage: Stage, disk: Volume, done: Do
 def test_a_disk_is_the_same_whatever_it_is_called(stage: Stage, disk: Volume, done: Done) -> None:
     """A run has it by its path, where the next start names its pool."""
     taken(stage, done, "first")
-    by_pool = Document.objects.get().next_boot.replace("type='file' device='disk'", "type='volume' device='disk'")
-    Document.objects.update(next_boot=by_pool.replace("file='/pool/disk'", "pool='default' volume='disk'"))
-    assert snapshots.possible(stage.vm).revert["first"].possible
-    Document.objects.update(next_boot=by_pool.replace("file='/pool/disk'", "pool='default' volume='other'"))
-    assert [one.code for one in snapshots.possible(stage.vm).revert["first"].refusals] == ["disk_other"]
+    text = Document.objects.get().next_boot
+    for volume, refused in (("disk", []), ("other", ["disk_other"])):
+        other = text.replace('file="/pool/disk"', f'pool="default" volume="{volume}"')
+        assert other != text
+        Document.objects.update(next_boot=other)
+        found = snapshots.possible(stage.vm).revert["first"]
+        assert [one.code for one in found.refusals] == refused
 
 
 def test_nothing_of_a_neighbour_is_told(stage: Stage, disk: Volume, done: Done) -> None:

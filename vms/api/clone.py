@@ -132,17 +132,17 @@ def preview(request: HttpRequest, vm_id: int, body: CloneBody) -> CloneItem:
 
 
 @router.post(
-    "/{int:vm_id}/snapshots/{snapshot}/restore-as",
+    "/{int:vm_id}/snapshots/{name}/restore-as",
     response=answers(202, Making, 400, 403, 404, 409),
     url_name="vm-restore-as",
     summary="Make one as it was in a snapshot, or several",
 )
 def restore_as(
-    request: HttpRequest, vm_id: int, snapshot: str, body: CloneBody, response: HttpResponse, key: IdempotencyKey = None
+    request: HttpRequest, vm_id: int, name: str, body: CloneBody, response: HttpResponse, key: IdempotencyKey = None
 ) -> Status[Making]:
     """As a clone, of the definition and the disks that the snapshot holds; the VM may run meanwhile and stays as it is.
     Memory does not come along."""
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=SOURCE)
-    made = clone.clone(who, vm, wish(body, snapshots.get_or_404(vm, snapshot).name), idempotency_key=key)
+    made = clone.clone(who, vm, wish(body, snapshots.get_or_404(vm, name).name), idempotency_key=key)
     return all_accepted(request, response, made)

@@ -55,7 +55,7 @@ class MoveItem(BaseModel):
     seconds: int
 
 
-class ReasonItem(BaseModel):
+class StayReason(BaseModel):
     host: str
     text: str
 
@@ -68,7 +68,7 @@ class LeftItem(BaseModel):
     running: bool
     choices: list[str]
     no_room: bool
-    reasons: list[ReasonItem]
+    reasons: list[StayReason]
 
 
 class ProposalItem(BaseModel):
@@ -121,7 +121,7 @@ def proposal(told: Proposal) -> ProposalItem:
         left=[
             LeftItem(
                 vm=one.vm, name=one.name, running=one.runs, choices=list(one.choices), no_room=one.full,
-                reasons=[ReasonItem(host=host, text=text) for host, text in one.why],
+                reasons=[StayReason(host=host, text=text) for host, text in one.why],
             )
             for one in told.plan.left
         ],

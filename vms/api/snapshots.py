@@ -72,39 +72,39 @@ class SnapshotTree(BaseModel):
     current: str
 
 
-class ReasonItem(BaseModel):
+class SnapshotReason(BaseModel):
     code: str
     params: dict[str, str]
     text: str
 
 
-class AnswerItem(BaseModel):
+class SnapshotAnswer(BaseModel):
     """reasons: why not. warnings: what should be known before."""
 
     possible: bool
-    reasons: list[ReasonItem]
-    warnings: list[ReasonItem]
+    reasons: list[SnapshotReason]
+    warnings: list[SnapshotReason]
 
 
-class ChoiceItem(AnswerItem):
+class SnapshotChoice(SnapshotAnswer):
     """kind: what a snapshot would be, and why of that kind."""
 
     kind: Literal["internal", "external"]
     memory: bool
-    why: ReasonItem
+    why: SnapshotReason
 
 
-class Deeds(BaseModel):
+class SnapshotDeeds(BaseModel):
     """Of one snapshot. branch: deleting it with all that came from it."""
 
     name: str
-    revert: AnswerItem
-    delete: AnswerItem
-    branch: AnswerItem
-    rename: AnswerItem
+    revert: SnapshotAnswer
+    delete: SnapshotAnswer
+    branch: SnapshotAnswer
+    rename: SnapshotAnswer
 
 
-class RoomItem(BaseModel):
+class SnapshotRoom(BaseModel):
     """What keeping the present state first needs at once, what it may grow to, and what is free."""
 
     needs_bytes: int
@@ -113,22 +113,22 @@ class RoomItem(BaseModel):
     enough: bool
 
 
-class PossibleItem(BaseModel):
+class SnapshotsPossible(BaseModel):
     """plain, memory: a snapshot without and with the memory of the run, of the kind that fits; internal, external: of
     that kind. keep: one of the present state before going back. memory_seconds: a guess. orphans: volumes over its own
     that nothing uses."""
 
-    plain: ChoiceItem
-    memory: ChoiceItem
-    internal: AnswerItem
-    external: AnswerItem
-    keep: ChoiceItem
-    flatten: AnswerItem
-    snapshots: list[Deeds]
-    warnings: list[ReasonItem]
+    plain: SnapshotChoice
+    memory: SnapshotChoice
+    internal: SnapshotAnswer
+    external: SnapshotAnswer
+    keep: SnapshotChoice
+    flatten: SnapshotAnswer
+    snapshots: list[SnapshotDeeds]
+    warnings: list[SnapshotReason]
     memory_bytes: int
     memory_seconds: int
-    room: RoomItem
+    room: SnapshotRoom
     agent: bool
     orphans: list[int]
 
@@ -199,20 +199,20 @@ def reads(who: Actor, vm: VirtualMachine) -> bool:
     return "vm.xml.view" in held(who, vm)
 
 
-def reason(of: Reason) -> ReasonItem:
-    return ReasonItem(code=of.code, params=of.params, text=reason_words(of.code, of.params))
+def reason(of: Reason) -> SnapshotReason:
+    return SnapshotReason(code=of.code, params=of.params, text=reason_words(of.code, of.params))
 
 
-def reasons(found: Iterable[Reason]) -> list[ReasonItem]:
+def reasons(found: Iterable[Reason]) -> list[SnapshotReason]:
     return [reason(one) for one in found]
 
 
-def answer(of: Answer) -> AnswerItem:
-    return AnswerItem(possible=of.possible, reasons=reasons(of.refusals), warnings=reasons(of.warnings))
+def answer(of: Answer) -> SnapshotAnswer:
+    return SnapshotAnswer(possible=of.possible, reasons=reasons(of.refusals), warnings=reasons(of.warnings))
 
 
-def choice(of: Choice) -> ChoiceItem:
-    return ChoiceItem(**dict(answer(of)), kind=of.kind, memory=of.memory, why=reason(of.why))
+def choice(of: Choice) -> SnapshotChoice:
+    return SnapshotChoice(**dict(answer(of)), kind=of.kind, memory=of.memory, why=reason(of.why))
 
 
 @router.get("/{int:vm_id}/snapshots", response=answers(200, SnapshotTree, 403, 404), summary="Its snapshots, as a tree")
@@ -243,15 +243,15 @@ def take(
 # Before the snapshots' own addresses; none is called so here.
 @router.get(
     "/{int:vm_id}/snapshots/possible",
-    response=answers(200, PossibleItem, 403, 404),
+    response=answers(200, SnapshotsPossible, 403, 404),
     summary="What can be done with its snapshots on this host, and why not",
 )
-def show_possible(request: HttpRequest, vm_id: int) -> PossibleItem:
+def show_possible(request: HttpRequest, vm_id: int) -> SnapshotsPossible:
     """From what was last seen of it: nothing is asked of its host."""
     who = actor(request)
     vm = get_vm_or_404(who, vm_id, to=kinds.SNAPSHOT.privileges[0])
     found = snapshots.possible(vm, who)
-    return PossibleItem(
+    return SnapshotsPossible(
         plain=choice(found.plain),
         memory=choice(found.with_memory),
         internal=answer(found.internal),
@@ -262,7 +262,7 @@ def show_possible(request: HttpRequest, vm_id: int) -> PossibleItem:
         warnings=reasons(found.warnings),
         memory_bytes=found.memory_bytes,
         memory_seconds=found.memory_seconds,
-        room=RoomItem(
+        room=SnapshotRoom(
             needs_bytes=found.room.needs_bytes,
             at_most_bytes=found.room.at_most_bytes,
             free_bytes=found.room.free_bytes,
@@ -278,9 +278,9 @@ def deeds(
     delete: Mapping[str, Answer],
     whole: Mapping[str, Answer],
     rename: Mapping[str, Answer],
-) -> list[Deeds]:
+) -> list[SnapshotDeeds]:
     return [
-        Deeds(
+        SnapshotDeeds(
             name=name,
             revert=answer(revert[name]),
             delete=answer(delete[name]),

@@ -10,8 +10,8 @@ from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.models import StoragePool
+from vms.services.capacity_words import size
 from vms.services.sentences import field_sentence
-from vms.templatetags.words import size
 
 
 class DumpForm(forms.Form):

@@ -24,7 +24,7 @@ RANKS: Final = {"running": 0, "shutting_down": 0, "paused": 1, "pmsuspended": 1,
 COMING: Final = 3
 LEAST: Final = 4
 # What an operation moved may be heard of on its new host only after that has ended.
-HEARD_WITHIN: Final = timedelta(minutes=10)
+HEARD_WITHIN: Final = timedelta(hours=1)
 
 
 def left_elsewhere(host: Host, uuids: Iterable[str]) -> dict[str, VirtualMachine]:

@@ -142,7 +142,8 @@ def gone(placement: Placement) -> set[str]:
         present=False, gone_at=Now(), state="unknown", state_reason="", state_since=Now(), run_id=None, addresses=[]
     )
     if not Trashed.objects.filter(vm=placement.vm_id, purging=True).exists():
-        happened(placement, "gone")
+        elsewhere = placement.vm.placements.filter(present=True).exclude(pk=placement.pk)
+        happened(placement, "left" if elsewhere.exists() else "gone")
     rejoined = identity.rejoin(placement)
     identity.settle(placement.vm)
     linked = volumes.link([placement.vm_id])

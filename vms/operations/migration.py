@@ -31,6 +31,7 @@ from vms.operations.volumes import actor_of, make_copy, make_empty, places, read
 from vms.operations.way import Facts, Way
 from vms.operations.work import Work, domain
 from vms.permissions import Actor, may, require, visible_networks
+from vms.services import placement
 from vms.services.move_routes import route
 from vms.services.moving import pool_of
 from vms.services.operations import refuse_silent
@@ -67,6 +68,9 @@ def do(work: Work) -> None:
     if actor is None or actor.user is None or source is None:
         raise NotAllowed(privilege=kinds.MIGRATE.privileges[0])
     require(actor, "host.use", target)
+    if operation.vm is not None:
+        # It was queued for a while, perhaps.
+        placement.refuse(actor, operation.vm, target, wish)
     way = route(source, target)
     if wish.copy_storage and not way.is_private:
         raise refused(operation, target, "clear_copy")

@@ -91,7 +91,7 @@ ERRORS: dict[str, str] = {
         "Others than root may write in the folder of the pool “{name}” on its host, where a dump would be written by "
         "root. Choose another pool, or let an administrator say of this one that only administrators write there."
     ),
-    "cannot_move": mark("{name} can't move to {host}: {why}"),
+    "cannot_move": mark("{name} can't move to {host}: {why}."),
     "past_return": mark(
         "{name} runs on the other host already, while the rest of its memory comes. This cannot be ended any more: "
         "neither host has all of it."
@@ -594,6 +594,7 @@ HAPPENINGS: dict[str, str] = {
     "state": mark("is {state}"),
     "appeared": mark("appeared"),
     "gone": mark("was removed outside the dashboard"),
+    "left": mark("went to another host"),
     "renamed": mark("was renamed from {was}"),
     "rebooted": mark("rebooted"),
     "panicked": mark("panicked: its guest's kernel gave up"),

@@ -51,6 +51,8 @@ class Connection:
         self.handle = handle
         self.wire = wire
         self.broken = threading.Event()
+        # What is cut after it.
+        self.then: Connection | None = None
         self.lock = threading.Lock()
         self.calls = 0
         self.closed = threading.Event()
@@ -88,16 +90,21 @@ class Connection:
         self.broken.set()
         if self.wire:
             self.wire.cut()
+        if self.then:
+            self.then.cut()
 
     @contextmanager
     def breaking_after(self, other: Connection) -> Iterator[None]:
-        """Meanwhile the other one is cut before anybody here is told that this one broke. libvirt's client, told so
-        while it moves a domain here, would let that run on where the other one leads (docs/decisions/0134)."""
+        """Meanwhile the other one is cut before anybody here is told that this one broke, and this one after the other.
+        libvirt's client, told so while it moves a domain here, would let that run on where the other one leads
+        (docs/decisions/0134)."""
+        other.then = self
         if self.wire:
             self.wire.first_cut = other.cut
         try:
             yield
         finally:
+            other.then = None
             if self.wire:
                 self.wire.first_cut = None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from typing import Final
 
 from lxml import etree
 
 from vms.libvirtxml.document import BadXML, parse, serialize
 from vms.libvirtxml.mask import SECRET, VALUE, masked
+
+OCTAL: Final = re.compile("[0-7]{1,6}")
 
 
 def public_pool(text: str) -> str:
@@ -32,7 +36,7 @@ def is_closed(text: str) -> bool:
     if told is None or told.findtext("owner") != "0":
         return False
     mode = told.findtext("mode") or ""
-    return mode.isascii() and mode.isdigit() and not int(mode, 8) & 0o022
+    return bool(OCTAL.fullmatch(mode)) and not int(mode, 8) & 0o022
 
 
 def canonical(text: str) -> tuple[str, str]:
