@@ -185,3 +185,12 @@ def test_who_may_not_maintain_a_host_drives_no_plan_of_it(actor: Actor, lot: Lot
             do(Actor(mallory), plan)
     with pytest.raises(NotAllowed):
         host_plans.run(Actor(mallory), plan, plan.digest)
+
+
+def test_a_plan_that_is_gone_holds_nothing(actor: Actor, lot: Lot) -> None:
+    plan = ready(actor)
+    operation = host_plans.run(actor, plan, plan.digest)
+    HostPlan.objects.all().delete()
+    turn("")
+    operation.refresh_from_db()
+    assert (operation.state, operation.error_code) == ("failed", "not_found")

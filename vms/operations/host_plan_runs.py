@@ -46,7 +46,10 @@ def step(operation: Operation) -> None:
     """See which moves ended, ask for those that are next, and end it when none is left; one worker at a time."""
     plan = HostPlan.objects.select_for_update().filter(operation=operation).first()
     now = Operation.objects.filter(pk=operation.pk, state__in=OPEN_STATES).values_list("state", flat=True).first()
-    if plan is None or now is None:
+    if now is None:
+        return
+    if plan is None:
+        fail(operation, None, NotFound(str(operation.params.get("plan"))))
         return
     if now == OperationState.QUEUED:
         begun = Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED)
