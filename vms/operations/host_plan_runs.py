@@ -48,13 +48,13 @@ def step(operation: Operation) -> None:
     now = Operation.objects.filter(pk=operation.pk, state__in=OPEN_STATES).values_list("state", flat=True).first()
     if now is None:
         return
-    if plan is None:
-        fail(operation, None, NotFound(str(operation.params.get("plan"))))
-        return
     if now == OperationState.QUEUED:
         begun = Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED)
         begun.update(state=OperationState.RUNNING, started_at=Now())
         tell(operation)
+    if plan is None:
+        fail(operation, None, NotFound(str(operation.params.get("plan"))))
+        return
     rows = list(plan.moves.select_related("vm__placement", "to", "operation"))
     for row in rows:
         if row.operation and not row.operation.is_open:
