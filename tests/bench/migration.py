@@ -61,7 +61,7 @@ def by_us(pair: Pair, vm: int, host: LabHost) -> float:
 
 
 def ended(dashboard: Dashboard, operation: int) -> bool:
-    state = dashboard.operation(operation)["state"]
+    [(state,)] = dashboard.query("select state from vms_operation where id = ?", operation)
     assert state in ("queued", "running", "succeeded"), state
     return bool(state == "succeeded")
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,6 @@ from tests.lab.doors import command
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, address, eventually, own_folder
 from tests.lab.stack import Dashboard
-from tests.lab.test_serial import command as command_in
-from tests.lab.test_serial import opened
 
 ADD = """
 from django.conf import settings
@@ -34,10 +29,6 @@ MoveRoute.objects.create(source=there, target=here, address="{second}")
 print("row", here.pk, there.pk)
 """
 CABLE = "moves"
-COUNT = (
-    b"i=0; while :; do i=$((i+1)); echo $i | dd of=/dev/vda bs=512 seek=$i conv=sync,fsync,notrunc 2>/dev/null; "
-    b"echo n $i > /dev/ttyS0; sleep 1; done &\r"
-)
 
 
 @contextmanager
@@ -136,74 +127,3 @@ def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
         there.destroy()
         there.undefine()
     shutil.rmtree(folder)
-
-
-@dataclass
-class Counter:
-    """A guest that counts, each second, on its serial line and its disk. folder: where that is."""
-
-    pair: Pair
-    guest: LabGuest
-    vm: int
-    folder: Path
-    name: str
-
-    def said(self) -> list[int]:
-        """What it counted aloud."""
-        return [int(line.split()[1]) for line in self.guest.lines() if re.fullmatch(r"n \d+\r?", line)]
-
-    def written(self) -> list[int]:
-        """What it counted on its disk, a sector for each."""
-        found = (self.folder / self.name).read_bytes()
-        words = (found[at : at + 512].split(b"\n")[0].decode() for at in range(512, 1 << 20, 512))
-        return [int(word) for word in takewhile(bool, (word.strip("\0") for word in words))]
-
-    def counted_on(self) -> None:
-        """It counts on, has counted every number, and has each on its disk."""
-        last = self.said()[-1]
-        eventually(lambda: self.said()[-1] >= last + 2, "it counts on", within=30)
-        said = self.said()
-        assert said == list(range(1, said[-1] + 1)), said
-        written = self.written()
-        assert written == list(range(1, written[-1] + 1)) and written[-1] >= last, (written, last)
-
-    def remove(self) -> None:
-        for host in (self.pair.here, self.pair.there):
-            self.guest.host = host
-            self.guest.remove()
-
-
-def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
-    """A new one, with a raw disk in that pool of the first host."""
-    connection = pair.here.connect()
-    volume = f"{name}.raw"
-    document = E.volume(E.name(volume), E.capacity(str(8 << 20)), E.target(E.format(type="raw")))
-    connection.storagePoolLookupByName(pool).createXML(etree.tostring(document, encoding="unicode"))
-    with (folder / volume).open("r+b") as file:
-        file.seek(1 << 20)
-        file.write(os.urandom(6 << 20))
-    made = pair.guests.make(name, shell=True)
-    disk = E.disk(
-        E.driver(name="qemu", type="raw"), E.source(pool=pool, volume=volume), E.target(dev="vda", bus="virtio"),
-        type="volume", device="disk",
-    )  # fmt: skip
-    made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-    made.start()
-    vm = pair.dashboard.vm(made.uuid)
-    pair.dashboard.await_state(vm, "running")
-    found = Counter(pair, made, vm, folder, volume)
-    with opened(made) as line:
-        command_in(line, COUNT)
-        eventually(found.said, "it counts", within=30)
-    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
-    return found
-
-
-def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:
-    """Whether the dashboard knows what its disk is on; else the pools of that name are looked through."""
-    if dashboard.query("select 1 from vms_volume_vms where virtualmachine_id = ?", vm):
-        return True
-    for pk in pool_ids(dashboard, pool):
-        refreshed = dashboard.post(f"/pools/{pk}/refresh")
-        dashboard.await_operation(refreshed.body["operation"]["id"])
-    return False

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from lxml import etree
 
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard
+from vms.virt.hardware import read
 
 LOOK = "from vms import live; live.look({host}, 'hardware:{host}', wait=0)"
 
@@ -52,3 +54,17 @@ def test_the_host_is_told_as_it_is(dashboard: Dashboard, lab_host: LabHost, host
         names = set(lab_host.virsh("nodedev-list", "--cap", kind).split())
         shown = {each["name"] for each in dashboard.get(f"/hosts/{host_id}/devices?page_size=200")["items"]}
         assert names <= shown or len(shown) == 200
+
+
+def test_what_decides_whether_a_vm_can_come(lab_host: LabHost) -> None:
+    """Its best processor with the features that libvirt lists and those that its model implies, and how many
+    processors each machine type takes."""
+    told = read(lab_host.connect())
+    shown = etree.fromstring(lab_host.virsh("domcapabilities", "--virttype", "kvm" if told.kvm else "qemu"))
+    listed = shown.find("cpu/mode[@name='host-model']")
+    assert told.guest_cpu and listed is not None
+    assert told.guest_cpu.model == listed.findtext("model")
+    names = {one.get("name") for one in listed.findall("feature") if one.get("policy") == "require"}
+    lacks = {one.get("name") for one in listed.findall("feature") if one.get("policy") == "disable"}
+    assert names < set(told.guest_cpu.features) and not lacks & set(told.guest_cpu.features)
+    assert len(told.most_vcpus) == len(told.machines) and min(told.most_vcpus) > 0

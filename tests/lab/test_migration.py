@@ -13,10 +13,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.lab.counting import Counter, counter
 from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, address, eventually
-from tests.lab.moves import ADD, CABLE, Counter, Pair, cable, counter, shared_pool
+from tests.lab.moves import ADD, CABLE, Pair, cable, shared_pool
 from tests.lab.pools import folder_pool
 from tests.lab.stack import Dashboard
 from vms.demo import guest
@@ -146,6 +147,8 @@ def test_a_target_that_dies(pair: Pair, shared: Counter) -> None:
             os.kill(pid, signal.SIGKILL)
     pair.dashboard.await_operation(moving, "failed", within=90)
     stays(pair, shared)
+    silent = "select 1 from vms_host where id = ? and error_code != ''"
+    eventually(lambda: not pair.dashboard.query(silent, pair.ids[pair.there.name]), "its libvirt is heard again")
 
 
 def test_a_network_that_is_cut(pair: Pair, shared: Counter) -> None:
@@ -259,7 +262,9 @@ def test_a_target_that_says_nothing_at_the_switch(pair: Pair, shared: Counter) -
         assert pair.runs_here(shared.guest) is False
     finally:
         os.kill(daemon, signal.SIGCONT)
-    pair.dashboard.await_operation(moving, "succeeded", "failed", within=120)
+    eventually(
+        lambda: pair.dashboard.operation(moving)["state"] in ("succeeded", "failed"), "it is settled", within=120
+    )
     eventually(lambda: len(pair.runs(shared.guest)) == 1, "it runs in one place", within=60)
     eventually(lambda: len(pair.defined(shared.guest)) == 1, "it is in one place", within=60)
     shared.counted_on()

@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import make_vm
 from tests.fakehost import info
 from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, WrongState
+from vms.inventory.identity import left_elsewhere, settle
 from vms.kinds.migration import MIGRATE, Migrate
-from vms.models import Host, MoveRoute, Operation, User
+from vms.models import Host, MoveRoute, Operation, Placement, User
 from vms.operations import migration_verdict
 from vms.operations.migration_verdict import Seen, across
 from vms.operations.way import Verdict
@@ -163,3 +164,25 @@ def test_where_it_goes_is_told_to_who_sees_that_host(asked: Operation, stranger:
     [seen] = as_told(stranger, [Operation.objects.get(pk=asked.pk)])
     assert "there" not in str([line.params for line in lines_told(seen, seen.log.all())])
     assert seen.params["host"] == 0
+
+
+def test_its_uuid_on_the_other_host_is_the_same_vm_while_it_moves(asked: Operation, there: Host) -> None:
+    uuid = asked.before["uuid"]
+    stranger = Host.objects.create(name="stranger", node=there.node, transport="unix", socket="/stranger")
+    assert left_elsewhere(there, [uuid]) == {uuid: asked.vm}
+    assert left_elsewhere(stranger, [uuid]) == {}
+    Operation.objects.filter(pk=asked.pk).update(state="failed")
+    assert left_elsewhere(there, [uuid]) == {}
+
+
+def test_what_has_come_half_does_not_count_while_it_runs_where_it_was(asked: Operation, there: Host) -> None:
+    vm = asked.vm
+    assert vm is not None
+    uuid = asked.before["uuid"]
+    Placement.objects.filter(vm=vm).update(state="paused")
+    Placement.objects.create(vm=vm, host=there, uuid=uuid, name="web-01", state="paused", persistent=False, run_id=1)
+    settle(vm)
+    assert vm.placement and vm.placement.host_id == asked.host_id
+    Placement.objects.filter(vm=vm, host=there).update(state="running", persistent=True)
+    settle(vm)
+    assert vm.placement.host_id == there.pk

@@ -116,6 +116,9 @@ CASES: Final[list[tuple[list[str], VmSide, HostSide, How | None]]] = [
     (["cpu_unknown"], vm(), replace(FITS, cpu_model="", cpu_models=frozenset()), None),
     (["cpu_own_features"], vm(), replace(FITS, cpu_features=frozenset({"aes"})), None),
     (["cpu_model"], vm(), replace(FITS, cpu_model="EPYC-Rome", cpu_models=frozenset({"qemu64"})), None),
+    # Its best is of that model, but for what this VM does without, and but for what it has.
+    ([], vm(), replace(FITS, cpu_models=frozenset({"qemu64"}), cpu_lacks=frozenset({"monitor"})), None),
+    (["cpu_model"], vm(), replace(FITS, cpu_models=frozenset({"qemu64"}), cpu_lacks=frozenset({"sha-ni"})), None),
     # Only what this VM does without is wanting.
     ([], vm(), replace(FITS, cpu_model="Opteron_G3", cpu_models=frozenset({"qemu64"}),
                        cpu_blocked={"EPYC": frozenset({"monitor"})}), None),

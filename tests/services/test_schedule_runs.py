@@ -117,22 +117,30 @@ def test_it_runs_as_its_owner_and_once(vm: VirtualMachine, owner: User) -> None:
     assert schedule.next_run_at == START + timedelta(days=1) and schedule.error_code == ""
 
 
-def test_two_workers_with_the_same_row_in_hand_begin_it_once(vm: VirtualMachine, owner: User) -> None:
-    """Both have read it before either writes."""
+def test_two_workers_with_the_same_row_in_hand_do_it_once(vm: VirtualMachine, owner: User) -> None:
+    """Both have read it before either writes, and the second writes when the first is done."""
     schedule = make(owner, vm=vm.pk)
-    for read in (schedule, Schedule.objects.get(pk=schedule.pk)):
+    late = Schedule.objects.select_related("owner", "vm").get(pk=schedule.pk)
+    for read in (schedule, late):
         schedule_runs.begin(read, START)
     assert ScheduleRun.objects.count() == 1
-    first, second = (ScheduledSnapshot.objects.select_related("schedule__owner").get() for _ in range(2))
+    rows = ScheduledSnapshot.objects.select_related("schedule__owner")
+    first, second = rows.get(), rows.get()
     schedule_runs.take(first, START)
     schedule_runs.take(second, START)
     assert Operation.objects.count() == 1
     finish(Operation.objects.get(), START)
+    schedule_runs.take(second, START)
+    assert Operation.objects.count() == 1
     for each in (first, second):
         each.refresh_from_db()
     schedule_runs.settle(first, START)
     schedule_runs.settle(second, START)
-    assert ScheduledSnapshot.objects.get().state == "taken"
+    go(START)
+    run = ScheduleRun.objects.get()
+    assert ScheduledSnapshot.objects.get().state == "taken" and run.ended_at and not run.error_code
+    schedule_runs.begin(late, START)
+    assert ScheduleRun.objects.count() == 1
 
 
 def test_an_outage_is_made_up_for_once(vm: VirtualMachine, owner: User) -> None:

@@ -108,7 +108,7 @@ LISTS = {
     "/alerts?page_size=200": 5,
     "/hosts?page_size=200": 4,
     "/operations?page_size=200": 3,
-    "/schedules?page_size=200": 7,
+    "/schedules?page_size=200": 5,
 }
 
 

@@ -35,7 +35,7 @@ class Handle:
 def test_a_model_s_own_features_are_among_them_and_those_that_it_lacks_are_not() -> None:
     handle = Handle("<cpu><model>EPYC</model><feature name='aes'/><feature name='monitor'/></cpu>")
     found = best(handle, etree.fromstring(TOLD.format(supported="yes")))
-    assert found == GuestCpu("EPYC", "AMD", ("aes", "x2apic"), (("EPYC-Milan", ("erms", "vaes")),))
+    assert found == GuestCpu("EPYC", "AMD", ("aes", "x2apic"), (("EPYC-Milan", ("erms", "vaes")),), ("monitor",))
     assert "x2apic" in handle.asked[0] and "monitor" not in handle.asked[0]
 
 

@@ -27,7 +27,7 @@ class ThingName(BaseModel):
     name: str
 
 
-class ReasonItem(BaseModel):
+class MoveReasonItem(BaseModel):
     """grave: it can't go there for that; else it can, and this is to be known. params: what the text names."""
 
     code: str
@@ -42,7 +42,7 @@ class PlacementItem(BaseModel):
     vm: ThingName
     host: ThingName
     possible: bool
-    reasons: list[ReasonItem]
+    reasons: list[MoveReasonItem]
     mode: str
     copy_storage: bool
     pool: int
@@ -90,7 +90,8 @@ def item(line: Line) -> PlacementItem:
         host=ThingName(id=one.host.pk, name=line.host),
         possible=one.possible,
         reasons=[
-            ReasonItem(code=each.code, grave=each.grave, text=each.text, params=each.params) for each in line.reasons
+            MoveReasonItem(code=each.code, grave=each.grave, text=each.text, params=each.params)
+            for each in line.reasons
         ],
         mode=wish.mode,
         copy_storage=wish.copy_storage,

@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final, Literal, cast
+
+from django.utils import timezone
 
 from vms.errors import (
     Aborted,
@@ -37,6 +40,8 @@ from vms.services.moving import pool_of
 from vms.services.operations import refuse_silent
 from vms.virt import Connection, Domain, HostSpec, Move, VolumeFacts, connect
 
+# What was judged longer ago than this is judged once more by what is known now.
+OLD: Final = timedelta(seconds=10)
 PEERS: Final = {"tls": "qemu+tls", "ssh": "qemu+ssh", "tcp": "qemu+tcp"}
 
 
@@ -68,8 +73,7 @@ def do(work: Work) -> None:
     if actor is None or actor.user is None or source is None:
         raise NotAllowed(privilege=kinds.MIGRATE.privileges[0])
     require(actor, "host.use", target)
-    if operation.vm is not None:
-        # It was queued for a while, perhaps.
+    if operation.vm is not None and timezone.now() - operation.queued_at > OLD:
         placement.refuse(actor, operation.vm, target, wish)
     way = route(source, target)
     if wish.copy_storage and not way.is_private:

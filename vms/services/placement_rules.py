@@ -193,8 +193,9 @@ def of_a_model(cpu: CpuNeed, host: HostSide, vm: VmSide) -> Iterator[Reason]:
         yield grave("cpu_vendor", vendor=cpu.vendor)
         return
     wanting = host.cpu_blocked.get(cpu.model)
-    whole = cpu.model in host.cpu_models or cpu.model == host.cpu_model
-    if not whole and not (wanting and wanting <= cpu.lacks):
+    if wanting is None and cpu.model == host.cpu_model:
+        wanting = host.cpu_lacks
+    if cpu.model not in host.cpu_models and (wanting is None or not wanting <= cpu.lacks):
         yield grave("cpu_model", model=cpu.model)
     elif host.cpu_features and (lacking := sorted(cpu.has - host.cpu_features - {"hypervisor"})):
         yield grave("cpu_own_features", n=len(lacking), features=words(lacking))

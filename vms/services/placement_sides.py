@@ -72,6 +72,7 @@ class HostSide:
     cpu_features: frozenset[str] = frozenset()
     cpu_models: frozenset[str] = frozenset()
     cpu_blocked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cpu_lacks: frozenset[str] = frozenset()
     cpus: int = 0
     memory_kib: int = 0
     free_kib: int = 0
@@ -282,6 +283,7 @@ def host_side(
         cpu_features=frozenset(cpu.get("features") or []),
         cpu_models=frozenset(made.get("cpu_models") or []),
         cpu_blocked={model: frozenset(wanting) for model, wanting in cpu.get("blocked") or []},
+        cpu_lacks=frozenset(cpu.get("lacks") or []),
         cpus=int(told.get("cpus") or 0),
         memory_kib=whole,
         free_kib=max(whole - memory, 0),

@@ -33,7 +33,9 @@ def best(handle: Any, told: etree._Element) -> GuestCpu | None:
         E.arch(told.findtext("arch") or ""), E.model(model), *(E.feature(name=name) for name in sorted(has))
     )
     full: set[str] = optional(lambda: expanded_of(handle, document), set())
-    return GuestCpu(model, word(mode.findtext("vendor")), tuple(sorted((full | has) - lacks)), blocked(told))
+    return GuestCpu(
+        model, word(mode.findtext("vendor")), tuple(sorted((full | has) - lacks)), blocked(told), tuple(sorted(lacks))
+    )
 
 
 def blocked(told: etree._Element) -> tuple[tuple[str, tuple[str, ...]], ...]:

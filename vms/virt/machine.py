@@ -43,13 +43,14 @@ class SecurityModel:
 @dataclass(frozen=True)
 class GuestCpu:
     """The best processor that a VM can have there and keep on a host of the same: libvirt's host-model, by name with
-    all its features. blocked: of the models by name that a VM can not have, which features are wanting, as far as that
-    is told (libvirt 10.3)."""
+    all its features. lacks: those of the model that it has not. blocked: of the models by name that a VM can not have,
+    which features are wanting, as far as that is told (libvirt 10.3)."""
 
     model: str = ""
     vendor: str = ""
     features: tuple[str, ...] = ()
     blocked: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
