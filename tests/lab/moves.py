@@ -15,9 +15,11 @@ from lxml import etree
 from lxml.builder import E
 
 from tests.lab.doors import command
+from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, address, eventually, own_folder
 from tests.lab.stack import Dashboard
+from vms.demo import guest
 
 ADD = """
 from django.conf import settings
@@ -87,6 +89,21 @@ class Pair:
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
         return [host.name for host in (self.here, self.there) if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
+
+
+@contextmanager
+def paired(dashboard: Dashboard, here: LabHost, files: guest.Guest) -> Iterator[Pair]:
+    """A second host for the running dashboard, lab-b, as long as the body runs."""
+    there = LabHost("lab-b", doors=True)
+    name = dashboard.get("/hosts")["items"][0]["name"]
+    added = ADD.format(here=name, there=there.name, socket=there.socket, first=address(2), second=address(1))
+    ids = [int(word) for word in dashboard.do(added).split()[-2:]]
+    guests = Guests(here, files)
+    with cable(here, there):
+        yield Pair(dashboard, here, there, dict(zip((here.name, there.name), ids, strict=True)), guests)
+    guests.remove_all()
+    dashboard.do(FORGET.format(pk=ids[1]))
+    there.stop()
 
 
 def state(host: LabHost, identity: str) -> int | None:
