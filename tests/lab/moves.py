@@ -41,8 +41,10 @@ def cable(first: LabHost, second: LabHost) -> Iterator[None]:
     for number, host in ((1, first), (2, second)):
         host.run("ip", "address", "add", f"{address(number)}/30", "dev", CABLE)
         host.run("ip", "link", "set", CABLE, "up")
-    yield
-    first.run("ip", "link", "del", CABLE)
+    try:
+        yield
+    finally:
+        first.run("ip", "link", "del", CABLE)
 
 
 @dataclass
@@ -99,11 +101,13 @@ def paired(dashboard: Dashboard, here: LabHost, files: guest.Guest) -> Iterator[
     added = ADD.format(here=name, there=there.name, socket=there.socket, first=address(2), second=address(1))
     ids = [int(word) for word in dashboard.do(added).split()[-2:]]
     guests = Guests(here, files)
-    with cable(here, there):
-        yield Pair(dashboard, here, there, dict(zip((here.name, there.name), ids, strict=True)), guests)
-    guests.remove_all()
-    dashboard.do(FORGET.format(pk=ids[1]))
-    there.stop()
+    try:
+        with cable(here, there):
+            yield Pair(dashboard, here, there, dict(zip((here.name, there.name), ids, strict=True)), guests)
+    finally:
+        guests.remove_all()
+        dashboard.do(FORGET.format(pk=ids[1]))
+        there.stop()
 
 
 def state(host: LabHost, identity: str) -> int | None:

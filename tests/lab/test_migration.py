@@ -209,8 +209,7 @@ def test_a_source_whose_libvirt_dies(pair: Pair) -> None:
 def test_a_source_whose_qemu_dies(pair: Pair) -> None:
     """It runs nowhere then, and is not started again by anybody."""
     with copying(pair, "victim") as (own, pool, moving):
-        [qemu] = [pid for pid, word in pair.here.programs().items() if word.startswith("qemu") and is_of(pid, own)]
-        os.kill(qemu, signal.SIGKILL)
+        os.kill(qemu_of(pair.here, own), signal.SIGKILL)
         ended = pair.dashboard.await_operation(moving, "failed", within=120)
         assert ended["error"], ended
         pair.dashboard.await_state(own.vm, "shut_off")
@@ -222,8 +221,44 @@ def test_a_source_whose_qemu_dies(pair: Pair) -> None:
         assert said == list(range(1, len(said) + 1))
 
 
-def is_of(pid: int, counter: Counter) -> bool:
-    return counter.guest.uuid in command_line(pid)
+@pytest.mark.long
+def test_a_source_whose_qemu_dies_when_it_runs_there_already(pair: Pair) -> None:
+    """A part of its memory is lost: that is not called moved, and nothing of it is started again here."""
+    with shared_pool(pair) as (name, folder), slow_cable(pair):
+        torn = counter(pair, "torn", name, folder)
+        moving = pair.move(torn.vm, pair.there, postcopy=True, timeout_s=3, on_timeout="postcopy")
+        eventually(partial(goes_over, pair, moving), "it goes over", within=60)
+        eventually(lambda: pair.runs(torn.guest) == [pair.there.name], "it runs there", within=30)
+        os.kill(qemu_of(pair.here, torn), signal.SIGKILL)
+        ended = pair.dashboard.await_operation(moving, "unknown", within=120)
+        assert ended["error"], ended
+        assert pair.runs_here(torn.guest) is False
+        assert pair.defined(torn.guest) == [pair.here.name, pair.there.name]
+        told = partial(pair.dashboard.get, f"/vms/{torn.vm}")
+        eventually(lambda: told()["state_reason"] == "postcopy_failed", "it is told")
+        assert told()["host"]["id"] == pair.ids[pair.there.name]
+        torn.remove()
+
+
+@contextmanager
+def slow_cable(pair: Pair) -> Iterator[None]:
+    """1 MiB/s, which no libvirt knows of."""
+    rate = ("tbf", "rate", "8mbit", "burst", "64k", "latency", "1s")
+    pair.here.run("tc", "qdisc", "add", "dev", CABLE, "root", *rate)
+    try:
+        yield
+    finally:
+        pair.here.run("tc", "qdisc", "del", "dev", CABLE, "root")
+
+
+def goes_over(pair: Pair, moving: int) -> bool:
+    return "migrate_postcopy" in [line["code"] for line in pair.dashboard.operation(moving)["log"]]
+
+
+def qemu_of(host: LabHost, counter: Counter) -> int:
+    """The pid of what runs it on that host."""
+    uuid = counter.guest.uuid
+    return next(pid for pid, word in host.programs().items() if word.startswith("qemu") and uuid in command_line(pid))
 
 
 def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:

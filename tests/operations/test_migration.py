@@ -82,6 +82,8 @@ RUNS = Seen(info=told("running"))
 OFF = Seen(info=told("shut_off", run=None))
 HALF = Seen(info=told("paused", "migration", persistent=False))
 LEFT = Seen(info=told("paused", "migration"))
+TORN = Seen(info=told("running", "postcopy_failed"))
+STANDS = Seen(info=told("paused", "postcopy_failed"))
 NONE = Seen()
 SILENT = Seen(silent=True)
 MOVES = Seen(info=told("running"), job=Job(1, 2))
@@ -94,6 +96,10 @@ CASES = [
     (RUNS, RUNS, Verdict.UNKNOWN, []),
     (LEFT, OFF, Verdict.UNKNOWN, []),
     (SILENT, RUNS, Verdict.UNKNOWN, []),
+    # A part of its memory has not come.
+    (OFF, TORN, Verdict.UNKNOWN, []),
+    (OFF, STANDS, Verdict.UNKNOWN, []),
+    (STANDS, TORN, Verdict.UNKNOWN, []),
     (RUNS, NONE, Verdict.UNDONE, []),
     (RUNS, SILENT, Verdict.UNDONE, []),
     (LEFT, NONE, Verdict.UNDONE, ["resume here"]),
