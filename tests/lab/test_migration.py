@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.lab.counting import Counter, counter
 from tests.lab.machine import LabHost, address, eventually
-from tests.lab.moves import CABLE, Pair, paired, shared_pool
+from tests.lab.moves import CABLE, Pair, paired, shared_pool, state, third
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard, command_line
 from vms.demo import guest
@@ -289,6 +289,28 @@ def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shar
         assert pair.defined(shared.guest) == [host.name]
     assert typed
     shared.counted_on()
+
+
+@pytest.mark.long
+def test_it_goes_round_three_hosts_and_comes_home(pair: Pair) -> None:
+    with (
+        third(pair) as last,
+        folder_pool(pair.here) as first,
+        folder_pool(pair.there) as second,
+        folder_pool(last) as further,
+        folder_pool(pair.here) as home,
+    ):
+        traveller = counter(pair, "traveller", first.name, first.folder)
+        pools = pair.pools(second.name, further.name, home.name)
+        for host, pool in ((pair.there, second), (last, further), (pair.here, home)):
+            pair.moved(traveller.vm, host, copy_storage=True, pool=pools[pool.name])
+            traveller.folder = pool.folder
+            traveller.counted_on()
+            hosts = (pair.here, pair.there, last)
+            assert [one.name for one in hosts if state(one, traveller.guest.uuid) is not None] == [host.name]
+            assert len(pool.names()) == 1
+        assert [vm["id"] for vm in pair.dashboard.get("/vms?q=traveller")["items"]] == [traveller.vm]
+        traveller.remove()
 
 
 @contextmanager

@@ -94,7 +94,8 @@ def look(lend: Lend, host: Host, operation: Operation) -> Seen:
         refuse_silent(host)
         with lend(host) as connection:
             there = connection.domain(operation.before["uuid"])
-            return Seen(info=there.info(), job=there.job())
+            # Of what comes the target's libvirt refuses to tell how far it is.
+            return Seen(info=there.info(), job=there.job() if host.pk == operation.host_id else None)
     except NotFound:
         return Seen()
     except (VirtError, RequestRefused) as error:
