@@ -27,6 +27,7 @@ from vms.models import (
     Document,
     Grant,
     Host,
+    HostPlan,
     Image,
     ImageCopy,
     Invitation,
@@ -49,6 +50,7 @@ from vms.models import (
     Volume,
 )
 from vms.services import history
+from vms.services.host_plan_wishes import Wish
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -93,6 +95,7 @@ class World:
     alert: Alert
     silence: AlertSilence
     sink: AlertSink
+    plan: HostPlan
     schedule: Schedule
 
     def values(self, route: str) -> Mapping[str, str]:
@@ -105,7 +108,7 @@ class World:
             "volumes": self.volume,
             "networks": self.network,
             "images": self.image,
-            "offers": self.offer, "alerts": self.alert, "schedules": self.schedule,
+            "offers": self.offer, "alerts": self.alert, "plans": self.plan, "schedules": self.schedule,
         }  # fmt: skip
         thing = things.get(noun, self.vm)
         if route == "volumes/<int:pk>/image/":
@@ -236,7 +239,24 @@ def make_world(host: Host, alice: User, name: str = "secret-vm", state: str = "r
         alert,
         silence,
         sink,
+        make_plan(host, vm),
         schedule,
+    )
+
+
+def make_plan(host: Host, vm: VirtualMachine) -> HostPlan:
+    """As a worker leaves one that moves nothing."""
+    amounts = {name: [0, 0, 0] for name in ("own", "before", "after", "limit")}
+    row = {"id": host.pk, "name": host.name, "cpus": 4, "mib": 4096, "vms": [1, 1], "emptied": False, **amounts}
+    stays = {"vm": vm.pk, "name": vm.name, "host": host.pk, "code": "cannot", "reasons": []}
+    found = {
+        "names": ["cpus", "given", "disk"], "vms": 1, "off": 0, "unmeasured": 0, "step": 900, "hours": 48,
+        "left_out": [], "hosts": [row], "used": [1, 1], "bound": 1, "survives": True, "stuck": [stays], "bytes": 0,
+        "seconds": 0, "moves": 0,
+    }  # fmt: skip
+    wish = Wish("consolidate", hosts=(host.pk,))
+    return HostPlan.objects.create(
+        kind=wish.kind, hosts=[host.pk], vms=[vm.pk], asked=wish.to_json(), found=found, digest="a" * 64
     )
 
 

@@ -489,6 +489,36 @@ class NotEmptied(VmsError):
     code = "not_all_moved"
 
 
+class NoHostToPlan(VmsError):
+    """None of the hosts of a plan takes part in it."""
+
+    code = "no_host_to_plan"
+
+
+class NotMeasured(VmsError):
+    """A host was measured for too short a time to plan by that; params: host, hours, least."""
+
+    code = "not_measured"
+
+
+class PlanNotSo(RequestRefused):
+    """A plan is in a state in which that cannot be done; params: state."""
+
+    code = "plan_not_so"
+
+
+class OtherPlan(RequestRefused):
+    """The plan that was approved is not this one, by its digest."""
+
+    code = "other_plan"
+
+
+class MovesLeft(VmsError):
+    """Not all moves of a plan could be made, and what was to come was not begun; params: failed, left, of."""
+
+    code = "moves_left"
+
+
 class HostSilent(RequestRefused):
     """The watcher does not hear the host; params: host, since."""
 

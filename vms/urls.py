@@ -30,6 +30,7 @@ from vms.views import (
     history,
     host_changes,
     host_parts,
+    host_plans,
     hosts,
     images,
     imports,
@@ -77,6 +78,8 @@ verbs = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.overview, name="overview"),
     path("capacity/", capacity.capacity_page, name="capacity"),
+    path("plans/", host_plans.plan_list, name="plan-list"),
+    path("plans/<int:pk>/", host_plans.plan, name="plan"),
     path("advice/", advice.advice_page, name="advice"),
     path("advice/<slug:id>/leave/", advice.advice_leave, name="advice-leave"),
     path("advice/<slug:id>/take-back/", advice.advice_take_back, name="advice-take-back"),

@@ -16,6 +16,7 @@ from tests.browser.charted import beside, charted, charted_pool
 from tests.browser.fitted import disk_to_move, had_a_disk, new_disk, offered, offers, with_cds
 from tests.browser.moved import emptied, moves_wrongly, plan, shows_moves, tells_why, to_hosts
 from tests.browser.pages import connected
+from tests.browser.planned import READY, RUNNING, WHAT_IF, plans
 from tests.browser.stage import Stage
 
 MALLORY = "mallory"
@@ -638,6 +639,11 @@ SCENES = (
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-maintenance", HOST + "maintenance/", plan),
     Scene("host-emptied", HOST + "maintenance/", emptied),
+    Scene("plans", "plans/", plans()),
+    Scene("plans-what-if", "plans/", at("/plans/?kind=whatif")),
+    Scene("plan", "plans/<int:pk>/", plans(READY)),
+    Scene("plan-running", "plans/<int:pk>/", plans(RUNNING)),
+    Scene("plan-what-if", "plans/<int:pk>/", plans(WHAT_IF)),
     Scene("host-check", HOST + "check/", at("/hosts/1/check/")),
     Scene("host-devices", HOST + "devices/", at("/hosts/1/devices/")),
     Scene("offers", "offers/", offers),

@@ -20,6 +20,7 @@ from vms.models import (
     Console,
     Grant,
     Host,
+    HostPlan,
     Image,
     Network,
     Offer,
@@ -98,6 +99,7 @@ def test_every_page_has_a_scene(stage: Stage, new_browser: NewContext, figures: 
         Alert(pk=1),
         AlertSilence(pk=1),
         AlertSink(pk=1),
+        HostPlan(pk=1),
         Schedule(pk=1),
     )
     forgotten = []

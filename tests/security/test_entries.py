@@ -76,6 +76,8 @@ ROUTES = {
     "vm.agent-keys": "vms/<int:pk>/agent/ssh-keys/",
     "host.evacuate": "hosts/<int:pk>/maintenance/",
     "host.bring-back": "hosts/<int:pk>/maintenance/",
+    "host.plan": "plans/",
+    "host.run-plan": "plans/<int:pk>/",
     "vm.move-disk": "vms/<int:pk>/move-disk/",
     "vm.add-disk": "vms/<int:pk>/hardware/",
     "vm.snapshot": "api/v1/vms/<int:vm_id>/snapshots/possible",

@@ -59,6 +59,8 @@ PAGES = {
     # host, VMs and those that may move, hosts, placements, pools, volumes, networks, filters, usable pools, routes,
     # memory, others of their names, trash, all; those that left, the last plan, what goes on
     "/hosts/{host}/maintenance/": PAGE + 19,
+    # hosts; hosts, the last plans
+    "/plans/": PAGE + 3,
     # among them what broke in it
     "/vms/{vm}/": PAGE + 14,
     # the latest version; disks that it had

@@ -26,6 +26,7 @@ from vms.api import (
     groups,
     hardware,
     history,
+    host_plans,
     hosts,
     images,
     imports,
@@ -107,6 +108,7 @@ api.add_router("/vms", clone.router)
 api.add_router("/vms", dump.router)
 api.add_router("/vms", migration.router)
 api.add_router("/placement", placement.router)
+api.add_router("/plans", host_plans.router)
 api.add_router("/vms", seeds.router)
 api.add_router("/sizes", sizes.router)
 api.add_router("/os", systems.router)

@@ -9,6 +9,7 @@ from vms.kinds import (
     define,
     dump,
     hardware,
+    host_plans,
     hosts,
     images,
     imports,
@@ -39,7 +40,7 @@ KINDS: dict[str, Kind] = {
         *networks.KINDS, *images.KINDS, *create.KINDS, *clone.KINDS, *trash.KINDS, *renaming.KINDS, *seeds.KINDS,
         *imports.KINDS, *define.KINDS, *media.KINDS, *templates.KINDS,
         *xml.KINDS, *shaping.KINDS, *moving.KINDS, *agent.KINDS, *snapshots.KINDS, *migration.KINDS, *dump.KINDS,
-        *maintenance.KINDS,
+        *maintenance.KINDS, *host_plans.KINDS,
     )
 }  # fmt: skip
 MENU: tuple[Kind, ...] = tuple(sorted((kind for kind in KINDS.values() if kind.menu), key=lambda kind: kind.harm))

@@ -8,6 +8,7 @@ from vms.models.audit import AuditCheckpoint, AuditEvent
 from vms.models.console import Console
 from vms.models.devices import HostDevice, Offer
 from vms.models.history import Happening
+from vms.models.host_plans import HostPlan, PlannedMove
 from vms.models.hosts import Host, Lease
 from vms.models.images import Image, ImageCopy
 from vms.models.maintenance import EvacuatedVm, Evacuation
@@ -52,6 +53,7 @@ __all__ = [
     "Happening",
     "Host",
     "HostDevice",
+    "HostPlan",
     "Image",
     "ImageCopy",
     "Invitation",
@@ -67,6 +69,7 @@ __all__ = [
     "OperationLog",
     "OperationState",
     "Placement",
+    "PlannedMove",
     "Quota",
     "Reservation",
     "Role",

@@ -13,6 +13,7 @@ from vms.operations import (
     define,
     dump,
     hardware,
+    host_plans,
     hosts,
     images,
     imports,
@@ -63,9 +64,9 @@ WAYS: Final[dict[str, Way]] = {
     **dump.WAYS,
     **migration.WAYS,
 }
-TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS}
+TRIALS: Final[dict[str, Trial]] = {**hosts.TRIALS, **pools.TRIALS, **host_plans.TRIALS}
 KNOWN: Final = (*WAYS, *TRIALS)
-# What is made of other operations (vms.operations.maintenance); nobody claims or settles it.
+# What is made of other operations (vms.operations.maintenance, host_plan_runs); nobody claims or settles it.
 PLANS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "plan")
 # What the transfer process does; no worker claims or settles it.
 TRANSFERS: Final = tuple(name for name, kind in KINDS.items() if kind.queue == "transfer")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -16,26 +15,25 @@ from django.db.models.functions import Now
 from django.http import Http404
 
 from vms import live
-from vms.errors import CannotMove, Locked, NotAllowed, NotEmptied, NotFound, PlanChanged, RequestRefused, VmsError
-from vms.kinds.migration import Migrate
+from vms.errors import Locked, NotAllowed, NotEmptied, NotFound, PlanChanged, RequestRefused, VmsError
+from vms.kinds import maintenance
 from vms.kinds.power import SHUTDOWN, START
 from vms.models import OPEN_STATES, EvacuatedVm, Evacuation, Operation, OperationState, Placement
-from vms.operations import PLANS
-from vms.operations.claim import check_rights
+from vms.operations.planned import allowed, where, wish
 from vms.operations.transitions import HELD, fail, move, succeed
-from vms.operations.volumes import actor_of
 from vms.permissions import Actor
-from vms.services import migration, operations, placement
+from vms.services import migration, operations
 from vms.services.maintenance import OFF
 
 logger = logging.getLogger(__name__)
 
 State = EvacuatedVm.State
+KINDS = tuple(kind.name for kind in maintenance.KINDS)
 
 
 def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
-    open_ones = Operation.objects.filter(kind__in=PLANS, state__in=OPEN_STATES, node__in=("", node))
+    open_ones = Operation.objects.filter(kind__in=KINDS, state__in=OPEN_STATES, node__in=("", node))
     for operation in open_ones.select_related("host", "actor_user", "actor_token"):
         try:
             step(operation)
@@ -71,18 +69,9 @@ def step(operation: Operation) -> None:
     finish(operation, rows, cancelling=now == OperationState.CANCELLING)
 
 
-def allowed(operation: Operation) -> Actor:
-    """Who approved the plan, while he may still do so. Raises NotAllowed."""
-    check_rights(operation)
-    actor = actor_of(operation)
-    if actor is None:
-        raise NotAllowed(privilege="host.maintain")
-    return actor
-
-
 def see(row: EvacuatedVm, ended: Operation) -> None:
     """One of its operations has ended: on to the next step, or no further."""
-    there, doing = where(row), row.steps[row.at]
+    there, doing = where(row.vm), row.steps[row.at]
     done = ended.state == OperationState.SUCCEEDED
     if doing == "shutdown":
         # Whoever pressed its power button has done it too.
@@ -98,10 +87,6 @@ def see(row: EvacuatedVm, ended: Operation) -> None:
 def is_going(row: EvacuatedVm) -> bool:
     """Whether one of its operations is under way; one that failed keeps it, to be read."""
     return row.state == State.UNDER_WAY and row.operation is not None
-
-
-def where(row: EvacuatedVm) -> Placement | None:
-    return row.vm.placement if row.vm and row.vm.deleted_at is None and row.vm.trashed_at is None else None
 
 
 def step_done(row: EvacuatedVm) -> None:
@@ -134,7 +119,7 @@ def go_on(
     moving = sum(1 for one in rows if is_going(one) and one.steps[one.at] == "move")
     if doing == "move" and moving >= plan.parallel:
         return
-    there = where(row)
+    there = where(row.vm)
     try:
         if there is None or row.vm is None:
             raise NotFound(row.name)
@@ -179,23 +164,8 @@ def ask(row: EvacuatedVm, doing: str, operation: Operation, actor: Actor) -> Ope
         return operations.request(kind, vm, actor=actor, parent=operation, idempotency_key=key)
     if row.to is None:
         raise NotFound(row.name)
-    return migration.ask(actor, vm, row.to, wish(row, actor), parent=operation, idempotency_key=key)
-
-
-def wish(row: EvacuatedVm, actor: Actor) -> Migrate:
-    """The options, by what is known now. Raises CannotMove, PlanChanged where it would have to go in another way."""
-    if row.vm is None or row.to is None:
-        raise NotFound(row.name)
-    found = next(iter(placement.matrix(actor, [row.vm], [row.to])), None)
-    if found is None:
-        raise NotFound(row.name)
-    against = next((one for one in found.reasons if one.grave or one.code == "memory_free"), None)
-    if against:
-        told = {name: str(value) for name, value in against.params.items()}
-        raise CannotMove(**told, name=row.name, host=row.to.name, obstacle=against.code)
-    if bool(row.pool) != bool(found.disks):
-        raise PlanChanged(host=row.to.name)
-    return replace(found.wish, pool=row.pool)
+    options = wish(vm, row.to, row.pool, actor, name=row.name)
+    return migration.ask(actor, vm, row.to, options, parent=operation, idempotency_key=key)
 
 
 def finish(operation: Operation, rows: list[EvacuatedVm], *, cancelling: bool) -> None:

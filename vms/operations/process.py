@@ -25,12 +25,11 @@ from vms.errors import WorkerDied, WorkerLost
 from vms.kinds import MAKING
 from vms.kinds.migration import MIGRATE
 from vms.models import Operation, OperationState, Worker
-from vms.operations import TRANSFERS
+from vms.operations import TRANSFERS, host_plan_runs, maintenance
 from vms.operations.alerting import Alerter
 from vms.operations.claim import claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
-from vms.operations.maintenance import turn
 from vms.operations.run import Running, run
 from vms.operations.sending import Sender
 from vms.operations.thawing import Thawer
@@ -195,8 +194,9 @@ class WorkerProcess:
         seeds.drop_due()
 
     def go_on_with_plans(self) -> None:
-        """Ask for the next moves of hosts that are emptied, or get their VMs back."""
-        turn(self.node)
+        """Ask for the next moves of hosts that are emptied, or get their VMs back, and of plans for several hosts."""
+        maintenance.turn(self.node)
+        host_plan_runs.turn(self.node)
 
     def alert(self) -> None:
         """Begin and end alerts."""

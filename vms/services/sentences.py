@@ -130,6 +130,19 @@ ERRORS: dict[str, str] = {
         "plan as it is now, and approve that."
     ),
     "not_all_moved": mark("{failed} of {of} VMs did not go where the plan wanted them. The host's page says why."),
+    "no_host_to_plan": mark(
+        "None of these hosts takes part: each is silent, in maintenance or not read yet. Choose others, or wait."
+    ),
+    "not_measured": mark(
+        "{host} was measured for {hours} hours of the time that was asked for, and a plan needs {least}. Wait, ask for "
+        "a longer time, or plan by what VMs are given alone."
+    ),
+    "plan_not_so": mark("The plan is {state}, so this can't be done with it. Look at it as it is now."),
+    "other_plan": mark("The plan that was approved is not this one. Look at it as it is now, and approve that."),
+    "moves_left": mark(
+        "{failed} of {of} moves could not be made, and {left} that were to follow were not begun. Another plan is "
+        "worked out from what is so now."
+    ),
     "host_silent": mark("{host} is not answering. Nothing can be asked of it until it does."),
     "runs_elsewhere": mark("A VM of the same UUID runs on {host}. Two runs would destroy its disk."),
     "bad_parameters": mark("“{field}” has no value that fits."),
@@ -651,10 +664,10 @@ WARNINGS: dict[str, str] = {
     "not_secure": mark("Its system asks for secure boot, and may refuse to install without it."),
     "no_tpm": mark("Its system asks for a TPM, and may refuse to install without it."),
     "clone_then": mark(
-        "{name} holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory is "
-        "not there."
+        "“{name}” holds the disks of a VM that ran: the new one starts as after a power cut. What was only in memory "
+        "is not there."
     ),
-    "clone_memory": mark("The memory that {name} holds does not come along: the new VM starts from its disks."),
+    "clone_memory": mark("The memory that “{name}” holds does not come along: the new VM starts from its disks."),
     "clone_runs": mark(
         "{name} runs: its disks are copied as they are in one moment, all of them in the same, so the clone starts as "
         "after a power cut. Shut it down first where that is not enough."
@@ -870,6 +883,8 @@ GOING_ON: dict[str, str] = {
     "vm.agent-keys": mark("asking for SSH keys in it"),
     "host.evacuate": mark("being emptied"),
     "host.bring-back": mark("getting its VMs back"),
+    "host.plan": mark("being planned for"),
+    "host.run-plan": mark("having VMs moved by a plan"),
     "vm.dump": mark("having its memory dumped"),
     "vm.move-disk": mark("having a disk moved"),
     "vm.snapshot": mark("being kept in a snapshot"),
@@ -935,6 +950,8 @@ AUDIT: dict[str, str] = {
     "entered:maintenance": mark("put the host into maintenance"),
     "left:maintenance": mark("took the host out of maintenance"),
     "let-stay:maintenance": mark("let its VMs stay where they were moved"),
+    "paused:plan": mark("paused a plan of the host"),
+    "continued:plan": mark("let a plan of the host go on"),
     "taken-up:host": mark("took the host up again"),
     "made:host-key": mark("made a new key for the host"),
     "accepted:host-key": mark("accepted the host's key"),

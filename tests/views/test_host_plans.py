@@ -1,0 +1,107 @@
+"""The pages of plans for several hosts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from tests.services.test_placement import make, make_host, make_pool
+from vms.models import Host, HostPlan, Operation
+from vms.operations.host_plans import work_out
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+@pytest.fixture
+def hosts() -> list[Host]:
+    made = [make_host(name) for name in ("here", "there")]
+    pool = make_pool(made[0], "shared", type="netfs")
+    make_pool(made[1], "shared", like=pool, type="netfs")
+    make(made[0], pool, "web-01")
+    make(made[1], pool, "web-02")
+    return made
+
+
+def asked(client: Client, **sent: str) -> HostPlan:
+    """A plan that the form asks for and a worker works out."""
+    answer = client.post("/plans/", {"kind": "consolidate", "on_allocation": "on", **sent})
+    assert answer.status_code == 302, answer.content.decode()
+    plan = HostPlan.objects.latest("pk")
+    assert answer["Location"] == f"/plans/{plan.pk}/"
+    return plan
+
+
+def worked_out(plan: HostPlan) -> HostPlan:
+    assert plan.computing
+    work_out(plan.computing, lambda _connection: None)
+    Operation.objects.filter(pk=plan.computing.pk).update(state="succeeded")
+    return plan
+
+
+def page(client: Client, plan: HostPlan) -> str:
+    return client.get(f"/plans/{plan.pk}/").content.decode()
+
+
+def test_a_plan_is_asked_for_read_approved_halted_and_ended(client_alice: Client, hosts: list[Host]) -> None:
+    plan = asked(client_alice, margin="10")
+    assert "It is being worked out" in page(client_alice, plan)
+    text = page(client_alice, worked_out(plan))
+    assert "1 host instead of 2" in text and "no plan needs fewer" in text
+    assert "here ends up empty" in text and f"/hosts/{hosts[0].pk}/maintenance/" in text
+    assert "empties here" in text and "4 GiB" in text and "Move 1 VM" in text
+    assert "10 % of each host stay free" in text
+    [digest] = re.findall(r'name="hash" value="([0-9a-f]{64})"', text)
+    client_alice.post(f"/plans/{plan.pk}/", {"do": "run", "hash": "0" * 64}, follow=True)
+    assert HostPlan.objects.get(pk=plan.pk).state == "ready"
+    client_alice.post(f"/plans/{plan.pk}/", {"do": "run", "hash": digest})
+    text = page(client_alice, plan)
+    assert "0 of 1 moves are through" in text and "Pause" in text
+    client_alice.post(f"/plans/{plan.pk}/", {"do": "pause"})
+    assert "Go on" in page(client_alice, plan)
+    client_alice.post(f"/plans/{plan.pk}/", {"do": "cancel"})
+    text = page(client_alice, plan)
+    assert "ended before all was done" in text and "Back to before" not in text
+    assert "1 host instead of 2" in client_alice.get("/plans/").content.decode()
+
+
+def test_too_short_a_time_is_said(client_alice: Client, hosts: list[Host]) -> None:
+    plan = asked(client_alice, on_allocation="")
+    assert plan.computing
+    Operation.objects.filter(pk=plan.computing.pk).update(
+        state="failed", error_code="not_measured", error_params={"host": "here", "hours": 3, "least": 24}
+    )
+    assert "here was measured for 3 hours" in page(client_alice, plan)
+    answer = client_alice.post(f"/plans/{plan.pk}/", {"do": "again"})
+    assert answer["Location"] == f"/plans/{HostPlan.objects.latest('pk').pk}/" != f"/plans/{plan.pk}/"
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"kind": "evacuate"}, "This is needed"),
+        ({"kind": "whatif"}, "This is needed"),
+        ({"kind": "whatif", "more_cpus": "4"}, "whole number"),
+        ({"margin": "95"}, "less than or equal to 90"),
+        ({"apart": "x" * 60}, "1 to 50 signs"),
+    ],
+)
+def test_what_does_not_fit_stands_at_its_field(
+    client_alice: Client, hosts: list[Host], sent: dict[str, str], said: str
+) -> None:
+    answer = client_alice.post("/plans/", {"kind": "consolidate", **sent})
+    assert answer.status_code == 400 and said in answer.content.decode()
+
+
+def test_what_if_tells_who_finds_room(client_alice: Client, hosts: list[Host]) -> None:
+    plan = asked(client_alice, kind="whatif", lose=str(hosts[0].pk), add="3", more_cpus="8", more_gib="32")
+    text = page(client_alice, worked_out(plan))
+    assert "If here is lost" in text and "Of 3 new VMs 3 find room" in text and "the new host" in text
+    assert "Move " not in text
+
+
+def test_who_maintains_no_host_is_refused(client_mallory: Client, client_alice: Client, hosts: list[Host]) -> None:
+    plan = asked(client_alice)
+    assert client_mallory.get("/plans/").status_code == 403
+    assert client_mallory.get(f"/plans/{plan.pk}/").status_code == 404
