@@ -109,14 +109,14 @@ def write_certificates(folder: Path) -> None:
     """By the names that QEMU looks for (docs of libvirt: qemu.conf, migrate_tls_x509_cert_dir)."""
     folder.mkdir()
     (folder / "ca-cert.pem").write_text(authority().certificate)
-    for part, names in (("server", [address(number) for number in (1, 2)]), ("client", [])):
+    for part, names in (("server", [address(number) for number in (1, 2, 5, 6, 9, 10)]), ("client", [])):
         certificate, key = authority().issue("lab host", *names)
         (folder / f"{part}-cert.pem").write_text(certificate)
         (folder / f"{part}-key.pem").write_text(key)
 
 
 def address(number: int) -> str:
-    """Of the first or the second end of a cable between two hosts."""
+    """Of an end of a cable between two hosts: the first has the numbers 1 and 2, each further one the next four's."""
     return f"10.214.0.{number}"
 
 

@@ -15,9 +15,11 @@ from lxml import etree
 from lxml.builder import E
 
 from tests.lab.doors import command
+from tests.lab.fixtures import FORGET
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, address, eventually, own_folder
 from tests.lab.stack import Dashboard
+from vms.demo import guest
 
 ADD = """
 from django.conf import settings
@@ -28,19 +30,29 @@ MoveRoute.objects.create(source=here, target=there, address="{first}")
 MoveRoute.objects.create(source=there, target=here, address="{second}")
 print("row", here.pk, there.pk)
 """
+ADD_THIRD = """
+from django.conf import settings
+from vms.models import Host, MoveRoute
+third = Host.objects.create(name="{name}", transport="unix", socket="{socket}", node=settings.ENVIRONMENT.node)
+MoveRoute.objects.create(source_id={before}, target=third, address="{first}")
+MoveRoute.objects.create(source=third, target_id={after}, address="{second}")
+print("row", third.pk)
+"""
 CABLE = "moves"
 
 
 @contextmanager
-def cable(first: LabHost, second: LabHost) -> Iterator[None]:
-    """A pair of virtual cards between the two, which nobody else is on."""
+def cable(first: LabHost, second: LabHost, name: str = CABLE, *, at: int = 0) -> Iterator[None]:
+    """A pair of virtual cards between the two, which nobody else is on, with the addresses of that number + 1 and 2."""
     one, other = str(first.first_pid), str(second.first_pid)
-    command("ip", "link", "add", CABLE, "netns", one, "type", "veth", "peer", "name", CABLE, "netns", other)
-    for number, host in ((1, first), (2, second)):
-        host.run("ip", "address", "add", f"{address(number)}/30", "dev", CABLE)
-        host.run("ip", "link", "set", CABLE, "up")
-    yield
-    first.run("ip", "link", "del", CABLE)
+    command("ip", "link", "add", name, "netns", one, "type", "veth", "peer", "name", name, "netns", other)
+    for number, host in ((at + 1, first), (at + 2, second)):
+        host.run("ip", "address", "add", f"{address(number)}/30", "dev", name)
+        host.run("ip", "link", "set", name, "up")
+    try:
+        yield
+    finally:
+        first.run("ip", "link", "del", name)
 
 
 @dataclass
@@ -87,6 +99,40 @@ class Pair:
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
         return [host.name for host in (self.here, self.there) if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
+
+
+@contextmanager
+def paired(dashboard: Dashboard, here: LabHost, files: guest.Guest) -> Iterator[Pair]:
+    """A second host for the running dashboard, lab-b, as long as the body runs."""
+    there = LabHost("lab-b", doors=True)
+    name = dashboard.get("/hosts")["items"][0]["name"]
+    added = ADD.format(here=name, there=there.name, socket=there.socket, first=address(2), second=address(1))
+    ids = [int(word) for word in dashboard.do(added).split()[-2:]]
+    guests = Guests(here, files)
+    try:
+        with cable(here, there):
+            yield Pair(dashboard, here, there, dict(zip((here.name, there.name), ids, strict=True)), guests)
+    finally:
+        guests.remove_all()
+        dashboard.do(FORGET.format(pk=ids[1]))
+        there.stop()
+
+
+@contextmanager
+def third(pair: Pair) -> Iterator[LabHost]:
+    """One more, lab-c, to which VMs go from the second host, and from which to the first."""
+    made = LabHost("lab-c")
+    added = ADD_THIRD.format(
+        name=made.name, socket=made.socket, before=pair.ids[pair.there.name], first=address(6),
+        after=pair.ids[pair.here.name], second=address(10),
+    )  # fmt: skip
+    pair.ids[made.name] = int(pair.dashboard.do(added).split()[-1])
+    try:
+        with cable(pair.there, made, "moves-on", at=4), cable(made, pair.here, "moves-home", at=8):
+            yield made
+    finally:
+        pair.dashboard.do(FORGET.format(pk=pair.ids.pop(made.name)))
+        made.stop()
 
 
 def state(host: LabHost, identity: str) -> int | None:

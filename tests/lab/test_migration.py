@@ -14,12 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.lab.counting import Counter, counter
-from tests.lab.fixtures import FORGET
-from tests.lab.guests import Guests
 from tests.lab.machine import LabHost, address, eventually
-from tests.lab.moves import ADD, CABLE, Pair, cable, shared_pool
-from tests.lab.pools import folder_pool
-from tests.lab.stack import Dashboard
+from tests.lab.moves import CABLE, Pair, paired, shared_pool, state, third
+from tests.lab.pools import LabPool, folder_pool
+from tests.lab.stack import Dashboard, command_line
 from vms.demo import guest
 
 SLOW = {"bandwidth_mib": 1}
@@ -29,16 +27,8 @@ SLOW = {"bandwidth_mib": 1}
 def pair(shared_dashboard: Dashboard, lab_host: LabHost, guest_files: guest.Guest) -> Iterator[Pair]:
     if shared_dashboard.process is None or shared_dashboard.process.poll() is not None:
         shared_dashboard.start()
-    there = LabHost("lab-b", doors=True)
-    here = shared_dashboard.get("/hosts")["items"][0]["name"]
-    added = ADD.format(here=here, there=there.name, socket=there.socket, first=address(2), second=address(1))
-    ids = [int(word) for word in shared_dashboard.do(added).split()[-2:]]
-    guests = Guests(lab_host, guest_files)
-    with cable(lab_host, there):
-        yield Pair(shared_dashboard, lab_host, there, dict(zip((lab_host.name, there.name), ids, strict=True)), guests)
-    guests.remove_all()
-    shared_dashboard.do(FORGET.format(pk=ids[1]))
-    there.stop()
+    with paired(shared_dashboard, lab_host, guest_files) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +175,92 @@ def test_its_disk_goes_with_it(pair: Pair) -> None:
         own.remove()
 
 
+@contextmanager
+def copying(pair: Pair, name: str) -> Iterator[tuple[Counter, LabPool, int]]:
+    """A VM in the middle of a move that takes its disk along: where that goes, and the operation."""
+    with folder_pool(pair.here) as first, folder_pool(pair.there) as second:
+        own = counter(pair, name, first.name, first.folder)
+        pool = pair.pools(second.name)[second.name]
+        moving = pair.move(own.vm, pair.there, copy_storage=True, pool=pool, **SLOW)
+        eventually(lambda: pair.dashboard.operation(moving)["progress"], "it moves", within=30)
+        assert second.names(), "its disk is there"
+        yield own, second, moving
+        own.remove()
+
+
+def volumes(pair: Pair, pool: LabPool) -> list[tuple[str, ...]]:
+    """What the inventory has in it."""
+    sql = "select v.name from vms_volume v join vms_storagepool p on p.storage_id = v.storage_id where p.name = ?"
+    return pair.dashboard.query(sql, pool.name)
+
+
+@pytest.mark.long
+def test_a_source_whose_libvirt_dies(pair: Pair) -> None:
+    with copying(pair, "orphan") as (own, pool, moving):
+        os.kill(pair.here.pid("libvirtd"), signal.SIGKILL)
+        ended = pair.dashboard.await_operation(moving, "failed", within=120)
+        assert ended["error"], ended
+        stays(pair, own)
+        assert pool.names() == [] and volumes(pair, pool) == []
+        assert "volume_taken_away" in [each["code"] for each in ended["log"]]
+
+
+@pytest.mark.long
+def test_a_source_whose_qemu_dies(pair: Pair) -> None:
+    """It runs nowhere then, and is not started again by anybody."""
+    with copying(pair, "victim") as (own, pool, moving):
+        os.kill(qemu_of(pair.here, own), signal.SIGKILL)
+        ended = pair.dashboard.await_operation(moving, "failed", within=120)
+        assert ended["error"], ended
+        pair.dashboard.await_state(own.vm, "shut_off")
+        pair.await_there(own.vm, pair.here)
+        assert pair.dashboard.get(f"/vms/{own.vm}")["state_reason"] == "crashed"
+        assert pair.runs(own.guest) == [] and pair.defined(own.guest) == [pair.here.name]
+        assert pool.names() == [] and volumes(pair, pool) == []
+        said = own.written()
+        assert said == list(range(1, len(said) + 1))
+
+
+@pytest.mark.long
+def test_a_source_whose_qemu_dies_when_it_runs_there_already(pair: Pair) -> None:
+    """A part of its memory is lost: that is not called moved, and nothing of it is started again here."""
+    with shared_pool(pair) as (name, folder), slow_cable(pair):
+        torn = counter(pair, "torn", name, folder)
+        moving = pair.move(torn.vm, pair.there, postcopy=True, timeout_s=3, on_timeout="postcopy")
+        eventually(partial(goes_over, pair, moving), "it goes over", within=60)
+        eventually(lambda: pair.runs(torn.guest) == [pair.there.name], "it runs there", within=30)
+        os.kill(qemu_of(pair.here, torn), signal.SIGKILL)
+        ended = pair.dashboard.await_operation(moving, "unknown", within=120)
+        assert ended["error"], ended
+        assert pair.runs_here(torn.guest) is False
+        assert pair.defined(torn.guest) == [pair.here.name, pair.there.name]
+        told = partial(pair.dashboard.get, f"/vms/{torn.vm}")
+        eventually(lambda: told()["state_reason"] == "postcopy_failed", "it is told")
+        assert told()["host"]["id"] == pair.ids[pair.there.name]
+        torn.remove()
+
+
+@contextmanager
+def slow_cable(pair: Pair) -> Iterator[None]:
+    """1 MiB/s, which no libvirt knows of."""
+    rate = ("tbf", "rate", "8mbit", "burst", "64k", "latency", "1s")
+    pair.here.run("tc", "qdisc", "add", "dev", CABLE, "root", *rate)
+    try:
+        yield
+    finally:
+        pair.here.run("tc", "qdisc", "del", "dev", CABLE, "root")
+
+
+def goes_over(pair: Pair, moving: int) -> bool:
+    return "migrate_postcopy" in [line["code"] for line in pair.dashboard.operation(moving)["log"]]
+
+
+def qemu_of(host: LabHost, counter: Counter) -> int:
+    """The pid of what runs it on that host."""
+    uuid = counter.guest.uuid
+    return next(pid for pid, word in host.programs().items() if word.startswith("qemu") and uuid in command_line(pid))
+
+
 def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:
     clear = "from vms.models import MoveRoute; MoveRoute.objects.update(way='{}')"
     pair.dashboard.do(clear.format("clear"))
@@ -213,6 +289,28 @@ def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shar
         assert pair.defined(shared.guest) == [host.name]
     assert typed
     shared.counted_on()
+
+
+@pytest.mark.long
+def test_it_goes_round_three_hosts_and_comes_home(pair: Pair) -> None:
+    with (
+        third(pair) as last,
+        folder_pool(pair.here) as first,
+        folder_pool(pair.there) as second,
+        folder_pool(last) as further,
+        folder_pool(pair.here) as home,
+    ):
+        traveller = counter(pair, "traveller", first.name, first.folder)
+        pools = pair.pools(second.name, further.name, home.name)
+        for host, pool in ((pair.there, second), (last, further), (pair.here, home)):
+            pair.moved(traveller.vm, host, copy_storage=True, pool=pools[pool.name])
+            traveller.folder = pool.folder
+            traveller.counted_on()
+            hosts = (pair.here, pair.there, last)
+            assert [one.name for one in hosts if state(one, traveller.guest.uuid) is not None] == [host.name]
+            assert len(pool.names()) == 1
+        assert [vm["id"] for vm in pair.dashboard.get("/vms?q=traveller")["items"]] == [traveller.vm]
+        traveller.remove()
 
 
 @contextmanager

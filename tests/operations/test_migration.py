@@ -11,12 +11,12 @@ import pytest
 
 from tests.conftest import make_vm
 from tests.fakehost import info
-from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, WrongState
+from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, VirtError, WrongState
 from vms.inventory.identity import left_elsewhere, settle
 from vms.kinds.migration import MIGRATE, Migrate
 from vms.models import Host, MoveRoute, Operation, Placement, User
 from vms.operations import migration_verdict
-from vms.operations.migration_verdict import Seen, across
+from vms.operations.migration_verdict import Seen, across, look
 from vms.operations.way import Verdict
 from vms.permissions import Actor
 from vms.services import migration, operations
@@ -82,6 +82,8 @@ RUNS = Seen(info=told("running"))
 OFF = Seen(info=told("shut_off", run=None))
 HALF = Seen(info=told("paused", "migration", persistent=False))
 LEFT = Seen(info=told("paused", "migration"))
+TORN = Seen(info=told("running", "postcopy_failed"))
+STANDS = Seen(info=told("paused", "postcopy_failed"))
 NONE = Seen()
 SILENT = Seen(silent=True)
 MOVES = Seen(info=told("running"), job=Job(1, 2))
@@ -94,6 +96,10 @@ CASES = [
     (RUNS, RUNS, Verdict.UNKNOWN, []),
     (LEFT, OFF, Verdict.UNKNOWN, []),
     (SILENT, RUNS, Verdict.UNKNOWN, []),
+    # A part of its memory has not come.
+    (OFF, TORN, Verdict.UNKNOWN, []),
+    (OFF, STANDS, Verdict.UNKNOWN, []),
+    (STANDS, TORN, Verdict.UNKNOWN, []),
     (RUNS, NONE, Verdict.UNDONE, []),
     (RUNS, SILENT, Verdict.UNDONE, []),
     (LEFT, NONE, Verdict.UNDONE, ["resume here"]),
@@ -118,6 +124,26 @@ def test_it_is_where_both_hosts_say(
     monkeypatch.setattr(migration_verdict, "look", lambda lend, host, operation: here if host.name == HERE else other)
     assert across(asked, domains.lend) is verdict
     assert domains.done == done
+
+
+def test_a_target_that_does_not_tell_how_far_it_is_is_not_silent(asked: Operation, there: Host) -> None:
+    class Coming:
+        def domain(self, uuid: str) -> Coming:
+            return self
+
+        def info(self) -> DomainInfo:
+            return told("paused", "migration", persistent=False)
+
+        def job(self) -> Job:
+            raise VirtError("migration statistics are available only on the source host")
+
+    @contextmanager
+    def lend(host: Host) -> Iterator[Any]:
+        yield Coming()
+
+    assert look(lend, there, asked).is_coming
+    assert asked.host
+    assert look(lend, asked.host, asked).silent
 
 
 def test_what_ran_there_before_all_had_come_is_not_let_run_on_here(

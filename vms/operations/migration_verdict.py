@@ -26,6 +26,8 @@ from vms.virt import Connection, DomainInfo, Job
 logger = logging.getLogger(__name__)
 
 OFF: Final = ("shut_off", "crashed", "saved")
+# It runs there, or ran, while a part of its memory is on the source alone: libvirt's words since post-copy began.
+TORN: Final = ("postcopy", "postcopy_failed")
 # What has come half is taken away by its own host, once that sees that nobody brings the rest.
 GOES: Final = 15.0
 LOOK: Final = 0.5
@@ -92,7 +94,8 @@ def look(lend: Lend, host: Host, operation: Operation) -> Seen:
         refuse_silent(host)
         with lend(host) as connection:
             there = connection.domain(operation.before["uuid"])
-            return Seen(info=there.info(), job=there.job())
+            # Of what comes the target's libvirt refuses to tell how far it is.
+            return Seen(info=there.info(), job=there.job() if host.pk == operation.host_id else None)
     except NotFound:
         return Seen()
     except (VirtError, RequestRefused) as error:
@@ -109,7 +112,7 @@ def end_if_wished(operation: Operation, lend: Lend, source: Host) -> None:
 
 def arrived(operation: Operation, lend: Lend, here: Seen, there: Seen) -> Verdict:
     """The target has it for good."""
-    if here.silent or operation.host is None or there.info is None:
+    if here.silent or operation.host is None or there.info is None or there.info.state_reason in TORN:
         return Verdict.UNKNOWN
     runs = operation.before["state"] not in OFF
     if here.info is not None:
