@@ -53,12 +53,13 @@ def test_nothing_starts_it_while_the_other_runs(
     set_placement(vm, state="saved" if kind == "vm.restore" else "shut_off")
     set_placement(copy, state=state, run_id=7)
     takes = dict.fromkeys(KINDS[kind].takes, 0) or None
+    params = Revert("before") if kind == "vm.revert-snapshot" else None
     with pytest.raises(RunsElsewhere) as refused:
-        operations.request(KINDS[kind], vm, actor=actor, takes=takes)
+        operations.request(KINDS[kind], vm, actor=actor, params=params, takes=takes)
     assert refused.value.params == {"name": "web-01-copy", "host": "host-b"}
     assert not Operation.objects.exists()
     set_placement(copy, state="shut_off", run_id=None)
-    operations.request(KINDS[kind], vm, actor=actor, takes=takes)
+    operations.request(KINDS[kind], vm, actor=actor, params=params, takes=takes)
 
 
 def test_what_ran_when_its_host_was_last_heard_may_run_still(
