@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import make_vm
 from vms.errors import Locked, RunsElsewhere
 from vms.kinds import KINDS, power
+from vms.kinds.snapshots import Revert
 from vms.models import Host, Operation, OperationLock, Placement, User, VirtualMachine
 from vms.operations.transitions import succeed
 from vms.permissions import Actor
