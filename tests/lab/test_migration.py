@@ -89,7 +89,8 @@ def test_it_moves_with_its_open_console_and_is_the_same_vm(pair: Pair, shared: C
     figures = dashboard.query("select result from vms_operation where id = ?", moving)[0][0]
     assert "downtime_ms" in figures, figures
     assert [each["code"] for each in ended["log"]] == ["claimed", "migrates", "migrated", "seen"]
-    assert not [one for one in dashboard.get("/alerts")["items"] if one["target"]["id"] == vm]
+    about = [one["of"] for one in dashboard.get("/alerts")["items"] if one["of"]]
+    assert not [one for one in about if (one["kind"], one["id"]) == ("vm", vm)]
     kept = dashboard.query("select operation_id from vms_version where vm_id = ? order by id desc", vm)
     assert kept
     pair.moved(vm, pair.here, postcopy=True)

@@ -294,6 +294,9 @@ def test_the_guests_agent_holds_its_file_systems_still(
     path = lab_host.folder / "quiesced.sock"
     with folder_pool(lab_host) as pool:
         kept = made(lab_host, guests, dashboard, pool, agent=path)
+        eventually(
+            lambda: dashboard.get(f"{kept.path}/possible")["external"]["possible"], "its disk is known", within=60
+        )
         refused = kept.ask("POST", "", {"name": "still", "quiesce": True, "kind": "external"})
         assert refused.body["params"]["because"] == "quiesce_off"
         kept.guest.start()
