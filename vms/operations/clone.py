@@ -116,7 +116,7 @@ def copy_disks(making: Making) -> None:
             if disk["linked"]:
                 make_layer(making, disk)
             elif wish.snapshot:
-                restore(making, connection, domain, disk)
+                restore(making, connection, disk)
             elif not wish.running:
                 copy(making, connection, disk)
         # One that was started outside meanwhile wrote while it was read.
@@ -157,11 +157,12 @@ def copy(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
         raise SourceChanged(name=row.name)
 
 
-def restore(making: Making, connection: Connection, domain: Domain, disk: dict[str, Any]) -> None:
+def restore(making: Making, connection: Connection, disk: dict[str, Any]) -> None:
     """What the disk was when the snapshot was taken, as an image of its own that lies over nothing; read out of files
     of which nobody changes these parts, so that the source may go on. Raises SnapshotUnreadable, SourceChanged."""
     wish, name = wish_of(making.operation), disk["name"]
-    told = next(one.told for one in domain.info().snapshots if one.name == wish.snapshot)
+    known = making.source.snapshots if making.source else ()
+    told = next((one.told for one in known if one.name == wish.snapshot), None)
     how = next((each.how for each in told.disks if each.target == disk["target"]), "no") if told else "no"
     pool, between = pool_here(making.operation, disk["pool"], name), Between(making.work)
     with ExitStack() as readers:
