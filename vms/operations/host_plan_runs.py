@@ -10,15 +10,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db import DatabaseError, transaction
-from django.db.models.functions import Now
+from django.db import transaction
 from django.http import Http404
 
-from vms import live
 from vms.errors import Locked, MovesLeft, NotAllowed, NotFound, PlanChanged, RequestRefused, VmsError
 from vms.kinds.host_plans import RUN
-from vms.models import OPEN_STATES, HostPlan, Operation, OperationState, PlannedMove
-from vms.operations.planned import allowed, where, wish
+from vms.models import HostPlan, Operation, OperationState, PlannedMove
+from vms.operations import planned
+from vms.operations.planned import allowed, begun, tell, where, wish
 from vms.operations.transitions import HELD, fail, move, succeed
 from vms.permissions import Actor
 from vms.services import host_plans, migration
@@ -30,28 +29,16 @@ OVER: Final = (State.DONE, State.FAILED)
 
 def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
-    open_ones = Operation.objects.filter(kind=RUN.name, state__in=OPEN_STATES, node__in=("", node))
-    for operation in open_ones.select_related("host", "actor_user", "actor_token"):
-        try:
-            step(operation)
-        except DatabaseError:
-            raise
-        except Exception:
-            # The clock has other plans too.
-            logger.exception("operation %s was not gone on with", operation.pk)
+    planned.turn(node, (RUN.name,), step)
 
 
 @transaction.atomic
 def step(operation: Operation) -> None:
     """See which moves ended, ask for those that are next, and end it when none is left; one worker at a time."""
     plan = HostPlan.objects.select_for_update().filter(operation=operation).first()
-    now = Operation.objects.filter(pk=operation.pk, state__in=OPEN_STATES).values_list("state", flat=True).first()
+    now = begun(operation)
     if now is None:
         return
-    if now == OperationState.QUEUED:
-        begun = Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED)
-        begun.update(state=OperationState.RUNNING, started_at=Now())
-        tell(operation)
     if plan is None:
         fail(operation, None, NotFound(str(operation.params.get("plan"))))
         return
@@ -98,10 +85,6 @@ def store(row: PlannedMove, state: str, operation: Operation) -> None:
     row.state = State(state)
     row.save(update_fields=["operation", "state", "error_code", "error_params"])
     tell(operation)
-
-
-def tell(operation: Operation) -> None:
-    live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
 
 
 def go_on(row: PlannedMove, plan: HostPlan, operation: Operation, actor: Actor) -> None:

@@ -6,26 +6,23 @@ judged once more before.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import DatabaseError, transaction
-from django.db.models.functions import Now
+from django.db import transaction
 from django.http import Http404
 
 from vms import live
 from vms.errors import Locked, NotAllowed, NotEmptied, NotFound, PlanChanged, RequestRefused, VmsError
 from vms.kinds import maintenance
 from vms.kinds.power import SHUTDOWN, START
-from vms.models import OPEN_STATES, EvacuatedVm, Evacuation, Operation, OperationState, Placement
-from vms.operations.planned import allowed, where, wish
+from vms.models import EvacuatedVm, Evacuation, Operation, OperationState, Placement
+from vms.operations import planned
+from vms.operations.planned import allowed, begun, tell, where, wish
 from vms.operations.transitions import HELD, fail, move, succeed
 from vms.permissions import Actor
 from vms.services import migration, operations
 from vms.services.maintenance import OFF
-
-logger = logging.getLogger(__name__)
 
 State = EvacuatedVm.State
 KINDS = tuple(kind.name for kind in maintenance.KINDS)
@@ -33,28 +30,15 @@ KINDS = tuple(kind.name for kind in maintenance.KINDS)
 
 def turn(node: str) -> None:
     """One step of each plan of this node's hosts, and of those that belong to none."""
-    open_ones = Operation.objects.filter(kind__in=KINDS, state__in=OPEN_STATES, node__in=("", node))
-    for operation in open_ones.select_related("host", "actor_user", "actor_token"):
-        try:
-            step(operation)
-        except DatabaseError:
-            raise
-        except Exception:
-            # The clock has other plans too.
-            logger.exception("operation %s was not gone on with", operation.pk)
+    planned.turn(node, KINDS, step)
 
 
 @transaction.atomic
 def step(operation: Operation) -> None:
     """See which moves ended, ask for those that are next, and end it when none is left; one worker at a time."""
     found = Evacuation.objects.select_for_update().filter(operation=operation).first()
-    now = Operation.objects.filter(pk=operation.pk, state__in=OPEN_STATES).values_list("state", flat=True).first()
-    if found is None or now is None:
+    if found is None or (now := begun(operation)) is None:
         return
-    if now == OperationState.QUEUED:
-        begun = Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED)
-        begun.update(state=OperationState.RUNNING, started_at=Now())
-        live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
     rows = list(found.vms.select_related("vm__placement", "to", "operation"))
     for row in rows:
         if is_going(row) and row.operation and not row.operation.is_open:
@@ -180,7 +164,7 @@ def finish(operation: Operation, rows: list[EvacuatedVm], *, cancelling: bool) -
         percent = min(100 * len(over) // len(rows), 99)
         held = Operation.objects.filter(pk=operation.pk, state__in=HELD)
         if held.exclude(progress=percent).update(progress=percent):
-            live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
+            tell(operation)
     elif failed:
         error: VmsError = NotEmptied(failed=len(failed), of=len(rows))
         fail(operation, None, error)

@@ -3,15 +3,50 @@ and how a VM goes by what is known at that moment."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from django.db import DatabaseError
+from django.db.models.functions import Now
+
+from vms import live
 from vms.errors import CannotMove, NotAllowed, NotFound, PlanChanged
 from vms.kinds.migration import Migrate
-from vms.models import Host, Operation, Placement, VirtualMachine
+from vms.models import OPEN_STATES, Host, Operation, OperationState, Placement, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.operations.volumes import actor_of
 from vms.permissions import Actor
 from vms.services import placement
+
+logger = logging.getLogger(__name__)
+
+
+def turn(node: str, kinds: Collection[str], step: Callable[[Operation], None]) -> None:
+    """One step of each open operation of these kinds, on this node's hosts and on those that belong to none."""
+    open_ones = Operation.objects.filter(kind__in=kinds, state__in=OPEN_STATES, node__in=("", node))
+    for operation in open_ones.select_related("host", "actor_user", "actor_token"):
+        try:
+            step(operation)
+        except DatabaseError:
+            raise
+        except Exception:
+            # The clock has other plans too.
+            logger.exception("operation %s was not gone on with", operation.pk)
+
+
+def begun(operation: Operation) -> str | None:
+    """The state that it was in, None where it has ended; what was queued runs from now on."""
+    now = Operation.objects.filter(pk=operation.pk, state__in=OPEN_STATES).values_list("state", flat=True).first()
+    if now == OperationState.QUEUED:
+        queued = Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED)
+        queued.update(state=OperationState.RUNNING, started_at=Now())
+        tell(operation)
+    return now
+
+
+def tell(operation: Operation) -> None:
+    live.announce([f"op:{operation.pk}", f"host:{operation.target_id}"])
 
 
 def allowed(operation: Operation) -> Actor:
