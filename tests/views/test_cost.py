@@ -84,9 +84,9 @@ PAGES = {
     "/alerts/rules/": PAGE + 1,
     # count, schedules, their last runs, what they hold
     "/schedules/": PAGE + 4,
-    # what is known of it twice (placement, document, pools, volumes, snapshots), the tree, pictures; schedules, which
+    # what is known of it (placement, document, pools, volumes, snapshots), the tree, pictures; schedules, which
     # of them are seen, their last runs, what they hold
-    "/vms/{vm}/snapshots/": PAGE + 22,
+    "/vms/{vm}/snapshots/": PAGE + 17,
     # operation, VM, host, log
     "/operations/{operation}/": PAGE + 4,
 }

@@ -222,9 +222,10 @@ def places_of(volume: Volume, pools: Iterable[StoragePool]) -> set[Place]:
     return found | ({("path", volume.path)} if volume.path else set())
 
 
-def possible(vm: VirtualMachine, who: Who | None = None) -> Possible:
-    """who: whose eyes the orphans are for; without one none are looked for."""
-    there = look(vm)
+def possible(vm: VirtualMachine, who: Who | None = None, *, there: There | None = None) -> Possible:
+    """who: whose eyes the orphans are for; without one none are looked for. there: what is known of it, where somebody
+    has looked already."""
+    there = there or look(vm)
     machine = there.machine
     names = [one.name for one in machine.snapshots]
     keep = kept_first(machine)

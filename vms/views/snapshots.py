@@ -31,8 +31,8 @@ def vm_snapshots(request: HttpRequest, pk: int) -> HttpResponse:
     """The tree with where the VM is now, the disks below it, what is possible here, and the schedules that hold it."""
     vm = get_vm_or_404(request.user, pk)
     head = make_header(vm, request.user)
-    found = snapshots.possible(vm, request.user)
     there = snapshots.look(vm)
+    found = snapshots.possible(vm, request.user, there=there)
     rows = snapshot_tree.rows(snapshots.tree(vm))
     stuck = common(found)
     context = {
@@ -89,8 +89,8 @@ def suggested() -> str:
 def vm_snapshot_take(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One question; answered, the operation that takes it."""
     vm = get_vm_or_404(request.user, pk, to=kinds.SNAPSHOT.privileges[0])
-    found = snapshots.possible(vm)
-    runs = snapshots.look(vm).runs
+    there = snapshots.look(vm)
+    found, runs = snapshots.possible(vm, there=there), there.runs
     sent = request.POST if request.method == "POST" else None
     form = TakeFields(
         sent, possible=found, runs=runs, initial={"name": request.GET.get("name", suggested()), "memory": "no"}
@@ -138,7 +138,7 @@ def vm_snapshot(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 def vm_snapshot_revert(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
     """The question, with the present state kept first where there is room; answered, the operation that goes back."""
     vm, snapshot, there = one(request, pk, name, kinds.REVERT.privileges[0])
-    found = snapshots.possible(vm)
+    found = snapshots.possible(vm, there=there)
     can_keep = found.keep.possible and found.room.enough
     start = {"keeps": can_keep, "keep": gettext("before going back {time}").format(time=suggested())}
     form = RevertFields(request.POST if request.method == "POST" else None, initial=start)
