@@ -54,7 +54,7 @@ def by_us(pair: Pair, vm: int, host: LabHost) -> float:
     began = time.perf_counter()
     moving = pair.move(vm, host)
     while not ended(pair.dashboard, moving):
-        time.sleep(0.02)
+        time.sleep(0.005)
     seconds = time.perf_counter() - began
     pair.await_there(vm, host)
     return seconds

@@ -138,6 +138,8 @@ def settle_in(connection: Connection, operation: Operation, info: DomainInfo) ->
         keep_copy(connection, operation, wish, disk)
     if operation.before["autostart"] and not info.autostart:
         there.start_with_host(True)
+    # Both hosts are read anew while the rest is written.
+    looks = [live.begin_look(host, f"vm:{operation.target_id}") for host in (wish.host, operation.host_id) if host]
     with suppress(BadXML):
         if operation.vm is not None:
             history.keep(operation.vm.pk, wish.host, mask(info.next_boot_xml), operation)
@@ -147,7 +149,8 @@ def settle_in(connection: Connection, operation: Operation, info: DomainInfo) ->
             Operation.objects.filter(pk=operation.pk).update(result=operation.result)
     if not OperationLog.objects.filter(operation=operation, code="migrated").exists():
         log(operation, "migrated", host=target_of(operation).name)
-    live.look(wish.host, f"vm:{operation.target_id}")
+    for begun in looks:
+        live.await_look(begun)
 
 
 def keep_copy(connection: Connection, operation: Operation, wish: Migrate, disk: dict[str, object]) -> None:
