@@ -58,13 +58,26 @@ class Counter:
         assert written == list(range(1, written[-1] + 1)) and written[-1] >= last, (written, last)
 
     def remove(self) -> None:
-        for host in self.pair.hosts:
+        # The last is the one on which it was made: the others go before.
+        for host in reversed(self.pair.hosts):
             self.guest.host = host
             self.guest.remove()
 
 
 def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
-    """A new one, with a raw disk in that pool of the first host."""
+    """A new one, with a raw disk in that pool of the first host, which starts it with itself."""
+    made = at_rest(pair, name, pool, folder)
+    made.guest.start()
+    pair.dashboard.await_state(made.vm, "running")
+    with opened(made.guest) as line:
+        command_in(line, COUNT)
+        eventually(made.said, "it counts", within=30)
+    eventually(lambda: is_known(pair.dashboard, pool, made.vm), "its volume is known", within=60, every=2)
+    return made
+
+
+def at_rest(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
+    """The same, which is off and has not counted yet."""
     connection = pair.here.connect()
     volume = f"{name}.raw"
     document = E.volume(E.name(volume), E.capacity(str(8 << 20)), E.target(E.format(type="raw")))
@@ -78,15 +91,8 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
         type="volume", device="disk",
     )  # fmt: skip
     made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-    made.start()
-    vm = pair.dashboard.vm(made.uuid)
-    pair.dashboard.await_state(vm, "running")
-    found = Counter(pair, made, vm, folder, volume)
-    with opened(made) as line:
-        command_in(line, COUNT)
-        eventually(found.said, "it counts", within=30)
-    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
-    return found
+    made.domain.setAutostart(1)
+    return Counter(pair, made, pair.dashboard.vm(made.uuid), folder, volume)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -110,6 +111,10 @@ class Pair:
         """The names of the hosts on which it runs, by their own word."""
         return [host.name for host in self.hosts if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
 
+    def started_by(self, guest: LabGuest) -> list[str]:
+        """The names of the hosts that start it when they start themselves, by their own word."""
+        return [host.name for host in self.hosts if starts(host, guest.uuid)]
+
 
 @contextmanager
 def paired(dashboard: Dashboard, here: LabHost, files: guest.Guest) -> Iterator[Pair]:
@@ -156,6 +161,17 @@ def state(host: LabHost, identity: str) -> int | None:
         connection.close()
 
 
+def starts(host: LabHost, identity: str) -> bool:
+    connection = host.connect()
+    try:
+        return any(
+            one.UUIDString() == identity
+            for one in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+        )
+    finally:
+        connection.close()
+
+
 def all_of(pair: Pair, name: str) -> list[int] | None:
     """The pools of that name, once each host has told of its own."""
     found = pool_ids(pair.dashboard, name)
@@ -186,6 +202,9 @@ def slow_cable(pair: Pair) -> Iterator[None]:
 def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
     """One folder that is a pool of all hosts, as an administrator says: its name and where it is."""
     folder, name = own_folder("kvmweb-shared-"), f"shared-{uuid.uuid4().hex[:8]}"
+    # Until it is written, who looks later finds it larger, and two pools that differ are not joined.
+    with (folder / "owner").open("rb") as owner:
+        os.fsync(owner.fileno())
     document = etree.tostring(E.pool(E.name(name), E.target(E.path(str(folder))), type="dir"), encoding="unicode")
     for host in pair.hosts:
         host.connect().storagePoolDefineXML(document).create()

@@ -13,9 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.lab.counting import Counter, own_counter, shared_counter
+from tests.lab.counting import Counter, at_rest, is_known, own_counter, shared_counter
 from tests.lab.machine import LabHost, address, eventually
-from tests.lab.moves import Pair, onward, paired, slow_cable
+from tests.lab.moves import Pair, onward, paired, shared_pool, slow_cable
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard, command_line
 from vms.demo import guest
@@ -70,9 +70,9 @@ def line(dashboard: Dashboard, vm: int) -> Iterator[ClientConnection]:
         yield opened
 
 
-def answers(opened: ClientConnection, word: str) -> bool:
-    """Whether the shell does what is typed."""
-    opened.send(f"echo {word}-$((6*7))\r".encode())
+def answers(opened: ClientConnection, word: str, after: str = ":") -> bool:
+    """Whether the shell does what is typed, after that."""
+    opened.send(f"{after}; echo {word}-$((6*7))\r".encode())
     got, until = b"", time.monotonic() + 20
     while f"{word}-42".encode() not in got and time.monotonic() < until:
         piece = opened.recv(timeout=20)
@@ -80,11 +80,11 @@ def answers(opened: ClientConnection, word: str) -> bool:
     return f"{word}-42".encode() in got
 
 
-def follows(dashboard: Dashboard, vm: int, word: str) -> bool:
+def follows(dashboard: Dashboard, vm: int, word: str, after: str = ":") -> bool:
     """Whether somebody who asks for the line once more types on the VM."""
     try:
         with line(dashboard, vm) as opened:
-            return answers(opened, word)
+            return answers(opened, word, after)
     except (ConnectionClosed, TimeoutError, AssertionError):
         return False
 
@@ -109,7 +109,10 @@ def test_it_moves_with_its_open_console_and_is_the_same_vm(pair: Pair, shared: C
     shared.counted_on()
     figures = dashboard.query("select result from vms_operation where id = ?", moving)[0][0]
     assert "downtime_ms" in figures, figures
-    assert [each["code"] for each in ended["log"]] == ["claimed", "migrates", "migrated", "seen"]
+    assert [each["code"] for each in ended["log"]] == [
+        "claimed", "migrates", "starts_with_none", "migrated", "seen",
+    ]  # fmt: skip
+    assert pair.started_by(shared.guest) == [pair.there.name]
     about = [one["of"] for one in dashboard.get("/alerts")["items"] if one["of"]]
     assert not [one for one in about if (one["kind"], one["id"]) == ("vm", vm)]
     kept = dashboard.query("select operation_id from vms_version where vm_id = ? order by id desc", vm)
@@ -155,10 +158,72 @@ def test_one_that_takes_too_long_stays(ways: Pair, mover: Counter) -> None:
     stays(ways, mover)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("end", "code"), [("cancel", "migrate_late"), ("pause", "migrate_paused"), ("postcopy", "migrate_postcopy")]
+)
+def test_a_guest_that_writes_faster_than_it_goes(pair: Pair, shared: Counter, end: str, code: str) -> None:
+    """It would never be there by itself: when its time is over, what was chosen comes to pass."""
+    with busy(pair, shared):
+        wish = {"bandwidth_mib": 8, "timeout_s": 25, "on_timeout": end, "postcopy": end == "postcopy"}
+        moving = pair.move(shared.vm, pair.there, **wish)
+        eventually(lambda: passes(pair, moving) > 1, "all of it went, and goes once more", within=25)
+        ended = pair.dashboard.await_operation(moving, "failed" if end == "cancel" else "succeeded", within=120)
+    assert code in [line["code"] for line in ended["log"]]
+    if end == "cancel":
+        stays(pair, shared)
+        return
+    pair.await_there(shared.vm, pair.there)
+    assert pair.runs(shared.guest) == pair.defined(shared.guest) == [pair.there.name]
+    shared.counted_on()
+    pair.moved(shared.vm, pair.here)
+
+
+@contextmanager
+def busy(pair: Pair, counter: Counter) -> Iterator[None]:
+    """Meanwhile it writes 8 MiB of its memory over and over."""
+    once = "dd if=/dev/urandom of=/once bs=64k count=128 2>/dev/null"
+    again = "while :; do dd if=/once of=/again bs=64k conv=notrunc 2>/dev/null; done & BUSY=$!"
+    with line(pair.dashboard, counter.vm) as opened:
+        assert answers(opened, "once", after=once) and answers(opened, "again", after=again)
+    try:
+        yield
+    finally:
+        rests = partial(follows, pair.dashboard, counter.vm, "rests", after="kill $BUSY")
+        eventually(rests, "it rests", within=60)
+
+
+def passes(pair: Pair, moving: int) -> int:
+    """How often its memory went, and goes."""
+    move = pair.dashboard.operation(moving)["move"]
+    return int(move["passes"]) if move else 0
+
+
+def test_one_that_is_off_goes_with_its_disk_or_without(pair: Pair) -> None:
+    with shared_pool(pair) as (name, folder):
+        one = at_rest(pair, "rests", name, folder)
+        eventually(lambda: is_known(pair.dashboard, name, one.vm), "its volume is known", within=60, every=2)
+        for host in (pair.there, pair.here):
+            pair.moved(one.vm, host, mode="offline")
+            assert pair.defined(one.guest) == pair.started_by(one.guest) == [host.name]
+        one.remove()
+    with folder_pool(pair.here) as first, folder_pool(pair.there) as second:
+        one = at_rest(pair, "rests-too", first.name, first.folder)
+        eventually(lambda: is_known(pair.dashboard, first.name, one.vm), "its volume is known", within=60, every=2)
+        pool = pair.pools(second.name)[second.name]
+        pair.moved(one.vm, pair.there, mode="offline", copy_storage=True, pool=pool)
+        assert pair.defined(one.guest) == pair.started_by(one.guest) == [pair.there.name]
+        assert (second.folder / one.name).read_bytes() == (first.folder / one.name).read_bytes()
+        assert len(second.names()) == 1
+        pair.dashboard.await_operation(pair.dashboard.ask(one.vm, "start"))
+        assert pair.runs(one.guest) == [pair.there.name]
+        one.remove()
+
+
 def stays(pair: Pair, counter: Counter) -> None:
     """It runs here, and there is nothing of it on the other host."""
     eventually(lambda: pair.defined(counter.guest) == [pair.here.name], "the other host has nothing of it", within=20)
-    assert pair.runs(counter.guest) == [pair.here.name]
+    assert pair.runs(counter.guest) == pair.started_by(counter.guest) == [pair.here.name]
     pair.await_there(counter.vm, pair.here)
     counter.counted_on()
 
@@ -274,6 +339,7 @@ def test_a_source_whose_qemu_dies_when_it_runs_there_already(ways: Pair) -> None
         assert ways.defined(torn.guest) == [ways.here.name, ways.there.name]
         told = partial(ways.dashboard.get, f"/vms/{torn.vm}")
         eventually(lambda: told()["state_reason"] == "postcopy_failed", "it is told")
+        assert ways.started_by(torn.guest) == []
         assert told()["host"]["id"] == ways.ids[ways.there.name]
 
 

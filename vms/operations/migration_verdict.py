@@ -72,8 +72,10 @@ def across(operation: Operation, lend: Lend) -> Verdict:
         return Verdict.UNKNOWN
     if there.silent:
         # What runs here runs nowhere else; but what was made there is there still.
-        stayed = here.info.state == "running" and not wish_of(operation).disks
-        return Verdict.UNDONE if stayed else Verdict.UNKNOWN
+        if here.info.state != "running" or wish_of(operation).disks:
+            return Verdict.UNKNOWN
+        start_with_source(operation, lend, here.info)
+        return Verdict.UNDONE
     return stayed_here(operation, lend, here.info)
 
 
@@ -192,8 +194,17 @@ def stayed_here(operation: Operation, lend: Lend, info: DomainInfo) -> Verdict:
         with lend(operation.host) as connection:
             connection.domain(operation.before["uuid"]).resume()
         log(operation, "resumed_here", host=target_of(operation).name)
+    start_with_source(operation, lend, info)
     unmake(operation, lend)
     return Verdict.UNDONE
+
+
+def start_with_source(operation: Operation, lend: Lend, info: DomainInfo) -> None:
+    """Let its host start it when the host itself starts, as before the move."""
+    if operation.host and operation.before["autostart"] and not info.autostart:
+        with lend(operation.host) as connection:
+            connection.domain(operation.before["uuid"]).start_with_host(True)
+        log(operation, "autostart_back")
 
 
 def unmake(operation: Operation, lend: Lend) -> None:
