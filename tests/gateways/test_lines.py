@@ -132,7 +132,7 @@ def test_it_does_not_wait_for_the_next_second(
     ):
         eventually(lambda: len(stage.relay.consoles) == 2)
         asked = threading.Event()
-        monkeypatch.setattr(stage.relay.lines, "drive", lambda drivers: asked.set())
+        monkeypatch.setattr(stage.relay.lines, "drive", lambda drivers, asked_at: asked.set())
         driving.take_over(bob.actor, serial, bob.console())
         assert asked.wait(15)
         assert other

@@ -112,7 +112,8 @@ class Numbers:
 
 def sampled(dashboard: Dashboard, vm: int, after: float) -> list[int]:
     """When it was sampled after that moment, of what is stored already."""
-    return [t for t, value in Numbers(dashboard, vm, after, time.time()).series["memory"] if value and t > after]
+    points = Numbers(dashboard, vm, after - 60, time.time()).series["memory"]
+    return [t for t, value in points if value and t > after]
 
 
 def sample(dashboard: Dashboard, vm: int, after: float) -> int:
