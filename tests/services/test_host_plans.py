@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,11 +11,10 @@ from django.utils import timezone
 
 from tests.grants import grant
 from tests.metrics.emptied import emptied
-from tests.metrics.weeks import scaled
+from tests.metrics.weeks import quarters
 from tests.services.test_placement import make, make_host, make_pool
 from vms.errors import BadFields, NotMeasured, OtherPlan, PlanNotSo
-from vms.metrics import HOST, TIERS, VM, Family
-from vms.metrics.database import columns, cursor, table
+from vms.metrics import HOST, VM
 from vms.models import Host, HostPlan, Operation, OperationState, StoragePool, Tag, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import host_plans
@@ -25,31 +23,11 @@ from vms.services.host_plan_wishes import Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 GIB: Final = 1 << 30
-QUARTER = TIERS[2]
 
 
 @pytest.fixture(autouse=True)
 def store(db: None) -> Iterator[None]:
     yield from emptied()
-
-
-def measure(family: Family, things: dict[int, dict[str, float]], *, hours: int = 7 * 24) -> None:
-    """Of each thing these means in every quarter of an hour of the last so many hours."""
-    last = int(time.time()) // QUARTER.step * QUARTER.step - QUARTER.step
-    names = columns(family, QUARTER)
-    places = ", ".join(["%s"] * (len(names) + 2))
-    with cursor() as found:
-        found.executemany(
-            f"INSERT INTO {table(family, QUARTER)} (thing, t, {', '.join(names)}) VALUES ({places})",
-            [
-                (
-                    thing, last - at * QUARTER.step, 180, *(scaled(family, name, means) for name in family.names),
-                    *(scaled(family, name, means) for name in family.names),
-                )
-                for thing, means in things.items()
-                for at in range(hours * 4)
-            ],
-        )  # fmt: skip
 
 
 Lot = tuple[list[Host], list[VirtualMachine]]
@@ -67,8 +45,8 @@ def four_at_35() -> Lot:
         for number, (host, pool) in enumerate(zip(hosts, pools, strict=True))
         for each in range(5)
     ]
-    measure(HOST, {host.pk: {"cpu": 35.0, "memory": 22.4 * GIB} for host in hosts})
-    measure(VM, {vm.pk: {"cpu": 51.2, "memory": 3.0 * GIB, "memory_process": 4.0 * GIB} for vm in vms})
+    quarters(HOST, {host.pk: {"cpu": 35.0, "memory": 22.4 * GIB} for host in hosts})
+    quarters(VM, {vm.pk: {"cpu": 51.2, "memory": 3.0 * GIB, "memory_process": 4.0 * GIB} for vm in vms})
     return hosts, vms
 
 
@@ -130,7 +108,7 @@ def test_too_short_a_time_is_said_and_planned_by_what_is_given_only_if_asked(act
     pool = make_pool(hosts[0], "shared", type="netfs")
     make_pool(hosts[1], "shared", like=pool, type="netfs")
     make(hosts[0], pool, "vm-1")
-    measure(HOST, {host.pk: {"cpu": 5.0, "memory": GIB} for host in hosts}, hours=12)
+    quarters(HOST, {host.pk: {"cpu": 5.0, "memory": GIB} for host in hosts}, hours=12)
     with pytest.raises(NotMeasured) as refused:
         worked_out(actor, Wish("consolidate", spare=False))
     assert refused.value.params == {"host": "host-a", "hours": 12, "least": 24}
@@ -185,8 +163,8 @@ def test_balance_evens_out_what_is_measured(actor: Actor) -> None:
     for host in hosts[1:]:
         make_pool(host, "shared", like=pool, type="netfs")
     vms = [make(hosts[0], pool, f"vm-{number}", vcpus=4) for number in range(9)]
-    measure(HOST, {host.pk: {"cpu": 1.0, "memory": GIB} for host in hosts})
-    measure(VM, {vm.pk: {"cpu": 50.0, "memory_process": 2.0 * GIB} for vm in vms})
+    quarters(HOST, {host.pk: {"cpu": 1.0, "memory": GIB} for host in hosts})
+    quarters(VM, {vm.pk: {"cpu": 50.0, "memory_process": 2.0 * GIB} for vm in vms})
     plan = worked_out(actor, Wish("balance"))
     assert sorted(row["vms"][1] for row in rows(plan).values()) == [3, 3, 3]
     assert {row.reason["code"] for row in host_plans.moves_of(plan)} == {"evens"}
