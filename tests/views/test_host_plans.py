@@ -94,6 +94,16 @@ def test_what_does_not_fit_stands_at_its_field(
     assert answer.status_code == 400 and said in answer.content.decode()
 
 
+def test_vms_that_are_to_stay_are_named(client_alice: Client, hosts: list[Host]) -> None:
+    text = page(client_alice, worked_out(asked(client_alice, pinned=" web-01 ,")))
+    assert "web-01 stay" in text and "empties there" in text
+    text = page(client_alice, worked_out(asked(client_alice, pinned="web-01, web-02")))
+    assert "web-01, web-02 stay" in text and "nothing to move" in text
+    answer = client_alice.post("/plans/", {"kind": "consolidate", "pinned": "web-01, nobody"})
+    assert answer.status_code == 400
+    assert "You see no VM of that name on these hosts: nobody." in answer.content.decode()
+
+
 def test_what_if_tells_who_finds_room(client_alice: Client, hosts: list[Host]) -> None:
     plan = asked(client_alice, kind="whatif", lose=str(hosts[0].pk), add="3", more_cpus="8", more_gib="32")
     text = page(client_alice, worked_out(plan))
