@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -72,10 +72,12 @@ class Three:
         for host in self.hosts:
             if host.process.poll() is None:
                 for domain in host.connect().listAllDomains():
-                    if domain.isActive():
-                        domain.destroy()
-                    if domain.isPersistent():
-                        domain.undefineFlags(WITH_ALL)
+                    # What was still moving goes by itself.
+                    with suppress(libvirt.libvirtError):
+                        if domain.isActive():
+                            domain.destroy()
+                        if domain.isPersistent():
+                            domain.undefineFlags(WITH_ALL)
 
 
 @contextmanager

@@ -15,7 +15,18 @@ from tests.metrics.weeks import IDLE, TOLD, quarters, week
 from tests.services.test_placement import make, make_host, make_pool
 from vms.errors import BadFields, NotMeasured, NotShrunk, OtherPlan, PlanNotSo
 from vms.metrics import HOST, VM
-from vms.models import Document, Host, HostPlan, Operation, OperationState, Placement, StoragePool, Tag, User, VirtualMachine
+from vms.models import (
+    Document,
+    Host,
+    HostPlan,
+    Operation,
+    OperationState,
+    Placement,
+    StoragePool,
+    Tag,
+    User,
+    VirtualMachine,
+)
 from vms.permissions import Actor
 from vms.services import advice, host_plans
 from vms.services.host_plan_making import MIB

@@ -31,9 +31,9 @@ class PlanBody(Strict):
     margin: percent of each host that stay free. window: hours of measurements, percentile: what counts of each VM's.
     on_allocation: by what VMs are given alone. spare: any one host in use may be lost. cpu_percent, memory_percent: so
     much may be given of what a host has. apart: no two VMs that share such a tag are on one host. pinned, pinned_tags:
-    VMs that stay. most: so many moves at most, with balance. shrink: tell also how many hosts it is after shrinking what
-    is too large; shrunk: plan as if that had been done, which it has to be before the plan is run. With whatif: lose is
-    a host; add so many VMs of add_cpus and add_mib; one more host of more_cpus and more_mib."""
+    VMs that stay. most: so many moves at most, with balance. shrink: tell also how many hosts it is after shrinking
+    what is too large; shrunk: plan as if that had been done, which it has to be before the plan is run. With whatif:
+    lose is a host; add so many VMs of add_cpus and add_mib; one more host of more_cpus and more_mib."""
 
     kind: Literal["consolidate", "balance", "evacuate", "whatif"]
     hosts: Few = []
@@ -334,8 +334,9 @@ def show(request: HttpRequest, plan_id: int) -> PlanItem:
 
 @router.post("/{int:plan_id}/run", response=answers(202, PlanItem, 400, 403, 404, 409), summary="Make its moves")
 def run(request: HttpRequest, plan_id: int, body: RunBody, key: IdempotencyKey = None) -> Status[PlanItem]:
-    """You approve it as a whole, by its hash; one that counts on smaller VMs only when they are. Each move is judged once more before it is made; where one can't be,
-    nothing more is begun, and another plan is worked out from what is so then."""
+    """You approve it as a whole, by its hash; one that counts on smaller VMs only when they are so. Each move is judged
+    once more before it is made; where one can't be, nothing more is begun, and another plan is worked out from what is
+    so then."""
     who = actor(request)
     host_plans.run(who, host_plans.get_or_404(who, plan_id), body.hash, idempotency_key=key)
     return Status(202, again(who, plan_id))

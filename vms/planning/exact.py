@@ -37,7 +37,7 @@ def solved(hosts: Sequence[Host], guests: Sequence[Guest], known: Assignment, *,
     class Silent(highspy.Highs):
         """Its own name, which it tells when it is made, would be all that the log has of it."""
 
-        def enableCallbacks(self) -> None:  # noqa: N802
+        def enableCallbacks(self) -> None:
             self.silent()  # type: ignore[no-untyped-call]
             super().enableCallbacks()  # type: ignore[no-untyped-call]
 

@@ -139,8 +139,8 @@ ERRORS: dict[str, str] = {
     ),
     "plan_not_so": mark("The plan is {state}, so this can't be done with it. Look at it as it is now."),
     "not_shrunk": mark(
-        "The plan counts on smaller VMs, and {n} of them are not yet: {name} for one. Shrink them and start them again, "
-        "or plan without that."
+        "The plan counts on smaller VMs, and {n} are not so yet, {name} for one. Shrink them and start them again, or "
+        "plan without that."
     ),
     "other_plan": mark("The plan that was approved is not this one. Look at it as it is now, and approve that."),
     "moves_left": mark(

@@ -185,19 +185,20 @@ def stuck_lines(found: HostPlan) -> list[dict[str, Any]]:
 def shrink_lines(found: HostPlan, larger: Collection[int]) -> list[dict[str, Any]]:
     """The VMs that are to be smaller, each with where that is asked for. larger: those that are not yet."""
     return [
-        {
-            "one": one, "text": words.shrink_word(one), "left": one["vm"] in larger,
-            "ways": [
-                (name, f"{reverse('vm-hardware', args=[one['vm']])}?{urlencode({'part': part, **wish, 'apply': 'next'})}")
-                for name, part, wish, (has, wants) in (
-                    (gettext("Processors"), "cpu", {"cpus": one["cpus"][1]}, one["cpus"]),
-                    (gettext("Memory"), "memory", {"memory": one["mib"][1]}, one["mib"]),
-                )
-                if has != wants
-            ],
-        }
+        {"one": one, "text": words.shrink_word(one), "left": one["vm"] in larger, "ways": ways_to_shrink(one)}
         for one in found.found.get("smaller", {}).get("vms", [])
-    ]  # fmt: skip
+    ]
+
+
+def ways_to_shrink(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is to be smaller of it, with the form in which that is filled in."""
+    form = reverse("vm-hardware", args=[one["vm"]])
+    parts = ((gettext("Processors"), "cpu", "cpus", one["cpus"]), (gettext("Memory"), "memory", "memory", one["mib"]))
+    return [
+        (name, f"{form}?{urlencode({'part': part, field: wants, 'apply': 'next'})}")
+        for name, part, field, (has, wants) in parts
+        if has != wants
+    ]
 
 
 def if_lines(found: HostPlan) -> dict[str, Any]:
