@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from statistics import fmean
 
 import pytest
@@ -58,7 +59,7 @@ def watched_for_a_day(hosts: Three, guests: dict[str, list[LabGuest]]) -> dict[s
     for host, there in guests.items():
         for guest in there:
             vm = dashboard.vm(guest.uuid)
-            cpu, memory = eventually(lambda vm=vm: seen(dashboard, vm, since), f"{guest.name} is measured", within=90)
+            cpu, memory = eventually(partial(seen, dashboard, vm, since), f"{guest.name} is measured", within=90)
             figures[vm] = (guest.name, cpu, memory, hosts.ids[host])
     cpus = dashboard.get(f"/hosts/{hosts.ids['lab-1']}")["facts"]["cpus"]
     vms = {vm: told[1:] for vm, told in figures.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -43,6 +44,8 @@ def slow(host: LabHost, *cables: str) -> Iterator[None]:
     for cable in cables:
         host.run("tc", "qdisc", "add", "dev", cable, "root", *RATE)
     yield
+    if host.process.poll() is not None:
+        return
     for cable in cables:
         # With a killed host its cable goes too.
         with suppress(AssertionError):
@@ -96,6 +99,11 @@ def defined(hosts: Three, guest: LabGuest) -> list[str]:
     return [host.name for host in there if state(host, guest.uuid) is not None]
 
 
+def is_defined(hosts: Three, guest: LabGuest, *at: str) -> bool:
+    """There and nowhere else."""
+    return defined(hosts, guest) == [*at]
+
+
 def test_a_target_that_is_killed_in_mid_plan(hosts: Three) -> None:
     dashboard = hosts.dashboard
     guests = {guest.name: guest for guest in hosts.make(0, "mid-1", "mid-2", "mid-3")}
@@ -118,7 +126,7 @@ def test_a_target_that_is_killed_in_mid_plan(hosts: Three) -> None:
     done = next(move["name"] for move in plan["moves"] if move["state"] == "done")
     for name, guest in guests.items():
         at = "lab-2" if name == done else "lab-1"
-        eventually(lambda guest=guest, at=at: defined(hosts, guest) == [at], f"{name} is on {at} alone", within=60)
+        eventually(partial(is_defined, hosts, guest, at), f"{name} is on {at} alone", within=60)
         assert hosts.runs(guest) == [at]
         counted_on(guest)
 
@@ -145,7 +153,7 @@ def test_a_source_that_is_killed_in_mid_plan(hosts: Three) -> None:
     ended = dashboard.await_operation(operation, "failed", within=240)
     assert ended["error"]["params"] == {"failed": 2, "left": 0, "of": 2}
     for guest in guests:
-        eventually(lambda guest=guest: defined(hosts, guest) == [], f"nobody has {guest.name}", within=60)
+        eventually(partial(is_defined, hosts, guest), f"nobody has {guest.name}", within=60)
         told = dashboard.get(f"/vms/{dashboard.vm(guest.uuid)}")
         assert told["host"]["id"] == hosts.ids["lab-3"]
     other = followed(hosts, plan)

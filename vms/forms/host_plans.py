@@ -56,7 +56,7 @@ class PlanFields(forms.Form):
     )  # fmt: skip
     spare = tick(
         gettext_lazy("One host may be lost"), initial=True,
-        help_text=gettext_lazy("Whichever of them fails, the others have room for its VMs."),
+        help_text=gettext_lazy("Whichever fails, the others have processors and memory for its VMs. Disks do not count."),
     )  # fmt: skip
     shrink = tick(
         gettext_lazy("Tell what smaller VMs would save"),

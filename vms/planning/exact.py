@@ -38,7 +38,7 @@ def solved(hosts: Sequence[Host], guests: Sequence[Guest], known: Assignment, *,
         """Its own name, which it tells when it is made, would be all that the log has of it."""
 
         def enableCallbacks(self) -> None:
-            self.silent()  # type: ignore[no-untyped-call]
+            self.silent()
             super().enableCallbacks()  # type: ignore[no-untyped-call]
 
     model: Any = Silent()  # type: ignore[no-untyped-call]
