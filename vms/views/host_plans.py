@@ -17,9 +17,9 @@ from vms.errors import BadParameters
 from vms.forms.host_plans import OWN, PlanFields
 from vms.kinds import whole_number
 from vms.models import HostPlan, PlannedMove
-from vms.permissions import Actor, require
+from vms.permissions import Actor, Who, held_each, require
+from vms.services import advice, host_plans
 from vms.services import host_plan_words as words
-from vms.services import host_plans
 from vms.services.actors import session_actor
 from vms.services.capacity_words import processors, size
 from vms.services.host_plan_making import MIB
@@ -87,7 +87,7 @@ def plan(request: HttpRequest, pk: int) -> HttpResponseBase:
         "why": words.failure(found),
         "basis": words.basis(found),
         "smaller": words.smaller(found),
-        "shrinks": shrink_lines(found, larger),
+        "shrinks": shrink_lines(request.user, found, larger),
         "larger": len(larger),
         "as_shrunk": as_shrunk,
         "found": found.found,
@@ -182,12 +182,18 @@ def stuck_lines(found: HostPlan) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def shrink_lines(found: HostPlan, larger: Collection[int]) -> list[dict[str, Any]]:
-    """The VMs that are to be smaller, each with where that is asked for. larger: those that are not yet."""
+def shrink_lines(who: Who, found: HostPlan, larger: Collection[int]) -> list[dict[str, Any]]:
+    """The VMs that are to be smaller, each with where that is asked for, if he may. larger: those that are not yet."""
+    rows = found.found.get("smaller", {}).get("vms", [])
+    needs = advice.NEEDS["memory"]
+    may = held_each(who, needs, [one["vm"] for one in rows]) if rows else {}
     return [
-        {"one": one, "text": words.shrink_word(one), "left": one["vm"] in larger, "ways": ways_to_shrink(one)}
-        for one in found.found.get("smaller", {}).get("vms", [])
-    ]
+        {
+            "one": one, "text": words.shrink_word(one), "left": one["vm"] in larger,
+            "ways": ways_to_shrink(one) if may.get(one["vm"], frozenset()) >= needs else [],
+        }
+        for one in rows
+    ]  # fmt: skip
 
 
 def ways_to_shrink(one: dict[str, Any]) -> list[tuple[str, str]]:
