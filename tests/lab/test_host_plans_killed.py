@@ -140,6 +140,7 @@ def test_a_target_that_is_killed_in_mid_plan(hosts: Three) -> None:
         counted_on(guest)
 
 
+@pytest.mark.long
 def test_a_source_that_is_killed_in_mid_plan(hosts: Three) -> None:
     """What it had is lost with it: that is said, and none of it is thought to be anywhere else."""
     dashboard = hosts.dashboard
