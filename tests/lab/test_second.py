@@ -1,0 +1,102 @@
+"""The demo's second host: a demo VM goes there and comes back, and nothing of it is left."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kvmweb.second import cable
+from tests.lab.machine import LabHost, eventually
+from tests.lab.stack import ROOT, Dashboard
+from vms.demo import machines
+
+
+class Second:
+    """Started on the lab host as scripts/run starts it on this machine, by its root."""
+
+    def __init__(self, machine: LabHost, folder: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+
+    def call(self, verb: str) -> None:
+        self.machine.run("env", "-C", str(ROOT), sys.executable, "-B", "-m", "kvmweb.second", verb, str(self.folder))
+
+    @property
+    def uri(self) -> str:
+        return f"qemu+unix:///system?socket={self.folder}/run/libvirt/libvirt-sock"
+
+    def virsh(self, *words: str) -> str:
+        return self.machine.run("virsh", "-q", "-c", self.uri, *words)
+
+    def has(self) -> dict[str, str]:
+        """{name: state} of its VMs."""
+        lines = [line.split(maxsplit=2)[1:] for line in self.virsh("list", "--all").splitlines() if line.strip()]
+        return {name: state.strip() for name, state in lines}
+
+
+@pytest.fixture
+def second(lab_host: LabHost, dashboard: Dashboard) -> Iterator[Second]:
+    made = Second(lab_host, dashboard.state / "second")
+    yield made
+    if made.folder.exists():
+        for name in made.has():
+            made.virsh("destroy", name)
+            made.virsh("undefine", name)
+        dashboard.manage("demo", "--remove")
+        made.call("remove")
+
+
+def traces(host: LabHost) -> list[str]:
+    """What it could leave: cards, rules of netfilter, processes."""
+    cards = [line for line in host.run("ip", "-o", "link").splitlines() if cable.names(0)[0] in line]
+    rules = host.run("iptables", "--table", "mangle", "--list-rules", "PREROUTING").splitlines()
+    own = ("unshare", "virtlogd", "libvirtd")
+    return [*cards, *rules, *sorted(name for name in host.programs().values() if name in own)]
+
+
+def is_on(dashboard: Dashboard, vm: int, host: int) -> bool:
+    shown = dashboard.get(f"/vms/{vm}")
+    return bool(shown["host"]["id"] == host and shown["state"] == "running")
+
+
+def test_a_demo_vm_goes_there_and_comes_back_and_nothing_is_left(
+    dashboard: Dashboard, lab_host: LabHost, second: Second
+) -> None:
+    before = traces(lab_host)
+    second.call("start")
+    assert len(traces(lab_host)) == len(before) + 5
+    said = dashboard.manage("demo", "--second").splitlines()
+    assert "demo-second added" in said and not [line for line in said if "not one storage" in line], said
+    hosts = {host["name"]: host["id"] for host in dashboard.get("/hosts")["items"]}
+    there = hosts["demo-second"]
+    [web] = [vm for vm in dashboard.get("/vms?q=demo-web")["items"] if vm["tags"] == ["demo"]]
+    [place] = dashboard.get(f"/placement?vm={web['id']}&host={there}")["items"]
+    assert place["possible"], place
+
+    ended = dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": there}), within=90)
+    assert "in clear text" in str(ended["log"]), ended["log"]
+    eventually(lambda: is_on(dashboard, web["id"], there), "it is there")
+    assert second.has() == {"demo-web": "running"}
+
+    second.call("start")
+    assert second.has() == {"demo-web": "running"}, "one that runs is left alone"
+    assert dashboard.manage("demo", "--second") == "", "what was moved is not made once more"
+    with pytest.raises(AssertionError, match="demo-web"):
+        second.call("remove")
+
+    dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": web["host"]["id"]}), within=90)
+    eventually(lambda: is_on(dashboard, web["id"], web["host"]["id"]), "it is back")
+    assert second.has() == {}
+    dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": there}), within=90)
+
+    removed = dashboard.manage("demo", "--remove").splitlines()
+    assert {"demo-web removed", "demo-db removed", "demo-second removed"} <= set(removed), removed
+    second.call("remove")
+    assert not second.folder.exists()
+    assert not any((lab_host.images / name).exists() for name in machines.POOLS)
+    assert traces(lab_host) == before
+    assert [host["name"] for host in dashboard.get("/hosts")["items"] if host["name"].startswith("demo-")] == []
+    assert dashboard.request("GET", f"/api/v1/vms/{web['id']}").status == 404
