@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lxml import etree
+from lxml.builder import E
 
 from kvmweb.second import cable
 from tests.lab.machine import LabHost, eventually
@@ -36,14 +39,26 @@ class Second:
         lines = [line.split(maxsplit=2)[1:] for line in self.virsh("list", "--all").splitlines() if line.strip()]
         return {name: state.strip() for name, state in lines}
 
+    def lose_power(self) -> None:
+        """As at the end of this machine."""
+        [(pid, _)] = json.loads((self.folder / "process").read_text())["processes"]
+        self.machine.run("kill", "-KILL", str(pid))
+
+    def define(self, name: str) -> None:
+        """A VM that is somebody's."""
+        file = self.folder / "theirs.xml"
+        tree = E.domain(E.name(name), E.memory("16", unit="MiB"), E.os(E.type("hvm", arch="x86_64")), type="qemu")
+        file.write_bytes(etree.tostring(tree))
+        self.virsh("define", str(file))
+
 
 @pytest.fixture
 def second(lab_host: LabHost, dashboard: Dashboard) -> Iterator[Second]:
     made = Second(lab_host, dashboard.state / "second")
     yield made
     if made.folder.exists():
+        made.call("start")
         for name in made.has():
-            made.virsh("destroy", name)
             made.virsh("undefine", name)
         dashboard.manage("demo", "--remove")
         made.call("remove")
@@ -55,6 +70,11 @@ def traces(host: LabHost) -> list[str]:
     rules = host.run("iptables", "--table", "mangle", "--list-rules", "PREROUTING").splitlines()
     own = ("unshare", "virtlogd", "libvirtd")
     return [*cards, *rules, *sorted(name for name in host.programs().values() if name in own)]
+
+
+def row(dashboard: Dashboard) -> list[int]:
+    """Its id, where the dashboard has it."""
+    return [host["id"] for host in dashboard.get("/hosts")["items"] if host["name"] == "demo-second"]
 
 
 def is_on(dashboard: Dashboard, vm: int, host: int) -> bool:
@@ -70,8 +90,7 @@ def test_a_demo_vm_goes_there_and_comes_back_and_nothing_is_left(
     assert len(traces(lab_host)) == len(before) + 5
     said = dashboard.manage("demo", "--second").splitlines()
     assert "demo-second added" in said and not [line for line in said if "not one storage" in line], said
-    hosts = {host["name"]: host["id"] for host in dashboard.get("/hosts")["items"]}
-    there = hosts["demo-second"]
+    [there] = row(dashboard)
     [web] = [vm for vm in dashboard.get("/vms?q=demo-web")["items"] if vm["tags"] == ["demo"]]
     [place] = dashboard.get(f"/placement?vm={web['id']}&host={there}")["items"]
     assert place["possible"], place
@@ -90,13 +109,23 @@ def test_a_demo_vm_goes_there_and_comes_back_and_nothing_is_left(
     dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": web["host"]["id"]}), within=90)
     eventually(lambda: is_on(dashboard, web["id"], web["host"]["id"]), "it is back")
     assert second.has() == {}
-    dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": there}), within=90)
 
+    dashboard.await_operation(dashboard.ask(web["id"], "migrate", {"host": there}), within=90)
+    second.lose_power()
+    second.call("start")
+    assert second.has() == {"demo-web": "shut off"}, "it has what it had"
+    second.define("theirs")
     removed = dashboard.manage("demo", "--remove").splitlines()
-    assert {"demo-web removed", "demo-db removed", "demo-second removed"} <= set(removed), removed
+    assert "demo-web removed" in removed and "demo-second stays: it has theirs, which the demo did not make" in removed
+    assert second.has() == {"theirs": "shut off"} and row(dashboard) == [there]
+    with pytest.raises(AssertionError, match=r"demo-second stays: it has .*theirs"):
+        second.call("remove")
+    second.virsh("undefine", "theirs")
+    removed = dashboard.manage("demo", "--remove").splitlines()
+    assert removed == ["demo-second removed"]
     second.call("remove")
     assert not second.folder.exists()
     assert not any((lab_host.images / name).exists() for name in machines.POOLS)
     assert traces(lab_host) == before
-    assert [host["name"] for host in dashboard.get("/hosts")["items"] if host["name"].startswith("demo-")] == []
+    assert row(dashboard) == []
     assert dashboard.request("GET", f"/api/v1/vms/{web['id']}").status == 404
