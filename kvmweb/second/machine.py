@@ -20,6 +20,7 @@ from typing import Final
 from kvmweb.second import cable, namespaces
 from kvmweb.supervisor.leftovers import Register
 from kvmweb.supervisor.proc import identify, send
+from vms.demo.machines import POOLS
 
 NAME: Final = "demo-second"
 # Where the disks of VMs are, as two hosts share a folder of a server.
@@ -158,12 +159,12 @@ def plug(folder: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def left(folder: Path) -> list[str]:
-    """The names of VMs and pools that it has, also where it does not run."""
-    return sorted({path.stem for place in KEPT for path in (folder / place).glob("*.xml")})
+    """The names of VMs, and of pools beside the demo's, that it has, also where it does not run."""
+    return sorted({path.stem for place in KEPT for path in (folder / place).glob("*.xml")} - set(POOLS))
 
 
 def remove(folder: Path) -> None:
-    """Take it away, with everything in it. Raises Unable where it has VMs or pools."""
+    """Take it away, with everything in it. Raises Unable where it has VMs, or pools of somebody."""
     if has := left(folder):
         raise Unable(f"{NAME} stays: it has {', '.join(has)}, which the demo did not make")
     end(folder)
