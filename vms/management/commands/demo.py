@@ -44,7 +44,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         beside = second.row()
         here = Host.objects.filter(node=settings.ENVIRONMENT.node, driver=Host.Driver.QEMU, removed_at=None)
-        host = here.exclude(pk=beside.pk if beside else None).order_by("pk").first()
+        host = (here.exclude(pk=beside.pk) if beside else here).order_by("pk").first()
         if host is None:
             raise CommandError("This machine is not one of the dashboard's hosts; start it once with scripts/run.")
         try:
