@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from allauth.account.internal.flows.login import (
     _AUTHENTICATION_METHODS_USER_SESSION_KEY,
@@ -31,6 +32,10 @@ from vms.models import Document, Host, Lease, Placement, User, VirtualMachine
 from vms.permissions import Actor
 from vms.services import factors, sealing
 from vms.services.roles import keep_fixed
+
+# How long an example takes is the machine's affair, and others may be at work on it.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 TRIGGERS = import_module("vms.migrations.0008_audit_chain")
 

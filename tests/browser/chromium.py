@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-# The same engine without the frame of a window, for half the work; the long level takes /usr/bin/chromium.
-PROGRAM = os.environ.get("KVMWEB_TEST_CHROMIUM", "/usr/bin/chromium-headless-shell")
+PROGRAM = Path(__file__).with_name("unlinked.py")
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

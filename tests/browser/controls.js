@@ -27,6 +27,8 @@ window.controls = {
 
   /** What it is called and does, without the numbers in it: the same after the page was loaded anew. */
   name(element) {
+    // What happened last is another thing a moment later.
+    if (element.closest(".stream")) return `${element.localName} to what happened`;
     const called = element.ariaLabel ?? element.labels?.[0]?.innerText ?? element.innerText ?? "";
     const does = element.getAttribute("href") ?? element.getAttribute("formaction") ?? element.name ?? "";
     return `${element.localName} ${called} ${does}`.replace(/\d+/g, "0").replace(/\s+/g, " ").trim();

@@ -132,10 +132,38 @@ def test_it_does_not_wait_for_the_next_second(
     ):
         eventually(lambda: len(stage.relay.consoles) == 2)
         asked = threading.Event()
-        monkeypatch.setattr(stage.relay.lines, "drive", lambda drivers: asked.set())
+        monkeypatch.setattr(stage.relay.lines, "drive", lambda drivers, asked_at: asked.set())
         driving.take_over(bob.actor, serial, bob.console())
         assert asked.wait(15)
         assert other
+
+
+@pytest.mark.parametrize("asks_every", [0.05])
+def test_who_comes_while_it_is_asked_who_drives_types_from_his_first_byte_on(
+    stage: Stage, person: Person, bob: Person, serial: VirtualMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers, drivers = threading.Event(), threading.Semaphore(0), driving.drivers
+
+    def slow(relay: str) -> set[int]:
+        found = drivers(relay)
+        asked.set()
+        answers.acquire(timeout=20)
+        return found
+
+    with stage.connect(line(bob, serial, device="serial1")[0], serial.pk, cookie=bob.cookie):
+        eventually(lambda: len(stage.devices) == 1)
+        monkeypatch.setattr(driving, "drivers", slow)
+        assert asked.wait(20)
+        asked.clear()
+        with stage.connect(line(person, serial)[0], serial.pk, cookie=person.cookie) as alice:
+            eventually(lambda: len(stage.relay.consoles) == 2)
+            answers.release()
+            # The next question is asked when the answer was heard, and is not answered.
+            assert asked.wait(20)
+            alice.send(b"at once\r")
+            stage.devices[1].expect(b"at once\r")
+            monkeypatch.undo()
+            answers.release()
 
 
 def test_a_watcher_who_asked_to_watch_types_into_nothing(stage: Stage, person: Person, serial: VirtualMachine) -> None:

@@ -194,7 +194,10 @@ class Terminal:
 
     def reads(self, text: bytes) -> None:
         while text not in self.got:
-            piece = self.connection.recv(timeout=30)
+            try:
+                piece = self.connection.recv(timeout=60)
+            except TimeoutError:
+                raise AssertionError(f"no {text!r} in {self.got!r}") from None
             self.got += piece if isinstance(piece, bytes) else b""
 
     def types(self, text: bytes) -> None:

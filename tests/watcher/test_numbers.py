@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -40,10 +42,16 @@ def identity(vm: VirtualMachine) -> str:
     return str(vm.placement.uuid)
 
 
-def feed(sampler: Sampler, vm: VirtualMachine, times: dict[float, int], run: int = 1) -> None:
-    """times: at which moment its processors had worked for how many seconds."""
+BEGAN = 1_700_000_000.0
+
+
+def feed(
+    sampler: Sampler, vm: VirtualMachine, times: Mapping[float, float], run: int = 1, began: float = BEGAN
+) -> None:
+    """times: at which moment its processors had worked for how many seconds. began: the time of day at moment 0."""
     for at, worked in times.items():
-        sampler.sample({identity(vm): Numbers(worked * 10**9, 1024, run)}, {identity(vm): 2}, 5.0, at)
+        numbers = {identity(vm): Numbers(round(worked * 10**9), 1024, run)}
+        sampler.sample(numbers, {identity(vm): 2}, 5.0, at, began + at)
 
 
 def test_pages_and_store_are_told_the_same(host: Host, vm: VirtualMachine, kept: Kept) -> None:
@@ -68,13 +76,25 @@ def test_a_start_anew_counts_from_there(host: Host, vm: VirtualMachine, kept: Ke
     assert kept.cpu(vm) == [None, 10.0, None, 10.0]
 
 
-def test_a_clock_that_jumps_changes_no_rate(
-    host: Host, vm: VirtualMachine, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_kept_adds_up_to_what_was_counted(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    """A machine with much to do is asked unevenly, and times are kept in whole seconds."""
+    times = {100.9: 0.0, 105.1: 0.0, 111.8: 9.0, 117.2: 9.0, 117.4: 11.0, 122.9: 12.0, 130.1: 12.0, 135.5: 12.0}
+    feed(Sampler(host, kept.keep), vm, times)
+    stored = [(t, values[0]) for _, (_, t, values) in kept.samples]
+    assert [t - BEGAN for t, _ in stored] == [100, 105, 111, 117, 122, 130, 135]
+    worked = sum((t - before) * 2 * (cpu or 0) / 100 for (before, _), (t, cpu) in pairwise(stored))
+    assert worked == pytest.approx(12.0)
+
+
+def test_what_works_evenly_is_told_evenly(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    feed(Sampler(host, kept.keep), vm, {at: at / 2 for at in (100.9, 105.1, 111.8, 117.2, 123.0)})
+    assert kept.cpu(vm)[1:] == [pytest.approx(25.0)] * 4
+
+
+def test_a_clock_that_jumps_changes_no_rate(host: Host, vm: VirtualMachine, kept: Kept) -> None:
     sampler = Sampler(host, kept.keep)
     for wall, (at, worked) in zip((1e9, 1e9 - 3600, 1e9 + 9e6), ((100.0, 1), (105.0, 2), (110.0, 3)), strict=True):
-        monkeypatch.setattr("vms.watcher.numbers.time.time", lambda wall=wall: wall)
-        feed(sampler, vm, {at: worked})
+        feed(sampler, vm, {at: worked}, began=wall - at)
     assert kept.cpu(vm) == [None, 10.0, 10.0]
     assert [sample[1] for _, sample in kept.samples] == [10**9, 10**9 - 3600, 10**9 + 9 * 10**6]
 
@@ -99,7 +119,7 @@ def test_a_vm_that_moves_is_counted_where_it_counts(host: Host, vm: VirtualMachi
 
 def test_what_no_row_knows_is_not_stored(host: Host, kept: Kept) -> None:
     sampler = Sampler(host, kept.keep)
-    sampler.sample({str(uuid.uuid4()): Numbers(1, 1)}, {}, 5.0, 100.0)
+    sampler.sample({str(uuid.uuid4()): Numbers(1, 1)}, {}, 5.0, 100.0, BEGAN)
     assert not kept.samples
     found = make_vm(host, "web-02")
     feed(sampler, found, {105.0: 1})

@@ -208,6 +208,20 @@ def test_of_one_that_stands_still_after_its_crash_the_screen_is_taken_then(stage
     assert stage.screens.kept == {}
 
 
+def test_one_that_was_taken_just_before_the_crash_is_taken_again_in_a_moment(stage: Stage) -> None:
+    uuid, vm = stage.add("web-01")
+    stage.screens.ask([uuid])
+    eventually(lambda: uuid in stage.screens.kept and stage.rests(uuid))
+    stage.fake.screens[uuid] = BLUE
+    crashed = stage.known(state="crashed", state_reason="panicked")
+    stage.screens.plan(crashed)
+    eventually(lambda: LastScreen.objects.filter(vm=vm).exists())
+    assert stage.taken() == 1 and colour(bytes(LastScreen.objects.get(vm=vm).png)) == (200, 0, 0)
+    stage.screens.turns[uuid].due = 0.0
+    stage.screens.plan(crashed)
+    eventually(lambda: colour(bytes(LastScreen.objects.get(vm=vm).png)) == (0, 0, 200))
+
+
 def test_what_is_kept_of_a_host_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screens, "MOST_KEPT", 3000)
     for number in range(6):

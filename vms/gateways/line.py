@@ -19,11 +19,13 @@ from vms.gateways.ring import Ring
 
 @dataclass
 class Seat:
-    """A viewer's end of the line; at is the place in the ring up to which he has read."""
+    """A viewer's end of the line; at is the place in the ring up to which he has read. since: time.monotonic() of his
+    coming."""
 
     socket: socket.socket
     drives: bool
     at: int
+    since: float
 
 
 class End(NamedTuple):
@@ -80,15 +82,16 @@ class Line:
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
             first = self.ring.first()
-            self.seats[console] = Seat(ours, drives, first)
+            self.seats[console] = Seat(ours, drives, first, time.monotonic())
         self.wake()
         return End(theirs, json.dumps({"line": self.name, "at": first}).encode())
 
-    def drive(self, drivers: set[int]) -> None:
-        """These consoles type, the others do not."""
+    def drive(self, drivers: set[int], asked_at: float) -> None:
+        """These consoles type, the others do not, of those that were there when that was asked."""
         with self.lock:
             for console, seat in self.seats.items():
-                seat.drives = console in drivers
+                if seat.since < asked_at:
+                    seat.drives = console in drivers
 
     def end(self) -> None:
         """Give the device back and end."""

@@ -65,10 +65,10 @@ class Lines:
     def has_viewers(self) -> bool:
         return any(line.seats for line in self.open_lines())
 
-    def drive(self, drivers: set[int]) -> None:
-        """These consoles type, all others do not."""
+    def drive(self, drivers: set[int], asked_at: float) -> None:
+        """These consoles type, all others do not, of those that were there when that was asked (time.monotonic())."""
         for line in self.open_lines():
-            line.drive(drivers)
+            line.drive(drivers, asked_at)
 
     def end(self) -> None:
         """Give all devices back."""

@@ -38,7 +38,8 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
             break
         try:
             if relay.lines.has_viewers():
-                relay.lines.drive(driving.drivers(relay.name))
+                at = time.monotonic()
+                relay.lines.drive(driving.drivers(relay.name), at)
             for console, reason in consoles.no_longer_allowed(consoles.of_relay(relay.name)).items():
                 relay.end(console, reason)
             asked_at = time.monotonic()

@@ -1,7 +1,9 @@
 """The bytes of a volume, in and out, through a stream of the host's connection.
 
 libvirt calls sent what it has only queued, ends a stream that is too short without a word, and writes past the end of a
-volume: so both ways carry exactly the bytes that were said, and only finish() says that the host has them.
+volume: so both ways carry exactly the bytes that were said, and only finish() says that the host has them. It also
+forgets that the last of what it had queued could not be written (virFDStreamCloseInt), as on a disk that is full: so
+finish() reads the end of it back.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import libvirt
 
-from vms.errors import StreamShort
+from vms.errors import HostRefused, StreamShort
 
 if TYPE_CHECKING:
     from vms.virt.connection import Connection
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 # The most that is handed over in one call; a host frees the one that waits when it has taken it. libvirt's client makes
 # a message of each: of 1 MiB they are new pages every time, which takes three times the processor.
 BLOCK: Final = 1 << 18
+# So much of the end is read back. The host writes in order and stops at its first failure.
+PROOF: Final = 4096
 # The most that is asked for in one libvirt stream to be read, and where nothing but a hole came.
 PIECE: Final = 16 << 20
 HOLES: Final = 1 << 30
@@ -39,7 +43,12 @@ class Upload:
     def __init__(self, connection: Connection, volume: Any, offset: int, length: int, *, sparse: bool = False) -> None:
         more_than_none(length)
         self.connection = connection
+        self.volume = volume
+        self.at = offset
         self.left = length
+        # Where the last bytes went, and the last that are not zeros, which what was never written looks like.
+        self.end: tuple[int, bytes] | None = None
+        self.mark: tuple[int, bytes] | None = None
         with connection.guard():
             self.stream = connection.handle.newStream(0)
             volume.upload(self.stream, offset, length, SPARSE["upload"] if sparse else 0)
@@ -52,8 +61,16 @@ class Upload:
         with self.connection.guard():
             while start < len(data):
                 sent = self.stream.send(data[start : start + BLOCK])
+                self.went(data[start : start + sent])
                 start += sent
-                self.left -= sent
+
+    def went(self, data: bytes) -> None:
+        """They are on their way."""
+        self.end = (max(self.at, self.at + len(data) - PROOF), data[-PROOF:])
+        if solid := data.rstrip(b"\0"):
+            self.mark = (max(self.at, self.at + len(solid) - PROOF), solid[-PROOF:])
+        self.at += len(data)
+        self.left -= len(data)
 
     def skip(self, length: int) -> None:
         """Leave a hole, which reads as zeros and takes no room; of a stream that was begun as sparse."""
@@ -61,6 +78,7 @@ class Upload:
             raise ValueError(f"a hole of {length} bytes where {self.left} are left")
         with self.connection.guard():
             self.stream.sendHole(length)
+        self.at += length
         self.left -= length
 
     def finish(self, *, short: bool = False) -> None:
@@ -71,6 +89,21 @@ class Upload:
             raise StreamShort(left=self.left)
         with self.connection.guard():
             self.stream.finish()
+        for at, wanted in filter(None, {self.mark, self.end}):
+            if self.found(at, len(wanted)) != wanted:
+                raise HostRefused("Not all of it was written. Is there no room left?")
+
+    def found(self, at: int, length: int) -> bytes:
+        """What the host has there; b"" where it has less."""
+        way = Download(self.connection, self.volume, at, length)
+        try:
+            data = b"".join(iter(way.read, b""))
+            way.finish()
+        except StreamShort:
+            return b""
+        finally:
+            way.abort()
+        return data
 
     def abort(self) -> None:
         """Give up: which of the bytes are there is not known. Again, and after an error, is nothing."""

@@ -13,7 +13,7 @@ from vms.kinds.agent import READ_ONLY
 from vms.metrics import GUEST, HOST, POOL, VM, Family, Sample
 from vms.models import Host, Placement, StoragePool
 from vms.virt import GuestInfo, HostNumbers, Numbers, PoolInfo
-from vms.watcher.rates import host_rates, rates
+from vms.watcher.rates import host_rates, rates, until_whole
 
 # What was not heard for so many periods was away: what it did meanwhile is no number of this moment.
 AWAY: Final = 3
@@ -22,6 +22,8 @@ SHORTEST: Final = 5.0
 KNOWN_FOR: Final = 60.0
 # A guest may tell anything.
 LARGEST: Final = 2**62
+# What is so much a second, or a share of it, and no state of a moment.
+FLOWS: Final = [series.unit not in ("bytes", "s") for series in VM.series]
 
 Keep = Callable[[Family, list[Sample]], None]
 
@@ -33,6 +35,9 @@ class Sampler:
         self.host = host
         self.keep = keep
         self.at = 0.0
+        # The same moment in seconds since 1970, and what was done a second until then.
+        self.wall = 0.0
+        self.rates: dict[str, list[float | None]] = {}
         self.last: dict[str, Numbers] = {}
         # By UUID the placement and the VM, None for one that counts elsewhere: while it moves, two hosts have it.
         self.rows: dict[str, tuple[int, int | None]] = {}
@@ -40,27 +45,33 @@ class Sampler:
         self.host_at = 0.0
         self.host_last: HostNumbers | None = None
 
-    def sample(self, told: Mapping[str, Numbers], vcpus: Mapping[str, int], period: float, at: float) -> None:
-        """Take in the counters of all at a moment of time.monotonic(). vcpus: how many processors each has; period:
-        seconds from one sample to the next."""
-        seconds = at - self.at
+    def sample(
+        self, told: Mapping[str, Numbers], vcpus: Mapping[str, int], period: float, at: float, wall: float
+    ) -> None:
+        """Take in the counters of all at a moment of time.monotonic(), which was wall seconds after 1970 began. vcpus:
+        how many processors each has; period: seconds from one sample to the next."""
+        seconds, t = at - self.at, int(wall)
+        if seconds < 1 and t == int(self.wall):
+            # The store has one sample a second: the next one tells of both.
+            return
         before = self.last if seconds <= AWAY * max(period, SHORTEST) else {}
-        self.last, self.at = dict(told), at
+        early, late = self.wall % 1, wall % 1
+        self.last, self.at, self.wall = dict(told), at, wall
+        was, self.rates = self.rates if before else {}, {}
         self.know(told, at)
-        t = int(time.time())
         samples: list[Sample] = []
         numbers, counters = {}, {}
         for uuid, now in told.items():
             placement, vm = self.rows.get(uuid, (None, None))
             if placement is None:
                 continue
-            values = rates(before.get(uuid), now, seconds, vcpus.get(uuid, 1))
+            values = self.rates[uuid] = rates(before.get(uuid), now, seconds, vcpus.get(uuid, 1))
             numbers[str(placement)] = {
                 "cpu": round((values[0] or 0.0) / 100, 4),
                 "memory_kib": float(now.memory_kib or 0),
             }
             if vm is not None:
-                samples.append((vm, t, values))
+                samples.append((vm, t, until_whole(was.get(uuid), values, early, seconds - late, FLOWS)))
                 counters[vm] = now
         if samples:
             self.keep(VM, samples)

@@ -49,6 +49,20 @@ def rates(before: Numbers | None, now: Numbers, seconds: float, vcpus: int) -> l
     ]
 
 
+def until_whole(
+    was: Sequence[float | None] | None, now: Sequence[float | None], early: float, rest: float, flows: Sequence[bool]
+) -> list[float | None]:
+    """The same between the whole seconds at which they are kept, so that they add up to what the counters grew however
+    unevenly these were asked. was: what was done a second before, of which early seconds came after its whole second;
+    rest: seconds of now that come before its own. flows: of which that holds."""
+    if was is None or rest <= 0:
+        return list(now)
+    return [
+        new if new is None or old is None or not flow else (early * old + rest * new) / (early + rest)
+        for old, new, flow in zip(was, now, flows, strict=True)
+    ]
+
+
 def less(before: int | None, now: int | None, times: int = 1) -> int | None:
     """How much it grew; None where it is not told twice, or went back."""
     return None if before is None or now is None or now < before else (now - before) * times

@@ -217,7 +217,8 @@ class Reader:
         self.numbers_period = max(NUMBERS, PAUSE * counted.took)
         vcpus = {uuid: seen.placement["vcpus"] for uuid, seen in self.known.items()}
         try:
-            self.sampler.sample(counted.told, vcpus, self.numbers_period, (counted.started + counted.ended) / 2)
+            at = (counted.started + counted.ended) / 2
+            self.sampler.sample(counted.told, vcpus, self.numbers_period, at, time.time() - (time.monotonic() - at))
         except redis.RedisError as error:
             logger.warning("could not tell the present numbers: %s", error)
 

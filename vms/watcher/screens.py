@@ -97,9 +97,11 @@ class Screens:
             self.final = (self.final | still) & crashed
             for uuid in [uuid for uuid, shot in self.kept.items() if not is_of_run(shot, known.get(uuid))]:
                 del self.kept[uuid]
+            # Each time until it is there: one that was taken just before, or could not be, is not taken at once.
+            final = list(self.final)
         for uuid, shot in last.items():
             self.writer.last_screen(self.term, uuid, shot)
-        if wanted := [*still, *self.due(known)]:
+        if wanted := [*final, *self.due(known)]:
             self.ask(wanted)
 
     def due(self, known: Mapping[str, Row]) -> list[str]:
