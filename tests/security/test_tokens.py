@@ -49,10 +49,10 @@ def told(answer: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_an_administrators_token_for_looking_only_looks(
-    route: str, host: Host, alice: User, carol: User, ask: Ask
+    route: str, world: World, alice: User, carol: User, ask: Ask
 ) -> None:
     row = TABLE[route]
-    world = make_world(host, alice, state=row.get("state", "running"))
+    world.is_in(row.get("state", "running"))
     path = address(route, world.values(route))
     query, send = row.get("query", ""), row.get("send", {})
     known = {"vm": world.vm.pk, "uuid": world.vm.placement.uuid if world.vm.placement else ""}
