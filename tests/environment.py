@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -28,10 +30,17 @@ for setting in [name for name in os.environ if name.startswith("KVMWEB_")]:
 # The same on every machine, whatever data of libosinfo it has.
 os.environ["KVMWEB_OSINFO_DIRS"] = str(FOLDER / "osinfo")
 
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
 redis: subprocess.Popen[bytes] | None = None
 postgresql = PostgreSQL() if os.environ.get("KVMWEB_TEST_DATABASE") == "postgresql" else None
 if postgresql:
     os.environ["KVMWEB_DATABASE_URL"] = postgresql.url
+
+
+def end_with_this_process() -> None:
+    """A child's last step before its program: a test over its limit ends pytest without another word."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def start_redis() -> None:
@@ -41,7 +50,7 @@ def start_redis() -> None:
         redis = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", str(STATE / "run" / "redis.sock"), "--save", "",
              "--logfile", str(STATE / "logs" / "redis.log")],
-            cwd=STATE, executable=REDIS_PROGRAM, stdout=subprocess.DEVNULL,
+            cwd=STATE, executable=REDIS_PROGRAM, stdout=subprocess.DEVNULL, preexec_fn=end_with_this_process,
         )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""A pytest plugin: the counts for scripts/test, no skipped test where CI=true, and a part of the tests where they run a
-second time."""
+"""A pytest plugin: the counts for scripts/test and which test it is at, no skipped test where CI=true, and a part of
+the tests where they run a second time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+
+from scripts.checks.progress import Progress, read
+
+PROGRESS = os.environ.get("KVMWEB_TEST_PROGRESS", "")
+reports: list[pytest.TestReport] = []
 
 
 def counts(stats: dict[str, list[Any]]) -> dict[str, int]:
@@ -35,10 +40,42 @@ def commits(item: pytest.Item) -> bool:
     return bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ())
 
 
+def note(name: str, outcome: str | None) -> None:
+    """A line of the check's progress: the test begins, or has passed, failed or been skipped."""
+    if PROGRESS:
+        with Path(PROGRESS).open("a") as file:
+            file.write(json.dumps([name, outcome]) + "\n")
+
+
+def outcome_of(reports: list[pytest.TestReport]) -> str:
+    """Of a test whose setting up, call and tearing down have been reported."""
+    if any(report.failed or (report.passed and hasattr(report, "wasxfail")) for report in reports):
+        return "failed"
+    return "skipped" if any(report.skipped and not hasattr(report, "wasxfail") for report in reports) else "passed"
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    reports.clear()
+    note(nodeid, None)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    reports.append(report)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    note(nodeid, outcome_of(reports))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """KVMWEB_TEST_SHARE=3: each that commits, and of the others a third, always the same."""
+    """KVMWEB_TEST_SHARE=3: each that commits, and of the others a third, always the same. None that has begun already
+    in an earlier process of the same check."""
     parts = int(os.environ.get("KVMWEB_TEST_SHARE", "1"))
-    left = [item for item in items if not commits(item) and crc32(item.nodeid.encode()) % parts]
+    before = read(Path(PROGRESS)) if PROGRESS else Progress()
+    begun = {*before.done, *before.broken}
+    left = [
+        item for item in items if item.nodeid in begun or (not commits(item) and crc32(item.nodeid.encode()) % parts)
+    ]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.checks.outcome import Outcome, after_second, judge, summary
-from scripts.checks.plan import BEHIND, LANES, LEVELS, Check, again, checks
+from scripts.checks.outcome import Outcome, after_second, summary
+from scripts.checks.plan import LANES, LEVELS, WHOLE, Check, again, checks
+from scripts.checks.running import Room, run, telling
 from scripts.steps import frontend, packages, python, question, site, system
 from scripts.steps.work import ROOT, perform
 
@@ -40,48 +41,25 @@ def prepare(folder: Path, *, yes: bool) -> bool:
     return True
 
 
-def environment(check: Check, folder: Path, counts: Path) -> dict[str, str]:
-    """The settings of a check: a state folder of its own, never that of a dashboard which runs on this machine."""
-    # Hundreds of processes start meanwhile, and each would compile all of the dashboard's code anew.
-    not_kept = ("KVMWEB_", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_kept)}
-    taken = {name: value for name, value in os.environ.items() if name.startswith(("KVMWEB_CACHE_DIR", "KVMWEB_TEST_"))}
-    own = {f"KVMWEB_TEST_{name}": value for name, value in check.settings}
-    told = {"KVMWEB_TEST_COUNTS": str(counts), "KVMWEB_TEST_TABLES": str(folder / "tables.sqlite3")}
-    return {**kept, **taken, **own, **told, "KVMWEB_STATE_DIR": str(folder / "state")}
-
-
-def run(check: Check, folder: Path) -> Outcome:
-    """One check; what it prints comes whole, at its end."""
-    counts = folder / f"{check.title}.json"
-    began = time.monotonic()
-    behind = () if check.real or check.crowded else ("nice", "-n", str(BEHIND))
-    done = subprocess.run(
-        [*behind, str(python.PYTHON), *check.command], cwd=ROOT, env=environment(check, folder, counts),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    seconds = time.monotonic() - began
-    print(f"── {check.title}: {seconds:.1f} s\n{done.stdout}", end="", flush=True)
-    return judge(check.title, done.returncode, seconds, counts if check.counts else None)
-
-
-def run_all(found: list[Check], folder: Path) -> list[Outcome]:
+def run_all(found: list[Check], room: Room) -> list[Outcome]:
     """What waits, beside it what computes, then what failed in a crowd; in their order."""
     with ThreadPoolExecutor(LANES) as real, ThreadPoolExecutor(LANES) as others:
-        runs = [(real if check.real else others).submit(run, check, folder) for check in found]
+        runs = [(real if check.real else others).submit(run, check, room) for check in found]
     outcomes = [each.result() for each in runs]
     by_title = {check.title: check for check in found}
-    return [second(by_title[one.title], one, folder) for one in outcomes]
+    return [second(by_title[one.title], one, room) for one in outcomes]
 
 
-def second(check: Check, outcome: Outcome, folder: Path) -> Outcome:
-    """The outcome, after its failing tests had this machine to themselves; docs/decisions/0043 says why."""
-    if not check.crowded or not 0 < len(outcome.failing) <= MOST_AGAIN:
+def second(check: Check, outcome: Outcome, room: Room) -> Outcome:
+    """The outcome, after its failing tests had this machine to themselves; docs/decisions/0043 says why. A check that
+    failed without a failing test is run again whole."""
+    if outcome.good or not check.crowded or len(outcome.failing) > MOST_AGAIN or time.monotonic() > room.until:
         return outcome
-    return after_second(outcome, run(again(check, outcome.failing), folder))
+    return after_second(outcome, run(again(check, outcome.failing), room))
 
 
 def main() -> int:
+    started = time.monotonic()
     options = arguments()
     problem = system.check()
     if problem:
@@ -93,7 +71,9 @@ def main() -> int:
         if not prepare(folder, yes=options.yes or os.environ.get("CI") == "true"):
             return 1
         began = time.monotonic()
-        outcomes = run_all(checks(options.level), folder)
+        room = Room(folder, math.inf if options.level == "long" else started + WHOLE)
+        with telling(room):
+            outcomes = run_all(checks(options.level), room)
     print("\n" + "\n".join(summary(outcomes, time.monotonic() - began)))
     return 0 if all(one.good for one in outcomes) else 1
 

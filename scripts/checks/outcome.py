@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scripts.checks.progress import Progress
+
+# pytest's exit code where no test was left to run.
+NO_TESTS = 5
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -26,26 +31,40 @@ class Outcome:
         return self.failed == 0
 
 
-def judge(title: str, code: int, seconds: float, counts: Path | None) -> Outcome:
-    """A pytest run that ends badly without a failed test (no tests, no start, a skip where none may be) has failed."""
+def judge(title: str, code: int, seconds: float, counts: Path | None, before: Progress | None = None) -> Outcome:
+    """A pytest run that ends badly without a failed test (no tests, no start, a skip where none may be) has failed.
+
+    before: what earlier processes of the same check came to, which ended in the middle of a test; of the last one too,
+    if it has left no counts.
+    """
     if counts is None:
         return Outcome(title, int(code == 0), int(code != 0), 0, seconds)
+    before = before or Progress()
     numbers = json.loads(counts.read_text()) if counts.exists() else {}
-    passed, failed, skipped = (int(numbers.get(name, 0)) for name in ("passed", "failed", "skipped"))
-    if code and not failed:
+    passed, failed, skipped = (
+        int(numbers.get(name, 0)) + before.number(name) for name in ("passed", "failed", "skipped")
+    )
+    failed += len(before.broken)
+    if code == NO_TESTS and before.done:
+        code = 0
+    if (code or not counts.exists()) and not failed:
         failed = 1
-    return Outcome(title, passed, failed, skipped, seconds, failing=tuple(numbers.get("failing", ())))
+    return Outcome(
+        title, passed, failed, skipped, seconds, failing=(*before.failing, *numbers.get("failing", ()))
+    )  # fmt: skip
 
 
 def after_second(first: Outcome, second: Outcome) -> Outcome:
-    """What stands once the failing tests were run a second time: their new result, and which of them changed."""
+    """What stands once the failing tests were run a second time, or all of a check that named none: their new result,
+    and which of them changed."""
+    changed = tuple(name for name in first.failing if name not in second.failing)
     return replace(
         first,
-        passed=first.passed + second.passed,
+        passed=(first.passed if first.failing else 0) + second.passed,
         failed=second.failed,
         seconds=first.seconds + second.seconds,
         failing=second.failing,
-        unsteady=tuple(name for name in first.failing if name not in second.failing),
+        unsteady=changed if first.failing or not second.good else (f"all of {first.title}",),
     )
 
 

@@ -30,6 +30,13 @@ LANES = 2
 # The others take what those leave of the cores.
 BEHIND = 5
 
+# Seconds that a test may take with all that it asks to be set up: several times the slowest one's on a busy machine.
+LIMIT, LONG_LIMIT = 600, 3600
+# More of them for pytest itself to say where it hangs and to end, before it is ended.
+LAST_WORDS = 60
+# Seconds for everything together in the levels that are looked at each day.
+WHOLE = 80 * 60
+
 
 @dataclass(frozen=True)
 class Check:
@@ -44,18 +51,32 @@ class Check:
     crowded: bool = False
     # It waits for real parts; the others only compute.
     real: bool = False
+    # Seconds for one test, or for all of a check that isn't one of tests.
+    limit: int = LIMIT
 
 
-def pytest(title: str, *words: str, everything: bool, crowded: bool = False, real: bool | None = None) -> Check:
+def words(*, limit: int, crowded: bool) -> tuple[str, ...]:
+    """What starts pytest. A test over its limit fails, after the stacks of all threads were printed; where there are
+    real parts it ends the process (their libraries wait where no exception comes through, and Playwright's event loop
+    does not survive one), after which running.py goes on with the others."""
+    method = "thread" if crowded else "signal"
+    return ("-m", "pytest", "-q", f"--timeout={limit}", f"--timeout-method={method}")
+
+
+def pytest(title: str, *which: str, everything: bool, crowded: bool = False, real: bool | None = None) -> Check:
     """A pytest run; everything: also the tests marked long, which pyproject.toml deselects. What is crowded is real,
     unless something else is said."""
-    command = ("-m", "pytest", "-q", "--durations=10", *(("-m", "") if everything else ()), *words)
-    return Check(title, command, counts=True, crowded=crowded, real=crowded if real is None else real)
+    limit = LONG_LIMIT if everything else LIMIT
+    start = words(limit=limit, crowded=crowded)
+    command = (*start, "--durations=10", *(("-m", "") if everything else ()), *which)
+    real = crowded if real is None else real
+    return Check(title, command, counts=True, crowded=crowded, real=real, limit=limit)
 
 
 def again(check: Check, names: tuple[str, ...]) -> Check:
-    """These tests of it alone."""
-    return replace(check, title=f"{check.title} again", command=("-m", "pytest", "-q", "-m", "", *names))
+    """These tests of it alone, or all where none has a name."""
+    start = (*words(limit=check.limit, crowded=check.crowded), "-m", "", *names) if names else check.command
+    return replace(check, title=f"{check.title} again", command=start)
 
 
 def checks(level: str) -> list[Check]:

@@ -114,7 +114,7 @@ def test_a_host_is_emptied_two_at_a_time_and_gets_its_vms_back(
 def test_it_takes_no_new_vms(actor: Actor, hosts: list[Host], shared: StoragePool) -> None:
     maintenance.enter(actor, hosts[0])
     assert hosts[0] not in placing.usable_hosts(actor)
-    place, lacking = placing.place(actor, placing.Asked(1, 0, host=hosts[0]))
+    place, lacking = placing.place(actor, placing.Asked(1, 0, host=hosts[0]), placing.own_hosts(actor))
     assert (place, lacking) == (None, "host_maintenance")
     other = make(hosts[1], shared.storage.pools.get(host=hosts[1]), "elsewhere")
     [verdict] = placement.matrix(actor, [other], [Host.objects.get(pk=hosts[0].pk)])

@@ -30,7 +30,7 @@ from vms.models import (
 )
 from vms.permissions import Actor
 from vms.services import create, plans
-from vms.services.wishes import DiskWish, Plan, Wish
+from vms.services.wishes import DiskWish, Preview, Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 HARDWARE = {"firmwares": ["bios", "efi"], "secure_boot": True, "tpm": True, "machines": ["q35", "pc"]}
@@ -70,8 +70,8 @@ def image(pool: StoragePool, os: str = "debian12", kind: str = "disk", **fields:
     return made
 
 
-def codes(plan: Plan) -> list[str]:
-    return [each.code for each in plan.warnings]
+def codes(told: Preview) -> list[str]:
+    return [each.code for each in told.warnings]
 
 
 def refused(actor: Actor, wish: Wish) -> dict[str, str]:
@@ -106,9 +106,9 @@ def test_what_is_chosen_chooses_the_host(actor: Actor, host: Host, pool: Storage
 def test_an_image_is_used_where_it_is(actor: Actor, host: Host, pool: StoragePool) -> None:
     second(64)
     found = image(pool)
-    plan = plans.plan(actor, replace(WISH, disks=(DiskWish(image=found.pk),)))
-    assert (plan.place.host, plan.place.why) == (host, "image")
-    assert plan.takes["disk_bytes"] == 20 << 30 and "no_key" in codes(plan)
+    told = plans.preview(actor, replace(WISH, disks=(DiskWish(image=found.pk),)))
+    assert (told.plan.place.host, told.plan.place.why) == (host, "image")
+    assert told.plan.takes["disk_bytes"] == 20 << 30 and "no_key" in codes(told)
     assert refused(actor, replace(WISH, disks=(DiskWish(image=found.pk, size_mib=2048),))) == {"disks": "vm_disk_small"}
     StoragePool.objects.filter(pk=pool.pk).update(active=False)
     assert refused(actor, replace(WISH, disks=(DiskWish(image=found.pk),))) == {"install": "vm_no_image"}
@@ -118,9 +118,9 @@ def test_an_image_is_brought_where_it_is_not(actor: Actor, host: Host, pool: Sto
     other = second(64)
     found, cd = image(pool), image(pool, "alpine3.22", kind="iso")
     wish = replace(WISH, host=other.pk, disks=(DiskWish(image=found.pk),), install=cd.pk)
-    plan = plans.plan(actor, wish)
-    assert plan.place.host == other and codes(plan).count("image_brought") == 2
-    assert [disk.bus for disk in plan.document.disks] == ["virtio", "sata"]
+    told = plans.preview(actor, wish)
+    assert told.plan.place.host == other and codes(told).count("image_brought") == 2
+    assert [disk.bus for disk in told.document.disks] == ["virtio", "sata"]
     Host.objects.filter(pk=host.pk).update(error_code="host_unreachable")
     assert refused(actor, wish) == {"install": "vm_no_image"}
     for number, each in enumerate((found, cd)):
@@ -136,10 +136,10 @@ def test_an_image_is_brought_where_it_is_not(actor: Actor, host: Host, pool: Sto
 def test_its_system_says_what_it_is_made_of(
     actor: Actor, pool: StoragePool, os: str, firmware: str, tpm: bool, bus: str
 ) -> None:
-    plan = plans.plan(actor, replace(WISH, os=os))
-    assert (plan.params.firmware, plan.params.tpm) == (firmware, tpm)
-    assert [disk.bus for disk in plan.document.disks] == [bus]
-    assert ("no_drivers" in codes(plan)) == (os == "win11") and "no_kvm" in codes(plan)
+    told = plans.preview(actor, replace(WISH, os=os))
+    assert (told.plan.params.firmware, told.plan.params.tpm) == (firmware, tpm)
+    assert [disk.bus for disk in told.document.disks] == [bus]
+    assert ("no_drivers" in codes(told)) == (os == "win11") and "no_kvm" in codes(told)
 
 
 @pytest.mark.parametrize("format", ["vmdk", "vdi", "vhdx", "vpc"])
@@ -151,18 +151,18 @@ def test_a_disk_of_another_format_is_not_given_as_it_is(actor: Actor, pool: Stor
 
 def test_windows_gets_a_second_cd_with_its_drivers(actor: Actor, host: Host, pool: StoragePool) -> None:
     wish = replace(WISH, install=image(pool, "win11", kind="iso").pk)
-    plain = plans.plan(actor, wish)
+    plain = plans.preview(actor, wish)
     assert [disk.bus for disk in plain.document.disks] == ["sata", "sata"] and "no_drivers" in codes(plain)
     image(pool, "virtio-win", kind="iso", sha256="a" * 64)
     Volume.objects.filter(name="virtio-win.iso").update(name="older.iso")
     drivers = image(pool, "virtio-win", kind="iso", sha256="b" * 64)
-    plan = plans.plan(actor, wish)
-    found = [(disk.kind, disk.bus, disk.target) for disk in plan.document.disks]
+    told = plans.preview(actor, wish)
+    found = [(disk.kind, disk.bus, disk.target) for disk in told.document.disks]
     assert found == [("disk", "virtio", "vda"), ("cdrom", "sata", "sda"), ("cdrom", "sata", "sdb")]
-    assert plan.params.cds == [wish.install, drivers.pk] and plan.params.drivers
-    assert [card.model for card in plan.document.interfaces] == ["virtio"]
-    assert "no_drivers" not in codes(plan) and "drivers" in codes(plan)
-    assert '<model type="virtio"/></video>' not in plan.document.text
+    assert told.plan.params.cds == [wish.install, drivers.pk] and told.plan.params.drivers
+    assert [card.model for card in told.document.interfaces] == ["virtio"]
+    assert "no_drivers" not in codes(told) and "drivers" in codes(told)
+    assert '<model type="virtio"/></video>' not in told.document.text
     assert plans.plan(actor, replace(wish, drivers=False)).params.cds == [wish.install]
     assert not plans.plan(actor, replace(wish, os="debian12")).params.drivers
     assert not plans.plan(actor, replace(wish, install=None, pxe=True)).params.cds
@@ -175,27 +175,27 @@ def test_a_cd_of_drivers_that_one_may_not_use_is_none(mallory: User, host: Host,
     wish = replace(WISH, install=win.pk)
     assert plans.plan(Actor(mallory), wish).params.drivers
     ImageCopy.objects.filter(image=drivers).update(published=False)
-    plan = plans.plan(Actor(mallory), wish)
-    assert not plan.params.drivers and plan.params.cds == [win.pk] and "no_drivers" in codes(plan)
+    told = plans.preview(Actor(mallory), wish)
+    assert not told.plan.params.drivers and told.plan.params.cds == [win.pk] and "no_drivers" in codes(told)
 
 
 def test_what_should_be_known_before_is_said(actor: Actor, host: Host, pool: StoragePool) -> None:
-    assert "little_memory" in codes(plans.plan(actor, replace(WISH, os="win11", memory_mib=1024)))
-    assert "host_memory" in codes(plans.plan(actor, replace(WISH, memory_mib=8192)))
-    assert "empty_disk" in codes(plans.plan(actor, WISH))
-    assert "no_network" in codes(plans.plan(actor, replace(WISH, networks=())))
+    assert "little_memory" in codes(plans.preview(actor, replace(WISH, os="win11", memory_mib=1024)))
+    assert "host_memory" in codes(plans.preview(actor, replace(WISH, memory_mib=8192)))
+    assert "empty_disk" in codes(plans.preview(actor, WISH))
+    assert "no_network" in codes(plans.preview(actor, replace(WISH, networks=())))
     NetworkFilter.objects.update(name="another")
-    assert "no_filter" in codes(plans.plan(actor, WISH))
+    assert "no_filter" in codes(plans.preview(actor, WISH))
     network = Network.objects.get()
     assert refused(actor, replace(WISH, networks=(network.pk,))) == {"networks": "vm_no_filter"}
     NetworkFilter.objects.update(name="clean-traffic")
     Network.objects.update(active=False)
-    assert "network_stopped" in codes(plans.plan(actor, WISH))
+    assert "network_stopped" in codes(plans.preview(actor, WISH))
     assert refused(actor, replace(WISH, networks=(network.pk,))) == {"networks": "vm_network_stopped"}
     StoragePool.objects.update(available_bytes=0)
-    assert "pool_room" in codes(plans.plan(actor, WISH))
+    assert "pool_room" in codes(plans.preview(actor, WISH))
     Host.objects.update(hardware={"firmwares": ["bios"]})
-    assert "not_secure" in codes(plans.plan(actor, replace(WISH, os="win11")))
+    assert "not_secure" in codes(plans.preview(actor, replace(WISH, os="win11")))
     assert refused(actor, replace(WISH, firmware="efi")) == {"firmware": "vm_no_uefi"}
 
 

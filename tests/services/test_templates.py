@@ -255,15 +255,15 @@ def test_it_goes_with_its_disk(actor: Actor, template: VirtualMachine, disk: Vol
 
 
 def test_an_instance_has_its_disks_and_what_it_starts_by(actor: Actor, template: VirtualMachine, disk: Volume) -> None:
-    plan = plans.plan(actor, wish(template))
-    params = plan.params
+    told = plans.preview(actor, wish(template))
+    plan, params = told.plan, told.plan.params
     assert (plan.place.why, params.os, params.firmware, params.tpm) == ("template", "debian12", "efi", True)
     assert (params.cpus, params.memory_mib, params.machine, params.template) == (3, 4096, "q35", template.pk)
     [made] = params.disks
     assert (made["below"], made["linked"], made["size_bytes"], made["format"]) == (disk.pk, True, 30 << 30, "qcow2")
-    text = plan.document.text
-    assert [each.bus for each in plan.document.disks] == ["scsi"] and "virtio-scsi" in text
-    assert "secrets" not in text and "golden" not in text and "template_same" in codes(plan)
+    text = told.document.text
+    assert [each.bus for each in told.document.disks] == ["scsi"] and "virtio-scsi" in text
+    assert "secrets" not in text and "golden" not in text and "template_same" in codes(told)
     bigger = plans.plan(actor, replace(wish(template, size_mib=40 << 10), cpus=1, memory_mib=512))
     assert (bigger.params.disks[0]["size_bytes"], bigger.params.cpus) == (40 << 30, 1)
     assert refused(actor, wish(template, size_mib=1024)) == {"disks": "template_small"}
@@ -309,5 +309,5 @@ def test_its_answers_make_a_new_machine(actor: Actor, template: VirtualMachine) 
         patch.setattr(seeds, "to_json", to_json)
         create.create(actor, replace(wish(template), seed=told))
     assert seeds.from_json(sealed[0]).new_machine
-    plan = plans.plan(actor, replace(wish(template), seed=told))
+    plan = plans.preview(actor, replace(wish(template), seed=told))
     assert not {"template_same", "seed_unread"} & set(codes(plan))

@@ -217,12 +217,13 @@ def all_accepted(request: HttpRequest, response: HttpResponse, made: list[Operat
 def preview(request: HttpRequest, body: VmWish) -> PreviewItem:
     """By libvirt's schema alone: nothing is handed to a host, and nothing is reserved."""
     who = actor(request)
-    plan = plans.plan(who, wish(body, who))
+    told = plans.preview(who, wish(body, who))
+    plan = told.plan
     host = plan.place.host
     seen = seen_hosts(who, [host])
     return PreviewItem(
-        xml=plan.document.text,
-        warnings=[WarningItem(code=each.code, text=warning(each.code, each.params)) for each in plan.warnings],
+        xml=told.document.text,
+        warnings=[WarningItem(code=each.code, text=warning(each.code, each.params)) for each in told.warnings],
         takes=dict(plan.takes),
         host=named(host, seen),
         why=place_words(plan.place.why, {"host": host.name if host.pk in seen else "", "of": plan.place.of}),

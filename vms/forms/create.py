@@ -106,9 +106,10 @@ class Create(FirstBoot):
     linked = forms.BooleanField(label=gettext_lazy("Only keep what differs from the image"), required=False)
     count = forms.IntegerField(label=gettext_lazy("How many"), min_value=1, max_value=100, required=False)
 
-    def __init__(self, who: Who, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, who: Who, *args: Any, hosts: list[Host] | None = None, **kwargs: Any) -> None:
+        """hosts: his own, where they are known."""
         super().__init__(who, *args, **kwargs)
-        self.hosts = placing.usable_hosts(who)
+        self.hosts = placing.usable(placing.own_hosts(who) if hosts is None else hosts)
         self.many = len(self.hosts) > 1
         fits = gettext("wherever it fits")
         self.offer("image", Late(lambda: named(self.images.filter(kind=Image.Kind.DISK))))

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 # How often the host is asked what became of work that it is still at.
 ASK: Final = 1.0
+# Seconds for which the answer that its actor may is good.
+GOOD: Final = 1.0
 
 
 @dataclass
@@ -49,6 +51,13 @@ class Running:
     since: float = field(default_factory=time.monotonic)
     connection: Connection | None = None
     silent: threading.Event = field(default_factory=threading.Event)
+    permitted_at: float = -GOOD
+
+    def check_rights(self) -> None:
+        """Nothing, or NotAllowed."""
+        if time.monotonic() - self.permitted_at >= GOOD:
+            check_rights(self.operation)
+            self.permitted_at = time.monotonic()
 
     def heard(self) -> None:
         """The host is at it."""
@@ -67,7 +76,7 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
     """Do it; it ends in a final state, waiting for the guest, or as whoever took it away decided."""
     operation = running.operation
     try:
-        check_rights(operation)
+        running.check_rights()
         if operation.kind in TRIALS:
             try_out(running, worker)
         else:
@@ -126,7 +135,7 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
         operation, connection, lambda: check_ours(operation, worker),
         beside=lambda: beside(operation, connections), heard=running.heard,
     )  # fmt: skip
-    check_rights(operation)
+    running.check_rights()
     work.may_go_on()
     try:
         way.do(work)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vms.models import (
-    Image,
-)
-from vms.permissions import (
-    Actor,
-)
+from vms.models import Image
+from vms.permissions import Actor
 from vms.services import placing, seeds, systems
-from vms.services.wishes import GIB, Plan, Warning, Wish
+from vms.services.wishes import GIB, Plan, Warning
 
 
 def new_bytes(made: Plan) -> dict[int, int]:
@@ -29,11 +25,10 @@ def is_written(disk: Mapping[str, Any]) -> bool:
     return bool(disk.get("image") or disk.get("packed") or disk.get("below") or "volume" in disk)
 
 
-def warnings(
-    actor: Actor, wish: Wish, made: Plan, images: Mapping[int, Image], system: systems.Needs
-) -> Iterator[Warning]:  # fmt: skip
+def warnings(actor: Actor, made: Plan) -> Iterator[Warning]:
     """What should be known before."""
-    host, params = made.place.host, made.params
+    wish, host, params, images = made.wish, made.place.host, made.params, made.images
+    system = systems.needs(params.os)
     if host.facts.get("domain_type") != "kvm":
         yield Warning("no_kvm", {})
     if system.memory_mib and params.memory_mib < system.memory_mib:
@@ -55,7 +50,7 @@ def warnings(
             yield Warning("pool_room", {"pool": made.pools[pool].name, "free": made.pools[pool].available_bytes // GIB})
     for image in sorted(images.keys() - placing.images_on(actor, host) if images else ()):
         yield Warning("image_brought", {"image": images[image].name, "host": host.name})
-    stopped = placing.usable_networks(actor, host)
+    stopped = made.place.networks
     if not made.networks and wish.networks is None and stopped:
         filtered = placing.is_filtered(host)
         yield Warning("network_stopped", {"network": stopped[0].name}) if filtered else Warning("no_filter", {})

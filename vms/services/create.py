@@ -120,7 +120,9 @@ def new_vm(
     """A VM that is to be made there, its maker's, with a UUID of its own. Raises BadFields, NameGivesRights."""
     if is_taken(host, name):
         raise BadFields({"name": "vm_taken"})
-    vm = VirtualMachine.objects.create(name=name, charged_user=actor.user)
+    # What the name gives is what comes with it: asked as of one that is not called so yet.
+    vm = VirtualMachine.objects.create(name="", charged_user=actor.user)
+    vm.name = name
     identity = uuid4()
     vm.placement = Placement.objects.create(
         vm=vm, host=host, uuid=identity, name=name, present=False, graphics=list(graphics), serials=list(serials),
@@ -129,10 +131,8 @@ def new_vm(
     vm.save(update_fields=["placement"])
     Document.objects.create(placement=vm.placement)
     grants.own(actor, vm)
-    # What the name gives is what comes with it: asked as of one that is not called so yet.
-    VirtualMachine.objects.filter(pk=vm.pk).update(name="")
     selectors.refuse_name(actor, vm, name)
-    VirtualMachine.objects.filter(pk=vm.pk).update(name=name)
+    vm.save(update_fields=["name"])
     return vm
 
 

@@ -155,7 +155,8 @@ def tell(action: str, actor: Actor | None, grant: Grant, address: str = "") -> N
     """In the audit, and to open pages: to those of administrators by the grant, to all by what it reaches."""
     target = grant.vm or grant.host
     audit.record(action, actor=actor, target=target, address=address, grant=grant.pk, **facts(grant))
-    live.announce([f"grant:{grant.pk}", *reached_names(Grant.objects.filter(pk=grant.pk))])
+    reached = [f"vm:{grant.vm_id}"] if grant.vm_id else reached_names(Grant.objects.filter(pk=grant.pk))
+    live.announce([f"grant:{grant.pk}", *reached])
 
 
 def reached_names(grants: QuerySet[Grant]) -> list[str]:

@@ -50,8 +50,8 @@ def original(who: Who, wish: Wish) -> Original | None:
     there = placed(vm)
     if not there.present or there.run_id is not None:
         raise WrongState(name=vm.name, state=there.state if there.present else "gone")
-    rows = TemplateVolume.objects.filter(template=vm.template, depth=0).select_related("volume").order_by("number")
-    disks = tuple((row.volume, bus) for row, (_, bus) in zip(rows, known.disks, strict=False))
+    rows = TemplateVolume.objects.filter(template=vm.template, depth=0).select_related("volume__storage")
+    disks = tuple((row.volume, bus) for row, (_, bus) in zip(rows.order_by("number"), known.disks, strict=False))
     if not disks or wish.host not in (None, there.host_id):
         raise BadFields({"host": "template_host"} if disks else {"disks": "choice"})
     return Original(vm, there.host, known, disks)
@@ -76,18 +76,19 @@ def filled(wish: Wish, of: Original) -> Wish:
     )
 
 
-def size_of(disk: DiskWish) -> int:
+def size_of(disk: DiskWish, below: Volume) -> int:
     """Bytes of the disk; BadFields where less are asked for than the template's has."""
-    least = Volume.objects.get(pk=disk.below or 0).capacity_bytes
+    least = below.capacity_bytes
     size = disk.size_mib * MIB or least
     if size < least:
         raise BadFields({"disks": "template_small"})
     return size
 
 
-def described(disk: DiskWish, size: int, there: Place, pools: Mapping[int, StoragePool]) -> dict[str, Any]:
+def described(
+    disk: DiskWish, below: Volume, size: int, there: Place, pools: Mapping[int, StoragePool]
+) -> dict[str, Any]:
     """The disk as the operation's parameters have it; its name comes with the VM's. Raises BadFields."""
-    below = Volume.objects.select_related("storage").get(pk=disk.below or 0)
     pool = pools.get(disk.pool) if disk.pool is not None else beside(below, there, pools)
     if pool is None:
         raise BadFields({"disks": "vm_no_pool"})

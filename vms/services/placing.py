@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.db.models import Q, Sum
@@ -35,21 +36,23 @@ class Asked:
 @dataclass(frozen=True)
 class Place:
     """A host that has it all. pool: where new disks go, None where there are none; network: the one that is offered,
-    None where there is none that may be used. free_kib: memory that no VM has. why: "chosen", "only", "image", "memory"
-    of so many hosts."""
+    None where there is none that may be used. pools, networks: all there that he may use. free_kib: memory that no VM
+    has. why: "chosen", "only", "image", "memory" of so many hosts."""
 
     host: Host
     pool: StoragePool | None
     network: Network | None
     free_kib: int
+    pools: tuple[StoragePool, ...] = ()
+    networks: tuple[Network, ...] = ()
     why: str = ""
     of: int = 1
 
 
-def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
-    """The best place, or None with what no host has: "host", "host_maintenance", "host_silent", "pool", "image",
-    "arch"."""
-    own = [host for host in own_hosts(who) if asked.host in (None, host)]
+def place(who: Who, asked: Asked, hosts: Iterable[Host]) -> tuple[Place | None, str]:
+    """The best place of the hosts, his own, or None with what no host has: "host", "host_maintenance", "host_silent",
+    "pool", "image", "arch"."""
+    own = [host for host in hosts if asked.host in (None, host)]
     hosts = [host for host in own if host.in_maintenance_at is None]
     if not hosts:
         return None, "host_maintenance" if own else "host"
@@ -71,7 +74,7 @@ def place(who: Who, asked: Asked) -> tuple[Place | None, str]:
     best = max(found, key=lambda made: (has_room(made, asked), made.free_kib, -made.host.pk))
     chosen = asked.host or asked.pool or asked.network
     why = "chosen" if chosen else "only" if len(hosts) == 1 else "image" if len(having) < len(fitting) else "memory"
-    return Place(best.host, best.pool, best.network, best.free_kib, why, len(found)), ""
+    return replace(best, why=why, of=len(found)), ""
 
 
 def has_room(made: Place, asked: Asked) -> bool:
@@ -87,19 +90,26 @@ def own_hosts(who: Who) -> list[Host]:
 
 def usable_hosts(who: Who) -> list[Host]:
     """The same without those that are in maintenance."""
-    return [host for host in own_hosts(who) if host.in_maintenance_at is None]
+    return usable(own_hosts(who))
 
 
-def require_somewhere(who: Who) -> None:
-    """Nothing, or NotAllowed: there is no host on which he may make VMs."""
-    if not own_hosts(who):
+def usable(hosts: Iterable[Host]) -> list[Host]:
+    return [host for host in hosts if host.in_maintenance_at is None]
+
+
+def require_somewhere(who: Who) -> list[Host]:
+    """The hosts on which he may make VMs; NotAllowed where there is none."""
+    found = own_hosts(who)
+    if not found:
         raise NotAllowed(privilege="host.use")
+    return found
 
 
 def place_on(who: Who, host: Host, asked: Asked) -> Place | None:
     """The place there: the first pool that has room, else that with the most, since disks take room as they fill. None
     where none of his is started, or the chosen pool or network is elsewhere."""
     pools, networks = usable_pools(who, host), usable_networks(who, host)
+    there = tuple(pools), tuple(networks)
     if asked.pool:
         pools = [pool for pool in pools if pool == asked.pool]
     if asked.network and asked.network not in networks:
@@ -109,7 +119,7 @@ def place_on(who: Who, host: Host, asked: Asked) -> Place | None:
     if pool is None and (asked.disk_bytes or asked.pool):
         return None
     started = next((network for network in networks if network.active and is_filtered(host)), None)
-    return Place(host, pool, asked.network or started, free_memory(host))
+    return Place(host, pool, asked.network or started, free_memory(host), *there)
 
 
 def usable_pools(who: Who, host: Host) -> list[StoragePool]:

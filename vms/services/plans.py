@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from vms.errors import BadFields, NotAllowed, RequestRefused
 from vms.kinds.create import NewVm
-from vms.libvirtxml import FIRMWARES, Card, DomainXML, Drive, Firmware
-from vms.models import (
-    Host,
-    Image,
-    Network,
-    StoragePool,
-    Volume,
-)
+from vms.libvirtxml import FIRMWARES, Card, Drive, Firmware
+from vms.models import Host, Image, Network, StoragePool, Volume
 from vms.permissions import (
     Actor,
     Who,
@@ -40,6 +34,7 @@ from vms.services.wishes import (
     SMALLEST_MIB,
     DiskWish,
     Plan,
+    Preview,
     Wish,
     digest,
     names,
@@ -58,11 +53,12 @@ NO_MAC: Final = "52:54:00:00:00:00"
 def plan(actor: Actor, wish: Wish) -> Plan:
     """What would be made. Raises BadFields with a code for each field that does not fit, by the names of the wish;
     NotAllowed."""
-    placing.require_somewhere(actor)
+    own = placing.require_somewhere(actor)
     called, asked = names(wish.name, wish.count), wish
     wish = sizes.filled(wish)
     of = instances.original(actor, wish)
     wish = instances.filled(wish, of) if of else wish
+    below = {volume.pk: volume for volume, _ in of.disks} if of else {}
     images = {pk: found(visible_images(actor), pk, "install") for pk in chosen_images(wish)}
     os = wish.os or next((image.os for image in images.values() if image.os), "")
     system = systems.needs(os)
@@ -79,18 +75,19 @@ def plan(actor: Actor, wish: Wish) -> Plan:
     capacities = [
         archives.find_disk(actor, disk).size_bytes
         if disk.packed is not None
-        else size_of(disk, images, system, alone=number == 0)
+        else size_of(disk, images, below, system, alone=number == 0)
         for number, disk in enumerate(wish.disks)
     ]
-    there = where(actor, wish, images, capacities, memory_mib, len(called))
+    there = where(actor, wish, images, capacities, memory_mib, len(called), own)
     there = replace(there, why="template") if of else there
     firmware = firmware_of(wish, there.host, system)
     tpm = wish.tpm if wish.tpm is not None else firmware != "bios" and bool(there.host.hardware.get("tpm"))
-    pools = {pool.pk: pool for pool in placing.usable_pools(actor, there.host)}
+    pools = {pool.pk: pool for pool in there.pools}
     disks = [
-        described(actor, disk, size, images, there, pools) for disk, size in zip(wish.disks, capacities, strict=True)
+        described(actor, disk, size, images, below, there, pools)
+        for disk, size in zip(wish.disks, capacities, strict=True)
     ]
-    networks = networks_of(actor, wish, there)
+    networks = networks_of(wish, there)
     drivers = drivers_of(actor, wish, there, system)
     images |= {image.pk: image for image in drivers}
     params = NewVm(
@@ -113,31 +110,37 @@ def plan(actor: Actor, wish: Wish) -> Plan:
         machine=of.traits.machine if of else "",
     )
     given = Volume.objects.in_bulk([disk["volume"] for disk in disks if "volume" in disk])
-    made = Plan(
+    return Plan(
+        wish=wish,
         place=there,
         params=params,
         pools=pools,
         volumes=given,
+        images=images,
         networks={network.pk: network for network in networks},
+        cds=tuple(copy_on(actor, there, pk) for pk in params.cds),
         takes={
             "vms": 1,
             "vcpus": cpus,
             "memory_kib": memory_mib * 1024,
             "disk_bytes": sum(disk.get("size_bytes", 0) for disk in disks) + (seeds.SIZE if wish.seed else 0),
         },
-        warnings=(),
-        document=DomainXML.parse("<domain/>"),
     )
-    cds = [copy_on(actor, there, pk) for pk in params.cds]
+
+
+def preview(actor: Actor, wish: Wish) -> Preview:
+    """What would be made, and what is told of it before. Raises what plan() raises."""
+    made = plan(actor, wish)
+    name = names(wish.name, wish.count)[0]
     document = definition(
-        params,
-        there.host,
-        name=called[0],
+        made.params,
+        made.place.host,
+        name=name,
         uuid=NO_UUID,
-        drives=[*preview_drives(made, called[0]), *cds, *seed_drive(made, called[0])],
-        cards=[Card(network.name, NO_MAC) for network in networks],
+        drives=[*preview_drives(made, name), *made.cds, *seed_drive(made, name)],
+        cards=[Card(network.name, NO_MAC) for network in made.networks.values()],
     )
-    return replace(made, warnings=tuple(warnings(actor, wish, made, images, system)), document=document)
+    return Preview(made, tuple(warnings(actor, made)), document)
 
 
 def chosen_images(wish: Wish) -> list[int]:
@@ -154,12 +157,14 @@ def found(rows: Any, pk: int, field: str) -> Any:
     return row
 
 
-def size_of(disk: DiskWish, images: Mapping[int, Image], system: systems.Needs, *, alone: bool) -> int:
+def size_of(
+    disk: DiskWish, images: Mapping[int, Image], below: Mapping[int, Volume], system: systems.Needs, *, alone: bool
+) -> int:
     """Bytes of a new disk, 0 of one that is there. alone: it is the one that a system is installed onto."""
     if disk.volume is not None:
         return 0
     if disk.below is not None:
-        return instances.size_of(disk)
+        return instances.size_of(disk, below[disk.below])
     least = 0
     if disk.image is not None:
         image = images[disk.image]
@@ -176,12 +181,11 @@ def size_of(disk: DiskWish, images: Mapping[int, Image], system: systems.Needs, 
 
 
 def where(
-    actor: Actor, wish: Wish, images: Mapping[int, Image], sizes: list[int], memory_mib: int, count: int
+    actor: Actor, wish: Wish, images: Mapping[int, Image], sizes: list[int], memory_mib: int, count: int,
+    own: Sequence[Host],
 ) -> Place:  # fmt: skip
-    """The place for it. Raises BadFields where nothing has all of it, NotAllowed."""
-    host = found(Host.objects.filter(removed_at=None), wish.host, "host") if wish.host is not None else None
-    if host:
-        require(actor, "host.use", host)
+    """The place for it among the hosts that are his own. Raises BadFields where nothing has all of it, NotAllowed."""
+    host = host_of(actor, wish.host, own) if wish.host is not None else None
     pool_ids = {disk.pool for disk in wish.disks if disk.pool is not None}
     pools = [found(visible_pools(actor), pk, "disks") for pk in sorted(pool_ids)]
     network = found(visible_networks(actor), wish.networks[0], "networks") if wish.networks else None
@@ -202,11 +206,21 @@ def where(
         images=frozenset(images),
         arch=next((image.arch for image in images.values() if image.arch), ""),
     )
-    place, lacking = placing.place(actor, asked)
+    place, lacking = placing.place(actor, asked, own)
     if place is None:
         raise BadFields({LACKING.get(lacking, "host"): f"vm_no_{lacking}"})
     chosen = host is not None or not hosts
     return place if chosen else replace(place, why="chosen")
+
+
+def host_of(actor: Actor, pk: int, own: Sequence[Host]) -> Host:
+    """The host that he asks for; BadFields, NotAllowed where there is none, or it is not his to use."""
+    for host in own:
+        if host.pk == pk:
+            return host
+    host = found(Host.objects.filter(removed_at=None), pk, "host")
+    require(actor, "host.use", host)
+    return cast(Host, host)
 
 
 LACKING: Final = {"pool": "disks", "image": "install"}
@@ -234,6 +248,7 @@ def described(
     disk: DiskWish,
     size: int,
     images: Mapping[int, Image],
+    below: Mapping[int, Volume],
     there: Place,
     pools: Mapping[int, StoragePool],
 ) -> dict[str, Any]:
@@ -243,7 +258,7 @@ def described(
         require_free(actor, volume)
         return {"volume": volume.pk}
     if disk.below is not None:
-        return instances.described(disk, size, there, pools)
+        return instances.described(disk, below[disk.below], size, there, pools)
     packed = archives.find_disk(actor, disk) if disk.packed is not None else None
     pool = pools.get(disk.pool) if disk.pool is not None else there.pool
     if pool is None:
@@ -274,11 +289,11 @@ def require_free(actor: Actor, volume: Volume) -> None:
         raise BadFields({"disks": "vm_disk_packed"})
 
 
-def networks_of(actor: Actor, wish: Wish, there: Place) -> list[Network]:
+def networks_of(wish: Wish, there: Place) -> list[Network]:
     """The networks of its cards, in order."""
     if wish.networks is None:
         return [there.network] if there.network else []
-    usable = {network.pk: network for network in placing.usable_networks(actor, there.host)}
+    usable = {network.pk: network for network in there.networks}
     if any(pk not in usable for pk in wish.networks):
         raise BadFields({"networks": "choice"})
     chosen = [usable[pk] for pk in wish.networks]
@@ -339,8 +354,8 @@ def copy_on(who: Who, there: Place, image: int) -> Drive:
     """The CD with the image, which is brought where the host has none; BadFields where that cannot be."""
     for row, pool in on_host(who, there.host, [image]):
         return Drive(pool.name, row.volume.name, row.volume.format or "raw", cd=True)
-    copy, pools = readable(who, image), placing.usable_pools(who, there.host)
-    into = there.pool or next(iter(pools), None)
+    copy = readable(who, image)
+    into = there.pool or next(iter(there.pools), None)
     if copy is None or into is None:
         raise BadFields({"install": "vm_no_image"})
     return Drive(into.name, copy.volume.name, copy.volume.format or "raw", cd=True)

@@ -371,8 +371,8 @@ def may_vouch(who: Who, storage: Storage) -> bool:
 
 def name_lock(pool: StoragePool, name: str) -> str:
     """What whoever makes something of that name in the pool's storage holds. Raises BadFields where it is taken."""
-    taken = Volume.objects.filter(storage=pool.storage_id, name=name)
-    if taken.filter(present=True).exists() or taken.filter(state=State.INCOMPLETE).exists():
+    taken = Volume.objects.filter(Q(present=True) | Q(state=State.INCOMPLETE), storage=pool.storage_id, name=name)
+    if taken.exists():
         raise BadFields({"name": "volume_taken"})
     return f"name:{pool.storage_id}:{sha256(name.encode()).hexdigest()[:32]}"
 

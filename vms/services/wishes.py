@@ -9,12 +9,8 @@ from typing import Any, Final
 
 from vms.errors import BadFields
 from vms.kinds.create import NewVm
-from vms.libvirtxml import DomainXML
-from vms.models import (
-    Network,
-    StoragePool,
-    Volume,
-)
+from vms.libvirtxml import DomainXML, Drive
+from vms.models import Image, Network, StoragePool, Volume
 from vms.services.placing import Place
 from vms.services.seeds import SeedWish
 from vms.services.vm_names import NAME
@@ -84,15 +80,26 @@ class Warning:
 
 @dataclass(frozen=True)
 class Plan:
-    """A wish that can be fulfilled. pools, volumes, images, networks: what its parameters name, by id. takes: of one;
-    document: its definition, in which NO_UUID and NO_MAC stand for what is given when it is made."""
+    """A wish that can be fulfilled. wish: with what it left open. pools, volumes, images, networks: what its parameters
+    name, by id. takes: of one."""
 
+    wish: Wish
     place: Place
     params: NewVm
     pools: Mapping[int, StoragePool]
     volumes: Mapping[int, Volume]
+    images: Mapping[int, Image]
     networks: Mapping[int, Network]
+    cds: tuple[Drive, ...]
     takes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is told of a plan. document: the definition of the first of them, in which NO_UUID and NO_MAC stand for what
+    is given when it is made."""
+
+    plan: Plan
     warnings: tuple[Warning, ...]
     document: DomainXML
 

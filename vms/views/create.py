@@ -15,7 +15,7 @@ from vms.permissions import Actor, seen_hosts
 from vms.services import adding, create, placing, plans, sizes
 from vms.services.actors import session_actor
 from vms.services.sentences import place_words, sentence, warning
-from vms.services.wishes import Plan, Wish, names
+from vms.services.wishes import Preview, Wish, names
 from vms.views import going
 
 
@@ -24,12 +24,12 @@ from vms.views import going
 def vm_new(request: HttpRequest) -> HttpResponseBase:
     """The form, whose fields can be given in its address; sent, to the console of what is made, or to the list."""
     actor = session_actor(request)
-    placing.require_somewhere(request.user)
+    hosts = placing.require_somewhere(request.user)
     if request.method != "POST":
         given = {"source": "", "name": create.free_name(actor), "size": sizes.usual(), "count": "1", "my_keys": "on"}
         form = Create(actor, initial={**given, **request.GET.dict()})
         return form_page(request, form, filled(form))
-    form = Create(actor, request.POST)
+    form = Create(actor, request.POST, hosts=hosts)
     wish = form.wish() if form.is_valid() else None
     if wish:
         with going.refusals(form):
@@ -96,7 +96,7 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         return {"plan": None, "wrong": form.wrong()}
     wish = form.wish()
     try:
-        plan = plans.plan(actor, wish)
+        preview = plans.preview(actor, wish)
     except BadFields as bad:
         form.refuse(bad)
         return {"plan": None, "wrong": form.wrong(), "stopped": adding.stopped(actor, wish, None)}
@@ -105,11 +105,12 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
-    return {**shown(actor, plan, wish), "stopped": adding.stopped(actor, wish, plan)}
+    return {**shown(actor, preview, wish), "stopped": adding.stopped(actor, wish, preview.plan)}
 
 
-def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
+def shown(actor: Actor, preview: Preview, wish: Wish) -> dict[str, Any]:
     """What of a plan the box tells."""
+    plan = preview.plan
     host = plan.place.host
     name = host.name if host.pk in seen_hosts(actor, [host]) else ""
     return {
@@ -119,10 +120,10 @@ def shown(actor: Actor, plan: Plan, wish: Wish) -> dict[str, Any]:
         "linked": any(disk.linked and disk.image for disk in wish.disks),
         "host_name": name,
         "where": place_words(plan.place.why, {"host": name, "of": plan.place.of}),
-        "warnings": [warning(each.code, each.params) for each in plan.warnings],
+        "warnings": [warning(each.code, each.params) for each in preview.warnings],
         "networks": list(plan.networks.values()),
         "pools": [plan.pools[disk["pool"]].name for disk in plan.params.disks if "pool" in disk],
         "disk_kib": plan.takes["disk_bytes"] // 1024,
         "quota": create.room(actor, plan.takes),
-        "xml": plan.document.text,
+        "xml": preview.document.text,
     }

@@ -107,10 +107,10 @@ def told(request: HttpRequest, form: Import) -> dict[str, Any]:
         return {"plan": None, "wrong": form.wrong()}
     try:
         wish = imports.to_wish(actor, form.wish())
-        plan = plans.plan(actor, wish)
+        preview = plans.preview(actor, wish)
     except BadFields as bad:
         form.refuse(bad)
         return {"plan": None, "wrong": form.wrong()}
     except RequestRefused as refused:
         return {"plan": None, "wrong": [sentence(refused.code, refused.params)]}
-    return shown(actor, plan, wish)
+    return shown(actor, preview, wish)
