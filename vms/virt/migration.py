@@ -60,13 +60,14 @@ class Move:
     @property
     def params(self) -> dict[str, Any]:
         """As libvirt's VIR_MIGRATE_PARAM_*."""
+        if self.mode == "offline":
+            # Only what is named as that of the run does libvirt take along of what is off.
+            return {libvirt.VIR_MIGRATE_PARAM_DEST_XML: self.next_boot} if self.next_boot else {}
         found: dict[str, Any] = {}
         if self.document:
             found[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = self.document
         if self.next_boot:
             found[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = self.next_boot
-        if self.mode == "offline":
-            return found
         if self.address and self.way != "tunnel":
             found[libvirt.VIR_MIGRATE_PARAM_URI] = f"tcp:{bracketed(self.address)}"
         if self.way == "clear" and is_number(self.address):
