@@ -38,9 +38,10 @@ def wall(number: int) -> tuple[str, ...]:
     return ("PREROUTING", "--destination", network, "!", "--in-interface", here, "--jump", "DROP")
 
 
-def free() -> int:
-    """The number of one that nobody has. Raises RuntimeError."""
-    for number in range(MOST):
+def free(wanted: int) -> int:
+    """The number of one that nobody has, the wanted one if it is; another dashboard's host may have that by now. Raises
+    RuntimeError."""
+    for number in (wanted, *range(MOST)):
         if not run("ip", "link", "show", "dev", names(number)[0]):
             return number
     raise RuntimeError("no card is free between this machine and a second host")
@@ -49,7 +50,7 @@ def free() -> int:
 def make(number: int, pid: int) -> None:
     """To the machine whose first process that is, with nothing on it that others could reach. Raises
     CalledProcessError."""
-    remove(number)
+    unwall(number)
     here, there = names(number)
     must("iptables", "--wait", "--table", "mangle", "--insert", *wall(number))
     must("ip", "link", "add", here, "type", "veth", "peer", "name", there)
@@ -63,5 +64,10 @@ def make(number: int, pid: int) -> None:
 def remove(number: int) -> None:
     """What there is of it; the cards go with the machine anyhow."""
     run("ip", "link", "del", names(number)[0])
+    unwall(number)
+
+
+def unwall(number: int) -> None:
+    """Also what was left of one whose machine lost its power."""
     while run("iptables", "--wait", "--table", "mangle", "--delete", *wall(number)):
         pass

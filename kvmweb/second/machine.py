@@ -90,10 +90,10 @@ def start(folder: Path, group: int) -> None:
     Unable."""
     if not is_made(folder):
         begin(folder)
-    for path in (folder, way(folder)):
-        os.chown(path, 0, group)
     if not lives(folder):
         boot(folder)
+    for path in (folder, way(folder)):
+        os.chown(path, 0, group)
     until = time.monotonic() + ANSWERS_WITHIN
     while not answers(folder):
         if not lives(folder):
@@ -105,6 +105,8 @@ def start(folder: Path, group: int) -> None:
 
 def boot(folder: Path) -> None:
     """Its first process, and its cable. Raises Unable."""
+    told = json.loads(way(folder).read_text())
+    tell(folder, told["uuid"], cable.free(told["cable"]))
     # What ran is gone with its processes, and libvirt must not look for it.
     shutil.rmtree(folder / "run")
     (folder / "run/lock").mkdir(parents=True)
@@ -135,11 +137,17 @@ def begin(folder: Path) -> None:
     # Of what is in these only its own processes see anything.
     for name in ("etc", "var"):
         (folder / name).chmod(0o700)
-    found = cable.free()
-    socket_path = os.fspath(libvirt_socket(folder))
-    told = {"uuid": identity, "cable": found, "addresses": cable.addresses(found), "socket": socket_path}
-    way(folder).write_text(json.dumps(told))
-    way(folder).chmod(0o640)
+    tell(folder, identity, 0)
+
+
+def tell(folder: Path, identity: str, number: int) -> None:
+    """Write down how one comes to it, whole or not at all."""
+    place = os.fspath(libvirt_socket(folder))
+    told = {"uuid": identity, "cable": number, "addresses": cable.addresses(number), "socket": place}
+    new = way(folder).with_suffix(".new")
+    new.write_text(json.dumps(told))
+    new.chmod(0o640)
+    new.replace(way(folder))
 
 
 def plug(folder: Path, process: subprocess.Popen[bytes]) -> None:

@@ -90,12 +90,16 @@ def settle(here: Host, there: Host, found: Way, connection: Connection, say: Say
 
 
 def lead(source: Host, target: Host, address: str) -> None:
-    """Memory goes in clear text, which leaves this machine nowhere. A way that an administrator set stays."""
+    """Memory goes in clear text, which leaves this machine nowhere, at the addresses of the cable that there is now. A
+    way that an administrator set stays."""
     with transaction.atomic():
-        _, made = MoveRoute.objects.get_or_create(
+        route, made = MoveRoute.objects.get_or_create(
             source=source, target=target, defaults={"way": MoveRoute.Way.CLEAR, "address": address}
         )
-        if made:
+        moved = route.way == MoveRoute.Way.CLEAR and route.address != address
+        if moved:
+            MoveRoute.objects.filter(pk=route.pk).update(address=address)
+        if made or moved:
             audit.record(
                 "changed:move-route", target=source, address=ADDRESS, to=target.name, way=MoveRoute.Way.CLEAR.value,
                 peer=False,

@@ -56,7 +56,7 @@ class PlanFields(forms.Form):
     )  # fmt: skip
     spare = tick(
         gettext_lazy("One host may be lost"), initial=True,
-        help_text=gettext_lazy("Whichever fails, the others have processors and memory for its VMs. Disks do not count."),
+        help_text=gettext_lazy("If it fails, the others have processors and memory for its VMs; disks do not count."),
     )  # fmt: skip
     shrink = tick(
         gettext_lazy("Tell what smaller VMs would save"),
