@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from tests.grants import grant
-from tests.routes import METHODS, address, make_world, routes
+from tests.routes import METHODS, World, address, routes
 from tests.security.conftest import Ask
 from vms import live
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import power
-from vms.models import ApiToken, Console, Host, Operation, Role, RolePrivilege, User, VirtualMachine
+from vms.models import ApiToken, Console, Operation, Role, RolePrivilege, User, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.permissions import Actor
 from vms.services import consoles, operations, tokens
