@@ -41,7 +41,8 @@ def wall(number: int) -> tuple[str, ...]:
 def free(wanted: int) -> int:
     """The number of one that nobody has, the wanted one if it is; another dashboard's host may have that by now. Raises
     RuntimeError."""
-    for number in (wanted, *range(MOST)):
+    candidates: list[int] = [wanted, *range(MOST)]
+    for number in candidates:
         if not run("ip", "link", "show", "dev", names(number)[0]):
             return number
     raise RuntimeError("no card is free between this machine and a second host")
