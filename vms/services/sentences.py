@@ -788,6 +788,7 @@ LOG: dict[str, str] = {
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
     "migrates": mark("Moving to {host}: {way}."),
+    "starts_with_none": mark("Until it is certain where it is, no host starts it by itself."),
     "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
     "migrate_paused": mark("The time was over: the VM stands still until it is there."),
     "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),
