@@ -27,8 +27,18 @@ def test_a_look_is_answered_when_the_watcher_has_read(db: None) -> None:
     thread.join()
 
 
+def test_two_hosts_are_looked_at_at_once(db: None) -> None:
+    begun = [live.begin_look(host, "vm:12") for host in (7, 8)]
+    for _ in begun:
+        request = live.next_look([7, 8], timeout=5)
+        assert request is not None
+        live.looked(request[2])
+    assert all(live.await_look(one) for one in begun)
+
+
 def test_a_look_that_nobody_answers_returns_in_time() -> None:
     assert not live.look(7, "vm:12", wait=0.2)
+    assert not live.await_look(live.begin_look(7, "vm:12"), wait=0.2)
 
 
 def test_an_answer_that_cannot_be_told_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,10 +146,28 @@ def look(host: int, name: str, *, wait: float = 2.0) -> bool:
 
     A request that is lost is healed by the watcher's next sweep, so False needs no retry.
     """
+    answer = key("looked", uuid.uuid4().hex) if wait else ""
+    return ask_for_look(host, name, answer) and bool(wait) and await_look(answer, wait)
+
+
+def begin_look(host: int, name: str) -> str:
+    """The same, begun: what await_look() takes."""
     answer = key("looked", uuid.uuid4().hex)
+    return answer if ask_for_look(host, name, answer) else ""
+
+
+def ask_for_look(host: int, name: str, answer: str) -> bool:
     try:
-        connection().rpush(key("look", host), json.dumps({"name": name, "answer": answer if wait else ""}))
-        return bool(wait) and patient().blpop([answer], timeout=wait) is not None
+        connection().rpush(key("look", host), json.dumps({"name": name, "answer": answer}))
+    except redis.RedisError:
+        return False
+    return True
+
+
+def await_look(answer: str, wait: float = 2.0) -> bool:
+    """Whether what was begun was said to be done within wait seconds."""
+    try:
+        return bool(answer) and patient().blpop([answer], timeout=wait) is not None
     except redis.RedisError:
         return False
 

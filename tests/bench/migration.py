@@ -10,11 +10,11 @@ from statistics import median
 from tests.bench.figures import Figure, ms
 from tests.bench.stage import Stage
 from tests.lab.guests import LabGuest
-from tests.lab.machine import LabHost, address
+from tests.lab.machine import LabHost, address, eventually
 from tests.lab.moves import Pair, cable
 from tests.lab.stack import Dashboard
 
-TURNS = 6
+TURNS = 12
 GOAL = 1.1
 FLAGS = ("--live", "--persistent", "--undefinesource", "--abort-on-error", "--tls")
 
@@ -54,7 +54,7 @@ def by_us(pair: Pair, vm: int, host: LabHost) -> float:
     began = time.perf_counter()
     moving = pair.move(vm, host)
     while not ended(pair.dashboard, moving):
-        time.sleep(0.02)
+        time.sleep(0.005)
     seconds = time.perf_counter() - began
     pair.await_there(vm, host)
     return seconds
@@ -73,4 +73,6 @@ def by_virsh(pair: Pair, vm: int, guest: LabGuest, source: LabHost, target: LabH
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     seconds = time.perf_counter() - began
     pair.await_there(vm, target)
+    shown = "select 1 from vms_placement where vm_id = ? and present"
+    eventually(lambda: len(pair.dashboard.query(shown, vm)) == 1, "it is shown there alone")
     return seconds

@@ -67,7 +67,14 @@ window.controls = {
   describe(element, place, all) {
     const name = this.name(element);
     const same = all.slice(0, place).filter((one) => this.name(one) === name).length;
-    return { name, same, kind: this.kind(element), menu: Boolean(element.closest("[popover]")) };
+    const frame = element.closest("#vm-header, nav.tabs");
+    return {
+      name,
+      same,
+      kind: this.kind(element),
+      menu: Boolean(element.closest("[popover]")),
+      frame: frame?.id || frame?.ariaLabel || "",
+    };
   },
 
   find(within, most) {

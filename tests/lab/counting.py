@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -14,7 +16,8 @@ from lxml.builder import E
 
 from tests.lab.guests import LabGuest
 from tests.lab.machine import eventually
-from tests.lab.moves import Pair, pool_ids
+from tests.lab.moves import Pair, pool_ids, shared_pool
+from tests.lab.pools import folder_pool
 from tests.lab.stack import Dashboard
 from tests.lab.test_serial import command as command_in
 from tests.lab.test_serial import opened
@@ -55,13 +58,26 @@ class Counter:
         assert written == list(range(1, written[-1] + 1)) and written[-1] >= last, (written, last)
 
     def remove(self) -> None:
-        for host in (self.pair.here, self.pair.there):
+        # The last is the one on which it was made: the others go before.
+        for host in reversed(self.pair.hosts):
             self.guest.host = host
             self.guest.remove()
 
 
 def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
-    """A new one, with a raw disk in that pool of the first host."""
+    """A new one, with a raw disk in that pool of the first host, which starts it with itself."""
+    made = at_rest(pair, name, pool, folder)
+    made.guest.start()
+    pair.dashboard.await_state(made.vm, "running")
+    with opened(made.guest) as line:
+        command_in(line, COUNT)
+        eventually(made.said, "it counts", within=30)
+    eventually(lambda: is_known(pair.dashboard, pool, made.vm), "its volume is known", within=60, every=2)
+    return made
+
+
+def at_rest(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
+    """The same, which is off and has not counted yet."""
     connection = pair.here.connect()
     volume = f"{name}.raw"
     document = E.volume(E.name(volume), E.capacity(str(8 << 20)), E.target(E.format(type="raw")))
@@ -75,15 +91,37 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
         type="volume", device="disk",
     )  # fmt: skip
     made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-    made.start()
-    vm = pair.dashboard.vm(made.uuid)
-    pair.dashboard.await_state(vm, "running")
-    found = Counter(pair, made, vm, folder, volume)
-    with opened(made) as line:
-        command_in(line, COUNT)
-        eventually(found.said, "it counts", within=30)
-    eventually(lambda: is_known(pair.dashboard, pool, vm), "its volume is known", within=60, every=2)
-    return found
+    made.domain.setAutostart(1)
+    return Counter(pair, made, pair.dashboard.vm(made.uuid), folder, volume)
+
+
+@contextmanager
+def shared_counter(pair: Pair, name: str) -> Iterator[Counter]:
+    """Its disk is on storage that all hosts have."""
+    with shared_pool(pair) as (pool, folder):
+        made = counter(pair.before or pair, name, pool, folder)
+        if pair.before:
+            pair.before.moved(made.vm, pair.here)
+            made.pair = pair
+        yield made
+        made.remove()
+
+
+@contextmanager
+def own_counter(pair: Pair, name: str) -> Iterator[Counter]:
+    """Its disk is in a pool that no other host has. Where it came by the pair before, with its disk, what that was
+    copied from is there still, and nothing else."""
+    with ExitStack() as stack:
+        pool = stack.enter_context(folder_pool(pair.here))
+        if pair.before:
+            made = stack.enter_context(own_counter(pair.before, name))
+            pair.before.moved(made.vm, pair.here, copy_storage=True, pool=pair.pools(pool.name)[pool.name])
+            made.pair, made.folder = pair, pool.folder
+        else:
+            made = counter(pair, name, pool.name, pool.folder)
+        yield made
+        assert len(pool.names()) == 1
+        made.remove()
 
 
 def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from django.conf import settings
 from vms.models import Host, MoveRoute
 third = Host.objects.create(name="{name}", transport="unix", socket="{socket}", node=settings.ENVIRONMENT.node)
 MoveRoute.objects.create(source_id={before}, target=third, address="{first}")
+MoveRoute.objects.create(source=third, target_id={before}, address="{back}")
 MoveRoute.objects.create(source=third, target_id={after}, address="{second}")
 print("row", third.pk)
 """
@@ -52,18 +55,28 @@ def cable(first: LabHost, second: LabHost, name: str = CABLE, *, at: int = 0) ->
     try:
         yield
     finally:
-        first.run("ip", "link", "del", name)
+        # It goes with each of them.
+        if first.process.poll() is None and second.process.poll() is None:
+            first.run("ip", "link", "del", name)
 
 
 @dataclass
 class Pair:
-    """hosts: here, where guests are made, and there, with their rows' ids."""
+    """here: where guests are made, or whereto they come by the pair before; there: whereto they go. ids: the hosts'
+    rows. cable: what it is called that is between the two."""
 
     dashboard: Dashboard
     here: LabHost
     there: LabHost
     ids: dict[str, int]
     guests: Guests
+    cable: str = CABLE
+    before: Pair | None = None
+
+    @property
+    def hosts(self) -> tuple[LabHost, ...]:
+        """All of them, the first one first."""
+        return (*(self.before.hosts if self.before else (self.here,)), self.there)
 
     def move(self, vm: int, host: LabHost, **wish: Any) -> int:
         """The operation."""
@@ -82,7 +95,7 @@ class Pair:
 
     def defined(self, guest: LabGuest) -> list[str]:
         """The names of the hosts that have it, by their own word."""
-        return [host.name for host in (self.here, self.there) if state(host, guest.uuid) is not None]
+        return [host.name for host in self.hosts if state(host, guest.uuid) is not None]
 
     def pools(self, *names: str) -> dict[str, int]:
         """Their ids, as soon as they are known."""
@@ -98,7 +111,11 @@ class Pair:
 
     def runs(self, guest: LabGuest) -> list[str]:
         """The names of the hosts on which it runs, by their own word."""
-        return [host.name for host in (self.here, self.there) if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
+        return [host.name for host in self.hosts if state(host, guest.uuid) == libvirt.VIR_DOMAIN_RUNNING]
+
+    def started_by(self, guest: LabGuest) -> list[str]:
+        """The names of the hosts that start it when they start themselves, by their own word."""
+        return [host.name for host in self.hosts if starts(host, guest.uuid)]
 
 
 @contextmanager
@@ -119,17 +136,17 @@ def paired(dashboard: Dashboard, here: LabHost, files: guest.Guest) -> Iterator[
 
 
 @contextmanager
-def third(pair: Pair) -> Iterator[LabHost]:
-    """One more, lab-c, to which VMs go from the second host, and from which to the first."""
+def onward(pair: Pair) -> Iterator[Pair]:
+    """A third host, lab-c, to which VMs go from the second one, and from which to the first."""
     made = LabHost("lab-c")
     added = ADD_THIRD.format(
         name=made.name, socket=made.socket, before=pair.ids[pair.there.name], first=address(6),
-        after=pair.ids[pair.here.name], second=address(10),
+        after=pair.ids[pair.here.name], second=address(10), back=address(5),
     )  # fmt: skip
     pair.ids[made.name] = int(pair.dashboard.do(added).split()[-1])
     try:
         with cable(pair.there, made, "moves-on", at=4), cable(made, pair.here, "moves-home", at=8):
-            yield made
+            yield Pair(pair.dashboard, pair.there, made, pair.ids, pair.guests, "moves-on", pair)
     finally:
         pair.dashboard.do(FORGET.format(pk=pair.ids.pop(made.name)))
         made.stop()
@@ -146,29 +163,59 @@ def state(host: LabHost, identity: str) -> int | None:
         connection.close()
 
 
-def both(dashboard: Dashboard, name: str) -> list[int] | None:
+def starts(host: LabHost, identity: str) -> bool:
+    connection = host.connect()
+    try:
+        return any(
+            one.UUIDString() == identity
+            for one in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+        )
+    finally:
+        connection.close()
+
+
+def all_of(pair: Pair, name: str) -> list[int] | None:
     """The pools of that name, once each host has told of its own."""
-    found = pool_ids(dashboard, name)
-    return found if len(found) == 2 else None
+    found = pool_ids(pair.dashboard, name)
+    return found if len(found) == len(pair.hosts) else None
 
 
 def pool_ids(dashboard: Dashboard, name: str) -> list[int]:
     return [one["id"] for one in dashboard.get("/pools?page_size=200")["items"] if one["name"] == name]
 
 
+def joined(dashboard: Dashboard, first: int, other: int) -> bool:
+    """Whether the two pools are one storage from now on."""
+    return dashboard.post(f"/pools/{first}/join", {"pool": other}).status == 200
+
+
+@contextmanager
+def slow_cable(pair: Pair) -> Iterator[None]:
+    """1 MiB/s, which no libvirt knows of."""
+    rate = ("tbf", "rate", "8mbit", "burst", "64k", "latency", "1s")
+    pair.here.run("tc", "qdisc", "add", "dev", pair.cable, "root", *rate)
+    try:
+        yield
+    finally:
+        pair.here.run("tc", "qdisc", "del", "dev", pair.cable, "root")
+
+
 @contextmanager
 def shared_pool(pair: Pair) -> Iterator[tuple[str, Path]]:
-    """One folder that is a pool of both hosts, as an administrator says: its name and where it is."""
+    """One folder that is a pool of all hosts, as an administrator says: its name and where it is."""
     folder, name = own_folder("kvmweb-shared-"), f"shared-{uuid.uuid4().hex[:8]}"
+    # Until it is written, who looks later finds it larger, and two pools that differ are not joined.
+    with (folder / "owner").open("rb") as owner:
+        os.fsync(owner.fileno())
     document = etree.tostring(E.pool(E.name(name), E.target(E.path(str(folder))), type="dir"), encoding="unicode")
-    for host in (pair.here, pair.there):
+    for host in pair.hosts:
         host.connect().storagePoolDefineXML(document).create()
-    pools = eventually(lambda: both(pair.dashboard, name), "both pools are known")
-    join = f"/pools/{pools[0]}/join"
-    # As soon as both are known to be started.
-    eventually(lambda: pair.dashboard.post(join, {"pool": pools[1]}).status == 200, "they are one storage")
+    first, *others = eventually(lambda: all_of(pair, name), "their pools are known")
+    for other in others:
+        # As soon as both are known to be started.
+        eventually(partial(joined, pair.dashboard, first, other), "they are one storage")
     yield name, folder
-    for host in (pair.here, pair.there):
+    for host in pair.hosts:
         there = host.connect().storagePoolLookupByName(name)
         there.destroy()
         there.undefine()

@@ -280,9 +280,9 @@ def test_what_an_administrator_took_away_comes_back_by_him_alone(kept: Kept) -> 
 def needs(kept: Kept, name: str) -> str:
     """The gravest privilege that going back needs by the rows."""
     code = (
-        "from vms.models import VirtualMachine; from vms.services import snapshots; "
+        "from vms.models import VirtualMachine; from vms.services import snapshot_facts, snapshots; "
         f"vm = VirtualMachine.objects.get(pk={kept.vm}); row = snapshots.get_or_404(vm, '{name}'); "
-        "print('needs', *snapshots.privileges(snapshots.needs_of(None, snapshots.look(vm), row)))"
+        "print('needs', *snapshots.privileges(snapshots.needs_of(None, snapshot_facts.look(vm), row)))"
     )
     told = kept.dashboard.do(code).split()
     return "vm.define" if "vm.define" in told else " ".join(told[1:])

@@ -100,9 +100,9 @@ CASES = [
     (OFF, TORN, Verdict.UNKNOWN, []),
     (OFF, STANDS, Verdict.UNKNOWN, []),
     (STANDS, TORN, Verdict.UNKNOWN, []),
-    (RUNS, NONE, Verdict.UNDONE, []),
-    (RUNS, SILENT, Verdict.UNDONE, []),
-    (LEFT, NONE, Verdict.UNDONE, ["resume here"]),
+    (RUNS, NONE, Verdict.UNDONE, ["start_with_host here"]),
+    (RUNS, SILENT, Verdict.UNDONE, ["start_with_host here"]),
+    (LEFT, NONE, Verdict.UNDONE, ["resume here", "start_with_host here"]),
     # Never while the other one has it, or does not say.
     (LEFT, SILENT, Verdict.UNKNOWN, []),
     (LEFT, HALF, Verdict.UNKNOWN, []),
@@ -111,7 +111,7 @@ CASES = [
     (NONE, NONE, Verdict.UNKNOWN, []),
     (RUNS, HALF, Verdict.UNKNOWN, []),
     (MOVES, HALF, Verdict.GOING, []),
-    (OFF, NONE, Verdict.UNDONE, []),
+    (OFF, NONE, Verdict.UNDONE, ["start_with_host here"]),
 ]
 
 

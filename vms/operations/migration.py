@@ -92,6 +92,10 @@ def do(work: Work) -> None:
             unmake(operation, lambda host: nullcontext(other))
             raise
         work.log("migrates", host=target.name, way=way.way)
+        if operation.before["autostart"]:
+            # Its definition stays there when the host is lost in the moment in which it goes over.
+            there.start_with_host(False)
+            work.log("starts_with_none")
         with followed(work, operation.before["uuid"], wish, target.name) as following:
             try:
                 with nullcontext() if move.peer else other.breaking_after(work.connection):

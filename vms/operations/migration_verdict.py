@@ -72,8 +72,10 @@ def across(operation: Operation, lend: Lend) -> Verdict:
         return Verdict.UNKNOWN
     if there.silent:
         # What runs here runs nowhere else; but what was made there is there still.
-        stayed = here.info.state == "running" and not wish_of(operation).disks
-        return Verdict.UNDONE if stayed else Verdict.UNKNOWN
+        if here.info.state != "running" or wish_of(operation).disks:
+            return Verdict.UNKNOWN
+        start_with_source(operation, lend, here.info)
+        return Verdict.UNDONE
     return stayed_here(operation, lend, here.info)
 
 
@@ -138,6 +140,8 @@ def settle_in(connection: Connection, operation: Operation, info: DomainInfo) ->
         keep_copy(connection, operation, wish, disk)
     if operation.before["autostart"] and not info.autostart:
         there.start_with_host(True)
+    # Both hosts are read anew while the rest is written.
+    looks = [live.begin_look(host, f"vm:{operation.target_id}") for host in (wish.host, operation.host_id) if host]
     with suppress(BadXML):
         if operation.vm is not None:
             history.keep(operation.vm.pk, wish.host, mask(info.next_boot_xml), operation)
@@ -147,7 +151,8 @@ def settle_in(connection: Connection, operation: Operation, info: DomainInfo) ->
             Operation.objects.filter(pk=operation.pk).update(result=operation.result)
     if not OperationLog.objects.filter(operation=operation, code="migrated").exists():
         log(operation, "migrated", host=target_of(operation).name)
-    live.look(wish.host, f"vm:{operation.target_id}")
+    for begun in looks:
+        live.await_look(begun)
 
 
 def keep_copy(connection: Connection, operation: Operation, wish: Migrate, disk: dict[str, object]) -> None:
@@ -189,8 +194,17 @@ def stayed_here(operation: Operation, lend: Lend, info: DomainInfo) -> Verdict:
         with lend(operation.host) as connection:
             connection.domain(operation.before["uuid"]).resume()
         log(operation, "resumed_here", host=target_of(operation).name)
+    start_with_source(operation, lend, info)
     unmake(operation, lend)
     return Verdict.UNDONE
+
+
+def start_with_source(operation: Operation, lend: Lend, info: DomainInfo) -> None:
+    """Let its host start it when the host itself starts, as before the move."""
+    if operation.host and operation.before["autostart"] and not info.autostart:
+        with lend(operation.host) as connection:
+            connection.domain(operation.before["uuid"]).start_with_host(True)
+        log(operation, "autostart_back")
 
 
 def unmake(operation: Operation, lend: Lend) -> None:

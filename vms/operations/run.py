@@ -177,11 +177,12 @@ def beside(operation: Operation, connections: Connections) -> AbstractContextMan
 
 
 def end(operation: Operation, worker: Worker, verdict: Verdict) -> None:
-    """The host said yes: let the rows be read again, then say that it is done, or that the guest decides."""
+    """The host said yes: let the rows be read again, which two hosts' verdict has done already, then say that it is
+    done, or that the guest decides."""
     if WAYS[operation.kind].ended:
         deliver(operation, worker)
         return
-    if operation.host_id:
+    if operation.host_id and not WAYS[operation.kind].across:
         live.look(operation.host_id, f"{operation.target_kind}:{operation.target_id}")
     # Whoever asked to cancel it meanwhile came too late: it is done.
     succeed(operation, worker, log="seen" if verdict is Verdict.DONE else "taken")

@@ -25,6 +25,7 @@ from vms.operations.volumes import actor_of, pool_here
 from vms.operations.way import Facts, Verdict, Way
 from vms.operations.work import Work, domain
 from vms.permissions import held
+from vms.services import snapshot_facts
 from vms.services import snapshot_rules as rules
 from vms.services import snapshots as services
 from vms.virt import Connection, Domain, Job, cut_after
@@ -40,9 +41,9 @@ def vm_of(operation: Operation) -> VirtualMachine:
     return operation.vm
 
 
-def look(work: Work) -> services.There:
+def look(work: Work) -> snapshot_facts.There:
     """What the rules judge, as the host tells it in this moment."""
-    there, info = services.look(vm_of(work.operation)), work.domain().info()
+    there, info = snapshot_facts.look(vm_of(work.operation)), work.domain().info()
     read = rows.read(info, "")
     placement = copy(there.placement)
     placement.state = info.state
@@ -59,7 +60,7 @@ def take(work: Work) -> None:
     keep(work, there, wish)
 
 
-def keep(work: Work, there: services.There, wish: kinds.TakeSnapshot) -> None:
+def keep(work: Work, there: snapshot_facts.There, wish: kinds.TakeSnapshot) -> None:
     """Take one. Raises SnapshotRefused where the host says by now what stands against it."""
     machine = there.machine
     services.refuse(there.vm, rules.choose(machine, memory=wish.memory, kind=wish.kind))
@@ -80,7 +81,7 @@ def keep(work: Work, there: services.There, wish: kinds.TakeSnapshot) -> None:
 
 
 def places(
-    work: Work, there: services.There, wish: kinds.TakeSnapshot
+    work: Work, there: snapshot_facts.There, wish: kinds.TakeSnapshot
 ) -> tuple[dict[str, str], list[StoragePool]]:  # fmt: skip
     """The paths of the layers, by the names that we gave them in the pools of the disks: nothing is there yet."""
     paths, pools = {}, {}
@@ -122,7 +123,7 @@ def refresh(work: Work, pools: list[StoragePool]) -> None:
         live.look(pool.host_id, f"pool:{pool.pk}")
 
 
-def pools_of(there: services.There) -> list[StoragePool]:
+def pools_of(there: snapshot_facts.There) -> list[StoragePool]:
     found = {pool.pk: pool for row in there.known.values() if (pool := there.pool_of(row))}
     return list(found.values())
 
@@ -224,7 +225,7 @@ def delete(work: Work) -> None:
         forget(work, there, [row for place, row in there.known.items() if place in gone])
 
 
-def forget(work: Work, there: services.There, merged: list[Volume]) -> None:
+def forget(work: Work, there: snapshot_facts.There, merged: list[Volume]) -> None:
     """The rows of layers that libvirt has taken away lie over nothing any more."""
     for row in merged:
         pool = there.pool_of(row)

@@ -30,7 +30,7 @@ from vms.permissions import (
     visible_schedules,
     visible_vms,
 )
-from vms.services import audit, snapshot_rules, snapshots, time_zones
+from vms.services import audit, snapshot_facts, snapshot_rules, time_zones
 from vms.services.retention import Policy
 from vms.services.schedule_times import HOUR, When, times_after
 from vms.services.snapshot_rules import Reason
@@ -107,14 +107,14 @@ def refusal(schedule: Schedule) -> Reason | None:
     vm = schedule.vm
     if vm is None or vm.placement is None:
         return None
-    machine = snapshots.look(vm).machine
+    machine = snapshot_facts.look(vm).machine
     choice = snapshot_rules.choose(machine, memory=schedule.memory and machine.runs)
     return choice.refusals[0] if choice.refusals else None
 
 
 def needs_memory(vm: VirtualMachine) -> bool:
     """Whether a snapshot of it as it is now is possible with its memory alone."""
-    machine = snapshots.look(vm).machine
+    machine = snapshot_facts.look(vm).machine
     possible = (snapshot_rules.choose(machine, memory=memory).possible for memory in (False, True))
     return list(possible) == [False, True]
 

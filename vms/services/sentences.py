@@ -138,6 +138,10 @@ ERRORS: dict[str, str] = {
         "a longer time, or plan by what VMs are given alone."
     ),
     "plan_not_so": mark("The plan is {state}, so this can't be done with it. Look at it as it is now."),
+    "not_shrunk": mark(
+        "The plan counts on smaller VMs, and {n} are not so yet, {name} for one. Shrink them and start them again, or "
+        "plan without that."
+    ),
     "other_plan": mark("The plan that was approved is not this one. Look at it as it is now, and approve that."),
     "moves_left": mark(
         "{failed} of {of} moves could not be made, and {left} that were to follow were not begun. Another plan is "
@@ -784,6 +788,7 @@ LOG: dict[str, str] = {
     "move_copies": mark("The VM writes its disk to {name} as well, until both are the same."),
     "move_over": mark("The VM has {name} now."),
     "migrates": mark("Moving to {host}: {way}."),
+    "starts_with_none": mark("Until it is certain where it is, no host starts it by itself."),
     "migrate_postcopy": mark("It runs on {host} while the rest of its memory comes; this cannot be ended any more."),
     "migrate_paused": mark("The time was over: the VM stands still until it is there."),
     "migrate_late": mark("The time was over: moving is ended, the VM runs on where it is."),

@@ -17,10 +17,11 @@ from vms.kinds import snapshots as kinds
 from vms.libvirtxml import BadXML
 from vms.models import Snapshot, VirtualMachine
 from vms.permissions import get_vm_or_404, held, seen_hosts, visible_schedules
-from vms.services import schedules, snapshot_rules, snapshot_tree, snapshots, xml
+from vms.services import schedules, snapshot_facts, snapshot_rules, snapshot_tree, snapshots, xml
 from vms.services.actors import session_actor
 from vms.services.headers import make_header
-from vms.services.snapshots import Possible, There
+from vms.services.snapshot_facts import There
+from vms.services.snapshots import Possible
 from vms.views import going
 from vms.views.vms import tab_context
 
@@ -31,7 +32,7 @@ def vm_snapshots(request: HttpRequest, pk: int) -> HttpResponse:
     """The tree with where the VM is now, the disks below it, what is possible here, and the schedules that hold it."""
     vm = get_vm_or_404(request.user, pk)
     head = make_header(vm, request.user)
-    there = snapshots.look(vm)
+    there = snapshot_facts.look(vm)
     found = snapshots.possible(vm, request.user, there=there)
     rows = snapshot_tree.rows(snapshots.tree(vm))
     stuck = common(found)
@@ -89,7 +90,7 @@ def suggested() -> str:
 def vm_snapshot_take(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One question; answered, the operation that takes it."""
     vm = get_vm_or_404(request.user, pk, to=kinds.SNAPSHOT.privileges[0])
-    there = snapshots.look(vm)
+    there = snapshot_facts.look(vm)
     found, runs = snapshots.possible(vm, there=there), there.runs
     sent = request.POST if request.method == "POST" else None
     form = TakeFields(
@@ -107,7 +108,7 @@ def vm_snapshot_take(request: HttpRequest, pk: int) -> HttpResponseBase:
 def one(request: HttpRequest, pk: int, name: str, to: str = "vm.view") -> tuple[VirtualMachine, Snapshot, There]:
     """Raises Http404, NotAllowed."""
     vm = get_vm_or_404(request.user, pk, to=to)
-    return vm, snapshots.get_or_404(vm, name), snapshots.look(vm)
+    return vm, snapshots.get_or_404(vm, name), snapshot_facts.look(vm)
 
 
 @login_required
@@ -201,7 +202,7 @@ def vm_snapshot_rename(request: HttpRequest, pk: int, name: str) -> HttpResponse
 def vm_flatten(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The question; answered, the operation that writes what lies under its disks into them."""
     vm = get_vm_or_404(request.user, pk, to=kinds.FLATTEN.privileges[0])
-    machine = snapshots.look(vm).machine
+    machine = snapshot_facts.look(vm).machine
     why = ""
     if request.method == "POST" and not (why := going.refusal(lambda: snapshots.flatten(session_actor(request), vm))):
         return redirect("vm-snapshots", vm.pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -59,20 +60,33 @@ class Move:
     @property
     def params(self) -> dict[str, Any]:
         """As libvirt's VIR_MIGRATE_PARAM_*."""
+        if self.mode == "offline":
+            # Only what is named as that of the run does libvirt take along of what is off.
+            return {libvirt.VIR_MIGRATE_PARAM_DEST_XML: self.next_boot} if self.next_boot else {}
         found: dict[str, Any] = {}
         if self.document:
             found[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = self.document
         if self.next_boot:
             found[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = self.next_boot
-        if self.mode == "offline":
-            return found
         if self.address and self.way != "tunnel":
             found[libvirt.VIR_MIGRATE_PARAM_URI] = f"tcp:{bracketed(self.address)}"
+        if self.way == "clear" and is_number(self.address):
+            # Who connects first is taken for the source: nowhere but where that comes.
+            found[libvirt.VIR_MIGRATE_PARAM_LISTEN_ADDRESS] = self.address
         if self.bandwidth_mib:
             found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self.bandwidth_mib
         if self.copies:
             found[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(self.copies)
         return found
+
+
+def is_number(address: str) -> bool:
+    """Whether it is no name."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def bracketed(address: str) -> str:
