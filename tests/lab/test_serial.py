@@ -135,7 +135,8 @@ def test_nothing_of_a_line_stays_behind(shell: LabGuest) -> None:
     with opened(shell) as line:
         line.sendall(b"\r")
         line.recv(1)
-    before = eventually(lambda: threads() == 0 and left(), "its threads have ended")
+    eventually(lambda: threads() == 0, "its threads have ended")
+    before = left()
     for _ in range(5):
         with opened(shell, force=True) as line:
             line.sendall(b"\r")
