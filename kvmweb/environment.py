@@ -150,6 +150,11 @@ class State:
         return self.root / "processes.json"
 
     @property
+    def second(self) -> Path:
+        """The demo's second host, root's alone (kvmweb.second)."""
+        return self.root / "second"
+
+    @property
     def sealing_key(self) -> Path:
         """The public half of the key to which secrets are sealed."""
         return self.db / "sealing_key.pub"

@@ -119,10 +119,14 @@ def password_hash() -> str:
     return make_password("correct horse battery")
 
 
+def make_alice() -> User:
+    return User.objects.create(username="alice", password=password_hash(), is_administrator=True)
+
+
 @pytest.fixture
 def alice(db: None) -> User:
     """Administers everything."""
-    return User.objects.create(username="alice", password=password_hash(), is_administrator=True)
+    return make_alice()
 
 
 @pytest.fixture
@@ -170,12 +174,16 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factors, "time", lambda: now)
 
 
-@pytest.fixture
-def host(db: None) -> Host:
+def make_host(name: str = "host-a") -> Host:
     return Host.objects.create(
-        name="host-a", node="node-a", libvirt_uuid=uuid.UUID(int=0xA), heard_at=timezone.now(),
+        name=name, node="node-a", libvirt_uuid=uuid.UUID(int=0xA), heard_at=timezone.now(),
         facts={"domain_type": "qemu", "cpus": 2, "memory_kib": 4 << 20},
     )  # fmt: skip
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    return make_host()
 
 
 def make_vm(host: Host, name: str = "web-01", state: str = "running", **fields: Any) -> VirtualMachine:

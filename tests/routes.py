@@ -98,6 +98,12 @@ class World:
     plan: HostPlan
     schedule: Schedule
 
+    def is_in(self, state: str) -> None:
+        """From now on the VM is, by what the watcher stored."""
+        run_id = 1 if state in ("running", "paused") else None
+        Placement.objects.filter(vm=self.vm).update(state=state, run_id=run_id)
+        self.vm.refresh_from_db()
+
     def values(self, route: str) -> Mapping[str, str]:
         """What stands in the places of the route: the id of the thing that its first word names."""
         noun = route.removeprefix("api/v1/").partition("/")[0]

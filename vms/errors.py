@@ -513,6 +513,12 @@ class OtherPlan(RequestRefused):
     code = "other_plan"
 
 
+class NotShrunk(RequestRefused):
+    """A plan counts on VMs that are still larger; params: name, of one, and n."""
+
+    code = "not_shrunk"
+
+
 class MovesLeft(VmsError):
     """Not all moves of a plan could be made, and what was to come was not begun; params: failed, left, of."""
 

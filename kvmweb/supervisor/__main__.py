@@ -75,7 +75,7 @@ def main() -> int:
     except BadSetting as problem:
         print(f"The dashboard cannot start: {problem}", file=sys.stderr)
         return 1
-    wanted = {None: [], "vms": ["demo"], "fleet": ["demo", "--fleet"]}[options.demo]
+    wanted = {None: [], "vms": ["demo"], "fleet": ["demo", "--fleet", "--second"]}[options.demo]
     try:
         return session.run(settings.REDIS_PREFIX, ["demo", "--remove"] if options.demo_remove else wanted)
     finally:

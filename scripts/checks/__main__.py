@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.checks.outcome import Outcome, after_second, summary
-from scripts.checks.plan import LANES, LEVELS, WHOLE, Check, again, checks
+from scripts.checks.plan import LANES, LEVELS, REAL_LANES, WHOLE, Check, again, checks
 from scripts.checks.running import Room, run, telling
 from scripts.steps import frontend, packages, python, question, site, system
 from scripts.steps.work import ROOT, perform
@@ -43,7 +43,7 @@ def prepare(folder: Path, *, yes: bool) -> bool:
 
 def run_all(found: list[Check], room: Room) -> list[Outcome]:
     """What waits, beside it what computes, then what failed in a crowd; in their order."""
-    with ThreadPoolExecutor(LANES) as real, ThreadPoolExecutor(LANES) as others:
+    with ThreadPoolExecutor(REAL_LANES) as real, ThreadPoolExecutor(LANES) as others:
         runs = [(real if check.real else others).submit(run, check, room) for check in found]
     outcomes = [each.result() for each in runs]
     by_title = {check.title: check for check in found}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from scripts.steps.work import ROOT
+
 LEVELS = ("quick", "full", "long")
 # A room of its own in tests/ and a run of its own: they walk over all routes, need real hosts, a browser or a machine.
 APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
@@ -25,8 +27,9 @@ WAITING = ("kvmweb", "supervisor", "virt", "watcher")
 # The other half of what computes.
 REQUESTS = ("api", "permissions", "views")
 
-# How many checks with real parts run at a time, and how many others beside them: as many as there are cores.
-LANES = 2
+# How many checks with real parts run at a time: they wait more than they work. How many others beside them: as many as
+# there are cores.
+REAL_LANES, LANES = 3, 2
 # The others take what those leave of the cores.
 BEHIND = 5
 
@@ -79,6 +82,11 @@ def again(check: Check, names: tuple[str, ...]) -> Check:
     return replace(check, title=f"{check.title} again", command=start)
 
 
+def half(room: str, number: int) -> tuple[str, ...]:
+    """Every second file of tests in the room, from this one on."""
+    return tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / room).glob("test_*.py")))[number::2]
+
+
 def checks(level: str) -> list[Check]:
     """quick: lint, types, unit. full: real hosts and the browser too. long: and what takes minutes each."""
     everything, quick = level == "long", level == "quick"
@@ -91,7 +99,6 @@ def checks(level: str) -> list[Check]:
     ]
     if not quick:
         found += [
-            pytest("lab", "tests/lab", everything=everything, crowded=True),
             # Playwright's own event loop and asynchronous tests don't go together in one run.
             pytest(
                 "browser",
@@ -100,6 +107,8 @@ def checks(level: str) -> list[Check]:
                 everything=everything,
                 crowded=True,
             ),
+            # Its tests wait for guests most of the time.
+            *(pytest(f"lab {1 + each}", *half("lab", each), everything=everything, crowded=True) for each in (0, 1)),
             pytest("controls", "tests/browser/test_controls.py", everything=everything, crowded=True),
             pytest("security", "tests/security", everything=everything),
             # Once more on the other database: what commits, and of the others a third (tests/strictness.py).

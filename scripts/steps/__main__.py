@@ -9,7 +9,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from scripts.steps import code, frontend, hypervisor, packages, ports, python, question, site, system, units, users
+from scripts.steps import (
+    code,
+    frontend,
+    hypervisor,
+    packages,
+    ports,
+    python,
+    question,
+    second,
+    site,
+    system,
+    units,
+    users,
+)
 from scripts.steps.work import ROOT, Log, Step, perform, reported
 
 if TYPE_CHECKING:
@@ -28,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--new-password", action="store_true", help="make a new password for admin")
     parser.add_argument(
         "--demo", nargs="?", const="vms", choices=("vms", "fleet"),
-        help="make three demo VMs; fleet: and a host with 1,000 VMs that are not real",
+        help="make three demo VMs; fleet: and hosts, one with 1,000 VMs that are not real, a second to move VMs to",
     )  # fmt: skip
     parser.add_argument(
         "--demo-remove", action="store_true", help="remove what --demo made, and nothing else; then end"
@@ -41,9 +54,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def planned(environment: Environment, *, demo: bool, made: bool) -> list[Step]:
-    """The steps that are not done yet. made: the two Unix users of scripts/run are those whom it will run as."""
-    lists = ["packages.txt", *(["packages-demo.txt"] if demo else [])]
+def planned(environment: Environment, *, demo: str, made: bool) -> list[Step]:
+    """The steps that are not done yet. demo: which, "" for none. made: the two Unix users of scripts/run are those whom
+    it will run as."""
+    lists = [
+        "packages.txt",
+        *(["packages-demo.txt"] if demo else []),
+        *(["packages-fleet.txt"] if demo == "fleet" else []),
+    ]
     own = not environment.local_uri_socket
     virt = users.VIRT if made else environment.users.virt.name if environment.users else ""
     found = [
@@ -52,6 +70,7 @@ def planned(environment: Environment, *, demo: bool, made: bool) -> list[Step]:
         *(hypervisor.steps(virt) if own else []),
         python.step(),
         frontend.step(),
+        second.step(environment, virt, wanted=demo == "fleet"),
     ]
     return [step for step in found if step]
 
@@ -120,7 +139,7 @@ def start(options: argparse.Namespace) -> int:
     made = users.wanted(environment, site.given("KVMWEB_USERS"), running=running)
     home = code.home() if made or environment.users else ROOT
     copy = code.step(home)
-    steps = [*planned(environment, demo=bool(options.demo), made=made), *([copy] if copy else [])]
+    steps = [*planned(environment, demo=options.demo or "", made=made), *([copy] if copy else [])]
     if not options.agreed and not question.agreed(steps, home, environment.state.root, yes=options.yes):
         return refuse("Nothing was changed.")
     if not question.may_sudo(steps):
@@ -135,6 +154,8 @@ def start(options: argparse.Namespace) -> int:
     if lock is None and (options.units or not (options.demo or options.demo_remove)):
         return refuse(f"The dashboard is running already (state folder {environment.state.root}).")
     build(environment, steps)
+    if options.demo == "fleet" and (why := second.complaint(environment)):
+        print(f"  {why}")
     if made:
         environment = site.with_users(users.NAMES)
     if as_units and options.units:
@@ -149,13 +170,17 @@ def start(options: argparse.Namespace) -> int:
         become_supervisor(lock, demo=options.demo or "")
     # The dashboard runs already, or is not wanted: the demo VMs need none.
     log = Log(environment.state.logs / "demo.log")
-    more = ["--remove"] if options.demo_remove else ["--fleet"] if options.demo == "fleet" else []
+    more = ["--remove"] if options.demo_remove else ["--fleet", "--second"] if options.demo == "fleet" else []
     whisper = site.whisper_module()
     with whisper.told(shown=not options.demo_remove and sys.stdout.isatty()) as (words, descriptors, heard):
         with reported("Demo VMs removed" if options.demo_remove else "Demo VMs made", log.path):
             manage_libvirt(log, "demo", *more, *words, keeps=descriptors)
         for line in whisper.people_lines(heard()):
             print(line)
+    if options.demo_remove and second.is_made(environment):
+        log = Log(environment.state.logs / "second.log")
+        with reported("Second host removed", log.path):
+            second.remove(environment, log)
     return 0
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import Program
+from tests.services.test_host_plans import Lot, roomy, store
 from tests.services.test_placement import make, make_host, make_pool
 from vms.models import Host, HostPlan, Operation
 from vms.operations.host_plans import work_out
+
+__all__ = ["roomy", "store"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -52,6 +55,20 @@ def test_asked_for_read_and_run_by_its_hash(program: Program, hosts: list[Host])
     assert program.post(f"/plans/{plan['id']}/cancel").json()["state"] == "stopped"
     assert program.post(f"/plans/{plan['id']}/undo").json()["code"] == "plan_not_so"
     assert [line["id"] for line in program.get("/plans").json()["items"]] == [plan["id"]]
+
+
+def test_a_plan_that_counts_on_smaller_vms_is_run_when_they_are(program: Program, roomy: Lot) -> None:
+    vms = [vm.pk for vm in roomy[1][:2]]
+    plan = program.post("/plans", {"kind": "consolidate", "spare": False, "shrunk": True}).json()
+    worked_out(plan["id"])
+    plan = program.get(f"/plans/{plan['id']}").json()
+    assert (plan["used_hosts"], plan["shrunk"]["hosts"], plan["shrunk"]["of"]) == ([3, 2], 2, 3)
+    assert [(one["vm"], one["memory"], one["wants_memory"]) for one in plan["shrunk"]["vms"]] == [
+        (vm, 24 << 30, 4 << 30) for vm in vms
+    ]
+    assert plan["shrunk"]["left"] == vms
+    refused = program.post(f"/plans/{plan['id']}/run", {"hash": plan["hash"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_shrunk")
 
 
 def test_evacuate_names_the_hosts_to_empty(program: Program, hosts: list[Host]) -> None:

@@ -128,7 +128,7 @@ def feed(host: Host, vm: VirtualMachine) -> None:
             second * 10**9, 1024, 3, 2, 10**6, None, 2048, disks=(DiskNumbers("vda", 10, 20, 1, 2, 3, 4),),
             cards=(CardNumbers("vnet9", 1, 2, 3, 4, 5, 6, 7, 8),),
         )  # fmt: skip
-        sampler.sample({str(vm.placement.uuid): told}, {}, 5.0, 100.0 + second)
+        sampler.sample({str(vm.placement.uuid): told}, {}, 5.0, 100.0 + second, 1_700_000_000.0 + second)
 
 
 def test_prometheus_is_told_all_counters(alice: User, host: Host, vm: VirtualMachine) -> None:

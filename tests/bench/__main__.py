@@ -21,6 +21,7 @@ from tests.bench import (
     machine,
     migration,
     placement,
+    plans,
     report,
     resync,
     rights,
@@ -57,6 +58,7 @@ FIGURES: dict[str, Callable[[Stage], list[Figure]]] = {
     "screens": screens.measure,
     "migration": migration.measure,
     "placement": placement.measure,
+    "plans": plans.measure,
 }
 PAGE = ROOT / "docs" / "measured.md"
 

@@ -112,7 +112,7 @@ def main() -> None:
             handle.work(tick)
         began = time.process_time()
         for handle, sampler, vcpus in watched:
-            sampler.sample(numbers(handle), vcpus, PERIOD, clock.now)
+            sampler.sample(numbers(handle), vcpus, PERIOD, clock.now, clock.now + 0.5)
         clock.now += PERIOD
         if tick % 3 == 2:
             recorder.turn()

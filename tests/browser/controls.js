@@ -40,10 +40,11 @@ window.controls = {
     return visible && box.width > 1 && box.height > 1 && box.right > 0 && box.bottom + scrollY > 0;
   },
 
-  /** Rows that come after the first few are the same template. */
+  /** Rows that come after the first few are the same template; one may have nothing to press. */
   repeats(element, most) {
     const row = element.closest("tbody tr, ol li, .function-keys button");
-    return row && [...row.parentElement.children].indexOf(row) >= most;
+    const has = (one) => one.matches(this.wanted) || one.querySelector(this.wanted);
+    return row && [...row.parentElement.children].filter(has).indexOf(row) >= most;
   },
 
   kind(element) {
@@ -66,7 +67,14 @@ window.controls = {
   describe(element, place, all) {
     const name = this.name(element);
     const same = all.slice(0, place).filter((one) => this.name(one) === name).length;
-    return { name, same, kind: this.kind(element), menu: Boolean(element.closest("[popover]")) };
+    const frame = element.closest("#vm-header, nav.tabs");
+    return {
+      name,
+      same,
+      kind: this.kind(element),
+      menu: Boolean(element.closest("[popover]")),
+      frame: frame?.id || frame?.ariaLabel || "",
+    };
   },
 
   find(within, most) {

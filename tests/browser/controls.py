@@ -15,13 +15,15 @@ SCRIPT = Path(__file__).with_suffix(".js")
 class Control:
     """name: what it is called and does; same: how many of that name come before it. kind: link, button, field, choice.
 
-    menu: it stands in a menu.
+    menu: it stands in a menu. frame: in which part that several pages show alike, the head and the tabs of a VM or a
+    host; "" for none.
     """
 
     name: str
     same: int
     kind: str
     menu: bool
+    frame: str
 
 
 def find(page: Page, within: str, rows: int) -> list[Control]:

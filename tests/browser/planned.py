@@ -28,7 +28,11 @@ stuck = [{'vm': 1, 'name': 'stays-with-a-name-that-is-long-and-longer', 'host': 
 common = {'names': names, 'vms': 33, 'off': 2, 'unmeasured': 1, 'step': 900, 'hours': 168,
           'left_out': [{'host': 1, 'name': 'far-away', 'why': 'silent'}]}
 found = {**common, 'hosts': rows, 'used': [4, 2], 'bound': 2, 'survives': False, 'stuck': stuck,
-         'bytes': 70 << 30, 'seconds': 840, 'moves': 4, 'shrunk': {'vms': 12, 'hosts': 1}}
+         'bytes': 70 << 30, 'seconds': 840, 'moves': 4, 'pinned': ['bound'],
+         'smaller': {'of': 3, 'hosts': 1, 'vms': [
+             {'vm': 1, 'name': 'warehouse', 'cpus': [8, 2], 'mib': [65536, 8192]},
+             {'vm': 2, 'name': 'a-name-that-is-so-long-that-it-does-not-fit-into-any-line', 'cpus': [4, 4],
+              'mib': [32768, 4096]}]}}
 def make(kind, found, **more):
     wish = Wish(kind, hosts=tuple(host.pk for host in hosts), apart=('db',), spare=False)
     return HostPlan.objects.create(kind=kind, hosts=[host.pk for host in hosts], asked=wish.to_json(), found=found,

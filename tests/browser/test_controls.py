@@ -45,7 +45,8 @@ SAME = {
 }
 
 
-# What something came of, by route, person and width: there it is not pressed again in another scene of the same page.
+# What something came of, by route, person and width: there it is not pressed again in another scene of the same page,
+# nor what pages show alike on another page.
 PRESSED: set[tuple[object, ...]] = set()
 
 
@@ -105,7 +106,7 @@ def test_it_has_no_dead_control(
     fresh = True
     addresses: set[str] = set()
     for control in find(page, within, rows):
-        place = (scene.route, scene.who, size["width"], control.name, control.same)
+        place = (control.frame or scene.route, scene.who, size["width"], control.name, control.same)
         if place in pressed:
             continue
         if not fresh:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from kvmweb.second.namespaces import children
 from tests.browser.conftest import Figures, NewContext
 from tests.browser.network import network
 from tests.lab.guests import Guests
-from tests.lab.machine import children, eventually
+from tests.lab.machine import eventually
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.sending import MIB, pool_of
 from tests.lab.stack import ADMIN, Dashboard

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import libvirt
 
-from tests.lab.machine import children, eventually, own_folder
+from kvmweb.second.namespaces import children
+from tests.lab.machine import eventually, own_folder
 from tests.lab.stack import ROOT, Dashboard
 from vms.demo import fleet
 

@@ -6,23 +6,24 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import libvirt
 
+from kvmweb.second import namespaces
+from kvmweb.second.namespaces import children
 from tests.lab.certificates import Authority
 from tests.lab.doors import Doors
 
-INSIDE = Path(__file__).with_name("inside.py")
 PREFIX = "kvmweb-host-"
+# With doors (tests/lab/doors.py).
+OPEN = (namespaces.LOG, (*namespaces.VIRT, "--listen"), ("/usr/sbin/sshd", "-D", "-f", "/run/lab/sshd_config"))
 T = TypeVar("T")
 
 libvirt.registerErrorHandler(lambda *_: None, None)  # the tests read exceptions, not the library's lines
@@ -37,16 +38,6 @@ def eventually(ask: Callable[[], T | None], what: str, *, within: float = 30, ev
             return answer
         assert time.monotonic() < until, f"not within {within} s: {what}; last: {answer!r}"
         time.sleep(every)
-
-
-def children(pid: int) -> dict[int, str]:
-    """{pid: program} of a process's children, as this namespace counts them; what ends in this moment is left out."""
-    found = {}
-    with suppress(OSError):
-        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            with suppress(OSError):
-                found[child] = Path(f"/proc/{child}/comm").read_text().strip()
-    return found
 
 
 def printed(*command: str) -> str:
@@ -75,28 +66,16 @@ def own_folder(prefix: str) -> Path:
     return folder
 
 
-def write_settings(folder: Path, identity: uuid.UUID) -> None:
+def write_settings(folder: Path, name: str, identity: uuid.UUID, *, doors: bool = False) -> None:
     """What a fresh Debian libvirt has, with QEMU as root and the socket open to whoever may enter the folder."""
-    for path in (
-        "etc/libvirt/qemu/networks",
-        "var/lib/libvirt/images",
-        "var/log/libvirt",
-        "var/cache/libvirt",
-        "run/lock",  # of serial consoles
-        "serial",
-    ):
-        (folder / path).mkdir(parents=True)
-    etc = folder / "etc/libvirt"
-    (etc / "libvirtd.conf").write_text(
-        f'host_uuid = "{identity}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nunix_sock_rw_perms = "0700"\n'
-    )
-    (etc / "virtlogd.conf").touch()
-    (etc / "qemu.conf").write_text(
-        'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = []\nnamespaces = []\n'
-        'migrate_tls_x509_cert_dir = "/etc/libvirt/moves"\n'
-    )
-    write_certificates(etc / "moves")
-    shutil.copy("/usr/share/libvirt/networks/default.xml", etc / "qemu/networks")
+    namespaces.lay_out(
+        folder, name, daemons=OPEN if doors else (namespaces.LOG, namespaces.VIRT),
+        libvirtd=f'host_uuid = "{identity}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n'
+        'unix_sock_rw_perms = "0700"\n',
+        qemu='user = "root"\ngroup = "root"\nmigrate_tls_x509_cert_dir = "/etc/libvirt/moves"\n',
+    )  # fmt: skip
+    (folder / "serial").mkdir()
+    write_certificates(folder / "etc/libvirt/moves")
 
 
 @cache
@@ -128,12 +107,9 @@ class LabHost:
         self.name = name
         self.uuid = uuid.uuid4()
         self.folder = own_folder(PREFIX)
-        write_settings(self.folder, self.uuid)
+        write_settings(self.folder, name, self.uuid, doors=doors)
         self.doors = Doors(self.folder, users) if doors else None
-        self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork",
-             "--kill-child", "--mount-proc", sys.executable, "-I", INSIDE, self.folder, name],
-        )  # fmt: skip
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *namespaces.command(self.folder)])
         try:
             if self.doors:
                 self.doors.join(eventually(lambda: children(self.process.pid), "its first process").popitem()[0])

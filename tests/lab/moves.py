@@ -55,7 +55,9 @@ def cable(first: LabHost, second: LabHost, name: str = CABLE, *, at: int = 0) ->
     try:
         yield
     finally:
-        first.run("ip", "link", "del", name)
+        # It goes with each of them.
+        if first.process.poll() is None and second.process.poll() is None:
+            first.run("ip", "link", "del", name)
 
 
 @dataclass

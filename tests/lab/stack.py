@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kvmweb.second.namespaces import children
 from tests import tables
-from tests.lab.machine import LabHost, children, eventually, own_folder
+from tests.lab.machine import LabHost, eventually, own_folder
 from vms.kinds.privileges import TABLE
 
 ROOT = Path(__file__).parents[2]

@@ -22,6 +22,7 @@ from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.stack import Dashboard, command_line
 from tests.lab.test_kills import held, kill
+from tests.lab.test_serial import is_at_prompt
 from tests.lab.test_unedited import MOVE
 from vms import virt
 from vms.demo.guest import Guest
@@ -70,9 +71,9 @@ class Shell:
     def __init__(self, guest: LabGuest) -> None:
         spec = virt.HostSpec("unix", "qemu", str(guest.host.socket), str(guest.host.uuid))
         self.line: socket.socket = virt.open_console(spec, guest.uuid, "serial1", force=True)
+        # What is typed before it is there is lost.
+        eventually(lambda: is_at_prompt(self.line), "a prompt", within=180)
         self.line.settimeout(120)
-        self.line.sendall(b"\x15\r")
-        self.until(b":/# ")
         self.number = 0
 
     def close(self) -> None:

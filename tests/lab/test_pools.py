@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from kvmweb.second.namespaces import children
 from tests.lab.guests import Guests
-from tests.lab.machine import LabHost, children, eventually, printed
+from tests.lab.machine import LabHost, eventually, printed
 from tests.lab.stack import Dashboard
 from vms.libvirtxml import EXAMPLES, read_spec, spec_type
 from vms.virt import HostSpec, connect

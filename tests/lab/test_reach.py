@@ -23,11 +23,12 @@ from django.utils import timezone
 from lxml import etree
 from lxml.builder import E
 
+from kvmweb.second.namespaces import children
 from tests.lab.certificates import Authority
 from tests.lab.doors import STRANGER
 from tests.lab.far import row, ssh_key
 from tests.lab.guests import Guests, LabGuest
-from tests.lab.machine import LabHost, children, eventually
+from tests.lab.machine import LabHost, eventually
 from vms import errors
 from vms.demo.guest import Guest
 from vms.kinds import KINDS

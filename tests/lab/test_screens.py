@@ -47,7 +47,7 @@ def screen(dashboard: Dashboard, vm: int, of: str = "now") -> Image.Image:
         status, body = asked(dashboard, vm, of)
         return body if status == 200 else None
 
-    return Image.open(BytesIO(eventually(look, f"the screen of VM {vm}", within=15)), formats=("PNG",))
+    return Image.open(BytesIO(eventually(look, f"the screen of VM {vm}", within=60)), formats=("PNG",))
 
 
 def drawn(picture: Image.Image) -> int:

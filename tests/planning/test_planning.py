@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL
 from dataclasses import replace
 from random import Random
 
@@ -167,6 +168,14 @@ def test_the_solver_ends_what_was_needlessly_moved() -> None:
     found = improved(hosts, guests, dear, spare=False)
     assert price(guests, found) < price(guests, dear)
     holds(hosts, guests, found)
+
+
+def test_the_solver_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """It would stand in the log of a worker."""
+    hosts, guests = scattered(5, 12, 2)
+    improved(hosts, guests, now(guests), spare=False)
+    CDLL(None).fflush(None)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_the_solver_is_not_asked_stays_as_it_is() -> None:

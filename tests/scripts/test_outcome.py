@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.checks.outcome import Outcome, after_second, judge, summary
 from scripts.checks.plan import again, checks
+from scripts.steps.work import ROOT
 
 
 def counted(folder: Path, **numbers: object) -> Path:
@@ -38,7 +39,7 @@ def test_each_level_holds_the_one_below() -> None:
     quick, full, everything = ([check.title for check in checks(level)] for level in ("quick", "full", "long"))
     assert [title for title in full if title in quick] == quick
     assert [title for title in everything if title in full] == full
-    assert "browser" in full and "lab" in full and "newcomer" in everything
+    assert "browser" in full and {"lab 1", "lab 2"} < set(full) and "newcomer" in everything
 
 
 def test_the_second_result_stands_and_what_changed_is_named(tmp_path: Path) -> None:
@@ -55,7 +56,13 @@ def test_a_second_run_that_does_not_start_leaves_nothing_good(tmp_path: Path) ->
     assert not after_second(first, judge("lab", 4, 1.0, tmp_path / "none")).good
 
 
+def test_the_halves_of_the_lab_are_all_of_it() -> None:
+    both = [word for check in checks("full") if check.title in ("lab 1", "lab 2") for word in check.command]
+    found = sorted(word for word in both if word.startswith("tests/"))
+    assert found == sorted(f"tests/lab/{path.name}" for path in (ROOT / "tests/lab").glob("test_*.py"))
+
+
 def test_only_what_shares_the_machine_is_run_again_and_long_tests_are_found() -> None:
     crowded = {check.title: check for check in checks("full") if check.crowded}
-    assert set(crowded) == {"lab", "browser", "controls", "processes", "gateways"}
-    assert again(crowded["lab"], ("x",)).command[-3:] == ("-m", "", "x")
+    assert set(crowded) == {"lab 1", "lab 2", "browser", "controls", "processes", "gateways"}
+    assert again(crowded["lab 1"], ("x",)).command[-3:] == ("-m", "", "x")

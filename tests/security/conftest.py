@@ -5,21 +5,81 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from tests.api.conftest import program, token
-from tests.conftest import sign_in
+from tests.conftest import make_alice, make_host, sign_in
 from tests.grants import Thing, grant
+from tests.routes import World, make_world
 from vms import live
-from vms.models import User
+from vms.models import Host, Placement, User
 
 __all__ = ["program", "token"]
 
 Ask = Callable[..., Any]
+
+
+@dataclass
+class Standing:
+    """An administrator, and a host with one of everything on it."""
+
+    alice: User
+    host: Host
+    world: World
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standing(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Standing | None]:
+    """What a module that says WORLD_STANDS finds made, once for all of its tests: to make it costs as much as several
+    requests. What a test changes goes with the test, whose own transaction lies in this one."""
+    if not getattr(request.module, "WORLD_STANDS", False):
+        yield None
+        return
+    request.getfixturevalue("django_db_setup")
+    around: Any = transaction.atomic()
+    # As Django's own around its tests, else what may only be outermost would refuse to begin.
+    around._from_testcase = True
+    with django_db_blocker.unblock():
+        around.__enter__()
+        alice, host = make_alice(), make_host("secret-host")
+        made = Standing(alice, host, make_world(host, alice))
+    yield made
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
+
+
+@pytest.fixture
+def here(standing: Standing | None, db: None) -> Standing | None:
+    """The test's own copy of what stands, heard of a moment ago."""
+    if standing:
+        now = timezone.now()
+        Host.objects.update(heard_at=now)
+        Placement.objects.update(read_at=now, state_since=now)
+    return deepcopy(standing)
+
+
+@pytest.fixture
+def alice(here: Standing | None, db: None) -> User:
+    """Administers everything."""
+    return here.alice if here else make_alice()
+
+
+@pytest.fixture
+def host(here: Standing | None, db: None) -> Host:
+    return here.host if here else make_host()
+
+
+@pytest.fixture
+def world(here: Standing | None, host: Host, alice: User) -> World:
+    return here.world if here else make_world(host, alice)
 
 
 @pytest.fixture

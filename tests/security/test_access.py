@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.api.conftest import API
 from tests.conftest import make_vm, sign_in
 from tests.grants import Thing
-from tests.routes import METHODS, World, address, make_template, make_world, put_in_trash, routes
+from tests.routes import METHODS, World, address, make_template, put_in_trash, routes
 from tests.security.conftest import Ask
 from vms.models import ApiToken, Host, Network, StoragePool, User, VirtualMachine
 from vms.permissions import ask as questions
@@ -24,6 +24,7 @@ from vms.permissions.who import account
 from vms.services import tokens
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+WORLD_STANDS = True
 
 TABLE: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parents[1] / "data" / "access.toml").read_text())
 ROUTES = [route for route in routes() if route in TABLE]
@@ -35,11 +36,12 @@ LADDER = (*ROLES, "administrator")
 class Walk:
     """One route in its world: what each person is to get there, and what each gets."""
 
-    def __init__(self, route: str, host: Host, alice: User, ask: Ask) -> None:
-        self.route, self.row, self.ask = route, TABLE[route], ask
-        Host.objects.filter(pk=host.pk).update(name="secret-host", transport=self.row.get("transport", "local"))
+    def __init__(self, route: str, world: World, alice: User, ask: Ask) -> None:
+        self.route, self.row, self.ask, self.world = route, TABLE[route], ask, world
+        host = world.host
+        Host.objects.filter(pk=host.pk).update(transport=self.row.get("transport", "local"))
         host.refresh_from_db()
-        self.world: World = make_world(host, alice, state=self.row.get("state", "running"))
+        world.is_in(self.row.get("state", "running"))
         if route.removeprefix("api/v1/").startswith("trash/"):
             put_in_trash(self.world.vm, alice)
         if "/gone/<" in route:
@@ -120,8 +122,8 @@ class Walk:
 
 
 @pytest.fixture
-def walk(host: Host, alice: User, ask: Ask) -> Any:
-    return lambda route: Walk(route, host, alice, ask)
+def walk(world: World, alice: User, ask: Ask) -> Any:
+    return lambda route: Walk(route, world, alice, ask)
 
 
 def test_every_route_has_its_row_and_every_row_its_route() -> None:

@@ -12,12 +12,13 @@ from django.test import Client
 
 from tests.conftest import sign_in
 from tests.data.names import STRANGE_TEXTS
-from tests.routes import METHODS, PLACE, World, address, make_world, routes
+from tests.routes import METHODS, PLACE, World, address, routes
 from tests.shares import SHARES, share_of
 from vms import live
-from vms.models import Host, Operation, User
+from vms.models import Operation, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+WORLD_STANDS = True
 
 IDS = ("0", "-1", str(2**31), str(2**63 - 1), str(2**63), "9" * 40, "9" * 5000, "1.5", "0x1", "٣", "one", "%00", "1 ")
 DEEP = "[" * 100_000
@@ -136,11 +137,6 @@ VALUES = (
     "//evil.example", "{{ 7*7 }}", "{0.__class__}", "' OR 1=1 --", "x" * 5000, "[", "❤",
     "00000000-0000-0000-0000-000000000000", "::1", "10.0.0.1", "owner__password",
 )  # fmt: skip
-
-
-@pytest.fixture
-def world(host: Host, alice: User) -> World:
-    return make_world(host, alice)
 
 
 @pytest.fixture

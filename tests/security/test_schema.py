@@ -16,12 +16,12 @@ from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 
 from tests.api.conftest import Program
-from tests.routes import World, make_world
+from tests.routes import World
 from vms.api import problems
 from vms.api.urls import api
-from vms.models import Host, User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+WORLD_STANDS = True
 
 schema = schemathesis.openapi.from_dict(problems.described(api.get_openapi_schema()))
 schema.app = get_wsgi_application()
@@ -32,11 +32,6 @@ CHECKS = [
         "response_headers_conformance",
     )
 ]  # fmt: skip
-
-
-@pytest.fixture
-def world(host: Host, alice: User) -> World:
-    return make_world(host, alice)
 
 
 @pytest.fixture(autouse=True)

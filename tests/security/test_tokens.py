@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from tests.grants import grant
-from tests.routes import METHODS, address, make_world, routes
+from tests.routes import METHODS, World, address, routes
 from tests.security.conftest import Ask
 from vms import live
 from vms.errors import NotAllowed, TicketRefused
 from vms.kinds import power
-from vms.models import ApiToken, Console, Host, Operation, Role, RolePrivilege, User, VirtualMachine
+from vms.models import ApiToken, Console, Operation, Role, RolePrivilege, User, VirtualMachine
 from vms.operations.claim import check_rights
 from vms.permissions import Actor
 from vms.services import consoles, operations, tokens
@@ -49,10 +49,10 @@ def told(answer: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_an_administrators_token_for_looking_only_looks(
-    route: str, host: Host, alice: User, carol: User, ask: Ask
+    route: str, world: World, alice: User, carol: User, ask: Ask
 ) -> None:
     row = TABLE[route]
-    world = make_world(host, alice, state=row.get("state", "running"))
+    world.is_in(row.get("state", "running"))
     path = address(route, world.values(route))
     query, send = row.get("query", ""), row.get("send", {})
     known = {"vm": world.vm.pk, "uuid": world.vm.placement.uuid if world.vm.placement else ""}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,44 +11,34 @@ from django.utils import timezone
 
 from tests.grants import grant
 from tests.metrics.emptied import emptied
-from tests.metrics.weeks import scaled
+from tests.metrics.weeks import IDLE, TOLD, quarters, week
 from tests.services.test_placement import make, make_host, make_pool
-from vms.errors import BadFields, NotMeasured, OtherPlan, PlanNotSo
-from vms.metrics import HOST, TIERS, VM, Family
-from vms.metrics.database import columns, cursor, table
-from vms.models import Host, HostPlan, Operation, OperationState, StoragePool, Tag, User, VirtualMachine
+from vms.errors import BadFields, NotMeasured, NotShrunk, OtherPlan, PlanNotSo
+from vms.metrics import HOST, VM
+from vms.models import (
+    Document,
+    Host,
+    HostPlan,
+    Operation,
+    OperationState,
+    Placement,
+    StoragePool,
+    Tag,
+    User,
+    VirtualMachine,
+)
 from vms.permissions import Actor
-from vms.services import host_plans
+from vms.services import advice, host_plans
 from vms.services.host_plan_making import MIB
 from vms.services.host_plan_wishes import Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 GIB: Final = 1 << 30
-QUARTER = TIERS[2]
 
 
 @pytest.fixture(autouse=True)
 def store(db: None) -> Iterator[None]:
     yield from emptied()
-
-
-def measure(family: Family, things: dict[int, dict[str, float]], *, hours: int = 7 * 24) -> None:
-    """Of each thing these means in every quarter of an hour of the last so many hours."""
-    last = int(time.time()) // QUARTER.step * QUARTER.step - QUARTER.step
-    names = columns(family, QUARTER)
-    places = ", ".join(["%s"] * (len(names) + 2))
-    with cursor() as found:
-        found.executemany(
-            f"INSERT INTO {table(family, QUARTER)} (thing, t, {', '.join(names)}) VALUES ({places})",
-            [
-                (
-                    thing, last - at * QUARTER.step, 180, *(scaled(family, name, means) for name in family.names),
-                    *(scaled(family, name, means) for name in family.names),
-                )
-                for thing, means in things.items()
-                for at in range(hours * 4)
-            ],
-        )  # fmt: skip
 
 
 Lot = tuple[list[Host], list[VirtualMachine]]
@@ -67,8 +56,8 @@ def four_at_35() -> Lot:
         for number, (host, pool) in enumerate(zip(hosts, pools, strict=True))
         for each in range(5)
     ]
-    measure(HOST, {host.pk: {"cpu": 35.0, "memory": 22.4 * GIB} for host in hosts})
-    measure(VM, {vm.pk: {"cpu": 51.2, "memory": 3.0 * GIB, "memory_process": 4.0 * GIB} for vm in vms})
+    quarters(HOST, {host.pk: {"cpu": 35.0, "memory": 22.4 * GIB} for host in hosts})
+    quarters(VM, {vm.pk: {"cpu": 51.2, "memory": 3.0 * GIB, "memory_process": 4.0 * GIB} for vm in vms})
     return hosts, vms
 
 
@@ -130,7 +119,7 @@ def test_too_short_a_time_is_said_and_planned_by_what_is_given_only_if_asked(act
     pool = make_pool(hosts[0], "shared", type="netfs")
     make_pool(hosts[1], "shared", like=pool, type="netfs")
     make(hosts[0], pool, "vm-1")
-    measure(HOST, {host.pk: {"cpu": 5.0, "memory": GIB} for host in hosts}, hours=12)
+    quarters(HOST, {host.pk: {"cpu": 5.0, "memory": GIB} for host in hosts}, hours=12)
     with pytest.raises(NotMeasured) as refused:
         worked_out(actor, Wish("consolidate", spare=False))
     assert refused.value.params == {"host": "host-a", "hours": 12, "least": 24}
@@ -185,8 +174,8 @@ def test_balance_evens_out_what_is_measured(actor: Actor) -> None:
     for host in hosts[1:]:
         make_pool(host, "shared", like=pool, type="netfs")
     vms = [make(hosts[0], pool, f"vm-{number}", vcpus=4) for number in range(9)]
-    measure(HOST, {host.pk: {"cpu": 1.0, "memory": GIB} for host in hosts})
-    measure(VM, {vm.pk: {"cpu": 50.0, "memory_process": 2.0 * GIB} for vm in vms})
+    quarters(HOST, {host.pk: {"cpu": 1.0, "memory": GIB} for host in hosts})
+    quarters(VM, {vm.pk: {"cpu": 50.0, "memory_process": 2.0 * GIB} for vm in vms})
     plan = worked_out(actor, Wish("balance"))
     assert sorted(row["vms"][1] for row in rows(plan).values()) == [3, 3, 3]
     assert {row.reason["code"] for row in host_plans.moves_of(plan)} == {"evens"}
@@ -214,9 +203,66 @@ def test_what_if_a_host_is_lost_or_vms_come(four: Lot, actor: Actor) -> None:
         host_plans.run(actor, larger, larger.digest)
 
 
-def test_what_shrinking_would_save(four: Lot, actor: Actor) -> None:
+@pytest.fixture
+def roomy() -> Lot:
+    """Three hosts of 64 GiB, on each two VMs of 24 GiB, which is more than two hosts can give; two of them need 4 GiB,
+    a third 20 GiB."""
+    hosts = [make_host(f"host-{letter}") for letter in "abc"]
+    pools: list[StoragePool] = []
+    for host in hosts:
+        pools.append(make_pool(host, "shared", type="netfs", like=pools[0] if pools else None))
+    vms = [
+        make(host, pool, f"vm-{number}{each}", vcpus=4)
+        for number, (host, pool) in enumerate(zip(hosts, pools, strict=True))
+        for each in range(2)
+    ]
+    Placement.objects.filter(vm__in=vms).update(memory_kib=24 << 20)
+    for document in Document.objects.filter(placement__vm__in=vms):
+        Document.objects.filter(pk=document.pk).update(live=document.live.replace(">4<", ">24<"))
+    quarters(HOST, {host.pk: {"cpu": 5.0, "memory": 4.0 * GIB} for host in hosts})
+    quarters(VM, {vm.pk: {"cpu": 30.0, "memory_process": 4.0 * GIB} for vm in vms})
+    for host in hosts:
+        week(host.pk, {"cpu": 5.0}, family=HOST)
+    for vm, gib in zip(vms, (3.2, 3.2, 14.0, 23.0, 23.0, 23.0), strict=True):
+        memory = {"memory": gib * GIB}
+        week(vm.pk, {**IDLE, **TOLD, **memory, "cpu": 60.0}, {"cpu": 90.0})
+    return hosts, vms
+
+
+def shrinks(plan: HostPlan) -> tuple[int, int, dict[str, list[int]]]:
+    told = plan.found["smaller"]
+    return told["of"], told["hosts"], {one["name"]: one["mib"] for one in told["vms"]}
+
+
+def test_what_shrinking_saves_is_a_plan_that_is_run_when_it_has_been_done(roomy: Lot, actor: Actor) -> None:
+    _, vms = roomy
     plan = worked_out(actor, Wish("consolidate", spare=False, shrink=True))
-    assert set(plan.found["shrunk"]) == {"vms", "hosts"}
+    assert (plan.found["used"], plan.moves.count()) == ([3, 3], 0)
+    four = [24 << 10, 4 << 10]
+    assert shrinks(plan) == (3, 2, {"vm-00": four, "vm-01": four}), "the third would not be needed"
+    assert {vm.pk for vm in vms[:2]} <= set(plan.vms), "who does not see them does not see the plan"
+
+    smaller = host_plans.ask_smaller(actor, plan)
+    host_plans.work_out(actor, smaller)
+    assert smaller.found["used"] == [3, 2] and shrinks(smaller) == shrinks(plan)
+    assert [row["after"][3] for row in rows(smaller).values()] == [0, 56 << 10, 48 << 10], "of 64 GiB"
+    assert went(smaller) == [("vm-00", "host-a", "host-b"), ("vm-01", "host-a", "host-b")]
+    assert {move.bytes for move in smaller.moves.all()} == {4 * GIB}, "what it has then goes over the wire"
+    for left, vm in ((2, vms[0]), (1, vms[1])):
+        with pytest.raises(NotShrunk) as refused:
+            host_plans.run(actor, smaller, smaller.digest)
+        assert refused.value.params == {"name": vm.name, "n": left}
+        Placement.objects.filter(vm=vm).update(memory_kib=4 << 20)
+    assert host_plans.run(actor, smaller, smaller.digest).kind == "host.run-plan"
+
+
+def test_what_is_to_stay_as_large_as_it_is_is_not_shrunk(roomy: Lot, actor: Actor) -> None:
+    _, vms = roomy
+    advice.leave(actor, f"memory-{vms[0].pk}")
+    plan = worked_out(actor, Wish("consolidate", spare=False, shrink=True))
+    assert shrinks(plan) == (2, 3, {}), "the other two save no host"
+    with pytest.raises(PlanNotSo):
+        host_plans.ask_smaller(actor, plan)
 
 
 def test_only_who_maintains_all_of_its_hosts_sees_it(four: Lot, actor: Actor, mallory: User) -> None:

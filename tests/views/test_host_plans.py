@@ -7,9 +7,12 @@ import re
 import pytest
 from django.test import Client
 
+from tests.services.test_host_plans import Lot, roomy, store
 from tests.services.test_placement import make, make_host, make_pool
-from vms.models import Host, HostPlan, Operation
+from vms.models import Host, HostPlan, Operation, Placement
 from vms.operations.host_plans import work_out
+
+__all__ = ["roomy", "store"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -92,6 +95,34 @@ def test_what_does_not_fit_stands_at_its_field(
 ) -> None:
     answer = client_alice.post("/plans/", {"kind": "consolidate", **sent})
     assert answer.status_code == 400 and said in answer.content.decode()
+
+
+def test_vms_that_are_to_stay_are_named(client_alice: Client, hosts: list[Host]) -> None:
+    text = page(client_alice, worked_out(asked(client_alice, pinned=" web-01 ,")))
+    assert "web-01 stay" in text and "empties there" in text
+    text = page(client_alice, worked_out(asked(client_alice, pinned="web-01, web-02")))
+    assert "web-01, web-02 stay" in text and "nothing to move" in text
+    answer = client_alice.post("/plans/", {"kind": "consolidate", "pinned": "web-01, nobody"})
+    assert answer.status_code == 400
+    assert "You see no VM of that name on these hosts: nobody." in answer.content.decode()
+
+
+def test_it_is_planned_as_if_vms_were_smaller_and_run_when_they_are(client_alice: Client, roomy: Lot) -> None:
+    vms = roomy[1]
+    plan = worked_out(asked(client_alice, on_allocation="", shrink="on"))
+    text = page(client_alice, plan)
+    assert "After shrinking these 2 VMs: 2 hosts instead of 3." in text and "Memory: 24 GiB → 4 GiB" in text
+    assert f"/vms/{vms[0].pk}/hardware/?part=memory&amp;memory=4096&amp;apply=next" in text
+    client_alice.post(f"/plans/{plan.pk}/", {"do": "smaller"})
+    smaller = worked_out(HostPlan.objects.latest("pk"))
+    assert smaller.of == plan
+    text = page(client_alice, smaller)
+    assert "2 hosts instead of 3" in text and "as if VMs that are too large had been shrunk" in text
+    assert "It can be run once 2 VMs that it counts on are smaller" in text and "Move 2 VMs" not in text
+    client_alice.post(f"/plans/{smaller.pk}/", {"do": "run", "hash": smaller.digest})
+    assert HostPlan.objects.get(pk=smaller.pk).state == "ready"
+    Placement.objects.filter(vm__in=vms[:2]).update(memory_kib=4 << 20)
+    assert "Move 2 VMs" in page(client_alice, smaller)
 
 
 def test_what_if_tells_who_finds_room(client_alice: Client, hosts: list[Host]) -> None:

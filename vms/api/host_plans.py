@@ -31,9 +31,9 @@ class PlanBody(Strict):
     margin: percent of each host that stay free. window: hours of measurements, percentile: what counts of each VM's.
     on_allocation: by what VMs are given alone. spare: any one host in use may be lost. cpu_percent, memory_percent: so
     much may be given of what a host has. apart: no two VMs that share such a tag are on one host. pinned, pinned_tags:
-    VMs that stay. most: so many moves at most, with balance. shrink: tell also how many hosts it would be after
-    shrinking what is too large. With whatif: lose is a host; add so many VMs of add_cpus and add_mib; one more host of
-    more_cpus and more_mib."""
+    VMs that stay. most: so many moves at most, with balance. shrink: tell also how many hosts it is after shrinking
+    what is too large; shrunk: plan as if that had been done, which it has to be before the plan is run. With whatif:
+    lose is a host; add so many VMs of add_cpus and add_mib; one more host of more_cpus and more_mib."""
 
     kind: Literal["consolidate", "balance", "evacuate", "whatif"]
     hosts: Few = []
@@ -49,6 +49,7 @@ class PlanBody(Strict):
     pinned_tags: Words = []
     most: Annotated[int, Field(ge=1, le=MOST)] = 20
     shrink: bool = False
+    shrunk: bool = False
     lose: Id | None = None
     add: Annotated[int, Field(ge=0, le=MOST)] = 0
     add_cpus: Annotated[int, Field(ge=1, le=4096)] = 2
@@ -144,11 +145,25 @@ class AddedRow(BaseModel):
     on: list[OnHost]
 
 
-class Shrunk(BaseModel):
-    """After shrinking so many VMs it would be so many hosts."""
+class Smaller(BaseModel):
+    """What a VM has, and what it is to have."""
 
-    vms: int
+    vm: int
+    name: str
+    cpus: int
+    memory: int
+    wants_cpus: int
+    wants_memory: int
+
+
+class Shrunk(BaseModel):
+    """After shrinking these VMs it is so many hosts; of: so many are larger than what they do. left: those that a plan
+    counts on and that are still larger."""
+
+    of: int
+    vms: list[Smaller]
     hosts: int
+    left: list[int]
 
 
 class PlanItem(BaseModel):
@@ -243,6 +258,20 @@ def lost_row(lost: dict[str, Any]) -> LostRow:
     )  # fmt: skip
 
 
+def shrunk(plan: HostPlan) -> Shrunk | None:
+    told = plan.found.get("smaller")
+    if told is None:
+        return None
+    vms = [
+        Smaller(
+            vm=one["vm"], name=one["name"], cpus=one["cpus"][0], memory=one["mib"][0] * MIB, wants_cpus=one["cpus"][1],
+            wants_memory=one["mib"][1] * MIB,
+        )
+        for one in told["vms"]
+    ]  # fmt: skip
+    return Shrunk(of=told["of"], vms=vms, hosts=told["hosts"], left=sorted(host_plans.still_larger(plan)))
+
+
 def item(plan: HostPlan) -> PlanItem:
     found = plan.found
     names = {row["id"]: row["name"] for row in found.get("hosts", [])}
@@ -262,7 +291,7 @@ def item(plan: HostPlan) -> PlanItem:
         added=AddedRow(
             asked=added["asked"], fit=added["fit"], on=[OnHost(host=host, vms=n) for host, n in added["on"]]
         ) if added else None,
-        shrunk=Shrunk(**found["shrunk"]) if "shrunk" in found else None,
+        shrunk=shrunk(plan),
         operation=plan.operation_id,
     )  # fmt: skip
 
@@ -305,8 +334,9 @@ def show(request: HttpRequest, plan_id: int) -> PlanItem:
 
 @router.post("/{int:plan_id}/run", response=answers(202, PlanItem, 400, 403, 404, 409), summary="Make its moves")
 def run(request: HttpRequest, plan_id: int, body: RunBody, key: IdempotencyKey = None) -> Status[PlanItem]:
-    """You approve it as a whole, by its hash. Each move is judged once more before it is made; where one can't be,
-    nothing more is begun, and another plan is worked out from what is so then."""
+    """You approve it as a whole, by its hash; one that counts on smaller VMs only when they are so. Each move is judged
+    once more before it is made; where one can't be, nothing more is begun, and another plan is worked out from what is
+    so then."""
     who = actor(request)
     host_plans.run(who, host_plans.get_or_404(who, plan_id), body.hash, idempotency_key=key)
     return Status(202, again(who, plan_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain, count
 from typing import Final
 
@@ -43,15 +43,17 @@ def ours(connection: Connection) -> Iterator[tuple[str, DomainInfo]]:
             yield role, info
 
 
-def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[str]:
-    """The UUIDs of the demo's VMs; those that are missing have been made. guest is asked only where one is.
+def make(connection: Connection, guest: Callable[[], Guest], say: Say, *, elsewhere: Container[str] = ()) -> list[str]:
+    """The UUIDs of the demo's VMs there; those that are missing have been made. guest is asked only where one is.
+    elsewhere: the roles of those that somebody moved to another host.
 
     Those that should run are started: after a reboot of the host, or where an earlier run was interrupted.
     """
     present = {role: info.uuid for role, info in ours(connection)}
-    missing = [role for role in ROLES if role.name not in present]
+    missing = [role for role in ROLES if role.name not in present and role.name not in elsewhere]
     if missing:
-        iso = place_iso(connection, guest(), fresh=not present)
+        away = any(role.name in elsewhere for role in ROLES)
+        iso = place_iso(connection, guest(), fresh=not present and not away)
         make_pool(connection, POOL)
         network = start_network(connection, say)
         domain_type = connection.info().domain_type
@@ -65,7 +67,7 @@ def make(connection: Connection, guest: Callable[[], Guest], say: Say) -> list[s
 def keep(connection: Connection, uuids: dict[str, str], say: Say) -> None:
     """Take the snapshots of the one that stays off, where it has none."""
     for role in ROLES:
-        if role.state != "shut_off":
+        if role.state != "shut_off" or role.name not in uuids:
             continue
         domain = connection.domain(uuids[role.name])
         name = domain.info().name
@@ -80,7 +82,8 @@ def keep(connection: Connection, uuids: dict[str, str], say: Say) -> None:
 
 def start(connection: Connection, uuids: dict[str, str], say: Say) -> None:
     """Start those of the roles' VMs that are off and should not be, and pause what is to be paused."""
-    domains = {role: connection.domain(uuids[role.name]) for role in ROLES if role.state != "shut_off"}
+    wanted = [role for role in ROLES if role.state != "shut_off" and role.name in uuids]
+    domains = {role: connection.domain(uuids[role.name]) for role in wanted}
     started = {role: domain for role, domain in domains.items() if domain.state()[0] == "shut_off"}
     if any(domain.networks() for domain in started.values()):
         start_network(connection, say)
@@ -156,11 +159,7 @@ def await_addresses(connection: Connection, domains: Iterable[Domain]) -> None:
 
 def remove(connection: Connection, say: Say) -> list[str]:
     """The UUIDs of the VMs that were removed, with their volumes and the demo's pools where nothing else is in them."""
-    removed = []
-    for _, info in ours(connection):
-        define.remove_domain(connection, info.uuid)
-        removed.append(info.uuid)
-        say(f"{info.name} removed")
+    removed = remove_domains(connection, say)
     for pool in connection.pools():
         if pool.name not in POOLS or pool.path != f"{FOLDER}/{pool.name}":
             continue
@@ -170,4 +169,14 @@ def remove(connection: Connection, say: Say) -> list[str]:
                 define.delete_volume(connection, pool.name, name)
         if not define.volumes(connection, pool.name):
             define.remove_pool(connection, pool.name)
+    return removed
+
+
+def remove_domains(connection: Connection, say: Say) -> list[str]:
+    """The UUIDs of the demo's VMs that were there and are removed; their volumes stay."""
+    removed = []
+    for _, info in ours(connection):
+        define.remove_domain(connection, info.uuid)
+        removed.append(info.uuid)
+        say(f"{info.name} removed")
     return removed

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from vms.errors import BadFields
 from vms.models import Host
+from vms.permissions import Who, visible_vms
 from vms.services.host_plan_wishes import ASKED, Wish
 from vms.services.sentences import field_sentence
 
@@ -33,8 +34,12 @@ def tick(label: Any, *, initial: bool = False, help_text: Any = "") -> forms.Boo
     return forms.BooleanField(label=label, initial=initial, required=False, help_text=help_text)
 
 
-def words(label: Any, help_text: Any) -> forms.CharField:
-    return forms.CharField(label=label, required=False, max_length=600, help_text=help_text)
+def words(label: Any, help_text: Any, *, longest: int = 600) -> forms.CharField:
+    return forms.CharField(label=label, required=False, max_length=longest, help_text=help_text)
+
+
+def split(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 class PlanFields(forms.Form):
@@ -51,11 +56,11 @@ class PlanFields(forms.Form):
     )  # fmt: skip
     spare = tick(
         gettext_lazy("One host may be lost"), initial=True,
-        help_text=gettext_lazy("Whichever of them fails, the others have room for its VMs."),
+        help_text=gettext_lazy("If it fails, the others have processors and memory for its VMs; disks do not count."),
     )  # fmt: skip
     shrink = tick(
         gettext_lazy("Tell what smaller VMs would save"),
-        help_text=gettext_lazy("How many hosts it would be after shrinking those that advice calls too large."),
+        help_text=gettext_lazy("How many hosts it is after shrinking those that advice calls too large, and which."),
     )
     most = number(gettext_lazy("Moves at most"), 20, 1, 1000)
     lose = forms.TypedChoiceField(label=gettext_lazy("This host is lost"), coerce=int, required=False, empty_value=None)
@@ -77,10 +82,14 @@ class PlanFields(forms.Form):
         gettext_lazy("More than 100 ends VMs where they use what they were given."),
     )  # fmt: skip
     apart = words(gettext_lazy("Never two of these tags on one host"), gettext_lazy("Tags, with commas between them."))
+    pinned = words(
+        gettext_lazy("These VMs stay where they are"), gettext_lazy("Names, with commas between them."), longest=10_000
+    )
     pinned_tags = words(gettext_lazy("These tags stay where they are"), gettext_lazy("Tags, with commas between them."))
 
-    def __init__(self, kind: str, hosts: list[Host], *args: Any, **more: Any) -> None:
+    def __init__(self, kind: str, hosts: list[Host], *args: Any, who: Who, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.who, self.all_hosts = who, hosts
         self.kind = kind if kind in ASKED else ASKED[0]
         named = [(host.pk, host.name) for host in hosts]
         self.fields["hosts"].choices = named  # type: ignore[attr-defined]
@@ -88,13 +97,25 @@ class PlanFields(forms.Form):
         for name in {name for names in OWN.values() for name in names} - {*OWN[self.kind]}:
             del self.fields[name]
 
+    def clean_pinned(self) -> tuple[int, ...]:
+        """Those of that name on any of the hosts."""
+        names = set(split(self.cleaned_data["pinned"]))
+        if not names:
+            return ()
+        there = visible_vms(self.who).filter(placement__host__in=self.all_hosts, placement__present=True)
+        found = dict(there.filter(name__in=names).order_by("pk").values_list("pk", "name"))
+        if unknown := sorted(names.difference(found.values())):
+            said = gettext("You see no VM of that name on these hosts: {names}.")
+            raise forms.ValidationError(said.format(names=", ".join(unknown)))
+        return tuple(found)
+
     def wish(self) -> Wish:
         """What is asked; only after is_valid()."""
         given = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
         hosts = tuple(given.pop("hosts", ()))
         for name in ("apart", "pinned_tags"):
             if name in given:
-                given[name] = tuple(word.strip() for word in given[name].split(",") if word.strip())
+                given[name] = split(given[name])
         for name in ("add_gib", "more_gib"):
             if name in given:
                 given[name.replace("gib", "mib")] = given.pop(name) * MIB_A_GIB

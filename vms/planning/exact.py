@@ -34,8 +34,15 @@ def solved(hosts: Sequence[Host], guests: Sequence[Guest], known: Assignment, *,
     # numpy comes with it: only who plans needs to load that.
     import highspy
 
-    model: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    options = {"output_flag": False, "threads": 1, "random_seed": 1, "time_limit": SECONDS, "mip_rel_gap": GAP}
+    class Silent(highspy.Highs):
+        """Its own name, which it tells when it is made, would be all that the log has of it."""
+
+        def enableCallbacks(self) -> None:
+            self.silent()
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+    model: Any = Silent()  # type: ignore[no-untyped-call]
+    options = {"threads": 1, "random_seed": 1, "time_limit": SECONDS, "mip_rel_gap": GAP}
     for name, value in options.items():
         model.setOptionValue(name, value)
     # One host less is worth more than all moves together.

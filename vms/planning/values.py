@@ -23,13 +23,19 @@ class Host:
 @dataclass(frozen=True)
 class Guest:
     """host: where it is. prices: what moving it to each host costs that can take it; where it is needs none. apart: no
-    two that share a word of these are on one host."""
+    two that share a word of these are on one host. elsewhere: what it takes on other hosts where that is not its load,
+    as where one has its disk already; only who empties hosts tells that."""
 
     id: int
     load: Load
     host: int
     prices: Mapping[int, int] = field(default_factory=dict)
     apart: frozenset[str] = frozenset()
+    elsewhere: Mapping[int, Load] = field(default_factory=dict)
+
+    def on(self, host: int) -> Load:
+        """What it takes there."""
+        return self.elsewhere.get(host, self.load)
 
     def can_be_on(self, host: int) -> bool:
         return host == self.host or host in self.prices
@@ -80,26 +86,29 @@ class Ledger:
     def put(self, guest: Guest, host: int) -> None:
         self.guests[host][guest.id] = guest
         used = self.used[host]
-        for number, amount in enumerate(guest.load):
+        for number, amount in enumerate(guest.on(host)):
             used[number] += amount
 
     def take(self, guest: Guest, host: int) -> None:
         del self.guests[host][guest.id]
         used = self.used[host]
-        for number, amount in enumerate(guest.load):
+        for number, amount in enumerate(guest.on(host)):
             used[number] -= amount
 
     def fits(self, guest: Guest, host: int, *, whole: bool = False) -> bool:
         """Whether it has room there, whoever allows that. whole: as when another host is lost."""
         most = self.hosts[host].whole if whole else self.hosts[host].limit
         used = self.used[host]
-        return all(have + more <= most for have, more, most in zip(used, guest.load, most, strict=True)) and (
+        return all(have + more <= most for have, more, most in zip(used, guest.on(host), most, strict=True)) and (
             not guest.apart or not any(guest.apart & other.apart for other in self.guests[host].values())
         )
 
-    def share(self, host: int) -> float:
-        """Of its limit that it carries, by the resource that is scarcest there."""
-        return share(self.used[host], self.hosts[host].limit)
+    def share(self, host: int, more: Guest | None = None) -> float:
+        """Of its limit that it carries, by the resource that is scarcest there; more: with this one."""
+        used = self.used[host]
+        if more:
+            used = [have + amount for have, amount in zip(used, more.on(host), strict=True)]
+        return share(used, self.hosts[host].limit)
 
     def assignment(self) -> dict[int, int]:
         return {guest: host for host, guests in self.guests.items() for guest in guests}

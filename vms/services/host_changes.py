@@ -175,6 +175,11 @@ def remove(actor: Actor, host: Host) -> None:
     Locked while an operation on it is open. Its secrets are forgotten at once.
     """
     require(actor, PRIVILEGE, host)
+    take_out(host, actor=actor)
+
+
+def take_out(host: Host, *, actor: Actor | None = None, address: str = "") -> None:
+    """The same for who needs no right. address: what the audit calls one who is no account."""
     with transaction.atomic():
         refuse_working(host)
         forgotten = {
@@ -187,7 +192,7 @@ def remove(actor: Actor, host: Host) -> None:
         # Without its lease a watcher that still listens writes nothing more.
         Lease.objects.filter(host=host).delete()
         vanish(host)
-        tell("removed:host", actor, host)
+        tell("removed:host", actor, host, address=address)
 
 
 def refuse_working(host: Host) -> None:
@@ -206,6 +211,6 @@ def vanish(host: Host) -> None:
         VirtualMachine.objects.filter(pk=placement.vm_id).update(placement=placement, name=placement.name)
 
 
-def tell(action: str, actor: Actor, host: Host, **facts: Any) -> None:
-    audit.record(action, actor=actor, target=host, **facts)
+def tell(action: str, actor: Actor | None, host: Host, *, address: str = "", **facts: Any) -> None:
+    audit.record(action, actor=actor, target=host, address=address, **facts)
     live.announce([f"host:{host.pk}", "vms:*"])

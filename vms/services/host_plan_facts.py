@@ -115,7 +115,7 @@ def read(who: Who, hosts: Sequence[Host], wish: Wish, *, now: float | None = Non
     tags = tags_of(vms)
     may = set(visible_vms(who, MIGRATE.privileges[0]).filter(placement__host__in=pks).values_list("pk", flat=True))
     others, pools = given_to_others(pks, vms), pools_of(who, there)
-    wants = advised(who, pks) if wish.shrink else {}
+    wants = advised(who, pks) if wish.shrink or wish.shrunk else {}
     on_host: dict[int, list[Use]] = defaultdict(list)
     for vm in vms:
         if vm.pk in uses:
@@ -156,10 +156,11 @@ def stays(vm: VirtualMachine, tags: frozenset[str], wish: Wish, may: set[int]) -
 
 def advised(who: Who, hosts: Sequence[int]) -> dict[int, tuple[int, int]]:
     """{VM: (processors, MiB) that are advised for it, 0 for what it may keep} of those that are larger than what they
-    do."""
+    do, and of which nobody said that they are to stay so."""
     found: dict[int, tuple[int, int]] = {}
-    for one in advice.of_vms(who, visible_vms(who).filter(placement__host__in=hosts)):
-        if one.vm and one.wants and one.wants < one.has:
+    items = advice.with_left(advice.of_vms(who, visible_vms(who).filter(placement__host__in=hosts)))
+    for one in items:
+        if one.vm and not one.left and one.wants and one.wants < one.has:
             cpus, mib = found.get(one.vm.pk, (0, 0))
             found[one.vm.pk] = (one.wants, mib) if one.kind == "cpus" else (cpus, one.wants // 1024)
     return found

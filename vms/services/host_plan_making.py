@@ -75,7 +75,16 @@ def make(facts: Facts, wish: Wish, back: Mapping[int, int] | None = None) -> Mad
     if wish.kind == "whatif":
         return what_if(question)
     assignment, bound = answer(question, back or {})
-    return told(question, assignment, bound)
+    if wish.kind != "consolidate" or not (wish.shrink or wish.shrunk):
+        return told(question, assignment, bound)
+    smaller = with_smaller(question, len(set(assignment.values())))
+    if wish.shrunk and smaller.vms:
+        made = told(smaller.question, *answer(smaller.question, {}))
+    else:
+        made = told(question, assignment, bound)
+    vms = [smaller_row(vm) for vm in smaller.vms]
+    found = {**made.found, "smaller": {"of": smaller.of, "hosts": smaller.hosts, "vms": vms}}
+    return Made(found, made.moves, sorted({*made.vms, *(vm.id for vm in smaller.vms)}))
 
 
 def refuse_unmeasured(facts: Facts) -> None:
@@ -197,10 +206,8 @@ def told(question: Question, wanted: Mapping[int, int], bound: int) -> Made:
         "bytes": sum(move["bytes"] for move in moves),
         "seconds": seconds(moves),
     }
-    if wish.shrink and wish.kind == "consolidate":
-        found["shrunk"] = shrunk(question)
-    named = sorted({move["vm_id"] for move in moves} | {one["vm"] for one in found["stuck"]})
-    return Made(found, moves, named)
+    named = {move["vm_id"] for move in moves} | {one["vm"] for one in found["stuck"]}
+    return Made(found, moves, sorted(named | {vm.id for vm in pinned(question)}))
 
 
 def common(question: Question) -> dict[str, Any]:
@@ -210,12 +217,17 @@ def common(question: Question) -> dict[str, Any]:
     return {
         "names": list(question.names),
         "vms": len(facts.vms),
+        "pinned": [vm.name for vm in pinned(question)],
         "off": len(off),
         "unmeasured": len(unmeasured),
         "step": facts.step,
         "hours": int(min((host.watched for host in facts.hosts), default=0) // HOUR),
         "left_out": [{"host": pk, "name": name, "why": why} for pk, name, why in facts.left_out],
     }
+
+
+def pinned(question: Question) -> list[VmFacts]:
+    return [vm for vm in question.facts.vms if vm.id in question.wish.pinned]
 
 
 def host_row(
@@ -299,21 +311,72 @@ def stuck(
     return found
 
 
-def shrunk(question: Question) -> dict[str, int]:
-    """How many hosts it would take after shrinking what is too large: facts carry what is advised."""
-    facts, wish = question.facts, question.wish
-    smaller = [vm for vm in facts.vms if vm.wants_cpus or vm.wants_mib]
-    vms = tuple(
-        replace(vm, cpus=vm.wants_cpus or vm.cpus, mib=vm.wants_mib or vm.mib, use=less(vm)) for vm in facts.vms
-    )
-    asked = ask(replace(facts, vms=vms), wish)
-    best = consolidated(asked.hosts, asked.guests, spare=wish.spare)
-    return {"vms": len(smaller), "hosts": len(best.hosts)}
+@dataclass(frozen=True)
+class Smaller:
+    """What shrinking saves. of: so many VMs are larger than what they do. vms: those of them that it takes, none where
+    no host is saved. hosts: so many it would be; question: the one that says so."""
+
+    of: int
+    vms: tuple[VmFacts, ...]
+    hosts: int
+    question: Question
 
 
-def less(vm: VmFacts) -> Any:
-    """It holds no more than it is given then."""
-    return replace(vm.use, mib=min(vm.use.mib, vm.wants_mib)) if vm.use and vm.wants_mib else vm.use
+def with_smaller(question: Question, hosts: int) -> Smaller:
+    """The fewest of them, those that free most first, with which it is as few hosts as with all. hosts: as they are."""
+    advised = [vm for vm in question.facts.vms if vm.wants_cpus or vm.wants_mib]
+    advised.sort(key=lambda vm: (-freed_mib(vm), -freed_cpus(vm), vm.id))
+    nothing = Smaller(len(advised), (), hosts, question)
+
+    def needs(number: int) -> int:
+        asked = as_if_smaller(question, advised[:number])
+        return len(consolidated(asked.hosts, asked.guests, spare=question.wish.spare).hosts)
+
+    least = needs(len(advised))
+    if least >= hosts:
+        return nothing
+    low, high = 0, len(advised)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if needs(middle) <= least else (middle, high)
+    asked = as_if_smaller(question, advised[:high])
+    reached = len(set(answer(asked, {})[0].values()))
+    return Smaller(len(advised), tuple(advised[:high]), reached, asked)
+
+
+def freed_mib(vm: VmFacts) -> int:
+    return vm.mib - vm.wants_mib if vm.wants_mib else 0
+
+
+def freed_cpus(vm: VmFacts) -> int:
+    return vm.cpus - vm.wants_cpus if vm.wants_cpus else 0
+
+
+def as_if_smaller(question: Question, vms: Collection[VmFacts]) -> Question:
+    """The same where these have what is advised for them."""
+    chosen = {vm.id for vm in vms}
+    facts = replace(
+        question.facts, vms=tuple(shrunk(vm) if vm.id in chosen else vm for vm in question.facts.vms)
+    )  # fmt: skip
+    return ask(facts, question.wish)
+
+
+def shrunk(vm: VmFacts) -> VmFacts:
+    """It holds no more than it is given then, and no more goes over the wire."""
+    mib = vm.wants_mib or vm.mib
+    return replace(
+        vm, cpus=vm.wants_cpus or vm.cpus, mib=mib,
+        use=replace(vm.use, mib=min(vm.use.mib, mib)) if vm.use else None,
+        ways={host: replace(way, mib=max(way.mib - freed_mib(vm), way.copied_mib)) for host, way in vm.ways.items()},
+    )  # fmt: skip
+
+
+def smaller_row(vm: VmFacts) -> dict[str, Any]:
+    """What it has and what it is to have: processors, MiB."""
+    return {
+        "vm": vm.id, "name": vm.name, "cpus": [vm.cpus, vm.wants_cpus or vm.cpus],
+        "mib": [vm.mib, vm.wants_mib or vm.mib],
+    }  # fmt: skip
 
 
 def what_if(question: Question) -> Made:
@@ -368,7 +431,7 @@ def what_if(question: Question) -> Made:
                 "emptied": False,
             }
         )  # fmt: skip
-    return Made({**common(question), "hosts": rows, **found}, [], sorted(named))
+    return Made({**common(question), "hosts": rows, **found}, [], sorted(named | {vm.id for vm in pinned(question)}))
 
 
 def lost_row(

@@ -30,7 +30,7 @@ class Wish:
     each VM's spans. on_allocation: by what VMs are given alone. spare: any one of the hosts in use may be lost.
     cpu_percent, memory_percent: so much may be given of what a host has. apart: no two VMs that share one of these tags
     are on one host. pinned, pinned_tags: VMs that stay. most: so many moves at most, where it balances. shrink: what it
-    would be after shrinking what is too large.
+    would be after shrinking what is too large. shrunk: as if that had been done; it is to be done before the plan is.
 
     Of "whatif": lose: the host that is lost, 0 for none. add: so many VMs of add_cpus and add_mib; more_cpus, more_mib:
     one more host, 0 for none. Of "back": of: the plan that is taken back."""
@@ -50,6 +50,7 @@ class Wish:
     pinned_tags: tuple[str, ...] = ()
     most: int = 20
     shrink: bool = False
+    shrunk: bool = False
     lose: int = 0
     add: int = 0
     add_cpus: int = 2

@@ -9,6 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from vms.kinds.words import mark
 from vms.models import HostPlan, PlannedMove
+from vms.services.capacity_words import size
 from vms.services.host_plan_wishes import Wish
 from vms.services.maintenance_words import reason
 from vms.services.sentences import duration, move_reason, sentence
@@ -51,6 +52,8 @@ LEFT_OUT: Final = {
     "maintenance": mark("is in maintenance and takes no part"),
     "unread": mark("has not been read yet and takes no part"),
 }
+# So many VMs that stay are named.
+MOST_NAMES: Final = 10
 PERCENTILES: Final = {"mean": mark("on the average"), "p95": mark("in 95 of 100 spans at most")}
 
 
@@ -118,19 +121,42 @@ def result(plan: HostPlan) -> str:
     return ", ".join(parts)
 
 
-def shrunk(plan: HostPlan) -> str:
-    """What smaller VMs would save, "" where nobody asked."""
-    told = plan.found.get("shrunk")
+def smaller(plan: HostPlan) -> str:
+    """What smaller VMs save, "" where nobody asked."""
+    told = plan.found.get("smaller")
     if not told:
         return ""
-    if not told["vms"]:
+    if not told["of"]:
         return gettext("None of the VMs is larger than what it does, as far as that is known.")
+    if not told["vms"]:
+        return ngettext(
+            "{n} VM is larger than what it does; shrinking it saves no host.",
+            "{n} VMs are larger than what they do; shrinking them saves no host.",
+            told["of"],
+        ).format(n=told["of"])
+    n = len(told["vms"])
+    if Wish.from_json(plan.asked).shrunk:
+        return ngettext(
+            "It is planned as if {n} VM were smaller.", "It is planned as if {n} VMs were smaller.", n
+        ).format(n=n)  # fmt: skip
     after = ngettext("{n} host", "{n} hosts", told["hosts"]).format(n=told["hosts"])
     return ngettext(
-        "After shrinking {n} VM that is larger than what it does: {after} instead of {before}.",
-        "After shrinking {n} VMs that are larger than what they do: {after} instead of {before}.",
-        told["vms"],
-    ).format(n=told["vms"], after=after, before=plan.found["used"][1])
+        "After shrinking this VM: {after} instead of {before}.",
+        "After shrinking these {n} VMs: {after} instead of {before}.",
+        n,
+    ).format(n=n, after=after, before=plan.found["used"][1])
+
+
+def shrink_word(told: Mapping[str, Any]) -> str:
+    """From what to what one is to be shrunk."""
+    cpus, mib = told["cpus"], told["mib"]
+    parts = []
+    if cpus[0] != cpus[1]:
+        parts.append(gettext("Processors: {has} → {wants}").format(has=cpus[0], wants=cpus[1]))
+    if mib[0] != mib[1]:
+        has, wants = (size(each << 20) for each in mib)
+        parts.append(gettext("Memory: {has} → {wants}").format(has=has, wants=wants))
+    return ", ".join(parts)
 
 
 def basis(plan: HostPlan) -> str:
@@ -155,8 +181,14 @@ def basis(plan: HostPlan) -> str:
     parts = [first, limits]
     if wish.kind == "consolidate":
         parts.append(gettext("any one host may be lost") if wish.spare else gettext("no host may be lost"))
+    if wish.shrunk and found.get("smaller", {}).get("vms"):
+        parts.append(gettext("as if VMs that are too large had been shrunk"))
     if wish.apart:
         parts.append(gettext("never two of {tags} on one host").format(tags=", ".join(wish.apart)))
+    if pinned := found.get("pinned"):
+        names = ", ".join(pinned[:MOST_NAMES])
+        more = gettext("{names} and {n} more").format(names=names, n=len(pinned) - MOST_NAMES)
+        parts.append(gettext("{names} stay").format(names=more if len(pinned) > MOST_NAMES else names))
     if wish.pinned_tags:
         parts.append(gettext("{tags} stay").format(tags=", ".join(wish.pinned_tags)))
     return "; ".join(parts) + "."

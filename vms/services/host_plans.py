@@ -11,13 +11,14 @@ from django.http import Http404
 from django.utils import timezone
 
 from vms import live
-from vms.errors import BadFields, OtherPlan, PlanNotSo
+from vms.errors import BadFields, NotShrunk, OtherPlan, PlanNotSo
 from vms.kinds.host_plans import RUN, WORK_OUT, OfPlan
-from vms.models import Host, HostPlan, Operation, PlannedMove, VirtualMachine
+from vms.models import Host, HostPlan, Operation, Placement, PlannedMove, VirtualMachine
 from vms.permissions import Actor, Who, require, visible_hosts, visible_vms
 from vms.services import audit, host_plan_facts, operations
 from vms.services.host_plan_making import make
 from vms.services.host_plan_wishes import Wish, check
+from vms.services.placement_sides import RUNS
 
 PRIVILEGE: Final = "host.maintain"
 State, MoveState = HostPlan.State, PlannedMove.State
@@ -142,8 +143,8 @@ def moves_of(plan: HostPlan) -> list[PlannedMove]:
 
 @transaction.atomic
 def run(actor: Actor, plan: HostPlan, digest: str, *, idempotency_key: str | None = None) -> Operation:
-    """Make its moves. digest: of the plan as it was read. Raises NotAllowed, OtherPlan, PlanNotSo, and what request
-    raises: Locked where one of its hosts is being emptied or another plan moves its VMs."""
+    """Make its moves. digest: of the plan as it was read. Raises NotAllowed, OtherPlan, PlanNotSo, NotShrunk, and what
+    request raises: Locked where one of its hosts is being emptied or another plan moves its VMs."""
     plan = held(plan)
     hosts = hosts_of(plan)
     require_each(actor, hosts)
@@ -153,6 +154,8 @@ def run(actor: Actor, plan: HostPlan, digest: str, *, idempotency_key: str | Non
         raise OtherPlan
     if plan.state != State.READY or not plan.moves.exists():
         raise PlanNotSo(state=plan.state)
+    if left := still_larger(plan):
+        raise NotShrunk(name=left[min(left)], n=len(left))
     operation = operations.request(
         RUN, hosts[0], actor=actor, params=OfPlan(plan.pk), idempotency_key=idempotency_key,
         locks=[f"host:{pk}:maintenance" for pk in sorted(touched(plan))],
@@ -160,6 +163,19 @@ def run(actor: Actor, plan: HostPlan, digest: str, *, idempotency_key: str | Non
     plan.operation, plan.approved_at = operation, timezone.now()
     plan.save(update_fields=["operation", "approved_at"])
     return operation
+
+
+def still_larger(plan: HostPlan) -> dict[int, str]:
+    """{VM: its name} of those that a plan takes for smaller than they are; one that is off takes nothing."""
+    if not Wish.from_json(plan.asked).shrunk:
+        return {}
+    wanted = {one["vm"]: one for one in plan.found.get("smaller", {}).get("vms", [])}
+    rows = Placement.objects.filter(current_of__in=wanted, present=True, state__in=RUNS)
+    return {
+        vm: name
+        for vm, name, cpus, kib in rows.values_list("vm", "vm__name", "vcpus", "memory_kib")
+        if cpus > wanted[vm]["cpus"][1] or kib // 1024 > wanted[vm]["mib"][1]
+    }
 
 
 def touched(plan: HostPlan) -> set[int]:
@@ -207,8 +223,15 @@ def undo(actor: Actor, plan: HostPlan, *, idempotency_key: str | None = None) ->
     if plan.state not in OVER or not plan.moves.filter(state=MoveState.DONE).exists():
         raise PlanNotSo(state=plan.state)
     asked = Wish.from_json(plan.asked)
-    wish = replace(asked, kind="back", away=(), lose=0, add=0, more_cpus=0, more_mib=0, of=plan.pk)
+    wish = replace(asked, kind="back", away=(), lose=0, add=0, more_cpus=0, more_mib=0, shrunk=False, of=plan.pk)
     return ask(actor, wish, of=plan, idempotency_key=idempotency_key)
+
+
+def ask_smaller(actor: Actor, plan: HostPlan) -> HostPlan:
+    """The same question as if what is too large had been shrunk."""
+    if not plan.found.get("smaller", {}).get("vms"):
+        raise PlanNotSo(state=plan.state)
+    return ask(actor, replace(Wish.from_json(plan.asked), shrunk=True), of=plan)
 
 
 def ask_again(actor: Actor, plan: HostPlan) -> HostPlan:

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from vms.planning import Guest, Host, Load, evacuated
+
 # What a gigabit network carries; memory and the disks that are copied go over it once.
 BYTES_A_SECOND: Final = 100 << 20
 # What a move takes beside that: asking both hosts, starting the other QEMU, going over.
 EACH_SECONDS: Final = 15
 # What a guest is thought to take to shut down.
 SHUTDOWN_SECONDS: Final = 60
+# The host that is emptied; no row has this id.
+HERE: Final = 0
 LEAVE, SHUTDOWN, OFFLINE = "leave", "shutdown", "offline"
 
 
@@ -99,51 +103,72 @@ class Plan:
         return sha256(json.dumps(told).encode()).hexdigest()
 
 
-@dataclass
-class Ledger:
-    """What is still free while the plan is made."""
-
-    memory_kib: dict[int, int]
-    pool_bytes: dict[int, int]
-
-    def fits(self, item: Item, target: Target) -> bool:
-        enough = not item.runs or self.memory_kib.get(target.host, 0) >= item.memory_kib
-        return enough and (not target.pool or self.pool_bytes.get(target.pool, 0) >= target.copied_bytes)
-
-    def best(self, item: Item, targets: Iterable[Target]) -> Target | None:
-        """Where nothing is copied before where something is, then where the most memory is left."""
-        fitting = [target for target in targets if self.fits(item, target)]
-        return min(fitting, key=self.rank, default=None)
-
-    def rank(self, target: Target) -> tuple[int, int, str, int]:
-        return target.copied_bytes, -self.memory_kib.get(target.host, 0), target.name, target.host
-
-    def take(self, item: Item, target: Target) -> None:
-        if item.runs:
-            self.memory_kib[target.host] = self.memory_kib.get(target.host, 0) - item.memory_kib
-        if target.pool:
-            self.pool_bytes[target.pool] -= target.copied_bytes
-
-
 def make_plan(items: Iterable[Item], room: Room, *, parallel: int) -> Plan:
-    """The plan for these VMs."""
-    ledger = Ledger(dict(room.memory_kib), dict(room.pool_bytes))
+    """The plan for these VMs, by the arithmetic of plans for several hosts; what is free is all that there is."""
+    order = sorted(items, key=lambda one: (not one.runs, -weight(one), one.name, one.vm))
+    pools = pools_of(order)
+    hosts = hosts_of(room, pools, len(order))
+    guests = [guest(item, item.targets, pools, len(order) - at) for at, item in enumerate(order)]
+    where = evacuated(hosts, guests, {HERE})
+    # What goes off takes its memory again when it has started there, of what the others leave.
+    stay = {item.vm for item in order if where[item.vm] == HERE}
+    gone = [Guest(one.id, one.on(where[one.id]), where[one.id]) for one in guests if one.id not in stay]
+    off = [
+        guest(item, item.offline if item.runs else (), pools, len(order) - at)
+        for at, item in enumerate(order)
+        if item.vm in stay
+    ]
+    started = evacuated(hosts, [*gone, *off], {HERE})
     moves, left = [], []
-    for item in sorted(items, key=lambda one: (not one.runs, -weight(one), one.name, one.vm)):
-        target = ledger.best(item, item.targets)
-        if target:
-            ledger.take(item, target)
-            moves.append(
-                Move(item.vm, item.name, ("move",), target.host, target.name, target.pool, seconds(item, target))
-            )
-        else:
-            # What goes off takes its memory again when it has started there.
-            offline = ledger.best(item, item.offline) if item.runs else None
-            if offline:
-                ledger.take(item, offline)
+    for item in order:
+        if item.vm in stay:
+            offline = at_host(item.offline, started[item.vm])
             ways = (LEAVE, *((OFFLINE,) if offline else ()), SHUTDOWN) if item.runs else (LEAVE,)
             left.append(Left(item.vm, item.name, item.runs, ways, offline, bool(item.targets), item.why))
+        elif target := at_host(item.targets, where[item.vm]):
+            took = seconds(item, target)
+            moves.append(Move(item.vm, item.name, ("move",), target.host, target.name, target.pool, took))
     return Plan(tuple(moves), tuple(left), whole_seconds([move.seconds for move in moves], parallel))
+
+
+def at_host(targets: Iterable[Target], host: int) -> Target | None:
+    return next((target for target in targets if target.host == host), None)
+
+
+def pools_of(items: Iterable[Item]) -> dict[int, list[int]]:
+    """{host: the pools there into which disks would be copied}."""
+    found: dict[int, set[int]] = {}
+    for item in items:
+        for target in (*item.targets, *item.offline):
+            found.setdefault(target.host, set()).update({target.pool} - {0})
+    return {host: sorted(pools) for host, pools in found.items()}
+
+
+def hosts_of(room: Room, pools: Mapping[int, list[int]], guests: int) -> list[Host]:
+    """The one that is emptied, where a guest takes its place in the order alone, and those to which VMs go: memory in
+    KiB and of each pool there the bytes."""
+    size = max((len(each) for each in pools.values()), default=0)
+    found = [Host(HERE, full := (1, *[1] * size, guests), full)]
+    for host, kib in sorted(room.memory_kib.items()):
+        free = [room.pool_bytes.get(pool, 0) for pool in pools.get(host, [])]
+        limit = (kib, *free, *[0] * (size - len(free)), 0)
+        found.append(Host(host, limit, limit))
+    return found
+
+
+def guest(item: Item, targets: Iterable[Target], pools: Mapping[int, list[int]], rank: int) -> Guest:
+    """rank: the greatest goes first. What moving it costs is what is copied: its memory goes wherever it goes."""
+    size = max((len(each) for each in pools.values()), default=0)
+    there = list(targets)
+
+    def takes(target: Target) -> Load:
+        disks = [target.copied_bytes * (pool == target.pool) for pool in pools[target.host]]
+        return (item.memory_kib * item.runs, *disks, *[0] * (size - len(disks)), 0)
+
+    return Guest(
+        item.vm, (0, *[0] * size, rank), HERE, {target.host: target.copied_bytes for target in there},
+        elsewhere={target.host: takes(target) for target in there},
+    )  # fmt: skip
 
 
 def weight(item: Item) -> int:

@@ -138,6 +138,10 @@ ERRORS: dict[str, str] = {
         "a longer time, or plan by what VMs are given alone."
     ),
     "plan_not_so": mark("The plan is {state}, so this can't be done with it. Look at it as it is now."),
+    "not_shrunk": mark(
+        "The plan counts on smaller VMs, and {n} are not so yet, {name} for one. Shrink them and start them again, or "
+        "plan without that."
+    ),
     "other_plan": mark("The plan that was approved is not this one. Look at it as it is now, and approve that."),
     "moves_left": mark(
         "{failed} of {of} moves could not be made, and {left} that were to follow were not begun. Another plan is "

@@ -47,12 +47,21 @@ def pools_of(storages: Iterable[int]) -> QuerySet[StoragePool]:
 def join(actor: Actor, pool: StoragePool, other: StoragePool) -> None:
     """Say that they, and what is one with either, are one storage: what is known of a volume there holds for both.
 
-    Raises NotAllowed, NotFresh, BadFields ("pool"), WrongState for one that is stopped, HostSilent, HostLeftAlone,
-    PoolsDiffer where they do not list the same, Locked while something is done in one of them.
+    Raises NotAllowed, NotFresh, and what unite raises.
+    """
+    for each in (pool, other, *pools_of([pool.storage_id, other.storage_id])):
+        require(actor, PRIVILEGE, each)
+    unite(pool, other, actor=actor)
+
+
+@transaction.atomic
+def unite(pool: StoragePool, other: StoragePool, *, actor: Actor | None = None, address: str = "") -> None:
+    """The same for who needs no right. address: what the audit calls one who is no account.
+
+    Raises BadFields ("pool"), WrongState for one that is stopped, HostSilent, HostLeftAlone, PoolsDiffer where they do
+    not list the same, Locked while something is done in one of them.
     """
     several = list(pools_of([pool.storage_id, other.storage_id]))
-    for each in (pool, other, *several):
-        require(actor, PRIVILEGE, each)
     if pool.storage_id == other.storage_id:
         raise BadFields({"pool": "storage_same"})
     if not may_be_one(pool, other):
@@ -74,8 +83,8 @@ def join(actor: Actor, pool: StoragePool, other: StoragePool) -> None:
         by_hand = not told[1] or told != (stays.storage.kind, stays.storage.source)
         StoragePool.objects.filter(pk=each.pk).update(by_hand=by_hand)
     audit.record(
-        "joined:pool", actor=actor, target=pool, host=pool.host.name, other=other.name, other_host=other.host.name,
-        volumes=len(doubled),
+        "joined:pool", actor=actor, address=address, target=pool, host=pool.host.name, other=other.name,
+        other_host=other.host.name, volumes=len(doubled),
     )  # fmt: skip
     tell(several)
 

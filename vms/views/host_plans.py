@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from vms.errors import BadParameters
 from vms.forms.host_plans import OWN, PlanFields
 from vms.kinds import whole_number
 from vms.models import HostPlan, PlannedMove
-from vms.permissions import Actor, require
+from vms.permissions import Actor, Who, held_each, require
+from vms.services import advice, host_plans
 from vms.services import host_plan_words as words
-from vms.services import host_plans
 from vms.services.actors import session_actor
 from vms.services.capacity_words import processors, size
 from vms.services.host_plan_making import MIB
-from vms.services.host_plan_wishes import ASKED
+from vms.services.host_plan_wishes import ASKED, Wish
 from vms.services.host_plans import PRIVILEGE, State
 from vms.services.sentences import duration
 from vms.views import going
 
 GOING_ON: Final = (State.RUNNING, State.PAUSED, State.STOPPING)
 # Fields that few need.
-RARE: Final = ("on_allocation", "cpu_percent", "memory_percent", "apart", "pinned_tags")
+RARE: Final = ("on_allocation", "cpu_percent", "memory_percent", "apart", "pinned", "pinned_tags")
 
 
 @login_required
@@ -40,7 +43,7 @@ def plan_list(request: HttpRequest) -> HttpResponseBase:
         require(actor, PRIVILEGE)
     sent = request.method == "POST"
     asked = (request.POST if sent else request.GET).get("kind", "")
-    form = PlanFields(asked, hosts, request.POST if sent else None)
+    form = PlanFields(asked, hosts, request.POST if sent else None, who=actor)
     if sent and form.is_valid():
         with going.refusals(form):
             return redirect("plan", host_plans.ask(actor, form.wish()).pk)
@@ -76,16 +79,21 @@ def plan(request: HttpRequest, pk: int) -> HttpResponseBase:
     moves = host_plans.moves_of(found)
     state = found.state
     operation = found.operation if state in GOING_ON else found.computing if state == State.COMPUTING else None
+    as_shrunk = bool(found.found.get("smaller", {}).get("vms")) and Wish.from_json(found.asked).shrunk
+    larger = host_plans.still_larger(found) if as_shrunk and state == State.READY else {}
     done = sum(move.state == PlannedMove.State.DONE for move in moves)
     context = {
         **line(found),
         "why": words.failure(found),
         "basis": words.basis(found),
-        "shrunk": words.shrunk(found),
+        "smaller": words.smaller(found),
+        "shrinks": shrink_lines(request.user, found, larger),
+        "larger": len(larger),
+        "as_shrunk": as_shrunk,
         "found": found.found,
         "operation": operation,
         "going": state in GOING_ON,
-        "can_run": state == State.READY and bool(moves),
+        "can_run": state == State.READY and bool(moves) and not larger,
         "can_undo": state in host_plans.OVER and done > 0 and found.kind != "back",
         "can_ask_again": state in (State.READY, State.REFUSED, *host_plans.OVER),
         "over": sum(move.state in ("done", "failed") for move in moves),
@@ -116,6 +124,7 @@ def sent(request: HttpRequest, found: HostPlan) -> HttpResponseBase:
         "cancel": host_plans.cancel,
         "undo": host_plans.undo,
         "again": host_plans.ask_again,
+        "smaller": host_plans.ask_smaller,
     }
     made: list[HostPlan] = []
 
@@ -171,6 +180,31 @@ def stuck_lines(found: HostPlan) -> list[dict[str, Any]]:
         }
         for one in found.found.get("stuck", [])
     ]  # fmt: skip
+
+
+def shrink_lines(who: Who, found: HostPlan, larger: Collection[int]) -> list[dict[str, Any]]:
+    """The VMs that are to be smaller, each with where that is asked for, if he may. larger: those that are not yet."""
+    rows = found.found.get("smaller", {}).get("vms", [])
+    needs = advice.NEEDS["memory"]
+    may = held_each(who, needs, [one["vm"] for one in rows]) if rows else {}
+    return [
+        {
+            "one": one, "text": words.shrink_word(one), "left": one["vm"] in larger,
+            "ways": ways_to_shrink(one) if may.get(one["vm"], frozenset()) >= needs else [],
+        }
+        for one in rows
+    ]  # fmt: skip
+
+
+def ways_to_shrink(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is to be smaller of it, with the form in which that is filled in."""
+    form = reverse("vm-hardware", args=[one["vm"]])
+    parts = ((gettext("Processors"), "cpu", "cpus", one["cpus"]), (gettext("Memory"), "memory", "memory", one["mib"]))
+    return [
+        (name, f"{form}?{urlencode({'part': part, field: wants, 'apply': 'next'})}")
+        for name, part, field, (has, wants) in parts
+        if has != wants
+    ]
 
 
 def if_lines(found: HostPlan) -> dict[str, Any]:

@@ -45,6 +45,15 @@ def start_pool(connection: Connection, name: str) -> None:
         pool.refresh(0)
 
 
+def forget_pool(connection: Connection, name: str) -> None:
+    """Undefine the pool; its folder stays, with what is in it."""
+    with connection.guard():
+        pool = connection.handle.storagePoolLookupByName(name)
+        if pool.isActive():
+            pool.destroy()
+        pool.undefine()
+
+
 def remove_pool(connection: Connection, name: str) -> None:
     """Remove an empty pool with its folder."""
     with connection.guard():

@@ -362,12 +362,13 @@ class Domain:
             return definition(self.handle, libvirt.VIR_DOMAIN_XML_SECURE)
 
     def open_console(self, device: str, *, force: bool) -> Any:
-        """libvirt's stream of the serial device of that name; one holds it at a time, and force throws him out.
+        """libvirt's stream of the serial device of that name, whose recv() does not wait; one holds it at a time, and
+        force throws him out.
 
         Raises ConsoleBusy while somebody holds it.
         """
         with self.guard():
-            stream = self.handle.connect().newStream(0)
+            stream = self.handle.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
             try:
                 self.handle.openConsole(device, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
             except libvirt.libvirtError as error:

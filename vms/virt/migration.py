@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -69,11 +70,23 @@ class Move:
             found[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = self.next_boot
         if self.address and self.way != "tunnel":
             found[libvirt.VIR_MIGRATE_PARAM_URI] = f"tcp:{bracketed(self.address)}"
+        if self.way == "clear" and is_number(self.address):
+            # Who connects first is taken for the source: nowhere but where that comes.
+            found[libvirt.VIR_MIGRATE_PARAM_LISTEN_ADDRESS] = self.address
         if self.bandwidth_mib:
             found[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self.bandwidth_mib
         if self.copies:
             found[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(self.copies)
         return found
+
+
+def is_number(address: str) -> bool:
+    """Whether it is no name."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def bracketed(address: str) -> str:
