@@ -94,7 +94,7 @@ def at_rest(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
         type="volume", device="disk",
     )  # fmt: skip
     document = etree.fromstring(made.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    document.find("devices").append(disk)
+    next(document.iterfind("devices")).append(disk)
     # An event tells of a definition, none of a disk that is attached to it.
     connection.defineXML(etree.tostring(document, encoding="unicode"))
     made.domain.setAutostart(1)

@@ -232,6 +232,6 @@ def test_what_libvirt_does_not_take_yet_when_the_time_is_over_is_tried_again(ask
     there = cast(Domain, Early())
     with pytest.raises(InvalidState):
         following.look(there, Job(0, 0))
-    assert not following.late and not following.postcopy and not asked.result["postcopy"]
+    assert (following.late, following.postcopy, asked.result["postcopy"]) == (False, False, False)
     following.look(there, Job(1, 2))
-    assert following.late and following.postcopy and asked.result["postcopy"] and begun == [True, True]
+    assert (following.late, following.postcopy, asked.result["postcopy"], begun) == (True, True, True, [True, True])

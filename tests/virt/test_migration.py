@@ -27,3 +27,8 @@ def test_what_takes_a_vm_in_clear_text_listens_where_it_comes(
     way: Literal["tls", "clear"], address: str, told: dict[str, Any]
 ) -> None:
     assert Move(way=way, address=address).params == told
+
+
+def test_what_is_off_goes_with_the_definition_of_its_next_start() -> None:
+    told = Move(mode="offline", address="192.0.2.7", next_boot="<domain/>").params
+    assert told == {libvirt.VIR_MIGRATE_PARAM_DEST_XML: "<domain/>"}
