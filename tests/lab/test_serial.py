@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +23,7 @@ from tests.lab.stack import Dashboard
 from vms import virt
 from vms.demo.guest import Guest
 from vms.errors import ConsoleBusy, HostRefused
+from vms.virt.console import Carrier
 
 LINE = "serial1"
 
@@ -121,6 +124,25 @@ def test_a_line_is_a_socket_that_sleeps_and_is_given_back(shell: LabGuest) -> No
     with opened(shell) as line:
         line.sendall(b"echo once-more-$((6*7))\r")
         read(line, b"once-more-42")
+
+
+def test_nothing_of_a_line_stays_behind(shell: LabGuest) -> None:
+    def left() -> tuple[int, int]:
+        gc.collect()
+        carriers = sum(isinstance(each, Carrier) for each in gc.get_objects())
+        return len(list(Path("/proc/self/fd").iterdir())), carriers
+
+    with opened(shell) as line:
+        line.sendall(b"\r")
+        line.recv(1)
+    eventually(lambda: threads() == 0, "its threads have ended")
+    before = left()
+    for _ in range(5):
+        with opened(shell, force=True) as line:
+            line.sendall(b"\r")
+            line.recv(1)
+    eventually(lambda: threads() == 0, "its threads have ended")
+    assert left() <= before, before
 
 
 def test_much_of_it_arrives_whole(shell: LabGuest) -> None:

@@ -38,6 +38,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     """Of checks that this very Python runs."""
     monkeypatch.setattr(python, "PYTHON", Path(sys.executable))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("KVMWEB_TEST_SHARE", raising=False)
     return Room(tmp_path, math.inf)
 
 

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import threading
+import weakref
 from typing import Any, Final
 
 import libvirt
@@ -67,6 +68,8 @@ class Carrier:
         with self.lock:
             self.over = True
             os.close(self.knock)
+            # The binding keeps it for good together with its callback (a kilobyte or two); what is libvirt's goes now.
+            self.stream.__del__()
         self.connection.cut()
         self.theirs.close()
         self.connection.close()
@@ -76,20 +79,18 @@ class Carrier:
         with contextlib.suppress(libvirt.libvirtError):
             handle.unregisterCloseCallback()
         handle.registerCloseCallback(self.broke, None)
-        self.stream.eventAddCallback(libvirt.VIR_STREAM_EVENT_READABLE, self.came, None)
+        self.stream.eventAddCallback(libvirt.VIR_STREAM_EVENT_READABLE, came, weakref.ref(self))
 
     def broke(self, conn: Any, reason: int, opaque: Any) -> None:
         self.connection.broken.set()
         self.wake()
 
-    def came(self, stream: Any, events: int, opaque: Any) -> None:
-        """Called by libvirt's loop, again and again while there is something: once is enough."""
-        stream.eventUpdateCallback(0)
-        self.wake()
-
     def wake(self) -> None:
         with self.lock:
             if not self.over:
+                # Its loop calls again and again while there is something: once is enough.
+                with contextlib.suppress(libvirt.libvirtError):
+                    self.stream.eventUpdateCallback(0)
                 os.eventfd_write(self.knock, 1)
 
     def carry(self) -> None:
@@ -113,3 +114,9 @@ class Carrier:
                 while data:
                     # libvirt's client waits in send() all the same.
                     data = data[max(self.stream.send(data), 0) :]
+
+
+def came(stream: Any, events: int, carrier: weakref.ref[Carrier]) -> None:
+    """Called by libvirt's loop when the stream has something."""
+    if there := carrier():
+        there.wake()
