@@ -38,11 +38,14 @@ def measure(stage: Stage) -> list[Figure]:
         theirs.append(by_virsh(pair, vm, guest, here, there, 2))
         ours.append(by_us(pair, vm, here))
     ratio = median(ours) / median(theirs)
+    # What ran beside it slows some of them down several times.
+    quick, theirs_quick = (median(sorted(several)[: TURNS // 2]) for several in (ours, theirs))
     return [
         Figure(
             f"a running guest of 128 MiB moves to another host under TLS, {2 * TURNS} times each, click to the "
             "operation's end",
-            f"median {ms(median(ours))}, by virsh migrate {ms(median(theirs))}, ratio {ratio:.2f}",
+            f"median {ms(median(ours))}, by virsh migrate {ms(median(theirs))}, ratio {ratio:.2f}; "
+            f"the fastest quarter {ms(quick)} and {ms(theirs_quick)}, ratio {quick / theirs_quick:.2f}",
             f"at most {GOAL}",
             ratio <= GOAL,
         )

@@ -72,7 +72,7 @@ def counter(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     with opened(made.guest) as line:
         command_in(line, COUNT)
         eventually(made.said, "it counts", within=30)
-    eventually(lambda: is_known(pair.dashboard, pool, made.vm), "its volume is known", within=60, every=2)
+    await_known(made, pool)
     return made
 
 
@@ -85,12 +85,18 @@ def at_rest(pair: Pair, name: str, pool: str, folder: Path) -> Counter:
     with (folder / volume).open("r+b") as file:
         file.seek(1 << 20)
         file.write(os.urandom(6 << 20))
+    # Known before the VM is, it is the VM's as soon as that is read.
+    eventually(lambda: pool_ids(pair.dashboard, pool), "the pool is known")
+    refresh(pair.dashboard, pool)
     made = pair.guests.make(name, shell=True)
     disk = E.disk(
         E.driver(name="qemu", type="raw"), E.source(pool=pool, volume=volume), E.target(dev="vda", bus="virtio"),
         type="volume", device="disk",
     )  # fmt: skip
-    made.domain.attachDeviceFlags(etree.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    document = etree.fromstring(made.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    document.find("devices").append(disk)
+    # An event tells of a definition, none of a disk that is attached to it.
+    connection.defineXML(etree.tostring(document, encoding="unicode"))
     made.domain.setAutostart(1)
     return Counter(pair, made, pair.dashboard.vm(made.uuid), folder, volume)
 
@@ -124,11 +130,20 @@ def own_counter(pair: Pair, name: str) -> Iterator[Counter]:
         made.remove()
 
 
+def await_known(counter: Counter, pool: str) -> None:
+    eventually(lambda: is_known(counter.pair.dashboard, pool, counter.vm), "its volume is known", within=60, every=2)
+
+
 def is_known(dashboard: Dashboard, pool: str, vm: int) -> bool:
     """Whether the dashboard knows what its disk is on; else the pools of that name are looked through."""
     if dashboard.query("select 1 from vms_volume_vms where virtualmachine_id = ?", vm):
         return True
+    refresh(dashboard, pool)
+    return False
+
+
+def refresh(dashboard: Dashboard, pool: str) -> None:
+    """Look through the pools of that name."""
     for pk in pool_ids(dashboard, pool):
         refreshed = dashboard.post(f"/pools/{pk}/refresh")
         dashboard.await_operation(refreshed.body["operation"]["id"])
-    return False

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.lab.counting import Counter, at_rest, is_known, own_counter, shared_counter
+from tests.lab.counting import Counter, at_rest, await_known, own_counter, shared_counter
 from tests.lab.machine import LabHost, address, eventually
 from tests.lab.moves import Pair, onward, paired, shared_pool, slow_cable
 from tests.lab.pools import LabPool, folder_pool
@@ -202,14 +202,14 @@ def passes(pair: Pair, moving: int) -> int:
 def test_one_that_is_off_goes_with_its_disk_or_without(pair: Pair) -> None:
     with shared_pool(pair) as (name, folder):
         one = at_rest(pair, "rests", name, folder)
-        eventually(lambda: is_known(pair.dashboard, name, one.vm), "its volume is known", within=60, every=2)
+        await_known(one, name)
         for host in (pair.there, pair.here):
             pair.moved(one.vm, host, mode="offline")
             assert pair.defined(one.guest) == pair.started_by(one.guest) == [host.name]
         one.remove()
     with folder_pool(pair.here) as first, folder_pool(pair.there) as second:
         one = at_rest(pair, "rests-too", first.name, first.folder)
-        eventually(lambda: is_known(pair.dashboard, first.name, one.vm), "its volume is known", within=60, every=2)
+        await_known(one, first.name)
         pool = pair.pools(second.name)[second.name]
         pair.moved(one.vm, pair.there, mode="offline", copy_storage=True, pool=pool)
         assert pair.defined(one.guest) == pair.started_by(one.guest) == [pair.there.name]

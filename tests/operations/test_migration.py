@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.conftest import make_vm
 from tests.fakehost import info
-from vms.errors import BadFields, MigrationRefused, NotAllowed, PastReturn, VirtError, WrongState
+from vms.errors import BadFields, InvalidState, MigrationRefused, NotAllowed, PastReturn, VirtError, WrongState
 from vms.inventory.identity import left_elsewhere, settle
 from vms.kinds.migration import MIGRATE, Migrate
 from vms.models import Host, MoveRoute, Operation, Placement, User
 from vms.operations import migration_verdict
 from vms.operations.migration_verdict import Seen, across, look
+from vms.operations.move_following import Following
 from vms.operations.way import Verdict
+from vms.operations.work import Work
 from vms.permissions import Actor
 from vms.services import migration, operations
 from vms.services.telling import as_told, lines_told
-from vms.virt import DomainInfo, Job
+from vms.virt import Domain, DomainInfo, Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 HERE = "here"
@@ -212,3 +215,23 @@ def test_what_has_come_half_does_not_count_while_it_runs_where_it_was(asked: Ope
     Placement.objects.filter(vm=vm, host=there).update(state="running", persistent=True)
     settle(vm)
     assert vm.placement.host_id == there.pk
+
+
+def test_what_libvirt_does_not_take_yet_when_the_time_is_over_is_tried_again(asked: Operation) -> None:
+    """The target is made ready still."""
+    wish = Migrate(asked.params["host"], postcopy=True, timeout_s=1, on_timeout="postcopy")
+    work = cast(Work, SimpleNamespace(operation=asked, log=lambda code, **_: None))
+    following, begun = Following(work, "", wish, "there", since=0.0), list[bool]()
+
+    class Early:
+        def begin_postcopy(self) -> None:
+            begun.append(bool(asked.result["postcopy"]))
+            if len(begun) == 1:
+                raise InvalidState("post-copy can only be started while outgoing migration is in progress")
+
+    there = cast(Domain, Early())
+    with pytest.raises(InvalidState):
+        following.look(there, Job(0, 0))
+    assert not following.late and not following.postcopy and not asked.result["postcopy"]
+    following.look(there, Job(1, 2))
+    assert following.late and following.postcopy and asked.result["postcopy"] and begun == [True, True]

@@ -85,8 +85,9 @@ def do(work: Work) -> None:
             plan = reached(operation, source, target, other, wish)
             copied(work, other, wish, actor, plan)
             move = planned(there, wish, way, plan, target)
+            networks = {one.name for one in visible_networks(actor).filter(host=target)}
             for text in filter(None, (move.document, move.next_boot)):
-                judge(actor, operation, target, text, plan)
+                judge(actor, operation, target, text, plan, networks)
             work.may_go_on()
         except RequestRefused:
             unmake(operation, lambda host: nullcontext(other))
@@ -211,10 +212,12 @@ def planned(there: Domain, wish: Migrate, way: MoveRoute, plan: Plan, target: Ho
         raise BadDocument(str(error)) from None
 
 
-def judge(actor: Actor, operation: Operation, target: Host, text: str, plan: Plan) -> None:
+def judge(
+    actor: Actor, operation: Operation, target: Host, text: str, plan: Plan, networks: set[str]
+) -> None:  # fmt: skip
     """NeedsMore where the definition names things of its host that are not by rows of ours the same on the target, and
-    he may not write any definition there: the path of a disk here is another's file there."""
-    networks = {one.name for one in visible_networks(actor).filter(host=target)}
+    he may not write any definition there: the path of a disk here is another's file there. networks: those of the
+    target that he may use."""
     given = Given(volumes=plan.volumes, files=plan.files, uuid=operation.before["uuid"])
     try:
         found = strayed(None, without(plugged(DomainXML.parse(text), networks).text, given))

@@ -18,6 +18,7 @@ from vms.kinds.migration import Migrate
 from vms.models import Operation
 from vms.operations.jobs import LEAVE, is_to_end, percentage
 from vms.operations.transitions import HELD
+from vms.operations.way import UNCERTAIN
 from vms.operations.work import Work
 from vms.virt import Domain, Job
 
@@ -54,7 +55,12 @@ class Following:
                 self.work.log("ending")
             elif self.is_late and not self.late:
                 self.late = True
-                self.end(there)
+                try:
+                    self.end(there)
+                except VirtError:
+                    # While the target is still made ready libvirt takes nothing of this: the next look tries again.
+                    self.late = False
+                    raise
             elif self.wish.postcopy and not self.waits and job.passes >= SECOND:
                 self.go_over(there)
         self.tell(job)
@@ -84,7 +90,13 @@ class Following:
         """Its row says so before: from here on nothing takes it back."""
         self.postcopy = True
         keep(self.work.operation, {"postcopy": True})
-        there.begin_postcopy()
+        try:
+            there.begin_postcopy()
+        except VirtError as error:
+            if not isinstance(error, UNCERTAIN):
+                self.postcopy = False
+                keep(self.work.operation, {"postcopy": False})
+            raise
         self.work.log("migrate_postcopy", host=self.host)
 
     def tell(self, job: Job) -> None:
