@@ -12,6 +12,8 @@ HostPlan.objects.all().delete()
 from vms.services.host_plan_wishes import Wish
 hosts = list(Host.objects.filter(name__startswith='visitor').order_by('name'))
 names = ['cpu', 'memory', 'cpus', 'given', 'disk']
+there = VirtualMachine.objects.filter(deleted_at=None, trashed_at=None).order_by('pk')
+first, second = ([*there.values_list('pk', flat=True)[:2]] * 2)[:2]
 def row(host, before, after, vms, cpus=64, name=None):
     mib = 131072
     def amounts(part):
@@ -22,16 +24,16 @@ def row(host, before, after, vms, cpus=64, name=None):
 rows = [row(hosts[0], .35, .72, [9, 17]), row(hosts[1], .33, .02, [4, 0]), row(hosts[2], .36, .66, [8, 16]),
         row(hosts[3], .38, .02, [12, 0])]
 against = {'host': hosts[2].pk, 'code': 'network', 'params': {'network': 'lan'}, 'of_host': {}}
-stuck = [{'vm': 1, 'name': 'stays-with-a-name-that-is-long-and-longer', 'host': hosts[0].pk, 'code': 'cannot',
+stuck = [{'vm': first, 'name': 'stays-with-a-name-that-is-long-and-longer', 'host': hosts[0].pk, 'code': 'cannot',
           'reasons': [against]},
-         {'vm': 2, 'name': 'bound', 'host': hosts[2].pk, 'code': 'pinned', 'reasons': []}]
+         {'vm': second, 'name': 'bound', 'host': hosts[2].pk, 'code': 'pinned', 'reasons': []}]
 common = {'names': names, 'vms': 33, 'off': 2, 'unmeasured': 1, 'step': 900, 'hours': 168,
           'left_out': [{'host': 1, 'name': 'far-away', 'why': 'silent'}]}
 found = {**common, 'hosts': rows, 'used': [4, 2], 'bound': 2, 'survives': False, 'stuck': stuck,
          'bytes': 70 << 30, 'seconds': 840, 'moves': 4, 'pinned': ['bound'],
          'smaller': {'of': 3, 'hosts': 1, 'vms': [
-             {'vm': 1, 'name': 'warehouse', 'cpus': [8, 2], 'mib': [65536, 8192]},
-             {'vm': 2, 'name': 'a-name-that-is-so-long-that-it-does-not-fit-into-any-line', 'cpus': [4, 4],
+             {'vm': first, 'name': 'warehouse', 'cpus': [8, 2], 'mib': [65536, 8192]},
+             {'vm': second, 'name': 'a-name-that-is-so-long-that-it-does-not-fit-into-any-line', 'cpus': [4, 4],
               'mib': [32768, 4096]}]}}
 def make(kind, found, **more):
     wish = Wish(kind, hosts=tuple(host.pk for host in hosts), apart=('db',), spare=False)
@@ -53,8 +55,8 @@ operation = Operation.objects.create(kind='host.run-plan', actor_name='admin', t
 running = make('balance', found, operation=operation, approved_at=timezone.now())
 moves(running, 'done', 'failed', 'under_way', 'planned')
 what = make('whatif', {**common, 'hosts': [*rows[:2], row(None, 0, .4, [0, 6])],
-    'lost': {'host': hosts[1].pk, 'placed': [{'vm': 1, 'name': 'warehouse', 'to': hosts[0].pk}],
-             'homeless': [{'vm': 2, 'name': 'shop', 'code': 'disks'}]},
+    'lost': {'host': hosts[1].pk, 'placed': [{'vm': first, 'name': 'warehouse', 'to': hosts[0].pk}],
+             'homeless': [{'vm': second, 'name': 'shop', 'code': 'disks'}]},
     'added': {'asked': 10, 'fit': 8, 'on': [[hosts[0].pk, 2], [0, 6]]}})
 print('rows', ready.pk, running.pk, what.pk)
 """
