@@ -4,19 +4,19 @@ made as for any new VM, so that nothing of the template's identity or history tr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vms.errors import BadFields, NotAllowed, WrongState
-from vms.libvirtxml import Traits
-from vms.models import Host, StoragePool, TemplateVolume, VirtualMachine, Volume
+from vms.libvirtxml import BadXML, DomainXML, Traits, traits
+from vms.models import Document, Host, StoragePool, TemplateVolume, VirtualMachine, Volume
 from vms.osdata import find_system
 from vms.permissions import Who, usable_templates
 from vms.permissions.templates import USE, may_use
 from vms.services import operations, volumes
 from vms.services.freshness import placed
 from vms.services.placing import Place
-from vms.services.templates import traits_of
 from vms.services.wishes import MIB, DiskWish, Wish
 
 
@@ -33,6 +33,19 @@ class Original:
     def os(self) -> str:
         system = find_system(self.traits.system)
         return system.id if system else ""
+
+
+def document_of(vm: VirtualMachine) -> DomainXML | None:
+    """Its definition as it starts next; None where none is known."""
+    text = Document.objects.filter(placement=placed(vm)).values_list("next_boot", flat=True).first()
+    with suppress(BadXML):
+        return DomainXML.parse(text) if text else None
+    return None
+
+
+def traits_of(vm: VirtualMachine) -> Traits | None:
+    document = document_of(vm)
+    return traits(document) if document else None
 
 
 def original(who: Who, wish: Wish) -> Original | None:

@@ -10,7 +10,8 @@ from vms.models import Placement, StoragePool, TemplateVolume, VirtualMachine
 from vms.osdata import find_system
 from vms.permissions import Who, seen_hosts
 from vms.services.freshness import placed
-from vms.services.templates import Users, document_of, traits_of, users
+from vms.services.instances import document_of, traits_of
+from vms.services.templates import Users, users
 
 
 @dataclass(frozen=True)

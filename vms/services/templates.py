@@ -7,7 +7,6 @@ lies over them, or is being made of them, keeps it from being deleted (docs/deci
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,10 +17,9 @@ from vms import live
 from vms.errors import NoTemplate, RequestRefused, TemplateInUse
 from vms.kinds import templates as kinds
 from vms.kinds.create import CREATE
-from vms.libvirtxml import BadXML, DomainXML, Source, Traits, belongings, traits
+from vms.libvirtxml import Source, belongings, traits
 from vms.models import (
     OPEN_STATES,
-    Document,
     Operation,
     Placement,
     StoragePool,
@@ -33,6 +31,7 @@ from vms.permissions import Actor, Who, require, require_all, visible_templates,
 from vms.services import audit, operations, snapshots, volumes
 from vms.services.belongings import named
 from vms.services.freshness import placed
+from vms.services.instances import document_of
 
 PUBLISH = "template.publish"
 
@@ -55,19 +54,6 @@ class Users:
 def listed(who: Who) -> QuerySet[VirtualMachine]:
     """Those that he may see, by name."""
     return visible_templates(who).order_by(Lower("name"), "pk")
-
-
-def document_of(vm: VirtualMachine) -> DomainXML | None:
-    """Its definition as it starts next; None where none is known."""
-    text = Document.objects.filter(placement=placed(vm)).values_list("next_boot", flat=True).first()
-    with suppress(BadXML):
-        return DomainXML.parse(text) if text else None
-    return None
-
-
-def traits_of(vm: VirtualMachine) -> Traits | None:
-    document = document_of(vm)
-    return traits(document) if document else None
 
 
 def make(actor: Actor, vm: VirtualMachine, *, idempotency_key: str | None = None) -> Operation:
