@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 # How often the host is asked what became of work that it is still at.
 ASK: Final = 1.0
-# Seconds for which the answer that its actor may is good.
-GOOD: Final = 1.0
 
 
 @dataclass
@@ -51,13 +49,6 @@ class Running:
     since: float = field(default_factory=time.monotonic)
     connection: Connection | None = None
     silent: threading.Event = field(default_factory=threading.Event)
-    permitted_at: float = -GOOD
-
-    def check_rights(self) -> None:
-        """Nothing, or NotAllowed."""
-        if time.monotonic() - self.permitted_at >= GOOD:
-            check_rights(self.operation)
-            self.permitted_at = time.monotonic()
 
     def heard(self) -> None:
         """The host is at it."""
@@ -76,7 +67,7 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
     """Do it; it ends in a final state, waiting for the guest, or as whoever took it away decided."""
     operation = running.operation
     try:
-        running.check_rights()
+        check_rights(operation)
         if operation.kind in TRIALS:
             try_out(running, worker)
         else:
@@ -135,7 +126,7 @@ def ask_on(connection: Connection, running: Running, worker: Worker, connections
         operation, connection, lambda: check_ours(operation, worker),
         beside=lambda: beside(operation, connections), heard=running.heard,
     )  # fmt: skip
-    running.check_rights()
+    check_rights(operation)
     work.may_go_on()
     try:
         way.do(work)
