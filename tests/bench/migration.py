@@ -16,6 +16,8 @@ from tests.lab.stack import Dashboard
 
 TURNS = 12
 GOAL = 1.1
+# Before each: what told of the one before has been heard and written by then, whoever moved it.
+REST = 1.0
 FLAGS = ("--live", "--persistent", "--undefinesource", "--abort-on-error", "--tls")
 
 
@@ -54,6 +56,7 @@ def measure(stage: Stage) -> list[Figure]:
 
 def by_us(pair: Pair, vm: int, host: LabHost) -> float:
     """Seconds."""
+    time.sleep(REST)
     began = time.perf_counter()
     moving = pair.move(vm, host)
     while not ended(pair.dashboard, moving):
@@ -72,6 +75,7 @@ def ended(dashboard: Dashboard, operation: int) -> bool:
 def by_virsh(pair: Pair, vm: int, guest: LabGuest, source: LabHost, target: LabHost, number: int) -> float:
     """The same at a prompt, to the target at that end of the cable."""
     command = ["virsh", "-c", source.uri, "migrate", *FLAGS, guest.name, target.uri, f"tcp:{address(number)}"]
+    time.sleep(REST)
     began = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     seconds = time.perf_counter() - began
