@@ -91,7 +91,7 @@ class Upload:
             self.stream.finish()
         for at, wanted in filter(None, {self.mark, self.end}):
             if self.found(at, len(wanted)) != wanted:
-                raise HostRefused("Not all of it was written. Is there no room left?")
+                raise HostRefused("Not all of it was written. Is there no space left?")
 
     def found(self, at: int, length: int) -> bytes:
         """What the host has there; b"" where it has less."""
