@@ -61,6 +61,8 @@ HOLD_MS: Final = 100
 # A guest that knows of hot-plugging lets a device go within seconds.
 PATIENCE: Final = 20.0
 LOOK: Final = 0.25
+# A guest that resets shuts the tray between QEMU's opening it and taking the disc.
+EJECTIONS: Final = 3
 
 
 class Domain:
@@ -337,13 +339,16 @@ class Domain:
         """Leave the drive of this run empty. Raises CdHeld where the guest does not open it, and NeedsMore as above."""
         drive.eject()
         with self.guard():
-            try:
-                judging.update(self.handle, drive.text, allowed)
-            except libvirt.libvirtError as error:
-                # In this call, said where the tray did not open in time.
-                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
-                    raise CdHeld(str(error.get_error_message()), drive=drive.target or "") from None
-                raise
+            for again in reversed(range(EJECTIONS)):
+                try:
+                    judging.update(self.handle, drive.text, allowed)
+                    return
+                except libvirt.libvirtError as error:
+                    # In this call, said where the tray did not open in time.
+                    if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
+                        raise CdHeld(str(error.get_error_message()), drive=drive.target or "") from None
+                    if not again or "is not open" not in str(error.get_error_message()):
+                        raise
 
     def grow_disk(self, places: Collection[tuple[How, str]], size: int) -> bool:
         """Let the disk of this run that is at one of the places become so many bytes, which the guest is told; False
