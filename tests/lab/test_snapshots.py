@@ -17,6 +17,7 @@ from lxml import etree
 from lxml.builder import E
 
 from tests.lab.agents import JOIN, PlayedAgent
+from tests.lab.counting import pool_ids, refresh
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool, folder_pool
@@ -124,6 +125,9 @@ def made(
     there = connection.storagePoolLookupByUUIDString(pool.uuid)
     path = there.createXML(etree.tostring(document, encoding="unicode")).path()
     connection.close()
+    # Known before the VM is, it is the VM's as soon as that is read.
+    eventually(lambda: pool_ids(dashboard, pool.name), "the pool is known")
+    refresh(dashboard, pool.name)
     guest = guests.make(name, graphics="vnc", shell=agent is not None, agent=agent)
     root = etree.fromstring(guest.domain.XMLDesc(0))
     devices = root.find("devices")
