@@ -26,7 +26,7 @@ from vms.virt import Connection, define
 NAME: Final = "demo-second"
 # Who starts the dashboard in a terminal is no account.
 ADDRESS: Final = "scripts/run"
-KNOWN_WITHIN: Final = 30.0
+KNOWN_WITHIN: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def settle(here: Host, there: Host, found: Way, connection: Connection, say: Say
         refused = join(here, there, name)
         while refused and time.monotonic() < until:
             time.sleep(0.5)
+            look(here, there, name)
             refused = join(here, there, name)
         if refused:
             say(f"The pools {name} of both hosts are not one storage yet ({refused}); the next start tries again")
@@ -104,6 +105,12 @@ def lead(source: Host, target: Host, address: str) -> None:
                 "changed:move-route", target=source, address=ADDRESS, to=target.name, way=MoveRoute.Way.CLEAR.value,
                 peer=False,
             )  # fmt: skip
+
+
+def look(here: Host, there: Host, name: str) -> None:
+    """Have the watcher read the pools of that name again: what is known of one may be older than the demo's disks."""
+    for pk, host in StoragePool.objects.filter(host__in=[here, there], name=name).values_list("pk", "host_id"):
+        live.look(host, f"pool:{pk}")
 
 
 def join(here: Host, there: Host, name: str) -> str:

@@ -98,7 +98,7 @@ REASONS: Final[dict[str, str]] = {
     "disks_local": mark("{host} does not reach {disks}. Let that be copied."),
     "clear": mark(
         "Disks go only where nobody on the way can read them, and what goes from {here} to {host} is not under TLS. "
-        "An administrator sets that on Moves in the menu of {here}."
+        "An administrator sets that on “How VMs move” in the menu of {here}."
     ),
     "no_pool": mark("{disks} would be copied, and {host} has no started pool that you may use."),
     "format": mark("{disk} is {format}, which the pool {pool} does not hold. Choose another pool."),
