@@ -17,9 +17,10 @@ from lxml import etree
 from lxml.builder import E
 
 from tests.lab.agents import JOIN, PlayedAgent
-from tests.lab.counting import pool_ids, refresh
+from tests.lab.counting import refresh
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
+from tests.lab.moves import pool_ids
 from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_kills import asked, kill
