@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
-from kvmweb.environment import REDIS_PROGRAM
 from tests.bench.figures import Figure, ms
-from tests.bench.processes import ROOT, module, running
+from tests.bench.inside import in_process
 from tests.bench.stage import Stage
-from tests.lab.machine import eventually
 
 GOAL = 1.5
 PREVIEW = 0.1
 
 
 def measure(stage: Stage) -> list[Figure]:
-    idle = stage.dashboard(stage.small_host, started=False)
-    socket = idle.state / "run/redis.sock"
-    with running("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", executable=REDIS_PROGRAM):
-        eventually(socket.exists, "Redis listens")
-        done = subprocess.run(
-            module("tests.bench.hardware_in_process"), cwd=ROOT, env=idle.environment, check=True,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-    few, many = (json.loads(done.stdout.splitlines()[-1])[number] for number in ("4", "40"))
+    told = in_process(stage.dashboard(stage.small_host, started=False), "tests.bench.hardware_in_process")
+    few, many = (told[number] for number in ("4", "40"))
     pages = {name: many[name][0] / few[name][0] for name in ("overview", "hardware", "a disk's form")}
     words = "; ".join(
         f"{name} {ms(many[name][0])} and {ms(few[name][0])}, ratio {ratio:.2f}" for name, ratio in pages.items()

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
-from kvmweb.environment import REDIS_PROGRAM
 from tests.bench.figures import Figure, ms
-from tests.bench.processes import ROOT, module, running
+from tests.bench.inside import in_process
 from tests.bench.stage import Stage
-from tests.lab.machine import eventually
 
 GOAL = 0.3
 
 
 def measure(stage: Stage) -> list[Figure]:
-    idle = stage.dashboard(stage.small_host, started=False)
-    socket = idle.state / "run/redis.sock"
-    with running("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", executable=REDIS_PROGRAM):
-        eventually(socket.exists, "Redis listens")
-        done = subprocess.run(
-            module("tests.bench.placement_in_process"), cwd=ROOT, env=idle.environment, check=True,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = in_process(stage.dashboard(stage.small_host, started=False), "tests.bench.placement_in_process")
     took, used = told.pop("rules")
     beside = "; ".join(f"{name} {ms(seconds)}" for name, (seconds, _) in told.items())
     return [

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from typing import Any
 
-from kvmweb.environment import REDIS_PROGRAM
 from tests.bench.figures import Figure, ms
-from tests.bench.processes import ROOT, module, running
+from tests.bench.inside import in_process
 from tests.bench.stage import Stage
-from tests.lab.machine import eventually
 
 GOAL = 1.5
 
@@ -38,12 +34,5 @@ def measure(stage: Stage) -> list[Figure]:
 def told(stage: Stage, vms: int) -> dict[str, Any]:
     """Seconds by who and page, and how many VMs the user sees (Django's test client)."""
     idle = stage.dashboard(stage.small_host, started=False)
-    socket = idle.state / "run/redis.sock"
-    with running("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", executable=REDIS_PROGRAM):
-        eventually(socket.exists, "Redis listens")
-        done = subprocess.run(
-            module("tests.bench.rights_in_process", str(vms)), cwd=ROOT, env=idle.environment, capture_output=True,
-            text=True, check=True,
-        )  # fmt: skip
-    said = json.loads(done.stdout.splitlines()[-1])
+    said = in_process(idle, "tests.bench.rights_in_process", str(vms))
     return {**said["times"], "seen": said["seen"]["user"]}

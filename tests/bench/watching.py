@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from typing import Any
 
-from kvmweb.environment import REDIS_PROGRAM
 from tests.bench.figures import Figure, ms
-from tests.bench.processes import ROOT, module, running
+from tests.bench.inside import in_process
 from tests.bench.stage import Stage
-from tests.lab.machine import eventually
 
 MOST_US, MOST_MB, MOST_YEAR = 250, 150, 0.2
 PERIOD = 5.0
@@ -56,12 +52,4 @@ def measure(stage: Stage) -> list[Figure]:
 
 def told(stage: Stage, vms: int, ticks: int) -> dict[str, Any]:
     idle = stage.dashboard(stage.small_host, started=False)
-    socket = idle.state / "run/redis.sock"
-    with running("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", executable=REDIS_PROGRAM):
-        eventually(socket.exists, "Redis listens")
-        done = subprocess.run(
-            module("tests.bench.watching_in_process", str(vms), str(ticks)), cwd=ROOT, env=idle.environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return dict(in_process(idle, "tests.bench.watching_in_process", str(vms), str(ticks)))

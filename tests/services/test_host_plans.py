@@ -44,18 +44,24 @@ def store(db: None) -> Iterator[None]:
 Lot = tuple[list[Host], list[VirtualMachine]]
 
 
-def four_at_35() -> Lot:
-    """Four hosts of 32 processors and 64 GiB that reach one storage, on each five VMs that together take 32 % of its
-    processors and a third of its memory; the hosts themselves take the rest of 35 %."""
-    hosts = [make_host(f"host-{letter}") for letter in "abcd"]
+def lot(letters: str, each: int) -> Lot:
+    """Hosts that reach one storage, on each so many VMs of four processors."""
+    hosts = [make_host(f"host-{letter}") for letter in letters]
     pools: list[StoragePool] = []
     for host in hosts:
         pools.append(make_pool(host, "shared", type="netfs", like=pools[0] if pools else None))
     vms = [
-        make(host, pool, f"vm-{number}{each}", vcpus=4)
+        make(host, pool, f"vm-{number}{n}", vcpus=4)
         for number, (host, pool) in enumerate(zip(hosts, pools, strict=True))
-        for each in range(5)
+        for n in range(each)
     ]
+    return hosts, vms
+
+
+def four_at_35() -> Lot:
+    """Four hosts of 32 processors and 64 GiB that reach one storage, on each five VMs that together take 32 % of its
+    processors and a third of its memory; the hosts themselves take the rest of 35 %."""
+    hosts, vms = lot("abcd", 5)
     quarters(HOST, {host.pk: {"cpu": 35.0, "memory": 22.4 * GIB} for host in hosts})
     quarters(VM, {vm.pk: {"cpu": 51.2, "memory": 3.0 * GIB, "memory_process": 4.0 * GIB} for vm in vms})
     return hosts, vms
@@ -207,15 +213,7 @@ def test_what_if_a_host_is_lost_or_vms_come(four: Lot, actor: Actor) -> None:
 def roomy() -> Lot:
     """Three hosts of 64 GiB, on each two VMs of 24 GiB, which is more than two hosts can give; two of them need 4 GiB,
     a third 20 GiB."""
-    hosts = [make_host(f"host-{letter}") for letter in "abc"]
-    pools: list[StoragePool] = []
-    for host in hosts:
-        pools.append(make_pool(host, "shared", type="netfs", like=pools[0] if pools else None))
-    vms = [
-        make(host, pool, f"vm-{number}{each}", vcpus=4)
-        for number, (host, pool) in enumerate(zip(hosts, pools, strict=True))
-        for each in range(2)
-    ]
+    hosts, vms = lot("abc", 2)
     Placement.objects.filter(vm__in=vms).update(memory_kib=24 << 20)
     for document in Document.objects.filter(placement__vm__in=vms):
         Document.objects.filter(pk=document.pk).update(live=document.live.replace(">4<", ">24<"))
