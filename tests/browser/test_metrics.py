@@ -34,9 +34,9 @@ def test_a_part_is_seen_more_closely_and_all_of_it_again(stage: Stage, new_brows
     page.get_by_role("button", name="Show all of it").click()
     expect(said).to_have_text("One point stands for 12 s.")
     expect(page.get_by_role("button", name="Show all of it")).to_be_hidden()
-    # Beside the crosshair stands what was then: in the gap nothing, after it something.
+    # Below stands what was at the crosshair: where the gap begins nothing, after it something.
     legend = page.locator(".chart .u-legend").first
-    for place, told in ((0.4, False), (0.7, True)):
+    for place, told in ((0.36, False), (0.7, True)):
         page.mouse.move(box["x"] + place * box["width"], box["y"] + 40)
         expect(legend.locator(".u-series").nth(1)).to_contain_text("%" if told else "–")
     page.get_by_role("navigation", name="What of each step").get_by_role("link", name="Highest").click()
