@@ -31,7 +31,7 @@ from vms.operations.work import Work
 from vms.seed import documents, make_disc
 from vms.services import placing, plans, seeds
 from vms.services import volumes as volume_services
-from vms.virt import Connection
+from vms.virt import Connection, VolumeFacts
 
 State = Volume.State
 
@@ -97,7 +97,8 @@ def made(making: Making, disk: dict[str, Any]) -> Drive:
             make_empty(making.work, pool, name, size, format)
         elif disk["linked"]:
             copy, where = making.images[image]
-            make_layer(making, pool, row, size, copy.volume, where)
+            facts = making.work.connection.volume(str(where.uuid), copy.volume.name).facts()
+            make_layer(making, pool, row, size, copy.volume, facts)
         else:
             copy_image(making, pool, row, *making.images[image])
     return Drive(pool.name, name, format, bus=disk.get("bus", ""))
@@ -121,9 +122,10 @@ def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[
     require_off(making.work, own.template.vm)
     where = pool_with(own.volume, making.operation)
     if disk["linked"]:
-        for each in (own, *below):
-            require_unchanged(making.work, each, where if each is own else pool_with(each.volume, making.operation))
-        make_layer(making, pool, row, disk["size_bytes"], own.volume, where)
+        facts = require_unchanged(making.work, own, where)
+        for each in below:
+            require_unchanged(making.work, each, pool_with(each.volume, making.operation))
+        make_layer(making, pool, row, disk["size_bytes"], own.volume, facts)
         return
     volume_services.require_served(own.volume)
     with reading(making.work.connection, where, own.volume) as (way, parts, length):
@@ -134,10 +136,9 @@ def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[
         raise TemplateChanged(name=own.volume.name)
 
 
-def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below: Volume, where: StoragePool) -> None:
-    """Over what was judged when it came, or was made here."""
+def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below: Volume, facts: VolumeFacts) -> None:
+    """Over what was judged when it came, or was made here; facts: what its host tells of it now."""
     volume_services.require_served(below)
-    facts = making.work.connection.volume(str(where.uuid), below.name).facts()
     require_same(below, facts)
     Volume.objects.filter(pk=row.pk).update(backing=below)
     document = volume_document(row.name, size, row.format, whole=False, backing=(facts.path, below.format))
