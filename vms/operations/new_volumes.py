@@ -90,7 +90,8 @@ def made(making: Making, disk: dict[str, Any]) -> Drive:
     """A new volume, empty, as the image or over it."""
     name, format, size, image = disk["name"], disk["format"], disk["size_bytes"], disk["image"]
     pool = pool_here(making.operation, disk["pool"], name)
-    with claimed(pool, name, making.actor.user, format=format) as row:
+    backing = (disk.get("below") or making.images[image][0].volume_id) if disk["linked"] else None
+    with claimed(pool, name, making.actor.user, format=format, backing=backing) as row:
         if "below" in disk:
             make_of_template(making, pool, row, disk)
         elif not image:
@@ -105,10 +106,12 @@ def made(making: Making, disk: dict[str, Any]) -> Drive:
 
 
 @contextlib.contextmanager
-def claimed(pool: StoragePool, name: str, owner: User, *, format: str, private: bool = False) -> Iterator[Volume]:
-    """A row for what is made inside, which the steps' undo finds. Raises NameTaken, then without a row: what is there
-    is somebody else's."""
-    row = new_row(pool, name, owner, format=format, private=private)
+def claimed(
+    pool: StoragePool, name: str, owner: User, *, format: str, private: bool = False, backing: int | None = None
+) -> Iterator[Volume]:  # fmt: skip
+    """A row for what is made inside, which the steps' undo finds. backing: the volume that it is to lie over. Raises
+    NameTaken, then without a row: what is there is somebody else's."""
+    row = new_row(pool, name, owner, format=format, private=private, backing=backing)
     try:
         yield row
     except NameTaken:
@@ -140,7 +143,6 @@ def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below:
     """Over what was judged when it came, or was made here; facts: what its host tells of it now."""
     volume_services.require_served(below)
     require_same(below, facts)
-    Volume.objects.filter(pk=row.pk).update(backing=below)
     document = volume_document(row.name, size, row.format, whole=False, backing=(facts.path, below.format))
     making.work.connection.create_volume(str(pool.uuid), document, name=row.name)
 
