@@ -15,7 +15,14 @@ def long_part(number: int) -> list[str]:
 
 
 def test_the_reason_is_the_first_line_that_pytest_marks() -> None:
-    lines = [">       assert 1 == 2", "E       ", "E       AssertionError: not within  60 s", "E         more", "", "x.py:3: A"]
+    lines = [
+        "> assert 1 == 2",
+        "E       ",
+        "E       AssertionError: not within  60 s",
+        "E         more",
+        "",
+        "x.py:3: A",
+    ]
     assert reason("\n".join(lines)) == "AssertionError: not within 60 s"
     assert reason("the process\nended\n\n") == "ended"
     assert reason("") == ""
