@@ -89,8 +89,9 @@ def filled(form: Create) -> Create:
     return made
 
 
-def told(request: HttpRequest, form: Create) -> dict[str, Any]:
-    """What the box beside the form says; what is in the way, where nothing can be made of it."""
+def told(request: HttpRequest, form: Create, *, again: bool = True) -> dict[str, Any]:
+    """What the box beside the form says; what is in the way, where nothing can be made of it. again: it is asked once
+    more where what was stopped has been started between the two questions, since nothing would ask later."""
     actor = session_actor(request)
     if form.errors:
         return {"plan": None, "wrong": form.wrong()}
@@ -98,8 +99,11 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     try:
         preview = plans.preview(actor, wish)
     except BadFields as bad:
+        stopped = adding.stopped(actor, wish, None)
+        if again and not stopped and adding.IN_THE_WAY & set(bad.errors.values()):
+            return told(request, form, again=False)
         form.refuse(bad)
-        return {"plan": None, "wrong": form.wrong(), "stopped": adding.stopped(actor, wish, None)}
+        return {"plan": None, "wrong": form.wrong(), "stopped": stopped}
     except BadSeed as bad:
         form.refuse_file(bad)
         return {"plan": None, "wrong": form.wrong()}
