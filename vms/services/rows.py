@@ -61,12 +61,18 @@ class Use:
     memory: str = ""
 
 
-def present_use(vms: Sequence[VirtualMachine]) -> dict[int, Use]:
-    """{vm id: what it uses now} for those that run and were sampled in the last half minute."""
+def present_numbers(vms: Sequence[VirtualMachine]) -> dict[int, dict[str, float]]:
+    """{vm id: live.numbers() of it} for those that run and were sampled in the last half minute."""
     placements = {str(vm.placement.pk): vm for vm in vms if vm.placement and vm.placement.state in ALIVE}
     hosts = {vm.placement.host_id for vm in placements.values() if vm.placement}
     found = live.numbers(sorted(hosts)) if hosts else {}
-    return {vm.pk: use_text(vm, found[pk]) for pk, vm in placements.items() if pk in found}
+    return {vm.pk: found[pk] for pk, vm in placements.items() if pk in found}
+
+
+def present_use(vms: Sequence[VirtualMachine]) -> dict[int, Use]:
+    """{vm id: what it uses now} for those that run and were sampled in the last half minute."""
+    found = present_numbers(vms)
+    return {vm.pk: use_text(vm, found[vm.pk]) for vm in vms if vm.pk in found}
 
 
 def use_text(vm: VirtualMachine, numbers: dict[str, float]) -> Use:
