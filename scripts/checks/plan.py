@@ -12,8 +12,8 @@ APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 
 # What asks the database for more than rows.
 ON_BOTH = (
-    "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/chain", "tests/permissions", "tests/metrics",
-    "tests/test_consumers.py",
+    "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/chain", "tests/permissions",
+    "tests/metrics", "tests/test_consumers.py",
 )  # fmt: skip
 # And of what shows rows and refuses requests: a part, whose other walks ask for the same rows; all of it.
 SOME_REQUESTS = (
