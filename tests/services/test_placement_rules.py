@@ -55,6 +55,7 @@ def told(one: VmSide, host: HostSide, how: How | None = None) -> list[str]:
 
 LOCAL: Final = vm(disks=(disk({7}),))
 PASSES: Final = DOCUMENT.replace("mode='custom'><model>EPYC</model>", "mode='host-passthrough'>")
+EMULATED: Final = needs(text=DOCUMENT.replace("'kvm'", "'qemu'"))
 OFF: Final = {"state": "shut_off"}
 INTO: Final = How("live", copy=True, pool=FITS.pools[0])
 
@@ -90,7 +91,10 @@ CASES: Final[list[tuple[list[str], VmSide, HostSide, How | None]]] = [
     ([], vm(**OFF), replace(FITS, qemu=(6, 2, 0)), None),
     (["arch"], vm(), replace(FITS, arch="aarch64"), None),
     (["kvm"], vm(), replace(FITS, kvm=False), None),
-    ([], vm(needs=needs(text=DOCUMENT.replace("'kvm'", "'qemu'"))), replace(FITS, kvm=False, cpu_vendor="Intel"), None),
+    (["emulated"], vm(needs=EMULATED), replace(FITS, kvm=False, cpu_vendor="Intel"), None),
+    ([], vm(needs=EMULATED, here=replace(HERE, qemu=(9, 0, 0))), replace(FITS, qemu=(9, 0, 0)), None),
+    ([], vm(needs=EMULATED), FITS, How("paused")),
+    ([], vm(needs=EMULATED, state="paused"), FITS, None),
     (["machine"], vm(), replace(FITS, machines={"pc-q35-6.2": 288}), None),
     (["vcpus"], vm(), replace(FITS, machines={"pc-q35-7.2": 1}), None),
     (["pinned"], vm(needs=needs(more="<cputune><vcpupin vcpu='0' cpuset='1,8-9'/></cputune>")), FITS, None),
@@ -209,7 +213,7 @@ def test_every_reason_is_met_and_has_its_words() -> None:
 def test_which_of_them_stop_it() -> None:
     notes = {
         "checkpoints", "unknown", "old", "qemu_older", "few_cpus", "emulator", "cpu_unknown", "memory_free",
-        "bridge_unknown", "nvram_off",
+        "bridge_unknown", "nvram_off", "emulated",
     }  # fmt: skip
     for codes, one, host, how in CASES:
         found = judge(one, host, how or How("live" if one.runs else "offline"))

@@ -16,6 +16,8 @@ from vms.services.placement_sides import DiskSide, HostSide, PoolSide, VmSide
 
 # From this QEMU on a move empties the host's cache itself; before, only disks that bypass it are safe.
 DROPS_CACHE: Final = (4, 0)
+# Under emulation an older one forgets now and then what the guest writes while it moves (QEMU's commit 03bfc2188f).
+KEEPS_WRITES: Final = (9, 0)
 UNCACHED: Final = frozenset({"none", "directsync"})
 MOST_NAMED: Final = 8
 X86: Final = frozenset({"x86_64", "i686"})
@@ -68,6 +70,7 @@ def reasons(vm: VmSide, host: HostSide, how: How) -> Iterator[Reason]:
     if vm.needs is None or not host.known or host.driver != vm.here.driver:
         return
     yield from of_the_machine(vm, vm.needs, host)
+    yield from of_the_emulation(vm, vm.needs, how)
     yield from of_the_cpu(vm, vm.needs, host)
     yield from of_the_memory(vm, vm.needs, host)
     yield from of_the_network(vm, vm.needs, host)
@@ -152,6 +155,11 @@ def of_the_machine(vm: VmSide, needs: MoveNeeds, host: HostSide) -> Iterator[Rea
         yield grave("secure_boot")
     if lacking := sorted(set(needs.labels) - host.labels - {"dac", "none"}):
         yield grave("label", model=lacking[0])
+
+
+def of_the_emulation(vm: VmSide, needs: MoveNeeds, how: How) -> Iterator[Reason]:
+    if needs.type == "qemu" and how.mode == "live" and vm.state == "running" and () < vm.here.qemu < KEEPS_WRITES:
+        yield note("emulated")
 
 
 def of_the_cpu(vm: VmSide, needs: MoveNeeds, host: HostSide) -> Iterator[Reason]:

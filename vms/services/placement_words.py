@@ -44,6 +44,10 @@ REASONS: Final[dict[str, str]] = {
     "pinned": mark("{vm} is bound to processor {cpu} of its host, and {host} has not so many. Unbind it first."),
     "few_cpus": mark("{vm} has {n} processors, more than {host}: it will be slow there."),
     "emulator": mark("QEMU is called otherwise on {host}, and may be built otherwise."),
+    "emulated": mark(
+        "{vm} runs in software emulation. Before QEMU 9.0 a move can lose what such a guest writes meanwhile, and it "
+        "hangs or crashes then. Choose that it stands still meanwhile."
+    ),
     "firmware": mark("{host} has no UEFI for VMs. Install it there (OVMF)."),
     "secure_boot": mark("{host} has no UEFI with secure boot. Install it there (OVMF)."),
     "label": mark("The definition of {vm} names a label of {model}, which {host} does not confine VMs with."),
