@@ -6,17 +6,20 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
-pages = get_asgi_application()
+django.setup(set_prefix=False)
 
 from asgiref.sync import sync_to_async  # noqa: E402  # what follows imports models, which need the settings above
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.core.handlers.base import BaseHandler  # noqa: E402
 from django.db import DatabaseError  # noqa: E402
+from django.http import HttpRequest, HttpResponseBase  # noqa: E402
 from django.http.request import split_domain_port, validate_host  # noqa: E402
 
 from vms.consumers import LiveConsumer  # noqa: E402
@@ -29,6 +32,18 @@ def same_origin(headers: dict[bytes, bytes], allowed: list[str]) -> bool:
     origin = urlsplit(headers.get(b"origin", b"").decode("latin1"))
     name, _ = split_domain_port(host.lower())
     return origin.scheme in ("http", "https") and origin.netloc.lower() == host.lower() and validate_host(name, allowed)
+
+
+class Pages(ASGIHandler):
+    """Middlewares and views as under WSGI, all in the request's own thread: none of them is asynchronous here, and
+    Django would go from that thread to the event loop and back between them."""
+
+    def __init__(self) -> None:
+        BaseHandler.__init__(self)
+        self.load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
 
 
 class OnlyLive:
@@ -59,7 +74,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": Pages(),
         "websocket": OnlyLive(AuthMiddlewareStack(LiveConsumer.as_asgi())),
         "lifespan": lifespan,
     }

@@ -105,7 +105,9 @@ CACHES = {
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
         },
-    }
+    },
+    # What {% cache %} keeps: pieces of pages that are the same for all, in each process's own memory.
+    "template_fragments": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 CHANNEL_LAYERS = {
     "default": {

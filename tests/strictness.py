@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
 
+from scripts.checks.printed import reason
 from scripts.checks.progress import Progress, read
 
 PROGRESS = os.environ.get("KVMWEB_TEST_PROGRESS", "")
@@ -40,11 +42,11 @@ def commits(item: pytest.Item) -> bool:
     return bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ())
 
 
-def note(name: str, outcome: str | None) -> None:
-    """A line of the check's progress: the test begins, or has passed, failed or been skipped."""
+def note(name: str, *outcome: str | None) -> None:
+    """A line of the check's progress: the test begins (None), or has passed, failed (and why) or been skipped."""
     if PROGRESS:
         with Path(PROGRESS).open("a") as file:
-            file.write(json.dumps([name, outcome]) + "\n")
+            file.write(json.dumps([name, *outcome]) + "\n")
 
 
 def outcome_of(reports: list[pytest.TestReport]) -> str:
@@ -52,6 +54,12 @@ def outcome_of(reports: list[pytest.TestReport]) -> str:
     if any(report.failed or (report.passed and hasattr(report, "wasxfail")) for report in reports):
         return "failed"
     return "skipped" if any(report.skipped and not hasattr(report, "wasxfail") for report in reports) else "passed"
+
+
+def why(reports: list[pytest.TestReport]) -> Iterator[str]:
+    """Of a test that failed, the first reason."""
+    failed = [report.longreprtext for report in reports if report.failed]
+    yield from map(reason, failed[:1])
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
@@ -64,7 +72,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
-    note(nodeid, outcome_of(reports))
+    note(nodeid, outcome_of(reports), *why(reports))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

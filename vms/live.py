@@ -214,12 +214,13 @@ def hurried(relay: str, timeout: float) -> bool:
 
 
 def store_numbers(host: int, numbers: dict[str, dict[str, float]]) -> None:
-    """For the watcher: the present numbers of a host's running VMs, {placement id: {cpu, memory_kib}}; for 30 s."""
+    """For the watcher: the present numbers of a host's running VMs by placement, as numbers() tells them; for 30 s."""
     connection().set(key("numbers", host), json.dumps(numbers), ex=30)
 
 
 def numbers(hosts: Iterable[int]) -> dict[str, dict[str, float]]:
-    """{placement id: {"cpu": share of its vCPUs 0..1, "memory_kib": used}} as last sampled; {} without Redis."""
+    """{placement id: {"cpu": share of its vCPUs 0..1, "memory_kib": used}} as last sampled, and where they are known
+    "disk_read", "disk_write", "net_in" and "net_out" in bytes a second; {} without Redis."""
     keys = [key("numbers", host) for host in hosts]
     found: dict[str, dict[str, float]] = {}
     try:

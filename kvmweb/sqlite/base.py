@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
+import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +16,12 @@ from django.db.backends.sqlite3 import base
 
 LOOK: Final = 0.0005
 WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+# How many connections wait for the next request. Each keeps pages of the database in memory.
+MOST: Final = 4
+
+File = tuple[int, int, int]
+
+idle: deque[tuple[File, sqlite3.Connection]] = deque(maxlen=MOST)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -20,7 +30,44 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SQLite's own busy handler sleeps 1, 2, 5, 10, 15, 20, 25 ms and so on between its looks, and meets the gaps between
     short transactions by luck (https://www.sqlite.org/c3ref/busy_timeout.html): beside others that look more often it
     may meet none.
+
+    A request under ASGI has a thread of its own and so a connection of its own, for which SQLite reads the whole
+    schema: an eighth of a page. What one request leaves in order, the next one takes.
     """
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
+        """One that waits and is of this file, or a new one."""
+        connection = self.waiting() or super().get_new_connection(conn_params)
+        self.references = sys.getrefcount(connection)
+        return connection
+
+    def waiting(self) -> sqlite3.Connection | None:
+        own = self.file()
+        for _ in range(len(idle)):
+            with contextlib.suppress(IndexError):
+                file, connection = idle.popleft()
+                if file == own:
+                    return connection
+                idle.append((file, connection))
+        return None
+
+    def _close(self) -> None:
+        connection, file = self.connection, self.file()
+        # Beside what referred to it when it was new there is the wrapper. A cursor would refer to it too: while one is
+        # open, all see what was then.
+        alone = sys.getrefcount(connection) == self.references + 1
+        if file and alone and not connection.in_transaction:
+            idle.append((file, connection))
+        else:
+            super()._close()  # type: ignore[misc]
+
+    def file(self) -> File | None:
+        """Which file it is, to which process: another one may have come in its place. None for one in memory."""
+        try:
+            found = os.stat(self.settings_dict["NAME"])  # noqa: PTH116
+        except OSError:
+            return None
+        return os.getpid(), found.st_dev, found.st_ino
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         return self.connection.cursor(factory=Cursor)  # type: ignore[no-any-return]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.checks.progress import Progress
 
 # pytest's exit code where no test was left to run.
 NO_TESTS = 5
+# So many tests of one check are named with their reasons; more have one.
+MOST_NAMED = 30
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,18 @@ class Outcome:
     # Node ids of the tests that failed, and of those that failed beside other checks and passed alone.
     failing: tuple[str, ...] = ()
     unsteady: tuple[str, ...] = ()
+    # {node id: why it failed the last time}.
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
         return self.failed == 0
 
 
-def judge(title: str, code: int, seconds: float, counts: Path | None, before: Progress | None = None) -> Outcome:
+def judge(
+    title: str, code: int, seconds: float, counts: Path | None, before: Progress | None = None,
+    reasons: dict[str, str] | None = None,
+) -> Outcome:  # fmt: skip
     """A pytest run that ends badly without a failed test (no tests, no start, a skip where none may be) has failed.
 
     before: what earlier processes of the same check came to, which ended in the middle of a test; of the last one too,
@@ -49,9 +56,9 @@ def judge(title: str, code: int, seconds: float, counts: Path | None, before: Pr
         code = 0
     if (code or not counts.exists()) and not failed:
         failed = 1
-    return Outcome(
-        title, passed, failed, skipped, seconds, failing=(*before.failing, *numbers.get("failing", ()))
-    )  # fmt: skip
+    failing = (*before.failing, *numbers.get("failing", ()))
+    reasons = {**dict.fromkeys(before.broken, "its process ended in it"), **(reasons or {})}
+    return Outcome(title, passed, failed, skipped, seconds, failing=failing, reasons=reasons)
 
 
 def after_second(first: Outcome, second: Outcome) -> Outcome:
@@ -65,11 +72,12 @@ def after_second(first: Outcome, second: Outcome) -> Outcome:
         seconds=first.seconds + second.seconds,
         failing=second.failing,
         unsteady=changed if first.failing or not second.good else (f"all of {first.title}",),
+        reasons={**first.reasons, **second.reasons},
     )
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
-    """A table, the seconds that all of it took, and last a line that says it all."""
+    """A table, the seconds that all of it took, what failed with its reasons, and last a line that says it all."""
     lines = [f"{'check':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}"]
     lines += [
         f"{one.title:<16}{one.passed:>8}{one.failed:>8}{one.skipped:>9}{one.seconds:>10.1f}{'' if one.good else '  <-'}"
@@ -77,9 +85,20 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
     ]
     lines.append(f"{'all':<41}{seconds:>10.1f}")
     lines += [
-        f"unsteady, failed beside the others and passed alone: {name}" for one in outcomes for name in one.unsteady
+        f"unsteady, failed beside the others and passed alone: {with_reason(one, name)}"
+        for one in outcomes
+        for name in one.unsteady
     ]
+    for one in outcomes:
+        lines += [f"failed: {with_reason(one, name)}" for name in one.failing[:MOST_NAMED]]
+        if len(one.failing) > MOST_NAMED:
+            lines.append(f"failed: {len(one.failing) - MOST_NAMED} more of {one.title}")
     skipped = sum(one.skipped for one in outcomes)
     more = f", {skipped} skipped" if skipped else ""
     lines.append(f"{sum(one.passed for one in outcomes)} passed, {sum(one.failed for one in outcomes)} failed{more}")
     return lines
+
+
+def with_reason(outcome: Outcome, name: str) -> str:
+    found = outcome.reasons.get(name, "")
+    return f"{name}: {found}" if found else name

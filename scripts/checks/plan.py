@@ -13,7 +13,7 @@ APART = ("security", "lab", "browser", "bench", "newcomer", "chaos")
 # What asks the database for more than rows.
 ON_BOTH = (
     "tests/inventory", "tests/operations", "tests/services", "tests/watcher", "tests/chain", "tests/permissions",
-    "tests/test_consumers.py",
+    "tests/metrics", "tests/test_consumers.py",
 )  # fmt: skip
 # And of what shows rows and refuses requests: a part, whose other walks ask for the same rows; all of it.
 SOME_REQUESTS = (

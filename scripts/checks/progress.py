@@ -11,11 +11,12 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Progress:
     """done: {node id: passed, failed or skipped}. broken: those that began and never ended, because their process did.
-    at: the test that runs now, or did when its process ended; "" between two."""
+    at: the test that runs now, or did when its process ended; "" between two. reasons: {node id: why it failed}."""
 
     done: dict[str, str] = field(default_factory=dict)
     broken: tuple[str, ...] = ()
     at: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -29,18 +30,21 @@ def read(path: Path) -> Progress:
     """A half of a line, which a process that ended left or one that runs is writing, counts for nothing."""
     done: dict[str, str] = {}
     begun: dict[str, None] = {}
+    reasons: dict[str, str] = {}
     at = ""
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            name, outcome = json.loads(line)
+            name, outcome, *why = json.loads(line)
         except ValueError:
             continue
         at = "" if outcome else name
         if outcome:
             done[name] = outcome
+            if why:
+                reasons[name] = why[0]
         else:
             begun[name] = None
-    return Progress(done, tuple(name for name in begun if name not in done), at)
+    return Progress(done, tuple(name for name in begun if name not in done), at, reasons)
 
 
 def still_for(path: Path, began: float) -> float:

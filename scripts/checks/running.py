@@ -14,6 +14,7 @@ from pathlib import Path
 from scripts.checks import processes, progress
 from scripts.checks.outcome import Outcome, judge
 from scripts.checks.plan import BEHIND, LAST_WORDS, Check
+from scripts.checks.printed import shortened
 from scripts.steps import python
 from scripts.steps.work import ROOT
 
@@ -68,7 +69,7 @@ def over(check: Check, room: Room) -> Callable[[], str]:
 
 
 def run(check: Check, room: Room) -> Outcome:
-    """One check; what it prints comes whole, at its end.
+    """One check; what it prints comes at its end, whole but for what is too long of a test that failed.
 
     A process that ended in the middle of a test, by its limit or by itself, is followed by another that runs what is
     left; the test has failed.
@@ -95,8 +96,10 @@ def run(check: Check, room: Room) -> Outcome:
     del room.at[check.title]
     seconds = time.monotonic() - began
     because = f", ended because {why}" if why else ""
-    print(f"── {check.title}: {seconds:.1f} s{because}\n{output.read_text(errors='replace')}", end="", flush=True)
-    return judge(check.title, code, seconds, counts if check.counts else None, before)
+    printed = shortened(output.read_text(errors="replace"))
+    print(f"── {check.title}: {seconds:.1f} s{because}\n{printed}", end="", flush=True)
+    reasons = progress.read(path).reasons
+    return judge(check.title, code, seconds, counts if check.counts else None, before, reasons)
 
 
 def places(room: Room) -> list[str]:

@@ -255,9 +255,10 @@ function shown() {
 async function renew() {
   const [from, to] = shown();
   const query = `from=${from}&to=${to}`;
+  const numbers = `${query}&of=${all.dataset.of}`;
   const [found, ...answers] = await Promise.all([
     happened && read(all.dataset.events, `${query}&limit=100`),
-    ...sources.map((source) => read(source, beside ? `${query}&series=${sections.map((section) => section.dataset.chart)}` : query)),
+    ...sources.map((source) => read(source, beside ? `${numbers}&series=${sections.map((section) => section.dataset.chart)}` : numbers)),
   ]);
   if (found) listed(found);
   last = answers;
@@ -314,4 +315,4 @@ new MutationObserver(anew).observe(document.documentElement, { attributes: true,
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", anew);
 document.addEventListener("visibilitychange", () => document.hidden || part || attempt());
 setInterval(() => document.hidden || part || attempt(), PERIOD);
-attempt();
+document.hidden || attempt();

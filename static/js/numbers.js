@@ -29,6 +29,8 @@ async function renew() {
   for (const [vm, { thing }] of found) {
     show(thing, "cpu", numbers[vm]?.cpu);
     show(thing, "memory", numbers[vm]?.memory);
+    show(thing, "disks", numbers[vm]?.disks);
+    show(thing, "network", numbers[vm]?.network);
   }
 }
 

@@ -295,8 +295,10 @@ def test_it_comes_back_by_itself_when_the_relay_does(page: Page, cast: Cast, run
     cast.is_on("web")
     open_console(page, cast["web"])
     relay = running.pid("console")
-    os.kill(relay, signal.SIGKILL)
-    expect(page.locator("[data-console]")).to_have_attribute("data-link", re.compile("retrying|connecting"))
+    assert running.process
+    with stopped(running.process.pid):
+        os.kill(relay, signal.SIGKILL)
+        expect(page.locator("[data-console]")).to_have_attribute("data-link", re.compile("retrying|connecting"))
     connected(page, within=40)
     assert running.pid("console") != relay
 

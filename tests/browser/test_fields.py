@@ -22,9 +22,9 @@ from tests.lab.machine import LabHost, eventually
 from tests.lab.shaping import (
     MIB,
     defined,
+    docs_and_stick,
     drawing_in_3d,
     machine_on,
-    offer_docs_and_stick,
     said,
     surroundings,
     with_socket,
@@ -113,9 +113,8 @@ def bench(running: Dashboard, lab_host: LabHost, guest_files: guest.Guest, new_b
             running.await_operation(running.post(f"/pools/{number}/refresh").body["operation"]["id"])
             image(running, "installer.iso")
             volume(running, number, "third")
-            offer_docs_and_stick(running, running.vm(own))
             there = LabGuest(lab_host, "shaped", lab_host.folder / "serial/shaped.log")
-            with drawing_in_3d(running):
+            with drawing_in_3d(running), docs_and_stick(running, running.vm(own)):
                 yield Bench(lab_host, running, own, running.vm(own), there, new_browser().new_page())
 
 
@@ -280,7 +279,9 @@ def at_last(bench: Bench) -> None:
     for adding in ADDED:
         bench.open(f"add&sort={adding.sort}")
         for name, value in adding.said.items():
-            enter(fields(bench.page)[name], value)
+            there = fields(bench.page)
+            assert name in there, f"no field {name} for a new {adding.sort}; there are {sorted(there)}"
+            enter(there[name], value)
         expect(bench.page.locator("#you-get")).to_contain_text("is added")
         bench.page.get_by_role("button", name="Add", exact=True).click()
         expect(bench.page.locator("#you-get")).to_contain_text("Nothing yet", timeout=30_000)

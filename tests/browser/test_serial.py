@@ -15,6 +15,7 @@ from playwright.sync_api import Page, WebSocket, expect
 from tests.browser.cast import Cast, Player
 from tests.browser.conftest import NARROW, NewContext, sign_in
 from tests.browser.watch import Watch
+from tests.chaos.holds import stopped
 from tests.lab.machine import eventually
 from tests.lab.stack import Dashboard
 
@@ -172,9 +173,11 @@ def test_who_lost_it_does_not_get_it_by_coming_back(
     open_serial(bobs_page, shell)
     bobs_page.get_by_role("button", name="Take over").click()
     company(page, "bob took over.")
-    os.kill(running.pid("console"), 15)
-    for one in (page, bobs_page):
-        expect(one.locator("[data-serial]")).to_have_attribute("data-link", re.compile("retrying|connecting"))
+    assert running.process
+    with stopped(running.process.pid):
+        os.kill(running.pid("console"), 15)
+        for one in (page, bobs_page):
+            expect(one.locator("[data-serial]")).to_have_attribute("data-link", re.compile("retrying|connecting"))
     for one in (page, bobs_page):
         connected(one)
     say(page, "view only")

@@ -25,8 +25,8 @@ from tests.lab.stack import ADMIN, Dashboard
 
 # What a browser says while a request is interrupted, or refused for a moment.
 SAYS = ("Failed to load resource", "net::ERR")
-# Bytes a second, so that there is a middle.
-SPEED = 60 * MIB
+# Bytes a second: so many while nobody does anything, and so few that there is a middle while somebody does.
+SPEED, CRAWL = 60 * MIB, MIB // 2
 
 
 @pytest.fixture
@@ -107,7 +107,9 @@ def test_it_arrives_whatever_happens_on_the_way(
         page.get_by_role("button", name="Upload", exact=True).click()
 
         def reaches(share: float) -> None:
+            wire.speed = SPEED
             eventually(lambda: offset(running, pool) >= size * share, f"{share} of it is there", within=300)
+            wire.speed = CRAWL
 
         reaches(0.2)
         os.kill(running.pid("transfer"), signal.SIGKILL)
@@ -116,6 +118,7 @@ def test_it_arrives_whatever_happens_on_the_way(
             time.sleep(seconds)
         reaches(0.6)
         choose(page, path, pool)
+        wire.speed = SPEED
         expect(page.locator("[data-upload]")).to_have_attribute("data-finished", "1", timeout=600_000)
         figures.add(f"upload of {size // MIB} MiB: {wire.sent / size:.3f} of it was sent")
         # What is on its way at each of three interruptions is sent again, of a small file a larger share.
@@ -151,11 +154,14 @@ def test_cancelling_at_sixty_percent_leaves_nothing(
         page.get_by_label("Name in the pool").fill("unwanted.img")
         page.get_by_role("button", name="Upload", exact=True).click()
         eventually(lambda: offset(running, pool) >= 0.3 * size, "a part of it is there", within=60)
+        wire.speed = CRAWL
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_text("Paused.")).to_be_visible()
         assert charged() == before + size
         page.get_by_role("button", name="Continue").click()
+        wire.speed = SPEED
         eventually(lambda: offset(running, pool) >= 0.6 * size, "60 % of it are there", within=60)
+        wire.speed = CRAWL
         assert "unwanted.img" in there.names()
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_text("Nothing of it is left.")).to_be_visible()

@@ -106,3 +106,55 @@ def test_another_error_is_not_waited_out(
     monkeypatch.setattr("kvmweb.sqlite.base.time.sleep", lambda seconds: pytest.fail("it looked again"))
     with pytest.raises(OperationalError, match="syntax"):
         begin(ours)
+
+
+def mark(ours: DatabaseWrapper) -> None:
+    """What only this connection has."""
+    ours.connection.execute("create temp table mark (a)")
+
+
+def again(ours: DatabaseWrapper) -> bool:
+    """Whether the next request gets the connection that was marked."""
+    ours.close()
+    ours.ensure_connection()
+    return bool(ours.connection.execute("select * from sqlite_temp_master").fetchall())
+
+
+def test_what_one_left_in_order_the_next_one_takes(shared: tuple[DatabaseWrapper, sqlite3.Connection]) -> None:
+    ours, other = shared
+    mark(ours)
+    write(ours)
+    assert again(ours)
+    other.execute("insert into a (b) values (2)")
+    with ours.cursor() as cursor:
+        assert cursor.execute("SELECT count(*) FROM a").fetchone() == (2,)
+
+
+def test_what_is_not_in_order_is_closed(shared: tuple[DatabaseWrapper, sqlite3.Connection]) -> None:
+    ours, other = shared
+    mark(ours)
+    write(ours)
+    write(ours)
+    left = ours.connection.execute("select b from a")
+    left.fetchone()
+    assert not again(ours)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        left.fetchone()
+    mark(ours)
+    begin(ours)
+    write(ours)
+    assert not again(ours)
+    assert other.execute("select count(*) from a").fetchone() == (2,)
+
+
+def test_another_file_in_its_place_is_opened(
+    shared: tuple[DatabaseWrapper, sqlite3.Connection], tmp_path: Path
+) -> None:
+    ours, _ = shared
+    ours.close()
+    (tmp_path / "shared.sqlite3").rename(tmp_path / "before.sqlite3")
+    other = sqlite3.connect(tmp_path / "shared.sqlite3")
+    other.execute("create table c (d integer)")
+    other.close()
+    with ours.cursor() as cursor:
+        assert cursor.execute("SELECT name FROM sqlite_master").fetchall() == [("c",)]

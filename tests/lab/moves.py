@@ -103,10 +103,11 @@ class Pair:
         return [host.name for host in self.hosts if state(host, guest.uuid) is not None]
 
     def pools(self, *names: str) -> dict[str, int]:
-        """Their ids, as soon as they are known."""
+        """Their ids, as soon as they are known to be started: into another nothing is moved."""
 
         def known() -> dict[str, int] | None:
-            found = {one["name"]: one["id"] for one in self.dashboard.get("/pools?page_size=200")["items"]}
+            there = self.dashboard.get("/pools?page_size=200")["items"]
+            found = {one["name"]: one["id"] for one in there if one["active"]}
             return {name: found[name] for name in names} if set(names) <= set(found) else None
 
         return eventually(known, f"{names} are known")

@@ -89,25 +89,38 @@ def said(found: Any) -> str:
 
 
 @contextmanager
-def drawing_in_3d(dashboard: Dashboard) -> Iterator[None]:
-    """As if each host had a graphics card, whenever its watcher reads what it is made of: a definition says so on any,
-    and starts where there is one."""
-    fact = "UPDATE vms_host SET hardware = json_set(hardware, '$.three_d', json('true'))"
-    trigger = f"CREATE TRIGGER drawing AFTER UPDATE OF hardware ON vms_host BEGIN {fact} WHERE id = new.id; END"
+def kept(dashboard: Dashboard, table: str, column: str, value: str, rows: str = "1") -> Iterator[None]:
+    """The column has that value in those rows, whatever a watcher writes there when it reads what its host is made of:
+    that is every ten minutes, after an event, or when somebody asks."""
+    fact = f"UPDATE {table} SET {column} = {value} WHERE {rows}"
+    trigger = f"CREATE TRIGGER kept_{column} AFTER UPDATE OF {column} ON {table} BEGIN {fact} AND id = new.id; END"
     run = "from django.db import connection; connection.cursor().execute({!r})"
     for statement in (trigger, fact):
         dashboard.do(run.format(statement))
     try:
         yield
     finally:
-        dashboard.do(run.format("DROP TRIGGER drawing"))
+        dashboard.do(run.format(f"DROP TRIGGER kept_{column}"))
 
 
-def offer_docs_and_stick(dashboard: Dashboard, vm: int) -> None:
-    """A folder and a USB device of the VM's host."""
+@contextmanager
+def drawing_in_3d(dashboard: Dashboard) -> Iterator[None]:
+    """As if each host had a graphics card: a definition says so on any, and starts where there is one."""
+    with kept(dashboard, "vms_host", "hardware", "json_set(hardware, '$.three_d', json('true'))"):
+        yield
+
+
+@contextmanager
+def docs_and_stick(dashboard: Dashboard, vm: int) -> Iterator[None]:
+    """A folder and a USB device of the VM's host are offered, as if that were plugged in."""
     dashboard.do(
-        f"from vms.models import HostDevice, Offer, Placement; host = Placement.objects.get(vm={vm}).host; "
-        "Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False); "
-        "usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd'); usb.save(); "
-        "Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
+        "from django.db import transaction; from vms.models import HostDevice, Offer, Placement\n"
+        "with transaction.atomic():\n"
+        f"    host = Placement.objects.get(vm={vm}).host\n"
+        "    Offer.objects.create(host=host, kind='folder', name='docs', path='/srv/docs', read_only=False)\n"
+        "    usb = HostDevice(host=host, name='usb_9', kind='usb', vendor_id='0x1234', product_id='0xabcd')\n"
+        "    usb.save()\n"
+        "    Offer.objects.create(host=host, kind='usb', name='stick', device=usb)"
     )
+    with kept(dashboard, "vms_hostdevice", "present", "1", "name = 'usb_9'"):
+        yield

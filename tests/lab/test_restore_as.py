@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.headers.images import MIB
+from tests.lab.counting import refresh
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
 from tests.lab.stack import Dashboard
@@ -49,6 +50,7 @@ def source(lab_host: LabHost, dashboard: Dashboard, pool: LabPool, number_of: in
     pool.names()
     identity = define(lab_host, "snapped", disk(pool, "top.qcow2", "vda"), disk(pool, "own.qcow2", "vdb"))
     # As they are accepted by their headers: without snapshots inside.
+    refresh(dashboard, pool.name)
     for name in ("below.qcow2", "top.qcow2", "own.qcow2"):
         volume(dashboard, number_of, name)
 

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.data.shapes import OS_THERE, TRIALS, Trial
 from tests.lab.machine import LabHost, eventually
 from tests.lab.pools import LabPool
-from tests.lab.shaping import defined, drawing_in_3d, machine_on, offer_docs_and_stick, said, surroundings, with_socket
+from tests.lab.shaping import defined, docs_and_stick, drawing_in_3d, machine_on, said, surroundings, with_socket
 from tests.lab.stack import Answer, Dashboard
 from tests.lab.test_create import connected, image, volume
 from tests.osdata.test_osdata import iso
@@ -199,10 +199,10 @@ def test_devices_come_and_go(shaped: Shaped, lab_host: LabHost) -> None:
         assert len(shaped.next(tag)) == number - 1, key
     for sort in ("rng", "watchdog", "sound", "panic", "agent", "serial", "console", "cdrom", "vsock"):
         add(sort=sort)
-    offer_docs_and_stick(shaped.dashboard, shaped.vm)
-    offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
-    add(sort="folder", offer=offers["docs"])
-    add(sort="hostdev", offer=offers["stick"])
+    with docs_and_stick(shaped.dashboard, shaped.vm):
+        offers = {one["name"]: one["id"] for one in shaped.dashboard.get("/offers")["items"]}
+        add(sort="folder", offer=offers["docs"])
+        add(sort="hostdev", offer=offers["stick"])
     assert shaped.next("devices/filesystem/source/@dir") == ["/srv/docs"]
     assert shaped.next("memoryBacking/access/@mode") == ["shared"]
     assert shaped.next("devices/hostdev/source/@startupPolicy") == ["optional"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.checks.outcome import Outcome, after_second, judge, summary
+from scripts.checks.outcome import MOST_NAMED, Outcome, after_second, judge, summary
 from scripts.checks.plan import again, checks
 from scripts.steps.work import ROOT
 
@@ -49,6 +49,20 @@ def test_the_second_result_stands_and_what_changed_is_named(tmp_path: Path) -> N
     assert "unsteady, failed beside the others and passed alone: a" in summary([mended], 3.0)
     still = after_second(first, judge("lab", 1, 1.0, counted(tmp_path, passed=1, failed=1, skipped=0, failing=["b"])))
     assert (still.good, still.passed, still.failed, still.unsteady) == (False, 8, 1, ("a",))
+
+
+def test_what_failed_is_named_with_its_last_reason_behind_what_is_unsteady() -> None:
+    first = Outcome("lab", 7, 2, 0, 9.0, failing=("a", "b"), reasons={"a": "too late", "b": "assert 1 == 2"})
+    still = after_second(first, Outcome("lab", 1, 1, 0, 1.0, failing=("b",), reasons={"b": "assert 3 == 2"}))
+    *_, unsteady, failed, last = summary([still], 3.0)
+    assert unsteady == "unsteady, failed beside the others and passed alone: a: too late"
+    assert (failed, last) == ("failed: b: assert 3 == 2", "8 passed, 1 failed")
+
+
+def test_where_hundreds_fail_the_end_is_still_read() -> None:
+    names = tuple(f"test_{number}" for number in range(100))
+    lines = summary([Outcome("unit", 0, 100, 0, 9.0, failing=names)], 3.0)
+    assert len(lines) == 3 + MOST_NAMED + 2 and lines[-2] == f"failed: {100 - MOST_NAMED} more of unit"
 
 
 def test_a_second_run_that_does_not_start_leaves_nothing_good(tmp_path: Path) -> None:

@@ -54,10 +54,12 @@ def check(room: Room, hang: str, *, limit: int = 1, crowded: bool = True) -> Che
 def test_lines_tell_what_is_done_what_broke_off_and_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "four.progress"
     assert progress.said(path, time.time()) == "no test yet, for 0 s, 0 done"
-    path.write_text('["a", null]\n["a", "passed"]\n["b", null]\n["c", null]\n["c", "failed"]\n["d", null]\n["d", "pas')
+    path.write_text(
+        '["a", null]\n["a", "passed"]\n["b", null]\n["c", null]\n["c", "failed", "why"]\n["d", null]\n["d", "pas'
+    )
     found = progress.read(path)
     assert (found.done, found.broken, found.at) == ({"a": "passed", "c": "failed"}, ("b", "d"), "d")
-    assert found.failing == ("c", "b", "d")
+    assert (found.failing, found.reasons) == (("c", "b", "d"), {"c": "why"})
     assert progress.said(path, time.time()) == "d, for 0 s, 2 done"
 
 
@@ -68,6 +70,7 @@ def test_behind_a_test_that_hangs_or_ends_its_process_the_others_run(
     outcome = running.run(check(room, hang), room)
     assert (outcome.passed, outcome.failed) == (2, 2)
     assert [name.partition("::")[2] for name in outcome.failing] == ["test_second", "test_hangs"]
+    assert [outcome.reasons[name] for name in outcome.failing] == ["assert False", "its process ended in it"]
     said = capfd.readouterr().out
     assert "It ended in " in said and ("time.sleep(60)" in said) == (hang != "os._exit(0)")
 

@@ -25,6 +25,9 @@ from vms.models import (
     VirtualMachine,
     Volume,
 )  # fmt: skip
+from vms.permissions import Actor
+from vms.services import plans
+from vms.services.wishes import Preview, Wish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIx3ePbRA2uQ4gJzDyFP8sDqKQwXJE8pLR5p1hnGFXJq"
@@ -198,6 +201,25 @@ def test_what_is_stopped_has_its_button_until_it_runs(client_alice: Client) -> N
     Network.objects.update(active=True)
     shown = client_alice.post("/vms/new/preview", chosen).content.decode()
     assert button not in shown and "network nat" in shown
+
+
+@pytest.mark.parametrize("model", [Network, StoragePool])
+def test_what_starts_while_it_is_asked_for_is_in_nobodys_way(
+    client_alice: Client, monkeypatch: pytest.MonkeyPatch, model: type[Network | StoragePool]
+) -> None:
+    model.objects.update(active=False)
+    real = plans.preview
+
+    def preview(actor: Actor, wish: Wish) -> Preview:
+        try:
+            return real(actor, wish)
+        finally:
+            model.objects.update(active=True)
+
+    monkeypatch.setattr(plans, "preview", preview)
+    field = "network" if model is Network else "pool"
+    shown = client_alice.post("/vms/new/preview", {**EMPTY, field: str(model.objects.get().pk)}).content.decode()
+    assert "is stopped" not in shown and "network nat" in shown
 
 
 def test_why_it_cannot_be_started_is_said_beside(client_alice: Client) -> None:

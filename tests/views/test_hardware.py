@@ -445,6 +445,12 @@ def test_the_password_of_a_screen_that_gets_an_address_is_in_no_preview(
     )
 
 
+def test_where_nothing_is_offered_nothing_is_written_by_hand(client_alice: Client, machine: VirtualMachine) -> None:
+    for sort in ("hostdev", "folder"):
+        shown = page(client_alice, machine, f"?part=add&sort={sort}")
+        assert '<select class="form-select" name="offer"' in shown and "There is nothing to choose from." in shown
+
+
 def test_an_offered_device_says_its_whole_group(client_alice: Client, machine: VirtualMachine) -> None:
     assert machine.placement
     host = machine.placement.host

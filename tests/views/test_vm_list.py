@@ -142,10 +142,12 @@ def test_fragments_show_nothing_to_who_has_no_right(client_mallory: Client, vm: 
 
 def test_numbers_are_the_last_sampled(client_alice: Client, vm: VirtualMachine, host: Host) -> None:
     assert vm.placement
-    live.store_numbers(host.pk, {str(vm.placement.pk): {"cpu": 0.123, "memory_kib": 512 << 10}})
+    numbers = {"cpu": 0.123, "memory_kib": 512 << 10, "disk_read": 0, "disk_write": 3 << 20}
+    live.store_numbers(host.pk, {str(vm.placement.pk): numbers})
     assert client_alice.get(f"/vms/numbers?ids={vm.pk}").json() == {
-        str(vm.pk): {"cpu": "12 %", "memory": "0.5 of 1 GiB"}
+        str(vm.pk): {"cpu": "12 %", "memory": "0.5 of 1 GiB", "disks": "0 B/s read, 3.0 MiB/s written", "network": ""}
     }
+    assert "0 B/s read, 3.0 MiB/s written" in client_alice.get(f"/vms/{vm.pk}/").content.decode()
 
 
 def test_a_row_says_what_is_going_on(client_alice: Client, vm: VirtualMachine, host: Host, alice: User) -> None:

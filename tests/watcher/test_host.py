@@ -14,11 +14,21 @@ from django.utils import timezone
 
 from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
-from vms.models import Document, Happening, Host, Lease, Placement, Volume
-from vms.virt import DevicesChanged, Disconnected, DomainBroke, DomainChanged, DomainRebooted, Event, PoolChanged, PoolInfo
+from vms.inventory import Term, Writer
+from vms.models import Document, Happening, Host, Lease, Placement, StoragePool, Volume
+from vms.virt import (
+    DevicesChanged,
+    Disconnected,
+    DomainBroke,
+    DomainChanged,
+    DomainRebooted,
+    Event,
+    PoolChanged,
+    PoolInfo,
+)
 from vms.watcher import Watcher, process, reader
-from vms.watcher.budget import Budget
 from vms.watcher import host as watching
+from vms.watcher.budget import Budget
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -236,3 +246,22 @@ def test_what_broke_in_a_vm_is_told_once(stage: Stage, watcher: Watcher) -> None
     eventually(lambda: Happening.objects.filter(code__in=("disk_failed", "panicked")).count() == 2)
     time.sleep(0.3)
     assert Happening.objects.filter(code="disk_failed").count() == 1
+
+
+def test_what_is_listed_while_beginnings_are_read_is_read_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    term = Term(host, "here", 1)
+    made = reader.Reader(term, Writer(), lambda: None, lambda family, samples: None, lambda counted: None)
+
+    def unread(host: Host, most: int) -> list[tuple[Volume, StoragePool]]:
+        # The writer has stored what another pool lists just now.
+        made.quarantined = True
+        return []
+
+    monkeypatch.setattr(reader, "unread", unread)
+    made.quarantined = True
+    connection = FakeConnection(FakeHost())
+    made.read_beginnings(connection)  # type: ignore[arg-type]
+    assert made.quarantined
+    monkeypatch.setattr(reader, "unread", lambda host, most: [])
+    made.read_beginnings(connection)  # type: ignore[arg-type]
+    assert not made.quarantined

@@ -13,7 +13,7 @@ from tests.conftest import make_vm
 from vms import live, metrics
 from vms.metrics import GUEST, HOST, POOL, VM, Family, Sample
 from vms.models import Host, Placement, StoragePool, VirtualMachine
-from vms.virt import GuestFileSystem, GuestInfo, HostNumbers, Numbers, PoolInfo
+from vms.virt import CardNumbers, DiskNumbers, GuestFileSystem, GuestInfo, HostNumbers, Numbers, PoolInfo
 from vms.watcher.numbers import Sampler, sample_guest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -60,6 +60,16 @@ def test_pages_and_store_are_told_the_same(host: Host, vm: VirtualMachine, kept:
     assert live.numbers([host.pk]) == {str(vm.placement_id): {"cpu": 0.5, "memory_kib": 1024.0}}
     told = live.counters([host.pk])[vm.pk]
     assert (told["cpu_ns"], told["run_id"], told["disks"]) == (12 * 10**9, 1, [])
+
+
+def test_what_its_disks_and_cards_move_is_told_where_it_is_known(host: Host, vm: VirtualMachine, kept: Kept) -> None:
+    sampler = Sampler(host, kept.keep)
+    for at, moved in ((100.0, 0), (105.0, 5000)):
+        disk, card = DiskNumbers("vda", moved, 2 * moved, 1, 1, 1, 1), CardNumbers("vnet0", 3 * moved, *[moved] * 7)
+        told = {identity(vm): Numbers(10**9, 1024, 1, disks=(disk,), cards=(card,))}
+        sampler.sample(told, {identity(vm): 2}, 5.0, at, BEGAN + at)
+    known = {"disk_read": 1000, "disk_write": 2000, "net_in": 3000, "net_out": 1000}
+    assert live.numbers([host.pk]) == {str(vm.placement_id): {"cpu": 0.0, "memory_kib": 1024.0, **known}}
 
 
 def test_a_host_that_was_away_for_an_hour_leaves_a_gap_and_no_mountain(

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tests.metrics.emptied import count, emptied
 from vms import metrics
 from vms.metrics import HOST, VM, Sample
-from vms.models import Host, VirtualMachine
+from vms.models import Host, LastScreen, Placement, VirtualMachine
 from vms.watcher import recorder as recording
 from vms.watcher.recorder import Recorder
 
 BEGIN = 1_800_000_000 // 10800 * 10800
+
+
+def ago(**by: float) -> datetime:
+    return datetime.fromtimestamp(BEGIN, UTC) - timedelta(**by)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +142,25 @@ def test_numbers_of_who_is_gone_go_too(clocks: Clocks, host: Host, vm: VirtualMa
     recorder.turn()
     recorder.prune(BEGIN)
     assert (metrics.things(VM), metrics.things(HOST)) == ([vm.pk], [host.pk])
+
+
+@pytest.mark.parametrize(
+    ("placement", "host_fields", "left"),
+    [
+        ({}, {}, True),
+        ({"present": False, "gone_at": ago(hours=23)}, {}, True),
+        ({"present": False, "gone_at": ago(hours=25)}, {}, False),
+        ({}, {"removed_at": ago(hours=25)}, False),
+    ],
+)
+def test_the_last_screen_of_who_is_gone_goes_a_day_later(
+    clocks: Clocks, host: Host, vm: VirtualMachine, placement: dict[str, Any], host_fields: dict[str, Any], left: bool
+) -> None:
+    LastScreen.objects.create(vm=vm, taken_at=ago(days=3), png=b"its screen")
+    Placement.objects.filter(vm=vm).update(**placement)
+    Host.objects.update(**host_fields)
+    Recorder().prune(BEGIN)
+    assert LastScreen.objects.exists() == left
 
 
 def test_a_store_that_refuses_costs_samples_and_no_more(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def index(
 
     tag: one that they have, as it is written."""
     who = actor(request)
-    rows = find_vms(who, q=q, state=state or "", host=host, tag=tag, sort=sort)
+    rows = find_vms(who, q=q, state=state or "", host=host, tag=tag, sort=sort).prefetch_related("tags")
     hosts = visible_hosts(who)
     if not is_administrator(who, "vm.view", "host.view"):
         hosts = Host.objects.filter(pk__in=visible_vms(who).order_by().values("placement__host"))

@@ -220,8 +220,7 @@ def make_layer(making: Making, disk: dict[str, Any]) -> None:
     document = volume_document(
         disk["name"], disk["size_bytes"], "qcow2", whole=False, backing=(below.path, row.format)
     )  # fmt: skip
-    with claimed(pool, disk["name"], making.actor.user, format="qcow2") as made:
-        Volume.objects.filter(pk=made.pk).update(backing=row)
+    with claimed(pool, disk["name"], making.actor.user, format="qcow2", backing=row.pk):
         making.work.connection.create_volume(str(pool.uuid), document, name=disk["name"])
 
 

@@ -31,7 +31,7 @@ from vms.operations.work import Work
 from vms.seed import documents, make_disc
 from vms.services import placing, plans, seeds
 from vms.services import volumes as volume_services
-from vms.virt import Connection
+from vms.virt import Connection, VolumeFacts
 
 State = Volume.State
 
@@ -90,24 +90,28 @@ def made(making: Making, disk: dict[str, Any]) -> Drive:
     """A new volume, empty, as the image or over it."""
     name, format, size, image = disk["name"], disk["format"], disk["size_bytes"], disk["image"]
     pool = pool_here(making.operation, disk["pool"], name)
-    with claimed(pool, name, making.actor.user, format=format) as row:
+    backing = (disk.get("below") or making.images[image][0].volume_id) if disk["linked"] else None
+    with claimed(pool, name, making.actor.user, format=format, backing=backing) as row:
         if "below" in disk:
             make_of_template(making, pool, row, disk)
         elif not image:
             make_empty(making.work, pool, name, size, format)
         elif disk["linked"]:
             copy, where = making.images[image]
-            make_layer(making, pool, row, size, copy.volume, where)
+            facts = making.work.connection.volume(str(where.uuid), copy.volume.name).facts()
+            make_layer(making, pool, row, size, copy.volume, facts)
         else:
             copy_image(making, pool, row, *making.images[image])
     return Drive(pool.name, name, format, bus=disk.get("bus", ""))
 
 
 @contextlib.contextmanager
-def claimed(pool: StoragePool, name: str, owner: User, *, format: str, private: bool = False) -> Iterator[Volume]:
-    """A row for what is made inside, which the steps' undo finds. Raises NameTaken, then without a row: what is there
-    is somebody else's."""
-    row = new_row(pool, name, owner, format=format, private=private)
+def claimed(
+    pool: StoragePool, name: str, owner: User, *, format: str, private: bool = False, backing: int | None = None
+) -> Iterator[Volume]:  # fmt: skip
+    """A row for what is made inside, which the steps' undo finds. backing: the volume that it is to lie over. Raises
+    NameTaken, then without a row: what is there is somebody else's."""
+    row = new_row(pool, name, owner, format=format, private=private, backing=backing)
     try:
         yield row
     except NameTaken:
@@ -121,9 +125,10 @@ def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[
     require_off(making.work, own.template.vm)
     where = pool_with(own.volume, making.operation)
     if disk["linked"]:
-        for each in (own, *below):
-            require_unchanged(making.work, each, where if each is own else pool_with(each.volume, making.operation))
-        make_layer(making, pool, row, disk["size_bytes"], own.volume, where)
+        facts = require_unchanged(making.work, own, where)
+        for each in below:
+            require_unchanged(making.work, each, pool_with(each.volume, making.operation))
+        make_layer(making, pool, row, disk["size_bytes"], own.volume, facts)
         return
     volume_services.require_served(own.volume)
     with reading(making.work.connection, where, own.volume) as (way, parts, length):
@@ -134,12 +139,10 @@ def make_of_template(making: Making, pool: StoragePool, row: Volume, disk: dict[
         raise TemplateChanged(name=own.volume.name)
 
 
-def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below: Volume, where: StoragePool) -> None:
-    """Over what was judged when it came, or was made here."""
+def make_layer(making: Making, pool: StoragePool, row: Volume, size: int, below: Volume, facts: VolumeFacts) -> None:
+    """Over what was judged when it came, or was made here; facts: what its host tells of it now."""
     volume_services.require_served(below)
-    facts = making.work.connection.volume(str(where.uuid), below.name).facts()
     require_same(below, facts)
-    Volume.objects.filter(pk=row.pk).update(backing=below)
     document = volume_document(row.name, size, row.format, whole=False, backing=(facts.path, below.format))
     making.work.connection.create_volume(str(pool.uuid), document, name=row.name)
 

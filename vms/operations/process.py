@@ -114,10 +114,15 @@ class WorkerProcess:
 
     def take(self, pk: int) -> None:
         """Run this operation, if it is to be had, and then whatever is in line, in this thread."""
-        for each in (pk, *waiting_in_line(self.node)):
-            operation = None if self.stopping.is_set() else self.claim(each)
-            if operation:
-                self.do(operation)
+        self.run(pk)
+        for each in waiting_in_line(self.node):
+            self.run(each)
+
+    def run(self, pk: int) -> None:
+        """Run this operation, if it is to be had."""
+        operation = None if self.stopping.is_set() else self.claim(pk)
+        if operation:
+            self.do(operation)
 
     def claim(self, pk: int) -> Operation | None:
         """The operation, noted as this process's from before its row says so until it has been done."""

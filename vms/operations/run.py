@@ -67,8 +67,8 @@ def run(running: Running, worker: Worker, connections: Connections) -> None:
     """Do it; it ends in a final state, waiting for the guest, or as whoever took it away decided."""
     operation = running.operation
     try:
-        check_rights(operation)
         if operation.kind in TRIALS:
+            check_rights(operation)
             try_out(running, worker)
         else:
             verdict = ask(running, worker, connections)

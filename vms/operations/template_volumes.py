@@ -48,17 +48,18 @@ def pool_with(volume: Volume, operation: Operation) -> StoragePool:
     return pool
 
 
-def require_unchanged(work: Work, each: TemplateVolume, pool: StoragePool) -> None:
-    """Nothing, or TemplateChanged. What is as long and was written when it was at its reading is the same; what was
-    written since is read once more."""
+def require_unchanged(work: Work, each: TemplateVolume, pool: StoragePool) -> VolumeFacts:
+    """What its host tells of it, or TemplateChanged. What is as long and was written when it was at its reading is the
+    same; what was written since is read once more."""
     facts = work.connection.volume(str(pool.uuid), each.volume.name).facts()
     if facts.physical == each.size_bytes and each.changed_at and moment(facts.mtime) == each.changed_at:
-        return
+        return facts
     digest, facts = read(work, each.volume)
     if digest != each.sha256:
         raise TemplateChanged(name=each.volume.name)
     work.log("template_checked", name=each.volume.name)
     remember(each, digest, facts)
+    return facts
 
 
 def remember(each: TemplateVolume, digest: str, facts: VolumeFacts) -> None:

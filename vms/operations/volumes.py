@@ -100,8 +100,12 @@ def make_empty(work: Work, pool: StoragePool, name: str, size: int, format: str)
     return there
 
 
-def new_row(pool: StoragePool, name: str, owner: User | None, *, format: str = "", private: bool = False) -> Volume:
-    """A row for what is going to be made, nobody's to touch until keep(). Raises NameTaken."""
+def new_row(
+    pool: StoragePool, name: str, owner: User | None, *, format: str = "", private: bool = False,
+    backing: int | None = None,
+) -> Volume:  # fmt: skip
+    """A row for what is going to be made, nobody's to touch until keep(). backing: the volume that it is to lie over.
+    Raises NameTaken."""
     try:
         with transaction.atomic():
             # One that its pool has lost left its row behind.
@@ -110,7 +114,7 @@ def new_row(pool: StoragePool, name: str, owner: User | None, *, format: str = "
             ).delete()
             return Volume.objects.create(
                 storage_id=pool.storage_id, name=name, format=format, state=State.INCOMPLETE, present=False,
-                owner=owner, private=private,
+                owner=owner, private=private, backing_id=backing,
             )  # fmt: skip
     except IntegrityError:
         raise NameTaken(name=name) from None

@@ -24,6 +24,8 @@ ADDING: Final = ("image.fetch", "pool.define", "network.define")
 SEEN_WITHIN: Final = timedelta(seconds=10)
 # So long the form says why something did not start.
 TOLD_FOR: Final = timedelta(minutes=10)
+# What is said of a wish while something is stopped.
+IN_THE_WAY: Final = {"vm_network_stopped", "vm_pool_stopped"}
 # So many stopped pools are named where none is started.
 MOST: Final = 3
 

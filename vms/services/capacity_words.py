@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +57,17 @@ def rate(value: float) -> str:
     while value >= KIB and step < len(UNITS) - 1:
         value, step = value / KIB, step + 1
     return f"{value:.0f} {UNITS[step]}/s" if value >= 10 or not step else f"{value:.1f} {UNITS[step]}/s"
+
+
+def flows(numbers: Mapping[str, float]) -> dict[str, str]:
+    """What a VM moves now by its disks and its network, of live.numbers() of it; "" where that is not known."""
+    read, written, received, sent = (
+        rate(numbers[name]) if name in numbers else "" for name in ("disk_read", "disk_write", "net_in", "net_out")
+    )
+    return {
+        "disks": gettext("{read} read, {written} written").format(read=read, written=written) if read else "",
+        "network": gettext("{received} received, {sent} sent").format(received=received, sent=sent) if received else "",
+    }
 
 
 def ratio(of: Part) -> str:

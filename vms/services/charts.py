@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vms.kinds.words import mark
-from vms.metrics import HOST, POOL, VM, Answer, Family, series_of
+from vms.metrics import HOST, POOL, VM, Answer, Family, Of, series_of
 from vms.metrics.tiers import DAY, HOUR
 
 
@@ -93,6 +93,15 @@ BESIDE: Final = (
     Chart(mark("Network, sent"), "bytes/s", (("net_out", mark("sent")),)),
 )
 CHARTS: Final = {VM: OF_VM, HOST: OF_HOST, POOL: OF_POOL}
+
+
+# What of a step is drawn.
+OFS: Final[dict[str, Of]] = {mark("Mean"): "mean", mark("Highest"): "highest"}
+
+
+def of(name: str) -> Of:
+    """Which of a step is wanted: its mean for anything that is none."""
+    return "highest" if name == "highest" else "mean"
 
 
 def span(name: str) -> Span:

@@ -45,7 +45,7 @@ LONGEST_QUERY: Final = 300
 def find_vms(
     who: Who, *, q: str = "", state: str = "", host: int | None = None, tag: str = "", sort: str = "name"
 ) -> QuerySet[VirtualMachine]:
-    """Those VMs that the user may see and in which every word of q stands, with placement, host and tags.
+    """Those VMs that the user may see and in which every word of q stands, with placement and host.
 
     state is one of STATES or empty, tag one that they have, sign by sign, sort a key of SORTS, with "-" before it for
     the reverse; else BadParameters. What vanished from its host is listed for 30 days;
@@ -70,7 +70,7 @@ def find_vms(
         vms = vms.filter(placement__in=Placement.objects.filter(*(contains(word) for word in asked)).values("pk"))
     if sort.removeprefix("-") == "host":
         vms = vms.annotate(host_order=host_order(who))
-    return ordered(vms, sort).prefetch_related("tags")
+    return ordered(vms, sort)
 
 
 def host_order(who: Who) -> F | Case:
@@ -84,7 +84,7 @@ def host_order(who: Who) -> F | Case:
 
 def these(who: Who, pks: Sequence[int]) -> list[VirtualMachine]:
     """Those that the user may see, in that order, as far as rows show them."""
-    found = {vm.pk: vm for vm in visible_vms(who).filter(pk__in=pks).only(*SHOWN).prefetch_related("tags")}
+    found = {vm.pk: vm for vm in visible_vms(who).filter(pk__in=pks).only(*SHOWN)}
     return [found[pk] for pk in pks if pk in found]
 
 

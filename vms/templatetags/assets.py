@@ -30,6 +30,7 @@ def asset(name: str) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> SafeString:
     """An icon of the sprite; decoration only, so words stand beside it."""
     return format_html(

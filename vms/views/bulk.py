@@ -72,8 +72,7 @@ def told(
 
 
 def renewed(request: HttpRequest, vms: list[VirtualMachine]) -> list[VirtualMachine]:
-    found = visible_vms(request.user).filter(pk__in=[vm.pk for vm in vms])
-    return list(found.prefetch_related("tags"))
+    return list(visible_vms(request.user).filter(pk__in=[vm.pk for vm in vms]))
 
 
 def request_all(request: HttpRequest, kind: Kind, vms: list[VirtualMachine], batch: UUID) -> list[Refusal]:
@@ -99,7 +98,7 @@ def chosen(request: HttpRequest, most: int) -> list[VirtualMachine]:
     asked = request.POST.getlist("vm")
     if len(asked) > MOST_IDS or any(whole_number(pk) is None for pk in asked):
         raise Http404
-    found = list(visible_vms(request.user).filter(pk__in=asked).prefetch_related("tags"))
+    found = list(visible_vms(request.user).filter(pk__in=asked))
     if len(found) != len({int(pk) for pk in asked}):
         raise Http404
     return sorted(found, key=lambda vm: vm.name.lower())

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vms.errors import BadFields, BadSeed, RequestRefused
 from vms.forms.create import Create
+from vms.models import Host
 from vms.permissions import Actor, seen_hosts
 from vms.services import adding, create, placing, plans, sizes
 from vms.services.actors import session_actor
@@ -27,8 +28,8 @@ def vm_new(request: HttpRequest) -> HttpResponseBase:
     hosts = placing.require_somewhere(request.user)
     if request.method != "POST":
         given = {"source": "", "name": create.free_name(actor), "size": sizes.usual(), "count": "1", "my_keys": "on"}
-        form = Create(actor, initial={**given, **request.GET.dict()})
-        return form_page(request, form, filled(form))
+        form = Create(actor, initial={**given, **request.GET.dict()}, hosts=hosts)
+        return form_page(request, form, filled(form, hosts))
     form = Create(actor, request.POST, hosts=hosts)
     wish = form.wish() if form.is_valid() else None
     if wish:
@@ -55,8 +56,8 @@ def form_page(
 @require_POST
 def vm_new_preview(request: HttpRequest) -> HttpResponse:
     """What would be made of the form as it is now."""
-    placing.require_somewhere(request.user)
-    form = Create(session_actor(request), request.POST)
+    hosts = placing.require_somewhere(request.user)
+    form = Create(session_actor(request), request.POST, hosts=hosts)
     form.is_valid()
     return render(request, "vms/_you_get.html", {"form": form, **told(request, form)})
 
@@ -65,32 +66,33 @@ def vm_new_preview(request: HttpRequest) -> HttpResponse:
 @require_safe
 def vm_new_added(request: HttpRequest, pk: int) -> HttpResponse:
     """How it stands with what he adds while the form waits, and once it is there the field with it chosen."""
-    placing.require_somewhere(request.user)
+    hosts = placing.require_somewhere(request.user)
     actor = session_actor(request)
     operation = adding.get_adding_or_404(actor, pk)
     chosen = adding.added(actor, operation)
     context: dict[str, Any] = {"operation": operation, "waits": not chosen and adding.is_fresh(operation)}
     if chosen:
         name, row = chosen
-        form = Create(actor, initial={name: str(row)})
+        form = Create(actor, initial={name: str(row)}, hosts=hosts)
         context |= {"field": form[name], "called": dict(form.fields[name].choices).get(str(row), "")}  # type: ignore[attr-defined]
     return render(request, "vms/_added.html", context)
 
 
-def filled(form: Create) -> Create:
-    """The form as it would be sent from the page."""
+def filled(form: Create, hosts: list[Host]) -> Create:
+    """The form as it would be sent from the page; hosts: his own."""
     values = {name: form[name].value() or "" for name in form.fields}
     values["source"] = values["source"] or form.first_source
     first: Any = form.fields.get(values["source"])
     if first is not None and not values[values["source"]] and first.choices:
         values[values["source"]] = first.choices[0][0]
-    made = Create(form.who, {name: value for name, value in values.items() if value})
+    made = Create(form.who, {name: value for name, value in values.items() if value}, hosts=hosts)
     made.is_valid()
     return made
 
 
-def told(request: HttpRequest, form: Create) -> dict[str, Any]:
-    """What the box beside the form says; what is in the way, where nothing can be made of it."""
+def told(request: HttpRequest, form: Create, *, again: bool = True) -> dict[str, Any]:
+    """What the box beside the form says; what is in the way, where nothing can be made of it. again: it is asked once
+    more where what was stopped has been started between the two questions, since nothing would ask later."""
     actor = session_actor(request)
     if form.errors:
         return {"plan": None, "wrong": form.wrong()}
@@ -98,8 +100,11 @@ def told(request: HttpRequest, form: Create) -> dict[str, Any]:
     try:
         preview = plans.preview(actor, wish)
     except BadFields as bad:
+        stopped = adding.stopped(actor, wish, None)
+        if again and not stopped and adding.IN_THE_WAY & set(bad.errors.values()):
+            return told(request, form, again=False)
         form.refuse(bad)
-        return {"plan": None, "wrong": form.wrong(), "stopped": adding.stopped(actor, wish, None)}
+        return {"plan": None, "wrong": form.wrong(), "stopped": stopped}
     except BadSeed as bad:
         form.refuse_file(bad)
         return {"plan": None, "wrong": form.wrong()}

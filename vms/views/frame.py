@@ -43,7 +43,7 @@ class Frame:
 
     @cached_property
     def hosts(self) -> list[Host]:
-        return list(visible_hosts(self.user).order_by("name")[:2])
+        return list(visible_hosts(self.user).only("name").order_by("name")[:2])
 
     @cached_property
     def running(self) -> list[Operation]:

@@ -37,7 +37,7 @@ def scrape(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
-    """Its charts; ?span= says how far back."""
+    """Its charts; ?span= says how far back, ?of= what of each step."""
     vm = get_vm_or_404(request.user, pk)
     return render(request, "vms/metrics.html", {**tab_context(request, vm, "metrics"), **drawn(request, VM, pk)})
 
@@ -45,7 +45,7 @@ def vm_metrics(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def host_metrics(request: HttpRequest, pk: int) -> HttpResponse:
-    """Its charts; ?span= says how far back."""
+    """Its charts; ?span= says how far back, ?of= what of each step."""
     host = get_host_or_404(request.user, pk)
     context = {
         "host": host, "tab": "metrics", "may_maintain": may(request.user, "host.maintain", host),
@@ -57,7 +57,7 @@ def host_metrics(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def pool_metrics(request: HttpRequest, pk: int) -> HttpResponse:
-    """Its space over time; ?span= says how far back."""
+    """Its space over time; ?span= says how far back, ?of= what of each step."""
     pool = get_pool_or_404(request.user, pk)
     return render(request, "pools/metrics.html", {"pool": pool, **drawn(request, POOL, pk)})
 
@@ -73,8 +73,7 @@ def vm_compare(request: HttpRequest) -> HttpResponse:
     vms = [found[pk] for pk in asked]
     context = {
         "charts": charts.BESIDE,
-        "spans": charts.SPANS,
-        "span": charts.span(request.GET.get("span", "")),
+        **looked_at(request),
         "vms": [(vm, ",".join(str(other.pk) for other in vms if other != vm)) for vm in vms],
         "sources": [reverse("api-1:vm-metrics", args=[vm.pk]) for vm in vms],
         "names": [vm.name for vm in vms],
@@ -114,20 +113,30 @@ def drawn(request: HttpRequest, family: Family, pk: int) -> dict[str, Any]:
     """What the page with the charts of one thing needs."""
     return {
         "charts": charts.CHARTS[family],
-        "spans": charts.SPANS,
-        "span": charts.span(request.GET.get("span", "")),
+        **looked_at(request),
         "sources": [reverse(f"api-1:{family.name}-metrics", args=[pk])],
         "events": "" if family is POOL else reverse(f"api-1:{family.name}-events", args=[pk]),
         "as_csv": reverse(f"{family.name}-metrics-csv", args=[pk]),
     }
 
 
+def looked_at(request: HttpRequest) -> dict[str, Any]:
+    """How far back by ?span=, and what of each step by ?of=, with all that can be chosen."""
+    return {
+        "spans": charts.SPANS,
+        "span": charts.span(request.GET.get("span", "")),
+        "ofs": charts.OFS.items(),
+        "of": charts.of(request.GET.get("of", "")),
+    }
+
+
 def table(request: HttpRequest, family: Family, thing: int, name: str) -> HttpResponse:
-    """All series of ?span= as CSV, with times in UTC."""
-    span = charts.span(request.GET.get("span", ""))
-    answer = metrics.over_time(family, thing, tuple(series_of(family)), start=time.time() - span.seconds)
+    """All series of ?span= and ?of= as CSV, with times in UTC."""
+    span, of = charts.span(request.GET.get("span", "")), charts.of(request.GET.get("of", ""))
+    answer = metrics.over_time(family, thing, tuple(series_of(family)), start=time.time() - span.seconds, of=of)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}-{span.name}.csv"'
+    name = f"{name}-{span.name}" + ("-highest" if of == "highest" else "")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     head, *lines = charts.table(family, answer)
     writer = csv.writer(response)
     writer.writerow(head)

@@ -36,14 +36,14 @@ from vms.permissions import (
     visible_operations,
     visible_vms,
 )
-from vms.services import crashes, viewers, wall
+from vms.services import capacity_words, crashes, viewers, wall
 from vms.services.abilities import offers
 from vms.services.freshness import placed
 from vms.services.headers import Header, fits, make_header, may_eject, why_not
 from vms.services.lists import SHOWN, STATES, find_vms, these
 from vms.services.pending import waits
 from vms.services.reaching import exposed
-from vms.services.rows import make_rows, present_use
+from vms.services.rows import make_rows, present_numbers, use_text
 from vms.services.sections import LINE, others, sections, totals_by_host
 from vms.services.stream import PARTS, stream
 from vms.views import console_keys
@@ -220,9 +220,16 @@ def vm_rows(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def vm_numbers(request: HttpRequest) -> JsonResponse:
-    """{vm id: {cpu, memory}} as text for those ids that the user may see."""
+    """{vm id: {cpu, memory, disks, network}} as text for those ids that the user may see."""
     vms = list(visible_vms(request.user).filter(pk__in=asked_ids(request)).only(*SHOWN))
-    return JsonResponse({str(pk): {"cpu": use.cpu, "memory": use.memory} for pk, use in present_use(vms).items()})
+    found = present_numbers(vms)
+    return JsonResponse({str(vm.pk): told_now(vm, found[vm.pk]) for vm in vms if vm.pk in found})
+
+
+def told_now(vm: VirtualMachine, numbers: dict[str, float]) -> dict[str, str]:
+    """What it uses now, as text by what its page calls it."""
+    use = use_text(vm, numbers)
+    return {"cpu": use.cpu, "memory": use.memory, **capacity_words.flows(numbers)}
 
 
 def asked_ids(request: HttpRequest) -> list[int]:
@@ -319,7 +326,7 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
     head = make_header(vm, request.user)
     context = tab_context(request, vm, "overview", head)
     may_watch = wall.PRIVILEGE in head.rights
-    use = present_use([vm]).get(vm.pk)
+    numbers = present_numbers([vm]).get(vm.pk)
     document = Document.objects.filter(placement=placed(vm)).only(
         "facts", "next_boot", "pending", "began", "settings"
     ).first()  # fmt: skip
@@ -328,7 +335,9 @@ def overview_page(request: HttpRequest, vm: VirtualMachine, tags: Tags | None = 
         "vms/overview.html",
         {
             **context,
-            "use": use,
+            "use": told_now(vm, numbers) if numbers else {},
+            # A template would write it as people do.
+            "memory_bytes": str(placed(vm).memory_kib * 1024),
             "screen": may_watch and wall.is_shown(vm),
             "may_watch": may_watch,
             "trouble": crashes.trouble(vm),

@@ -207,7 +207,7 @@ class Connection:
             return Volume(self, there, there.storageVolLookupByName(name))
 
     def create_volume(self, pool: str, document: str, *, name: str) -> Volume:
-        """A new volume; the host looks through the pool before, and NameTaken where something of that name is there."""
+        """A new volume; NameTaken where something of that name is there, also what the host does not list yet."""
         with self.guard():
             there = self.handle.storagePoolLookupByUUIDString(pool)
             return Volume(self, there, volumes.create(there, document, name))

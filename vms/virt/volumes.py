@@ -110,13 +110,27 @@ def seconds(text: str | None) -> float | None:
 
 
 def create(pool: Any, document: str, name: str) -> Any:
-    """The new volume. What was put there since the host last looked would be written over (qemu-img asks nobody)."""
-    # A pool in which another one is just being made is not looked through.
+    """The new volume. What was put there since the host last looked would be written over: qemu-img asks nobody, and
+    writes through a link that leads nowhere, which no host lists."""
+    if VolumeXML(document).format in (None, "raw"):
+        refuse_taken(pool, name)
+        return pool.createXML(document, 0)
+    if name in pool.listVolumes():
+        refuse_taken(pool, name)
+    try:
+        # A raw one is refused where there is anything (O_EXCL), without a look at all that is in the pool.
+        small = pool.createXML(volume_document(name, SMALL, "raw", whole=False), 0)
+    except libvirt.libvirtError:
+        refuse_taken(pool, name)
+        raise
+    small.delete(0)
+    return pool.createXML(document, 0)
+
+
+def refuse_taken(pool: Any, name: str) -> None:
+    """NameTaken where something of that name is there; the host looks through the pool before."""
+    # One in which another volume is just being made is not looked through.
     with contextlib.suppress(libvirt.libvirtError):
         pool.refresh(0)
     if name in pool.listVolumes():
         raise NameTaken(name=name)
-    if VolumeXML(document).format not in (None, "raw"):
-        # qemu-img writes through a link that leads nowhere, which no host lists; a raw one is refused there.
-        pool.createXML(volume_document(name, SMALL, "raw", whole=False), 0).delete(0)
-    return pool.createXML(document, 0)

@@ -24,6 +24,8 @@ KNOWN_FOR: Final = 60.0
 LARGEST: Final = 2**62
 # What is so much a second, or a share of it, and no state of a moment.
 FLOWS: Final = [series.unit not in ("bytes", "s") for series in VM.series]
+# What a VM's page tells beside processors and memory.
+MOVED: Final = {name: VM.names.index(name) for name in ("disk_read", "disk_write", "net_in", "net_out")}
 
 Keep = Callable[[Family, list[Sample]], None]
 
@@ -69,6 +71,7 @@ class Sampler:
             numbers[str(placement)] = {
                 "cpu": round((values[0] or 0.0) / 100, 4),
                 "memory_kib": float(now.memory_kib or 0),
+                **{name: round(value) for name, place in MOVED.items() if (value := values[place]) is not None},
             }
             if vm is not None:
                 samples.append((vm, t, until_whole(was.get(uuid), values, early, seconds - late, FLOWS)))

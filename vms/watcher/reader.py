@@ -299,7 +299,8 @@ class Reader:
             except VirtError as error:
                 logger.info("%s: %s cannot be read: %s", self.term.host.name, volume.name, error.details)
                 self.writer.judged(self.term, volume, None, 0)
-        self.quarantined = len(found) > MOST_UNREAD
+        if len(found) > MOST_UNREAD:
+            self.quarantined = True
 
     def read_beginning(self, connection: Connection, volume: Volume, pool: str) -> None:
         there = connection.volume(pool, volume.name)

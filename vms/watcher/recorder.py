@@ -7,12 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from django.db import DatabaseError, close_old_connections, connection
 
 from vms import metrics
+from vms.inventory import screens
 from vms.metrics import FAMILIES, GUEST, HOST, POOL, TIERS, VM, Family, Sample, Tier
 from vms.models import Host, StoragePool, VirtualMachine
 
@@ -134,3 +136,4 @@ class Recorder:
         }
         for family in FAMILIES:
             metrics.forget(family, set(metrics.things(family)) - there[family])
+        screens.forget(datetime.fromtimestamp(now, UTC))
