@@ -185,7 +185,7 @@ class FakeConnection:
 
     def info(self) -> HostFacts:
         self.answer()
-        return FACTS
+        return replace(FACTS, pools=tuple(self.host.pools.values()))
 
     def hardware(self) -> HostHardware:
         self.host.calls.append("hardware")

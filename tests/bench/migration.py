@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from statistics import median
 
 from tests.bench.figures import Figure, ms
 from tests.bench.stage import Stage
 from tests.lab.guests import LabGuest
-from tests.lab.machine import LabHost, address, eventually
+from tests.lab.machine import LabHost, address
 from tests.lab.moves import Pair, cable
-from tests.lab.stack import Dashboard
 
 TURNS = 12
 GOAL = 1.1
@@ -56,18 +57,20 @@ def measure(stage: Stage) -> list[Figure]:
 
 def by_us(pair: Pair, vm: int, host: LabHost) -> float:
     """Seconds."""
-    time.sleep(REST)
-    began = time.perf_counter()
-    moving = pair.move(vm, host)
-    while not ended(pair.dashboard, moving):
-        time.sleep(0.005)
-    seconds = time.perf_counter() - began
+    # Opened for each look it would take a third of a processor from what is measured.
+    with closing(sqlite3.connect(f"file:{pair.dashboard.state}/db/kvmweb.sqlite3?mode=ro", uri=True)) as database:
+        time.sleep(REST)
+        began = time.perf_counter()
+        moving = pair.move(vm, host)
+        while not ended(database, moving):
+            time.sleep(0.005)
+        seconds = time.perf_counter() - began
     pair.await_there(vm, host)
     return seconds
 
 
-def ended(dashboard: Dashboard, operation: int) -> bool:
-    [(state,)] = dashboard.query("select state from vms_operation where id = ?", operation)
+def ended(database: sqlite3.Connection, operation: int) -> bool:
+    (state,) = database.execute("select state from vms_operation where id = ?", [operation]).fetchone()
     assert state in ("queued", "running", "succeeded"), state
     return bool(state == "succeeded")
 
@@ -80,6 +83,5 @@ def by_virsh(pair: Pair, vm: int, guest: LabGuest, source: LabHost, target: LabH
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     seconds = time.perf_counter() - began
     pair.await_there(vm, target)
-    shown = "select 1 from vms_placement where vm_id = ? and present"
-    eventually(lambda: len(pair.dashboard.query(shown, vm)) == 1, "it is shown there alone")
+    pair.await_shown_once(vm)
     return seconds

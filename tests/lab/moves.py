@@ -93,6 +93,11 @@ class Pair:
             lambda: self.dashboard.get(f"/vms/{vm}")["host"]["id"] == self.ids[host.name], f"it is on {host.name}"
         )
 
+    def await_shown_once(self, vm: int) -> None:
+        """What the other host had of it is known to be gone: until then that is in the way of the next move."""
+        shown = "select 1 from vms_placement where vm_id = ? and present"
+        eventually(lambda: len(self.dashboard.query(shown, vm)) == 1, "it is shown on one host alone")
+
     def defined(self, guest: LabGuest) -> list[str]:
         """The names of the hosts that have it, by their own word."""
         return [host.name for host in self.hosts if state(host, guest.uuid) is not None]
@@ -186,8 +191,11 @@ def pool_ids(dashboard: Dashboard, name: str) -> list[int]:
 
 
 def joined(dashboard: Dashboard, first: int, other: int) -> bool:
-    """Whether the two pools are one storage from now on."""
-    return dashboard.post(f"/pools/{first}/join", {"pool": other}).status == 200
+    """Whether the two pools are one storage from now on; why not, is printed."""
+    answer = dashboard.post(f"/pools/{first}/join", {"pool": other})
+    if answer.status != 200:
+        print(answer.body)
+    return answer.status == 200
 
 
 @contextmanager

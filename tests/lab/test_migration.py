@@ -225,6 +225,7 @@ def stays(pair: Pair, counter: Counter) -> None:
     eventually(lambda: pair.defined(counter.guest) == [pair.here.name], "the other host has nothing of it", within=20)
     assert pair.runs(counter.guest) == pair.started_by(counter.guest) == [pair.here.name]
     pair.await_there(counter.vm, pair.here)
+    pair.await_shown_once(counter.vm)
     counter.counted_on()
 
 

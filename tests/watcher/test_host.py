@@ -16,9 +16,19 @@ from tests.fakehost import FakeConnection, FakeHost, info
 from vms import live
 from vms.inventory import Term, Writer
 from vms.models import Document, Happening, Host, Lease, Placement, StoragePool, Volume
-from vms.virt import DevicesChanged, Disconnected, DomainBroke, DomainChanged, DomainRebooted, Event
+from vms.virt import (
+    DevicesChanged,
+    Disconnected,
+    DomainBroke,
+    DomainChanged,
+    DomainRebooted,
+    Event,
+    PoolChanged,
+    PoolInfo,
+)
 from vms.watcher import Watcher, process, reader
 from vms.watcher import host as watching
+from vms.watcher.budget import Budget
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -119,6 +129,20 @@ def test_what_a_host_is_made_of_is_not_read_with_each_look(
     eventually(lambda: Host.objects.get().error_code)
     stage.host.gone = False
     eventually(lambda: readings() == 4, within=20)
+
+
+def test_what_is_in_a_new_pool_is_read_also_where_the_host_s_facts_wait(
+    stage: Stage, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after many events, of which each asks for them."""
+    eventually(lambda: Host.objects.get().hardware_at)
+    ask = Budget.ask
+    monkeypatch.setattr(Budget, "ask", lambda self, name, now: None if name == "facts" else ask(self, name, now))
+    made = PoolInfo("6f5f5c1e-0000-4000-8000-000000000007", "new", "dir", "/srv/new", True, True, 100, 50, 50)
+    stage.host.pools[made.uuid] = made
+    stage.host.volumes[made.uuid, "one.raw"] = bytes(10)
+    stage.tell(PoolChanged("new"))
+    eventually(lambda: Volume.objects.filter(name="one.raw").exists())
 
 
 def test_a_reboot_is_remembered(stage: Stage, watcher: Watcher) -> None:

@@ -154,7 +154,11 @@ class Reader:
                 self.read_facts(connection)
                 continue
             if uuid.startswith("pool:"):
-                if pool := self.pools.get(uuid.removeprefix("pool:")):
+                name = uuid.removeprefix("pool:")
+                if name not in self.pools:
+                    # After many events the host's facts are read later than what is in the pool.
+                    self.read_facts(connection)
+                if pool := self.pools.get(name):
                     self.read_pool(connection, pool)
                 continue
             if uuid == "devices":
