@@ -120,6 +120,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vms/<int:pk>/history/<int:number>/restore/", history.vm_version_restore, name="vm-version-restore"),
     path("vms/<int:pk>/metrics/", metrics.vm_metrics, name="vm-metrics"),
     path("vms/<int:pk>/metrics/csv/", metrics.vm_metrics_csv, name="vm-metrics-csv"),
+    path("hosts/<int:pk>/activity/", hosts.host_activity, name="host-activity"),
     path("hosts/<int:pk>/metrics/", metrics.host_metrics, name="host-metrics"),
     path("hosts/<int:pk>/metrics/csv/", metrics.host_metrics_csv, name="host-metrics-csv"),
     path("pools/<int:pk>/metrics/", metrics.pool_metrics, name="pool-metrics"),

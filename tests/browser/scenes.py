@@ -104,6 +104,12 @@ def of(player: Callable[[Stage], Player], rest: str = "") -> Callable[[Stage], s
     return lambda stage: player(stage).path + rest
 
 
+def happens_on_the_host(stage: Stage) -> str:
+    """Something was done on it."""
+    failed(stage)
+    return "/hosts/1/activity/"
+
+
 def of_snapshot(then: str) -> Callable[[Stage], str]:
     """The page of a snapshot from which others came, or a question about it."""
     return lambda stage: stage.with_snapshots(f"of/before%20the%20upgrade/{then}")
@@ -636,6 +642,7 @@ SCENES = (
         HOST + "secrets/<uuid:uuid>/delete/",
         lambda stage: stage.secrets("{uuid}/delete/"),
     ),
+    Scene("host-activity", HOST + "activity/", happens_on_the_host),
     Scene("host-metrics", HOST + "metrics/", lambda stage: f"/hosts/1/metrics/?of={charted(stage)}", draws),
     Scene("host-maintenance", HOST + "maintenance/", plan),
     Scene("host-emptied", HOST + "maintenance/", emptied),

@@ -20,6 +20,7 @@ SAME = {
     "list-filtered",
     "list-all-ticked",
     "vm-activity",
+    "host-activity",
     "hosts",
     "audit-wrong",
     "user-link",

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +18,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm, silence
 from tests.grants import grant
+from tests.lab.certificates import Authority
 from vms.models import (
     AgentReport,
     Alert,
@@ -241,6 +248,46 @@ def test_a_full_file_system_of_a_guest_is_told_and_a_cd_is_not(vm: VirtualMachin
 def test_what_a_guest_told_of_another_time_is_nothing(vm: VirtualMachine, look: Any, fields: dict[str, Any]) -> None:
     report(vm, **fields)
     assert look() == [] and look(61) == []
+
+
+@contextmanager
+def front(folder: Path, days: int) -> Iterator[int]:
+    """The port of one that shows a certificate for so many days to whoever asks."""
+    certificate = folder / f"{days}.pem"
+    certificate.write_text("".join(Authority().issue("dashboard", "localhost", days=days)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def show() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with suppress(OSError), connection, context.wrap_socket(connection, server_side=True) as shown:
+                        shown.recv(1)
+
+        thread = threading.Thread(target=show, daemon=True)
+        thread.start()
+        yield int(listening.getsockname()[1])
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_the_certificate_that_the_dashboard_shows_is_told_before_its_end(
+    host: Host, look: Any, tmp_path: Path, settings: Any
+) -> None:
+    def shows(days: int) -> list[tuple[str, str]]:
+        with front(tmp_path, days) as port:
+            settings.ENVIRONMENT = replace(settings.ENVIRONMENT, bind="0.0.0.0", port=port)
+            return list(look(3600))
+
+    assert shows(40) == []
+    assert shows(10) == [("certificate_ends", "certificate")]
+    [alert] = Alert.objects.all()
+    assert alert.params["which"] == "own" and "own" in alert_sentence(alert)
+    # Where nobody answers it is no better.
+    assert look(3600) == [("certificate_ends", "certificate")]
+    assert shows(22) == []
 
 
 def test_a_watcher_that_does_not_keep_up(host: Host, look: Any) -> None:

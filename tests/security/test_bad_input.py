@@ -51,6 +51,7 @@ QUERIES = {
     "vms/<int:pk>/header": ("tab",),
     "vms/<int:pk>/xml/": ("which",),
     "vms/<int:pk>/activity/": ("before",),
+    "hosts/<int:pk>/activity/": ("before",),
     "vms/<int:pk>/serial/": ("device", "own"),
     "vms/<int:pk>/serial/card": ("device", "console"),
     "activity/": ("before", "batch"),

@@ -56,6 +56,8 @@ PAGES = {
     # operations, happenings, changes from outside, alerts, consoles, test, networks of its interfaces, devices of its
     # NUMA nodes, VMs for who uses most
     "/hosts/{host}/": PAGE + 19,
+    # host, operations, happenings, changes from outside, alerts, consoles
+    "/hosts/{host}/activity/": PAGE + 6,
     # host, VMs and those that may move, hosts, placements, pools, volumes, networks, filters, usable pools, routes,
     # memory, others of their names, trash, all; those that left, the last plan, what goes on
     "/hosts/{host}/maintenance/": PAGE + 19,

@@ -297,3 +297,24 @@ def test_a_host_that_came_back_is_found_under_the_number_of_its_new_row(client_a
     assert client_alice.get("/hosts/4712/").status_code == 404
     Host.objects.update(removed_at=timezone.now())
     assert client_alice.get("/hosts/4711/").status_code == 404
+
+
+def test_its_activity_is_that_of_the_host_and_of_what_runs_there(
+    client_alice: Client, host: Host, vm: VirtualMachine, alice: User
+) -> None:
+    elsewhere = Host.objects.create(name="host-b", address="host-b")
+    for where, of, code in (
+        (host, vm, "rebooted"),
+        (host, None, "host_heard"),
+        (elsewhere, None, "host_heard"),
+    ):
+        Happening.objects.create(host=where, vm=of, code=code)
+    Operation.objects.create(
+        kind="vm.pause", actor_user=alice, actor_name="alice", target_kind="vm", target_id=vm.pk, target_name=vm.name,
+        vm=vm, host=host, node="node-a", queue="quick", state="succeeded",
+    )  # fmt: skip
+    page = text(client_alice, f"/hosts/{host.pk}/activity/")
+    assert page.count("<li") - text(client_alice, f"/hosts/{host.pk}/activity/?only=consoles").count("<li") == 3
+    assert ">Pause</a>" in page and "host-b" not in page
+    assert ">Pause</a>" not in text(client_alice, f"/hosts/{host.pk}/activity/?only=events")
+    assert f'href="/hosts/{host.pk}/activity/"' in text(client_alice, f"/hosts/{host.pk}/")

@@ -51,7 +51,7 @@ class Alerter:
         rules, now, moment = alerts.rules(), timezone.now(), time.monotonic()
         if moment - self.hourly_at >= HOURLY:
             self.hourly_at = moment
-            self.own = own_certificate()
+            self.own = own_certificate() or self.own
             alerts.prune(now)
         if moment - self.slow_at >= SELDOM:
             self.slow_at = moment

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -36,7 +36,7 @@ from vms.services.sentences import sentence
 from vms.services.stream import stream
 from vms.services.topology import nodes
 from vms.views.capacity import top_context
-from vms.views.vms import MOST_CHOICES, PAGE, row_context
+from vms.views.vms import MOST_CHOICES, PAGE, chosen_part, parse_before, row_context
 
 TEST = "host.test"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -100,6 +100,23 @@ def host(request: HttpRequest, pk: int) -> HttpResponseBase:
         **row_context(many_hosts=False),
     }
     return render(request, "hosts/host.html", context)
+
+
+@login_required
+@require_safe
+def host_activity(request: HttpRequest, pk: int) -> HttpResponse:
+    """What happened to it and to the VMs on it, as far as the reader sees them; ?only= a part of it."""
+    found = get_host_or_404(request.user, pk)
+    part = chosen_part(request)
+    context = {
+        "host": found,
+        "tab": "activity",
+        "may_maintain": may(request.user, "host.maintain", found),
+        "entries": stream(request.user, host=found, only=part["only"], before=parse_before(request), most=PAGE),
+        "most": PAGE,
+        **part,
+    }
+    return render(request, "hosts/activity.html", context)
 
 
 def returned_as(request: HttpRequest, pk: int) -> Host:
