@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -19,6 +21,17 @@ def take_lock(operation: Operation, key: str, *, together: bool = False) -> None
         holder = OperationLock.objects.select_related("operation").get(key=key).operation
         if not (together and holder.batch and holder.batch == operation.batch):
             raise held_by(holder) from None
+
+
+def take_locks(operation: Operation, keys: Sequence[str]) -> None:
+    """Hold all the keys, or Locked names who has the first that is held."""
+    try:
+        with transaction.atomic():
+            OperationLock.objects.bulk_create(OperationLock(key=key, operation=operation) for key in keys)
+    except IntegrityError:
+        held = OperationLock.objects.filter(key__in=keys).select_related("operation")
+        holders = {lock.key: lock.operation for lock in held}
+        raise held_by(next(holders[key] for key in keys if key in holders)) from None
 
 
 def held_by(holder: Operation) -> Locked:
