@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.fakehost import info
@@ -127,6 +129,22 @@ def test_it_is_where_both_hosts_say(
     monkeypatch.setattr(migration_verdict, "look", lambda lend, host, operation: here if host.name == HERE else other)
     assert across(asked, domains.lend) is verdict
     assert domains.done == done
+
+
+def test_how_long_it_has_been_running_is_counted_from_before_the_move(
+    asked: Operation, there: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked.vm is not None
+    began = timezone.now() - timedelta(days=3)
+    asked.before["since"] = began.isoformat()
+    uuid = asked.before["uuid"]
+    made = Placement.objects.create(
+        vm=asked.vm, host=there, uuid=uuid, name="web-01", state="running", run_id=1, state_since=timezone.now()
+    )
+    monkeypatch.setattr(migration_verdict, "look", lambda lend, host, operation: NONE if host.name == HERE else RUNS)
+    assert across(asked, Domains().lend) is Verdict.DONE
+    made.refresh_from_db()
+    assert made.state_since == began
 
 
 def test_a_target_that_does_not_tell_how_far_it_is_is_not_silent(asked: Operation, there: Host) -> None:

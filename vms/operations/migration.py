@@ -230,7 +230,12 @@ def judge(
 def facts(connection: Connection, operation: Operation) -> Facts:
     """As it was before."""
     info = domain(connection, operation).info()
-    return {"uuid": info.uuid, "name": info.name, "state": info.state, "autostart": info.autostart, "run": info.run_id}
+    known = operation.vm.placement if operation.vm else None
+    since = known.state_since if known and known.state == info.state else None
+    return {
+        "uuid": info.uuid, "name": info.name, "state": info.state, "autostart": info.autostart, "run": info.run_id,
+        "since": since.isoformat() if since else "",
+    }  # fmt: skip
 
 
 WAYS: Final = {kinds.MIGRATE.name: Way(do, facts, cannot_be_told, across=across)}

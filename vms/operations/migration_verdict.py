@@ -13,7 +13,7 @@ from vms import live
 from vms.errors import HostUnreachable, NotFound, RequestRefused, VirtError
 from vms.kinds.migration import Migrate
 from vms.libvirtxml import BadXML, mask
-from vms.models import Host, Operation, OperationLog, StoragePool, Volume
+from vms.models import Host, Operation, OperationLog, Placement, StoragePool, Volume
 from vms.operations.jobs import is_to_end
 from vms.operations.move_following import numbers
 from vms.operations.volumes import counted, take_away
@@ -153,6 +153,10 @@ def settle_in(connection: Connection, operation: Operation, info: DomainInfo) ->
         log(operation, "migrated", host=target_of(operation).name)
     for begun in looks:
         live.await_look(begun)
+    if operation.before.get("since") and operation.before["state"] == info.state:
+        # A move is no start.
+        there_now = Placement.objects.filter(vm=operation.vm_id, host=wish.host, state=info.state)
+        there_now.update(state_since=operation.before["since"])
 
 
 def keep_copy(connection: Connection, operation: Operation, wish: Migrate, disk: dict[str, object]) -> None:
