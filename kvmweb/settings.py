@@ -107,7 +107,10 @@ CACHES = {
         },
     },
     # What {% cache %} keeps: pieces of pages that are the same for all, in each process's own memory.
-    "template_fragments": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "template_fragments": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
 }
 CHANNEL_LAYERS = {
     "default": {

@@ -36,8 +36,14 @@ def test_ctrl_c_ends_every_process_of_the_dashboard_and_no_vm(dashboard: Dashboa
 
 
 def test_work_alone_leaves_the_processor_to_others_first(dashboard: Dashboard) -> None:
-    nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in family(dashboard).items()}
+    there = family(dashboard)
+    nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in there.items()}
     assert nice.pop("worker") > max(nice.values()) == os.getpriority(os.PRIO_PROCESS, 0)
+    # Where the kernel shares by session first, that of the session counts.
+    sessions = {name: Path(f"/proc/{pid}/autogroup") for name, pid in there.items()}
+    if sessions["worker"].exists():
+        of_sessions = {name: int(path.read_text().split()[-1]) for name, path in sessions.items()}
+        assert of_sessions.pop("worker") > max(of_sessions.values())
 
 
 def test_a_killed_supervisor_takes_no_vm_along_and_leaves_the_way_free(

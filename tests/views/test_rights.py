@@ -249,3 +249,20 @@ def test_the_list_of_who_is_no_administrator_has_its_queries(
     browser.get("/vms/")
     with django_assert_num_queries(20):
         assert browser.get("/vms/").status_code == 200
+
+
+def test_menus_that_are_kept_are_those_of_who_reads(
+    client_alice: Client, carol: User, vm: VirtualMachine, page: Any
+) -> None:
+    """They are kept as text from one page to the next: by what their reader may, the page, and whether it is a VM's."""
+    grant(carol, "viewer", vm)
+    for _ in range(2):
+        everything, little = client_alice.get("/vms/").content.decode(), page("/vms/")
+        for address in ("/users/", "/audit/", "/groups/", "/sizes/", "/quotas/"):
+            assert f'href="{address}"' in everything, address
+            assert f'href="{address}"' not in little, address
+    one = vm.placement.host_id if vm.placement else 0
+    assert f'href="/hosts/{one}/"' in everything and "/hosts/" not in little
+    assert 'class="within"' not in everything and 'class="within"' in client_alice.get(f"/vms/{vm.pk}/").content.decode()
+    Host.objects.create(name="second")
+    assert 'href="/hosts/"' in client_alice.get("/vms/").content.decode()

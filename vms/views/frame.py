@@ -33,6 +33,16 @@ class Frame:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
 
+    @cached_property
+    def may(self) -> str:
+        """All that the menus at the edge of a page depend on: where it is the same, they are."""
+        asked = (
+            self.may_pools, self.may_networks, self.may_images, self.may_audit, self.may_users, self.may_groups,
+            self.may_grants, self.may_quotas, self.may_sizes,
+        )  # fmt: skip
+        hosts = str(self.hosts[0].pk) if len(self.hosts) == 1 else "many" if self.hosts else ""
+        return f"{''.join(str(int(each)) for each in asked)} {hosts}"
+
     @property
     def user(self) -> Who:
         return self.request.user

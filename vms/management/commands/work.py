@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from celery import current_app, signals
@@ -16,6 +18,16 @@ logger = logging.getLogger(__name__)
 
 # Where both want the processor, pages go first: a hundred clones hold nobody up who only looks.
 NICE = 5
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def step_back() -> None:
+    """Let others go first who want the processor: also those of other sessions, among which many kernels share it out
+    by session alone (autogroup in sched(7)), where this one's is its own."""
+    os.nice(NICE)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            AUTOGROUP.write_text(str(NICE))
 
 
 class Command(BaseCommand):
@@ -25,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         schema.require_current()
-        os.nice(NICE)
+        step_back()
         worker = process.current()
 
         def end() -> None:
