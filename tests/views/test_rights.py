@@ -263,6 +263,8 @@ def test_menus_that_are_kept_are_those_of_who_reads(
             assert f'href="{address}"' not in little, address
     one = vm.placement.host_id if vm.placement else 0
     assert f'href="/hosts/{one}/"' in everything and "/hosts/" not in little
-    assert 'class="within"' not in everything and 'class="within"' in client_alice.get(f"/vms/{vm.pk}/").content.decode()
+    assert (
+        'class="within"' not in everything and 'class="within"' in client_alice.get(f"/vms/{vm.pk}/").content.decode()
+    )
     Host.objects.create(name="second")
     assert 'href="/hosts/"' in client_alice.get("/vms/").content.decode()
