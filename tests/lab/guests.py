@@ -123,8 +123,8 @@ class LabGuest:
         return self.serial.read_text(errors="replace").split("\n") if self.serial.exists() else []
 
     def boots(self) -> list[str]:
-        """The id of each boot."""
-        return [line.split()[1] for line in self.lines() if line.startswith("boot ")]
+        """The id of each boot; the last line may just be on its way."""
+        return [line.split()[1] for line in self.lines()[:-1] if line.startswith("boot ")]
 
     def counts(self) -> list[int]:
         """The seconds that it counted, over all boots."""
