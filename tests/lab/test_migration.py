@@ -374,9 +374,6 @@ def test_disks_go_under_tls_only(pair: Pair, shared: Counter) -> None:
 @pytest.mark.long
 def test_twenty_moves_with_the_console_typed_into_all_the_while(pair: Pair, shared: Counter) -> None:
     typed = 0
-    with line(pair.dashboard, shared.vm) as opened:
-        opened.send(b"echo half-$((6*7\r")
-    assert follows(pair.dashboard, shared.vm, "whole")
     for number in range(20):
         host = pair.there if number % 2 == 0 else pair.here
         moving = pair.move(shared.vm, host, postcopy=number % 4 == 3)
