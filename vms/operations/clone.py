@@ -38,7 +38,7 @@ from vms.services import clone_definitions as definitions
 from vms.services import volumes as volume_services
 from vms.services.definitions import free_mac
 from vms.services.instances import source_pool
-from vms.services.locks import take_lock
+from vms.services.locks import take_locks
 from vms.virt import Connection, Domain, DomainInfo
 
 # How often it is asked how far the host is with the disks of one that runs.
@@ -253,7 +253,7 @@ def wait_for_turn(making: Making) -> str:
     while True:
         making.go_on()
         try:
-            take_lock(making.operation, key := f"copies:{wish_of(making.operation).source}")
+            take_locks(making.operation, key := f"copies:{wish_of(making.operation).source}")
         except Locked:
             if not waits:
                 making.work.log("copies_awaited")

@@ -51,7 +51,7 @@ from vms.permissions import require_deed
 from vms.services import images, quotas
 from vms.services import volumes as services
 from vms.services.addresses import parse
-from vms.services.locks import take_lock
+from vms.services.locks import take_locks
 from vms.services.outbound import open_url
 from vms.virt import Connection, HostSpec, Job, connect
 
@@ -350,7 +350,7 @@ def place(
             return next((each for each in there if each[1] == pool), there[0])
         require_right(who, "pool.use", pool)
         try:
-            take_lock(operation, key := f"image:{image}:{pool.storage_id}")
+            take_locks(operation, key := f"image:{image}:{pool.storage_id}")
         except Locked:
             if not waits:
                 work.log("image_awaited")

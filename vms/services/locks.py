@@ -12,26 +12,29 @@ from vms.kinds import KINDS
 from vms.models import OPEN_STATES, Operation, OperationLock
 
 
-def take_lock(operation: Operation, key: str, *, together: bool = False) -> None:
-    """Hold the key, or Locked names who does. together: unless that is another one of its batch, which hands it on."""
-    try:
-        with transaction.atomic():
-            OperationLock.objects.create(key=key, operation=operation)
-    except IntegrityError:
-        holder = OperationLock.objects.select_related("operation").get(key=key).operation
-        if not (together and holder.batch and holder.batch == operation.batch):
-            raise held_by(holder) from None
-
-
-def take_locks(operation: Operation, keys: Sequence[str]) -> None:
+def take_locks(operation: Operation, *keys: str) -> None:
     """Hold all the keys, or Locked names who has the first that is held."""
+    if holder := hold(operation, keys):
+        raise held_by(holder)
+
+
+def share_lock(operation: Operation, key: str) -> None:
+    """Hold the key, unless another one of its batch does, which hands it on; Locked names anybody else who does."""
+    holder = hold(operation, [key])
+    if holder and not (holder.batch and holder.batch == operation.batch):
+        raise held_by(holder)
+
+
+def hold(operation: Operation, keys: Sequence[str]) -> Operation | None:
+    """None, and it has all the keys; else who has the first that is held, and it has none of them."""
     try:
         with transaction.atomic():
             OperationLock.objects.bulk_create(OperationLock(key=key, operation=operation) for key in keys)
     except IntegrityError:
         held = OperationLock.objects.filter(key__in=keys).select_related("operation")
         holders = {lock.key: lock.operation for lock in held}
-        raise held_by(next(holders[key] for key in keys if key in holders)) from None
+        return next(holders[key] for key in keys if key in holders)
+    return None
 
 
 def held_by(holder: Operation) -> Locked:

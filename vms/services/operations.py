@@ -45,7 +45,7 @@ from vms.models import (
 from vms.permissions import Actor, require_for
 from vms.services import audit, quotas, twins, unmade
 from vms.services.audit import NOUNS, Target
-from vms.services.locks import release, take_lock, take_locks
+from vms.services.locks import release, share_lock, take_locks
 from vms.services.sealing import seal
 from vms.services.telling import host_name
 
@@ -189,10 +189,9 @@ def request(
             OperationLog.objects.create(operation=operation, code="waits", params={"host": host.name})
         supersede(kind, operation)
         own = [named(target)] if kind.lock else []
-        if keys := [*own, *locks, *([f"uuid:{uuid}"] if uuid else [])]:
-            take_locks(operation, keys)
+        take_locks(operation, *own, *locks, *([f"uuid:{uuid}"] if uuid else []))
         for key in (params or Params()).together:
-            take_lock(operation, key, together=True)
+            share_lock(operation, key)
         facts = {"params": operation.params} if operation.params else {}
         audit.record(f"asked:{kind.name}", actor=actor, target=target, operation=operation.pk, **facts)
         live.announce([f"op:{operation.pk}", named(target)])
