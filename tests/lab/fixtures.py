@@ -10,9 +10,11 @@ import pytest
 
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost
+from tests.lab.pools import LabPool, folder_pool
 from tests.lab.stack import Dashboard
 from tests.webserver import WebServer, web_server
 from vms.demo import guest
+from vms.virt import Connection, HostSpec, connect
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,20 @@ def far_host() -> Iterator[LabHost]:
     host = LabHost("lab-far", doors=True)
     yield host
     host.stop()
+
+
+@pytest.fixture(scope="module")
+def pool(lab_host: LabHost) -> Iterator[LabPool]:
+    """A folder of the lab host's, for the volumes of a module's tests."""
+    with folder_pool(lab_host) as made:
+        yield made
+
+
+@pytest.fixture
+def connection(lab_host: LabHost) -> Iterator[Connection]:
+    """To the lab host, without the dashboard."""
+    with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

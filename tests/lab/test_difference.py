@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab.guests import Guests
-from tests.lab.machine import LabHost
 from vms.errors import NeedsMore
 from vms.libvirtxml import DEFINE, DomainXML, difference, strayed
-from vms.virt import Connection, HostSpec, connect, define
+from vms.virt import Connection, define
 
 GOLDEN = Path(__file__).parents[1] / "libvirtxml/golden"
-
-
-@pytest.fixture
-def connection(lab_host: LabHost) -> Iterator[Connection]:
-    with connect(HostSpec("unix", "qemu", str(lab_host.socket))) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("name", ["small", "rich"])

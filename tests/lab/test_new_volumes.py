@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.lab.machine import LabHost
-from tests.lab.pools import LabPool, folder_pool
+from tests.lab.pools import LabPool
 from vms.errors import NameTaken, VirtError
 from vms.libvirtxml import volume_document
-from vms.virt import Connection, HostSpec, connect
+from vms.virt import Connection
 
 MIB = 1 << 20
 
 formats = pytest.mark.parametrize("format", ["qcow2", "raw"])
-
-
-@pytest.fixture(scope="module")
-def pool(lab_host: LabHost) -> Iterator[LabPool]:
-    with folder_pool(lab_host) as made:
-        yield made
-
-
-@pytest.fixture
-def connection(lab_host: LabHost) -> Iterator[Connection]:
-    with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as opened:
-        yield opened
 
 
 def make(connection: Connection, pool: LabPool, name: str, format: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,18 +15,6 @@ from vms.libvirtxml import volume_document
 from vms.virt import Connection, HostSpec, connect, streams, upload
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def pool(lab_host: LabHost) -> Iterator[LabPool]:
-    with folder_pool(lab_host) as made:
-        yield made
-
-
-@pytest.fixture
-def connection(lab_host: LabHost) -> Iterator[Connection]:
-    with connect(HostSpec("unix", "qemu", socket=str(lab_host.socket))) as opened:
-        yield opened
 
 
 def test_what_goes_in_in_pieces_comes_out_again(pool: LabPool, connection: Connection) -> None:

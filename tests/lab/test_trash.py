@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,13 @@ from lxml.builder import E
 from tests.chaos.holds import idle
 from tests.lab.guests import Guests, LabGuest
 from tests.lab.machine import LabHost, eventually
-from tests.lab.pools import LabPool, folder_pool
+from tests.lab.pools import LabPool
 from tests.lab.stack import REHEARSAL, Dashboard
 from tests.lab.test_volumes import ask, listed, make, pool_id
 from vms.kinds.trash import STEPS
 
 MIB = 1 << 20
 CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
-
-
-@pytest.fixture(scope="module")
-def pool(lab_host: LabHost) -> Iterator[LabPool]:
-    with folder_pool(lab_host) as there:
-        yield there
 
 
 @pytest.fixture

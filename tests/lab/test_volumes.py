@@ -23,12 +23,6 @@ from tests.lab.stack import Dashboard
 CANARY = b"canary-of-the-host"
 
 
-@pytest.fixture(scope="module")
-def pool(lab_host: LabHost) -> Iterator[LabPool]:
-    with folder_pool(lab_host) as there:
-        yield there
-
-
 @pytest.fixture
 def number_of(dashboard: Dashboard, pool: LabPool) -> int:
     """The pool's id in the dashboard."""
