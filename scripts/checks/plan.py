@@ -54,6 +54,8 @@ class Check:
     crowded: bool = False
     # It waits for real parts; the others only compute.
     real: bool = False
+    # It computes, though it is crowded: it takes what the others leave of the cores.
+    behind: bool = False
     # Seconds for one test, or for all of a check that isn't one of tests.
     limit: int = LIMIT
 
@@ -113,8 +115,16 @@ def checks(level: str) -> list[Check]:
             pytest("security", "tests/security", everything=everything),
             # Once more on the other database: what commits, and of the others a third (tests/strictness.py).
             replace(
-                pytest("PostgreSQL", *ON_BOTH, *(ALL_REQUESTS if everything else SOME_REQUESTS), everything=everything),
+                pytest(
+                    "PostgreSQL",
+                    *ON_BOTH,
+                    *(ALL_REQUESTS if everything else SOME_REQUESTS),
+                    everything=everything,
+                    crowded=True,
+                    real=False,
+                ),
                 settings=(("DATABASE", "postgresql"), ("SHARE", "1" if everything else "3")),
+                behind=True,
             ),
         ]
     others = (*APART, *WAITING, "gateways", *REQUESTS)

@@ -53,7 +53,7 @@ class Screen:
         eventually(lambda: bytes(self.heard).endswith(data), seconds, lambda: f"heard {bytes(self.heard)!r}")
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 15.0, what: Callable[[], str] = lambda: "not so") -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 30.0, what: Callable[[], str] = lambda: "not so") -> None:
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, what()

@@ -78,5 +78,5 @@ def test_the_halves_of_the_lab_are_all_of_it() -> None:
 
 def test_only_what_shares_the_machine_is_run_again_and_long_tests_are_found() -> None:
     crowded = {check.title: check for check in checks("full") if check.crowded}
-    assert set(crowded) == {"lab 1", "lab 2", "browser", "controls", "processes", "gateways"}
+    assert set(crowded) == {"lab 1", "lab 2", "browser", "controls", "processes", "gateways", "PostgreSQL"}
     assert again(crowded["lab 1"], ("x",)).command[-3:] == ("-m", "", "x")

@@ -16,7 +16,7 @@ import pytest
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
-def eventually(what: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until it is so."""
     until = time.monotonic() + seconds
     while not what():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
+from tests.watcher.conftest import eventually
 from vms.errors import AgentSilent
 from vms.inventory import Term, Writer
 from vms.metrics import Family, Sample
@@ -56,13 +57,6 @@ def stage(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     made.agents.stop()
     made.writer.stop()
     eventually(lambda: made.agents.line.threads == 0)
-
-
-def eventually(ask: Callable[[], object], within: float = 10) -> None:
-    until = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def has_failed(stage: Stage, uuid: str, times: int) -> bool:

@@ -13,6 +13,7 @@ from django.db import connections
 from django.utils import timezone
 
 from tests.fakehost import FakeConnection, FakeHost, info
+from tests.watcher.conftest import eventually
 from vms import live
 from vms.inventory import Term, Writer
 from vms.models import Document, Happening, Host, Lease, Placement, StoragePool, Volume
@@ -72,13 +73,6 @@ def watcher(stage: Stage, host: Host) -> Iterator[Watcher]:
     yield made
     made.stop()
     thread.join()
-
-
-def eventually(ask: Callable[[], object], within: float = 5) -> None:
-    until = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def state(name: str) -> str | None:

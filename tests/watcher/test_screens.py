@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.conftest import make_vm
 from tests.fakehost import FakeHost, info
+from tests.watcher.conftest import eventually
 from vms import live
 from vms.errors import BadScreen, HostRefused
 from vms.inventory import Row, Term, Writer, row
@@ -22,13 +23,6 @@ from vms.watcher import line, screens
 from vms.watcher.screens import Screens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
-
-
-def eventually(ask: Callable[[], object], within: float = 10) -> None:
-    until = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:

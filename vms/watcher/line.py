@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import Final
 
 from django.db import connection as database
@@ -26,7 +26,9 @@ class Line:
         self.host = host
         self.title = f"{title} {host.name}"
         self.take = take
-        self.names: SimpleQueue[str] = SimpleQueue()
+        # Not a SimpleQueue: in CPython 3.11, whoever waits there with a timeout waits for ever where another takes what
+        # it was woken for and the timeout passes meanwhile.
+        self.names: Queue[str] = Queue()
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.threads = 0
