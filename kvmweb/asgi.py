@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ from django.http.request import split_domain_port, validate_host  # noqa: E402
 
 from vms.consumers import LiveConsumer  # noqa: E402
 from vms.services import schema  # noqa: E402
+
+# So many new objects are looked through for cycles; a page has some thousand.
+YOUNG = 10_000
 
 
 def same_origin(headers: dict[bytes, bytes], allowed: list[str]) -> bool:
@@ -68,6 +72,9 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         except (schema.UnfitDatabase, DatabaseError) as unfit:
             await send({"type": "lifespan.startup.failed", "message": str(unfit)})
             return
+        # What has been loaded stays, and what a page makes goes with its last reference.
+        gc.freeze()
+        gc.set_threshold(YOUNG)
         await send({"type": "lifespan.startup.complete"})
     await send({"type": "lifespan.shutdown.complete"})
 

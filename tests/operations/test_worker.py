@@ -66,7 +66,7 @@ def test_what_it_does_not_know_stays_for_who_does(stage: Stage, done: Done, chan
 def test_a_host_holds_only_a_few_threads(
     stage: Stage, worker: process.WorkerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "MOST_QUICK", 2)
+    monkeypatch.setitem(claim.MOST, "quick", 2)
     asked = [
         operations.request(KINDS["vm.start"], make_vm(stage.host, f"vm-{n}", "shut_off"), actor=stage.actor)
         for n in range(3)
@@ -76,6 +76,33 @@ def test_a_host_holds_only_a_few_threads(
     assert [bool(claim.claim(each.pk, worker.worker)) for each in (*asked, elsewhere)] == [True, True, False, True]
     transitions.succeed(asked[0], worker.worker)
     assert claim.claim(asked[2].pk, worker.worker)
+
+
+def test_what_finds_no_place_is_not_in_line(
+    stage: Stage, worker: process.WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(claim.MOST, "quick", 2)
+    asked = [
+        operations.request(KINDS["vm.start"], make_vm(stage.host, f"vm-{n}", "shut_off"), actor=stage.actor).pk
+        for n in range(60)
+    ]
+    other = Host.objects.create(name="host-b", node=stage.host.node)
+    far = operations.request(KINDS["vm.start"], make_vm(other, "far", "shut_off"), actor=stage.actor).pk
+    assert claim.waiting_in_line(stage.host.node) == [*asked[:2], far]
+    held = claim.claim(asked[1], worker.worker)
+    assert held
+    assert claim.waiting_in_line(stage.host.node) == [asked[0], far]
+    assert claim.claim(asked[0], worker.worker)
+    assert claim.waiting_in_line(stage.host.node) == [far]
+    transitions.succeed(held, worker.worker)
+    assert claim.waiting_in_line(stage.host.node) == [asked[2], far]
+
+
+def test_one_knock_brings_on_all_that_waits(stage: Stage, worker: process.WorkerProcess) -> None:
+    others = [make_vm(stage.host, f"vm-{n}", "shut_off") for n in range(5)]
+    asked = [operations.request(KINDS["vm.start"], vm, actor=stage.actor).pk for vm in others]
+    worker.take(asked[3])
+    assert not Operation.objects.filter(pk__in=asked, state="queued").exists()
 
 
 @pytest.mark.parametrize("lost", ["right", "account", "token", "token's time"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from django.db import transaction
@@ -18,9 +21,7 @@ from vms.operations.transitions import HELD
 from vms.permissions import Actor, require_for
 
 # No host may hold more than a few of the workers' threads, however long it says nothing.
-MOST_QUICK: Final = 6
-MOST_SLOW: Final = 2
-MOST_GUEST: Final = 2
+MOST: Final = {"quick": 6, "slow": 2, "guest": 2}
 NEWEST_VERSION: Final = 1
 
 
@@ -30,17 +31,25 @@ def heard() -> Q:
 
 
 def waiting_in_line(node: str) -> list[int]:
-    """The operations that could be claimed here, oldest first; kinds and versions that this worker does not know stay
-    for one that does. Those of hosts that belong to no node are everybody's."""
+    """The operations that can be claimed here now, oldest first, of each host as many as it has places for: a claim in
+    vain costs as much as one that is not. Kinds and versions that this worker does not know stay for one that does.
+    Those of hosts that belong to no node are everybody's."""
     queued = Operation.objects.filter(
         heard(), state=OperationState.QUEUED, node__in=("", node), kind__in=KNOWN, version__lte=NEWEST_VERSION
     )
-    return list(queued.order_by("pk").values_list("pk", flat=True)[:50])
+    taken = Counter(Operation.objects.filter(state__in=HELD).values_list("host", "queue"))
+    found = []
+    for pk, host, queue in queued.order_by("pk").values_list("pk", "host", "queue"):
+        if host is None or taken[host, queue] < MOST[queue]:
+            taken[host, queue] += 1
+            found.append(pk)
+    return found
 
 
 def claim(pk: int, worker: Worker) -> Operation | None:
     """The operation, now running and this worker's; None where it is not queued, not ours, or its host is busy, and for
     a worker that was declared dead."""
+    free_place = reduce(or_, (Q(queue=queue, busy__lt=most) for queue, most in MOST.items()))
     busy = (
         Operation.objects.filter(host=OuterRef("host"), queue=OuterRef("queue"), state__in=HELD)
         .order_by()
@@ -53,9 +62,7 @@ def claim(pk: int, worker: Worker) -> Operation | None:
         hosts = Host.objects.select_for_update().filter(operations=pk)
         list(hosts.values_list("pk", flat=True))
         free = Operation.objects.annotate(busy=Coalesce(Subquery(busy), 0)).filter(
-            Q(queue="quick", busy__lt=MOST_QUICK)
-            | Q(queue="slow", busy__lt=MOST_SLOW)
-            | Q(queue="guest", busy__lt=MOST_GUEST),
+            free_place,
             heard(),
             # One that was declared dead and has not noticed yet would hold it only until it does.
             Exists(Worker.objects.filter(pk=worker.pk, stopped_at=None)),

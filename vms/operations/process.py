@@ -115,14 +115,16 @@ class WorkerProcess:
     def take(self, pk: int) -> None:
         """Run this operation, if it is to be had, and then whatever is in line, in this thread."""
         self.run(pk)
-        for each in waiting_in_line(self.node):
-            self.run(each)
+        # What has a place has changed with each.
+        while any(self.run(each) for each in waiting_in_line(self.node)):
+            pass
 
-    def run(self, pk: int) -> None:
-        """Run this operation, if it is to be had."""
+    def run(self, pk: int) -> bool:
+        """Run this operation, if it is to be had; whether it was."""
         operation = None if self.stopping.is_set() else self.claim(pk)
         if operation:
             self.do(operation)
+        return operation is not None
 
     def claim(self, pk: int) -> Operation | None:
         """The operation, noted as this process's from before its row says so until it has been done."""

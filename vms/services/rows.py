@@ -34,7 +34,7 @@ class Row:
     pk: str
     name: str
     title: str
-    tags: list[str]
+    tags: tuple[str, ...]
     state: str
     shown: str
     word: str
@@ -153,7 +153,7 @@ def make_row(
     seen: frozenset[int],
     refused: str,
     twins: Sequence[Placement],
-    tags: list[str],
+    tags: Sequence[str],
 ) -> Row:
     placement = placed(vm)
     fresh = freshness(placement.host)
@@ -177,7 +177,7 @@ def make_row(
         pk=str(vm.pk),
         name=placement.name,
         title=placement.title,
-        tags=tags,
+        tags=tuple(tags),
         state=placement.state if shown not in ("gone", "new") and fresh != "alone" else shown,
         shown=shown,
         word=word,

@@ -20,6 +20,11 @@ from vms.services.telling import as_told
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "kvmweb-theme"
 ZONE_COOKIE = "kvmweb-zone"
+# What is shown of an operation that runs, and what decides how much of it is told; a host's facts are large.
+RUNNING = (
+    "kind", "params", "target_name", "state", "progress", "queued_at", "waits_until", "error_code", "error_params",
+    "host__name",
+)  # fmt: skip
 
 
 class Frame:
@@ -57,7 +62,7 @@ class Frame:
 
     @cached_property
     def running(self) -> list[Operation]:
-        return as_told(self.user, open_operations(self.user).select_related("host")[:10])
+        return as_told(self.user, open_operations(self.user).select_related("host").only(*RUNNING)[:10])
 
     @cached_property
     def may_audit(self) -> bool:

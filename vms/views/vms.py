@@ -12,7 +12,6 @@ from django.db.models import QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
@@ -199,8 +198,8 @@ def query(request: HttpRequest, **changes: str) -> str:
 
 
 def row_context(*, many_hosts: bool) -> dict[str, object]:
-    """What every row needs; addresses are made once, not in the loop (decisions M11)."""
-    return {"list_url": reverse("vm-list"), "many_hosts": many_hosts, "menu": MENU}
+    """What rows and their menu need."""
+    return {"many_hosts": many_hosts, "menu": MENU}
 
 
 @login_required
