@@ -9,7 +9,6 @@ from django import template
 from django.template.context import RequestContext
 from django.template.loader import get_template
 from django.urls import reverse
-from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from vms.services.rows import Row
@@ -21,13 +20,13 @@ KEPT: Final = 4096
 
 
 @register.simple_tag(takes_context=True)
-def vm_row(context: RequestContext, row: Row) -> SafeString:
+def vm_row(context: RequestContext, row: Row) -> str:
     """The row's markup; many_hosts and no_pick of the context say which cells there are."""
     return markup(row, bool(context.get("many_hosts")), bool(context.get("no_pick")), get_language())
 
 
 @lru_cache(KEPT)
-def markup(row: Row, many_hosts: bool, no_pick: bool, language: str | None) -> SafeString:
+def markup(row: Row, many_hosts: bool, no_pick: bool, language: str | None) -> str:
     """By all that it depends on."""
     shown = {"row": row, "many_hosts": many_hosts, "no_pick": no_pick, "list_url": reverse("vm-list")}
     return get_template("vms/_row.html").render(shown)
