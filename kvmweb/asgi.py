@@ -27,7 +27,7 @@ from vms.consumers import LiveConsumer  # noqa: E402
 from vms.services import schema  # noqa: E402
 
 # So many new objects are looked through for cycles; a page has some thousand.
-YOUNG = 10_000
+YOUNG = 50_000
 
 
 def same_origin(headers: dict[bytes, bytes], allowed: list[str]) -> bool:

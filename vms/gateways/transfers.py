@@ -35,6 +35,7 @@ from vms.errors import (
 from vms.kinds.uploads import UPLOAD
 from vms.models import OperationState, Upload, Worker
 from vms.operations import uploads
+from vms.operations.claim import anything_open
 from vms.operations.transitions import HELD
 
 logger = logging.getLogger(__name__)
@@ -211,6 +212,8 @@ class Transfers:
     def due(self) -> list[Upload]:
         """The uploads of which the next step is not their sender's: whole, cancelled or too late; this process's, or
         left by one that is gone."""
+        if not anything_open():
+            return []
         held = Q(operation__worker=self.worker) | Q(operation__worker__stopped_at__isnull=False)
         whole = Q(offset_bytes=F("size_bytes"), operation__state=OperationState.RUNNING)
         ended = Q(operation__state=OperationState.CANCELLING) | Q(expires_at__lte=Now())

@@ -40,7 +40,9 @@ def watch(relay: Relay, stop: threading.Event, every: float = 1.0) -> None:
             if relay.lines.has_viewers():
                 at = time.monotonic()
                 relay.lines.drive(driving.drivers(relay.name), at)
-            for console, reason in consoles.no_longer_allowed(consoles.of_relay(relay.name)).items():
+            there = consoles.of_relay(relay.name)
+            # Most of the time there is none, and the other question is long.
+            for console, reason in consoles.no_longer_allowed(there).items() if there.exists() else ():
                 relay.end(console, reason)
             asked_at = time.monotonic()
             if acted := relay.acted():

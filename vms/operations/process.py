@@ -27,7 +27,7 @@ from vms.kinds.migration import MIGRATE
 from vms.models import Operation, OperationState, Worker
 from vms.operations import TRANSFERS, host_plan_runs, maintenance
 from vms.operations.alerting import Alerter
-from vms.operations.claim import claim, waiting_in_line
+from vms.operations.claim import anything_open, claim, waiting_in_line
 from vms.operations.connections import Connections
 from vms.operations.evidence import settle, settle_late
 from vms.operations.run import Running, run
@@ -157,6 +157,8 @@ class WorkerProcess:
 
     def claim_all(self) -> None:
         """Claim what no knock has reached."""
+        if not anything_open():
+            return
         for pk in waiting_in_line(self.node):
             if self.stopping.is_set() or len(self.running) >= THREADS:
                 return
@@ -177,8 +179,9 @@ class WorkerProcess:
         """Cut what is silent for too long; end what waits for a guest and is seen, or waited too long for a host."""
         for running in list(self.running.values()):
             running.cut_when_silent()
-        end_what_is_seen(self.node)
-        end_what_waited_in_vain(self.node)
+        if anything_open():
+            end_what_is_seen(self.node)
+            end_what_waited_in_vain(self.node)
 
     def seal(self) -> None:
         """Seal what people did since the last turn."""
@@ -202,8 +205,9 @@ class WorkerProcess:
 
     def go_on_with_plans(self) -> None:
         """Ask for the next moves of hosts that are emptied, or get their VMs back, and of plans for several hosts."""
-        maintenance.turn(self.node)
-        host_plan_runs.turn(self.node)
+        if anything_open():
+            maintenance.turn(self.node)
+            host_plan_runs.turn(self.node)
 
     def alert(self) -> None:
         """Begin and end alerts."""
