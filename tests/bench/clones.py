@@ -11,9 +11,10 @@ from statistics import median
 from typing import Any
 
 from tests.bench.figures import Figure, ms, percentile
+from tests.bench.floor import goal_of_list, list_and_stats
 from tests.bench.instance import make_golden
-from tests.bench.list_page import GOAL, visit
-from tests.bench.stage import MANY, Stage
+from tests.bench.list_page import visit
+from tests.bench.stage import MANY, Stage, raw
 from tests.lab.machine import LabHost
 from tests.lab.pools import folder_pool
 from tests.lab.stack import Dashboard
@@ -78,7 +79,11 @@ def measure(stage: Stage) -> list[Figure]:
         golden = make_golden(dashboard, pool, stage.guests.files.iso)
         try:
             reader.read(lambda number: number < 10)
-            rest = reader.read(lambda number: number < ROUNDS)
+            rest, floors, connection = [], [], raw(host)
+            for _ in range(ROUNDS):
+                rest += reader.read(lambda number: number < 1)
+                floors.append(list_and_stats(connection))
+            connection.close()
             linked = [{"target": "vda", "how": "linked"}]
             body = {"name": "made-#", "count": CLONES, "disks": linked, "networks": []}
             began = time.perf_counter()
@@ -98,15 +103,15 @@ def measure(stage: Stage) -> list[Figure]:
         finally:
             take_away(host)
     reader.connection.close()
-    load = os.getloadavg()[0]
+    load, goal = os.getloadavg()[0], goal_of_list(median(floors))
     return [
         Figure(
             f"VM list of {MANY:,} while {CLONES} linked clones are made by one request",
             f"median {ms(median(during))}, p95 {ms(percentile(during, 0.95))}; at rest {ms(median(rest))}, p95 "
-            f"{ms(percentile(rest, 0.95))}; {made} made in {took:.1f} s, the request answered in {ms(answered)}; load "
-            f"{load:.1f}",
-            f"all made, list at most {ms(GOAL)}",
-            median(during) <= GOAL,
+            f"{ms(percentile(rest, 0.95))}, raw libvirt {ms(median(floors))}; {made} made in {took:.1f} s, "
+            f"the request answered in {ms(answered)}; load {load:.1f}",
+            f"all made, list at most {ms(goal)} (a hundredth of WebVirtCloud's)",
+            median(during) <= goal,
         ),
         Figure(
             f"the same while {STARTED} of them start",

@@ -9,13 +9,12 @@ from http.client import HTTPConnection
 from statistics import median
 
 from tests.bench.figures import Figure, ms, percentile
-from tests.bench.floor import list_and_stats
+from tests.bench.floor import goal_of_list, list_and_stats
 from tests.bench.processes import ROOT, cpu_seconds, module
 from tests.bench.stage import MANY, Stage, raw
 from tests.lab.web import Browser
 
 ROUNDS = 60
-GOAL = 0.034
 QUERIES = 12
 PATHS = {"list": "/vms/", "search": "/vms/?q=bench-07&sort=-state", "last page": f"/vms/?page={MANY // 50}"}
 
@@ -60,15 +59,15 @@ def measure(stage: Stage) -> list[Figure]:
         check=True,
     )
     inside = json.loads(done.stdout)
-    typical = median(times["list"])
+    typical, goal = median(times["list"]), goal_of_list(median(floors))
     return [
         Figure(
             f"VM list, page of 50 out of {MANY:,}: server time through nginx and uvicorn",
             f"median {ms(typical)}, fastest tenth {ms(percentile(times['list'], 0.1))}, "
             f"p95 {ms(percentile(times['list'], 0.95))}; a search {ms(median(times['search']))}, "
             f"the last page {ms(median(times['last page']))}; {size / 1000:.1f} kB",
-            f"at most {ms(GOAL)}",
-            typical <= GOAL,
+            f"at most {ms(goal)}, a hundredth of WebVirtCloud's where raw libvirt takes as long as below",
+            typical <= goal,
         ),
         Figure("the same: processor time of the web process", f"{ms(used)} a page"),
         Figure("the same without nginx and uvicorn (Django's test client)", f"median {ms(inside['seconds'])}"),

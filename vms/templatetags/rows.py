@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -9,6 +10,7 @@ from django import template
 from django.template.context import RequestContext
 from django.template.loader import get_template
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from vms.services.rows import Row
@@ -20,9 +22,16 @@ KEPT: Final = 4096
 
 
 @register.simple_tag(takes_context=True)
-def vm_row(context: RequestContext, row: Row) -> str:
-    """The row's markup; many_hosts and no_pick of the context say which cells there are."""
-    return markup(row, bool(context.get("many_hosts")), bool(context.get("no_pick")), get_language())
+def vm_rows(context: RequestContext, rows: Sequence[Row]) -> SafeString:
+    """The rows' markup; many_hosts and no_pick of the context say which cells there are."""
+    cells = bool(context.get("many_hosts")), bool(context.get("no_pick")), get_language()
+    return SafeString("".join(markup(row, *cells) for row in rows))
+
+
+@register.simple_tag(takes_context=True)
+def vm_row(context: RequestContext, row: Row) -> SafeString:
+    """One of them."""
+    return vm_rows(context, [row])
 
 
 @lru_cache(KEPT)
