@@ -36,14 +36,14 @@ def refuse_second_run(placement: Placement, who: Who) -> None:
 def find_twins(who: Who, vms: Sequence[VirtualMachine]) -> dict[int, list[Placement]]:
     """{vm: what other hosts say of its UUID, as far as he may see that}; three queries for all, one without any."""
     shown = {vm.placement.pk: vm.placement.uuid for vm in vms if vm.placement}
-    rows = Placement.objects.filter(uuid__in=set(shown.values()), present=True, host__removed_at=None)
+    rows = Placement.objects.filter(uuid__in=set(shown.values()), present=True)
     told = list(rows.values_list("pk", "uuid"))
     number = Counter(uuid for _, uuid in told)
     doubled = {uuid for pk, uuid in told if pk not in shown or number[uuid] > 1}
     if not doubled:
         return {}
     said: defaultdict[UUID, list[Placement]] = defaultdict(list)
-    rows = rows.filter(uuid__in=doubled).select_related("host")
+    rows = Placement.objects.filter(uuid__in=doubled, present=True, host__removed_at=None).select_related("host")
     for row in rows.only("vm", "uuid", "name", "state", "host__name").order_by("pk"):
         said[row.uuid].append(row)
     others = {pk: [row for row in said[uuid] if row.pk != pk] for pk, uuid in shown.items()}

@@ -25,7 +25,7 @@ from vms.kinds.migration import MIGRATE
 from vms.kinds.power import RESTART
 from vms.kinds.seeds import WRITE_SEED
 from vms.kinds.templates import TEMPLATE
-from vms.models import Document, Host, Operation, VirtualMachine
+from vms.models import Document, Host, Operation, Trashed, VirtualMachine
 from vms.permissions import (
     get_vm_or_404,
     holds_somewhere,
@@ -133,7 +133,7 @@ def vm_list(request: HttpRequest) -> HttpResponseBase:
         "sort": sort,
         "states": STATES,
         "filtered": bool(q or state or host or tag),
-        "has_trash": trashed_vms(request.user).exists(),
+        "has_trash": Trashed.objects.exists() and trashed_vms(request.user).exists(),
         "may_move": len(hosts) > 1 and holds_somewhere(request.user, MIGRATE.privileges[0]),
         "columns": columns(request, sort, many_hosts=len(hosts) > 1),
         "query": query(request),
