@@ -52,12 +52,13 @@ def test_a_lost_knock_is_made_up_for(stage: Stage, worker: process.WorkerProcess
     assert taken == [operation.pk]
 
 
-@pytest.mark.parametrize("change", [{"kind": "vm.teleport"}, {"version": 99}, {"node": "another"}])
+@pytest.mark.parametrize("change", [{"kind": "vm.teleport"}, {"version": 99}, {"node": "another"}, {"queue": "x"}])
 def test_what_it_does_not_know_stays_for_who_does(stage: Stage, done: Done, change: dict[str, Any]) -> None:
     operation = stage.ask("vm.start")
     known = {name: getattr(operation, name) for name in change}
     Operation.objects.update(**change)
     assert done(operation).state == "queued"
+    assert claim.waiting_in_line(stage.host.node) == []
     # To one that knows it, it is as any other.
     Operation.objects.update(**known)
     assert done(operation).state == "succeeded"

@@ -40,8 +40,9 @@ def waiting_in_line(node: str) -> list[int]:
     vain costs as much as one that is not. Kinds and versions that this worker does not know stay for one that does.
     Those of hosts that belong to no node are everybody's."""
     queued = Operation.objects.filter(
-        heard(), state=OperationState.QUEUED, node__in=("", node), kind__in=KNOWN, version__lte=NEWEST_VERSION
-    )
+        heard(), state=OperationState.QUEUED, queue__in=MOST, node__in=("", node), kind__in=KNOWN,
+        version__lte=NEWEST_VERSION,
+    )  # fmt: skip
     taken = Counter(Operation.objects.filter(state__in=HELD).values_list("host", "queue"))
     found = []
     for pk, host, queue in queued.order_by("pk").values_list("pk", "host", "queue"):
