@@ -58,6 +58,18 @@ def test_who_has_no_right_sees_nothing(client_mallory: Client, vm: VirtualMachin
         assert "host-a" not in page
 
 
+@pytest.mark.parametrize("number, said", [(9, "9"), (10, "10"), (12, "10+")])
+def test_of_what_runs_ten_are_shown_and_whether_there_are_more(
+    client_alice: Client, vm: VirtualMachine, alice: User, number: int, said: str
+) -> None:
+    for _ in range(number):
+        make_operation(vm, alice, "vm.start", "queued")
+    page = text(client_alice, "/running")
+    assert f"<span>{said}</span>" in page
+    assert page.count("<b>web-01</b>") == min(number, 10)
+    assert ("All activity" in page) == (number == 12)
+
+
 def test_one_host_is_opened_at_once(client_alice: Client, host: Host) -> None:
     assert client_alice.get("/hosts/")["Location"] == f"/hosts/{host.pk}/"
     Host.objects.create(name="host-b", node="node-b")

@@ -20,7 +20,9 @@ from vms.services.telling import as_told
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "kvmweb-theme"
 ZONE_COOKIE = "kvmweb-zone"
-# What is shown of an operation that runs, and what decides how much of it is told; a host's facts are large.
+# Operations that run are shown in the menu at the top.
+MOST = 10
+# What is shown of one, and what decides how much of it is told; a host's facts are large.
 RUNNING = (
     "kind", "params", "target_name", "state", "progress", "queued_at", "waits_until", "error_code", "error_params",
     "host__name",
@@ -29,11 +31,12 @@ RUNNING = (
 
 class Frame:
     """Each of them asked for once, where a page shows it. hosts: at most two, to know whether there is one; running:
-    what runs now, at most ten; may_audit: whether what people did is shown to this one; may_users: whether accounts
-    are; may_groups: whether groups are; may_pools, may_networks, may_images: whether there is something of the kind for
-    him; may_create: whether there may be a host on which he makes VMs; may_grants: whether all grants are; may_quotas:
-    whether quotas are; may_alerts, may_sinks: whether he may set alerts, and where they are told; may_schedules:
-    whether there may be schedules for him; may_sizes: whether he may change the sizes of new VMs."""
+    what runs now, at most ten; more_run: whether there is more of it; may_audit: whether what people did is shown to
+    this one; may_users: whether accounts are; may_groups: whether groups are; may_pools, may_networks, may_images:
+    whether there is something of the kind for him; may_create: whether there may be a host on which he makes VMs;
+    may_grants: whether all grants are; may_quotas: whether quotas are; may_alerts, may_sinks: whether he may set
+    alerts, and where they are told; may_schedules: whether there may be schedules for him; may_sizes: whether he may
+    change the sizes of new VMs."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -61,8 +64,17 @@ class Frame:
         return list(visible_hosts(self.user).only("name").order_by("name")[:2])
 
     @cached_property
+    def first_running(self) -> list[Operation]:
+        """One more than is shown, to know whether there are more."""
+        return as_told(self.user, open_operations(self.user).select_related("host").only(*RUNNING)[: MOST + 1])
+
+    @property
     def running(self) -> list[Operation]:
-        return as_told(self.user, open_operations(self.user).select_related("host").only(*RUNNING)[:10])
+        return self.first_running[:MOST]
+
+    @property
+    def more_run(self) -> bool:
+        return len(self.first_running) > MOST
 
     @cached_property
     def may_audit(self) -> bool:
